@@ -1,0 +1,67 @@
+//! Errors, sorted by whose fault they are.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong in neuvol. The message says what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write a file.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The input file breaks its format's rules: truncated, corrupt, inconsistent.
+    #[error("{path}: {what}", path = path.display())]
+    Format {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and where (byte, slice, header field).
+        what: String,
+    },
+    /// The input is valid, but neuvol does not handle it.
+    #[error("{path}: {what}", path = path.display())]
+    Unsupported {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is not supported and what to do instead.
+        what: String,
+    },
+    /// The caller's options contradict each other or the data.
+    #[error("{0}")]
+    Options(String),
+    /// A quality or size target that this volume cannot meet; the text says the best that can be had.
+    #[error("{0}")]
+    Target(String),
+    /// A section of a `.nvol` file is damaged.
+    #[error("{path}: section {section}: {what}", path = path.display())]
+    Section {
+        /// The file.
+        path: PathBuf,
+        /// The section's four-letter name, or `file header`.
+        section: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The caller asked to stop; nothing was written.
+    #[error("interrupted; nothing was written")]
+    Interrupted,
+}
+
+/// `Result` with neuvol's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Error::Io { path: path.to_owned(), source }
+    }
+    pub(crate) fn format(path: &Path, what: impl Into<String>) -> Self {
+        Error::Format { path: path.to_owned(), what: what.into() }
+    }
+    pub(crate) fn unsupported(path: &Path, what: impl Into<String>) -> Self {
+        Error::Unsupported { path: path.to_owned(), what: what.into() }
+    }
+}

@@ -1,0 +1,2 @@
+//! The `neuvol` command.
+fn main() {}
