@@ -1,0 +1,107 @@
+//! The encodings' fast twins behind one face: the only place of this engine that knows which there are.
+
+use super::hash_grid::{self, Corners, LatticePlan};
+use super::simd::Simd;
+use crate::engine::Lattice;
+use crate::field::Encoding;
+
+/// What an encoding remembers of a tile between the forward and the backward pass.
+pub(super) enum TileEncoder {
+    HashGrid(Box<Corners>),
+}
+
+impl TileEncoder {
+    pub(super) fn new(encoding: &Encoding) -> Self {
+        match encoding {
+            Encoding::HashGrid(grid) => TileEncoder::HashGrid(Box::new(Corners::new(grid))),
+        }
+    }
+
+    /// Features of up to a tile of positions, `[sample][stride]`.
+    #[inline(always)]
+    pub(super) fn encode<S: Simd>(
+        &mut self,
+        encoding: &Encoding,
+        parameters: &[f32],
+        positions: &[[f32; 3]],
+        features: &mut [f32],
+        stride: usize,
+    ) {
+        match (self, encoding) {
+            (TileEncoder::HashGrid(corners), Encoding::HashGrid(grid)) => {
+                corners.locate::<S>(grid, positions);
+                hash_grid::encode::<S>(grid, parameters, corners, positions.len(), features, stride);
+            }
+        }
+    }
+
+    /// Adds the gradient by the encoding's parameters for the tile encoded last.
+    #[inline(always)]
+    pub(super) fn backward<S: Simd>(
+        &self,
+        encoding: &Encoding,
+        count: usize,
+        of_features: &[f32],
+        stride: usize,
+        gradient: &mut [f32],
+    ) {
+        match (self, encoding) {
+            (TileEncoder::HashGrid(corners), Encoding::HashGrid(grid)) => {
+                hash_grid::scatter::<S>(grid, corners, count, of_features, stride, gradient);
+            }
+        }
+    }
+}
+
+/// An encoding's precomputation for a lattice.
+pub(super) enum LatticeEncoder {
+    HashGrid(LatticePlan),
+}
+
+impl LatticeEncoder {
+    pub(super) fn new(encoding: &Encoding, lattice: &Lattice) -> Self {
+        match encoding {
+            Encoding::HashGrid(grid) => LatticeEncoder::HashGrid(LatticePlan::new(grid, lattice)),
+        }
+    }
+
+    /// Room that a row needs, in f32.
+    pub(super) fn row_len(&self, encoding: &Encoding) -> usize {
+        match (self, encoding) {
+            (LatticeEncoder::HashGrid(plan), Encoding::HashGrid(grid)) => plan.row_len(grid.features()),
+        }
+    }
+
+    /// Prepares the row at (`iy`, `iz`).
+    #[inline(always)]
+    pub(super) fn begin_row<S: Simd>(
+        &self,
+        encoding: &Encoding,
+        parameters: &[f32],
+        at: (usize, usize),
+        row: &mut [f32],
+    ) {
+        match (self, encoding) {
+            (LatticeEncoder::HashGrid(plan), Encoding::HashGrid(grid)) => {
+                plan.interpolate_row::<S>(grid, parameters, at, row);
+            }
+        }
+    }
+
+    /// Features of points `from..from + count` of the prepared row, `[point][stride]`.
+    #[inline(always)]
+    pub(super) fn encode_row<S: Simd>(
+        &self,
+        encoding: &Encoding,
+        row: &[f32],
+        points: (usize, usize),
+        features: &mut [f32],
+        stride: usize,
+    ) {
+        match (self, encoding) {
+            (LatticeEncoder::HashGrid(plan), Encoding::HashGrid(grid)) => {
+                plan.encode_row::<S>(grid, row, points, features, stride);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The CPU engine: fused over tiles of samples, multithreaded, SIMD chosen at run time.
+
+mod adam;
+mod encoding;
+mod evaluator;
+mod gemm;
+mod hash_grid;
+mod mlp;
+mod simd;
+mod trainer;
+
+pub use simd::Isa;
+
+use super::{Engine, Evaluator, Trainer};
+use crate::error::{Error, Result};
+use crate::field::Field;
+use std::sync::Arc;
+
+/// The CPU engine.
+#[derive(Debug, Clone)]
+pub struct Cpu {
+    isa: Isa,
+    pool: Arc<rayon::ThreadPool>,
+}
+
+impl Cpu {
+    /// An engine with `threads` threads (0: one a core) and the fastest instruction set of this machine.
+    ///
+    /// # Errors
+    /// [`Error::Options`] when the operating system gives no threads.
+    pub fn new(threads: usize) -> Result<Self> {
+        let isa = Isa::available()[0];
+        Self::with_isa(threads, isa)
+    }
+
+    /// An engine that uses one instruction set.
+    ///
+    /// # Errors
+    /// [`Error::Options`] when this machine does not have it, or gives no threads.
+    pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
+        if !Isa::available().contains(&isa) {
+            return Err(Error::Options(format!("this machine has no {}", isa.name())));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("neuvol-{i}"))
+            .build()
+            .map_err(|e| Error::Options(format!("cannot start {threads} threads: {e}")))?;
+        Ok(Self { isa, pool: Arc::new(pool) })
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// The engine's threads, for work beside the field's.
+    pub(crate) fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+}
+
+impl Engine for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+    fn evaluator(&self, field: &Field) -> Box<dyn Evaluator> {
+        Box::new(evaluator::CpuEvaluator::new(self.clone(), field))
+    }
+    fn trainer(&self, field: &Field) -> Box<dyn Trainer> {
+        Box::new(trainer::CpuTrainer::new(self.clone(), field))
+    }
+}

@@ -1,0 +1,129 @@
+//! Where the mathematics runs.
+//!
+//! [`Engine`] is the seam: evaluate a field at points or on a lattice, train a step. [`scalar`] is the specification,
+//! written like the formulae; [`cpu`] is the fast twin, tested against it.
+
+pub mod cpu;
+pub mod scalar;
+
+use crate::field::Field;
+
+/// A place that can evaluate and train fields.
+pub trait Engine: Send + Sync {
+    /// `scalar`, `cpu`, ...
+    fn name(&self) -> &'static str;
+    /// Makes a field ready to be evaluated many times.
+    fn evaluator(&self, field: &Field) -> Box<dyn Evaluator>;
+    /// Makes a field ready to be trained; it starts from the field's parameters.
+    fn trainer(&self, field: &Field) -> Box<dyn Trainer>;
+}
+
+/// A field, ready to be evaluated.
+pub trait Evaluator: Send + Sync {
+    /// The field's value at each position in `[0, 1]^3`. The slices have one length.
+    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]);
+    /// The field's value at every point of a lattice, x fastest; `out` has one value a point.
+    fn lattice(&self, lattice: &Lattice, out: &mut [f32]);
+    /// Bytes that the evaluator holds.
+    fn bytes(&self) -> usize;
+}
+
+/// The positions of a lattice's points along each axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lattice {
+    /// Positions in `[0, 1]` along x, y, z.
+    pub axes: [Vec<f32>; 3],
+}
+
+impl Lattice {
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        self.axes.iter().map(Vec::len).product()
+    }
+
+    /// True when an axis has no point.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The position of sample `index` of an axis with `samples` samples: `i / (n - 1)`, 0 on an axis of one.
+#[inline]
+pub fn axis_position(index: usize, samples: usize) -> f32 {
+    if samples <= 1 { 0.0 } else { (index as f64 / (samples - 1) as f64) as f32 }
+}
+
+/// Samples to learn from.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Positions in `[0, 1]^3`.
+    pub positions: Vec<[f32; 3]>,
+    /// The value wanted at each, 0 to 1; NaN where the voxel is masked, which then teaches nothing.
+    pub targets: Vec<f32>,
+}
+
+/// What is minimised, averaged over the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Loss {
+    /// Squared error.
+    #[default]
+    L2,
+    /// Absolute error.
+    L1,
+}
+
+impl Loss {
+    /// The loss of a residual (prediction minus target) and its derivative.
+    #[inline(always)]
+    pub fn at(self, residual: f32) -> (f32, f32) {
+        match self {
+            Loss::L2 => (residual * residual, 2.0 * residual),
+            Loss::L1 => (residual.abs(), if residual == 0.0 { 0.0 } else { residual.signum() }),
+        }
+    }
+}
+
+/// How one group of parameters moves in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct GroupUpdate {
+    /// Adam's step size.
+    pub learning_rate: f32,
+    /// What the parameters are rounded to a multiple of; 0 leaves them unrounded.
+    pub rounding_step: f32,
+    /// Derivative of the rate term by the magnitude of a parameter, added to the loss's gradient.
+    pub rate_gradient: f32,
+}
+
+/// One optimiser step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    /// The loss.
+    pub loss: Loss,
+    /// One entry a parameter group.
+    pub groups: Vec<GroupUpdate>,
+}
+
+impl Update {
+    /// The same update for every one of `groups` groups.
+    pub fn uniform(loss: Loss, groups: usize, how: GroupUpdate) -> Self {
+        Self { loss, groups: vec![how; groups] }
+    }
+}
+
+/// Adam's constants (Kingma & Ba 2015; beta2 and epsilon as in Mueller et al. 2022).
+pub(crate) mod adam_constants {
+    pub(crate) const BETA1: f32 = 0.9;
+    pub(crate) const BETA2: f32 = 0.99;
+    pub(crate) const EPSILON: f32 = 1e-15;
+}
+
+/// A field in training: float32 master parameters, and the rounded ones that every evaluation uses.
+pub trait Trainer: Send {
+    /// The gradient of the batch's mean loss by each (rounded) parameter. Returns the sum of squared errors.
+    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> f64;
+    /// One step of Adam on the batch's mean loss and the rate term; then the parameters are rounded again (straight
+    /// through). Returns the sum of squared errors before the step.
+    fn step(&mut self, batch: &Batch, update: &Update) -> f64;
+    /// The rounded parameters.
+    fn parameters(&self) -> &[f32];
+}

@@ -1,0 +1,107 @@
+//! The readable specification: one sample at a time, in the order of the formulae.
+
+mod adam;
+mod hash_grid;
+mod mlp;
+
+use super::{Batch, Engine, Evaluator, Lattice, Loss, Trainer, Update};
+use crate::field::{Encoding, Field, Model};
+use adam::Adam;
+
+/// The scalar engine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scalar;
+
+impl Engine for Scalar {
+    fn name(&self) -> &'static str {
+        "scalar"
+    }
+    fn evaluator(&self, field: &Field) -> Box<dyn Evaluator> {
+        Box::new(ScalarEvaluator(field.clone()))
+    }
+    fn trainer(&self, field: &Field) -> Box<dyn Trainer> {
+        Box::new(ScalarTrainer { field: field.clone(), adam: Adam::new(&field.parameters) })
+    }
+}
+
+fn encode(model: &Model, parameters: &[f32], position: [f32; 3]) -> Vec<f32> {
+    match &model.encoding {
+        Encoding::HashGrid(grid) => hash_grid::encode(grid, parameters, position),
+    }
+}
+
+/// The field's value at a position.
+fn evaluate(model: &Model, parameters: &[f32], position: [f32; 3]) -> f32 {
+    let features = encode(model, parameters, position);
+    mlp::forward(&model.network, &parameters[model.network_offset()..], &features).output
+}
+
+struct ScalarEvaluator(Field);
+
+impl Evaluator for ScalarEvaluator {
+    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) {
+        for (position, value) in positions.iter().zip(out) {
+            *value = evaluate(&self.0.model, &self.0.parameters, *position);
+        }
+    }
+
+    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) {
+        let [xs, ys, zs] = &lattice.axes;
+        let mut out = out.iter_mut();
+        for &z in zs {
+            for &y in ys {
+                for (&x, value) in xs.iter().zip(&mut out) {
+                    *value = evaluate(&self.0.model, &self.0.parameters, [x, y, z]);
+                }
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        4 * self.0.parameters.len()
+    }
+}
+
+struct ScalarTrainer {
+    /// The parameters here are the rounded ones.
+    field: Field,
+    adam: Adam,
+}
+
+impl Trainer for ScalarTrainer {
+    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> f64 {
+        let Field { model, parameters } = &self.field;
+        let (of_encoding, of_network) = out.split_at_mut(model.network_offset());
+        of_encoding.fill(0.0);
+        of_network.fill(0.0);
+        let mut squared_errors = 0.0;
+        for (&position, &target) in batch.positions.iter().zip(&batch.targets) {
+            if target.is_nan() {
+                continue;
+            }
+            let features = encode(model, parameters, position);
+            let network_parameters = &parameters[model.network_offset()..];
+            let forward = mlp::forward(&model.network, network_parameters, &features);
+            let residual = forward.output - target;
+            squared_errors += f64::from(residual) * f64::from(residual);
+            let of_output = loss.at(residual).1 / batch.positions.len() as f32;
+            let of_features =
+                mlp::backward(&model.network, network_parameters, &forward, of_output, of_network);
+            match &model.encoding {
+                Encoding::HashGrid(grid) => hash_grid::backward(grid, position, &of_features, of_encoding),
+            }
+        }
+        squared_errors
+    }
+
+    fn step(&mut self, batch: &Batch, update: &Update) -> f64 {
+        let mut gradient = vec![0.0; self.field.parameters.len()];
+        let squared_errors = self.gradient(batch, update.loss, &mut gradient);
+        self.adam.step(&self.field.model.groups(), update, &gradient, &mut self.field.parameters);
+        squared_errors
+    }
+
+    fn parameters(&self) -> &[f32] {
+        &self.field.parameters
+    }
+}

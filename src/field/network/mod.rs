@@ -1,0 +1,5 @@
+//! Networks: from features to the field's value.
+
+mod mlp;
+
+pub use mlp::{Layer, Mlp};

@@ -1,0 +1,185 @@
+//! The engines: `scalar` against finite differences, `cpu` against `scalar` on every instruction set.
+
+use neuvol::engine::cpu::{Cpu, Isa};
+use neuvol::engine::scalar::Scalar;
+use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, Update, axis_position};
+use neuvol::field::encoding::{HashGrid, HashGridShape};
+use neuvol::field::{Encoding, Field, Model};
+
+/// A small generator, so that the tests do not depend on the one they test.
+struct Lcg(u64);
+
+impl Lcg {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+fn field(features: usize, levels: usize, width: usize, hidden: usize, volume: [usize; 3]) -> Field {
+    let shape = HashGridShape { levels, features, table_size: 256, coarsest: 3.0, finest: 17.0 };
+    let model = Model::new(Encoding::HashGrid(HashGrid::new(shape, volume)), width, hidden);
+    let mut random = Lcg(features as u64 * 7919 + width as u64);
+    let parameters = (0..model.parameter_count()).map(|_| (random.next() - 0.5) * 0.8).collect();
+    Field { model, parameters }
+}
+
+fn batch(samples: usize) -> Batch {
+    let mut random = Lcg(42);
+    let positions = (0..samples).map(|_| [random.next(), random.next(), random.next()]).collect();
+    let mut targets: Vec<f32> = (0..samples).map(|_| random.next()).collect();
+    if samples > 3 {
+        targets[3] = f32::NAN;
+    }
+    Batch { positions, targets }
+}
+
+fn engines() -> Vec<(String, Cpu)> {
+    let mut engines = Vec::new();
+    for isa in Isa::available() {
+        for threads in [1, 3] {
+            engines.push((format!("{} x {threads}", isa.name()), Cpu::with_isa(threads, isa).unwrap()));
+        }
+    }
+    engines
+}
+
+#[test]
+fn scalar_gradients_are_the_slopes_of_the_loss() {
+    for loss in [Loss::L2, Loss::L1] {
+        let mut field = field(2, 3, 16, 2, [20, 17, 9]);
+        let batch = batch(24);
+        let mut gradient = vec![0.0; field.parameters.len()];
+        Scalar.trainer(&field).gradient(&batch, loss, &mut gradient);
+        let mean_loss = |field: &Field| {
+            let mut values = vec![0.0; batch.positions.len()];
+            Scalar.evaluator(field).points(&batch.positions, &mut values);
+            let terms = values.iter().zip(&batch.targets).filter(|(_, t)| !t.is_nan());
+            terms.map(|(v, t)| f64::from(loss.at(v - t).0)).sum::<f64>() / batch.positions.len() as f64
+        };
+        let (mut checked, mut worst) = (0, 0.0f64);
+        let network = field.model.network_offset();
+        for p in (0..field.parameters.len()).filter(|p| p % 5 == 0 || *p > network) {
+            let kept = field.parameters[p];
+            let slope_over = |field: &mut Field, h: f32| {
+                field.parameters[p] = kept + h;
+                let above = mean_loss(field);
+                field.parameters[p] = kept - h;
+                let below = mean_loss(field);
+                field.parameters[p] = kept;
+                (above - below) / f64::from(2.0 * h)
+            };
+            let (slope, half) = (slope_over(&mut field, 2e-3), slope_over(&mut field, 1e-3));
+            // Where the two disagree a ReLU or the L1 loss has a kink between the points.
+            if (slope - half).abs() < 1e-4 {
+                checked += 1;
+                worst = worst.max((half - f64::from(gradient[p])).abs());
+            }
+        }
+        assert!(checked > 300, "{checked} slopes checked");
+        assert!(worst < 3e-4, "{loss:?}: gradient off by {worst}");
+        assert!(gradient.iter().any(|g| g.abs() > 0.01), "the gradient is not all but zero");
+    }
+}
+
+#[test]
+fn cpu_values_agree_with_scalar_within_1e5() {
+    for (features, levels, width, hidden) in
+        [(1, 5, 16, 1), (2, 3, 48, 2), (4, 5, 64, 2), (8, 2, 32, 12), (4, 3, 80, 3)]
+    {
+        let field = field(features, levels, width, hidden, [40, 31, 23]);
+        let batch = batch(1000);
+        let mut expected = vec![0.0; 1000];
+        Scalar.evaluator(&field).points(&batch.positions, &mut expected);
+        let scale = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+        for (name, engine) in engines() {
+            for count in [1000, 97, 1] {
+                let mut values = vec![0.0; count];
+                engine.evaluator(&field).points(&batch.positions[..count], &mut values);
+                for (v, e) in values.iter().zip(&expected) {
+                    assert!((v - e).abs() < 1e-5 * scale, "{name} F={features} width={width}: {v} not {e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn cpu_lattices_agree_with_scalar_points() {
+    let field = field(4, 5, 32, 2, [40, 31, 1]);
+    let mut shapes = vec![([40, 31, 1], 1), ([7, 5, 1], 3), ([1, 1, 1], 1)];
+    shapes.push(([10, 8, 1], 4));
+    for (shape, stride) in shapes {
+        let axes =
+            [0, 1, 2].map(|a| (0..shape[a]).map(|i| axis_position(i * stride, [40, 31, 1][a])).collect());
+        let lattice = Lattice { axes };
+        let mut expected = vec![0.0; lattice.len()];
+        Scalar.evaluator(&field).lattice(&lattice, &mut expected);
+        for (name, engine) in engines() {
+            let mut values = vec![0.0; lattice.len()];
+            engine.evaluator(&field).lattice(&lattice, &mut values);
+            for (i, (v, e)) in values.iter().zip(&expected).enumerate() {
+                assert!((v - e).abs() < 2e-5, "{name} {shape:?} point {i}: {v} not {e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cpu_gradients_agree_with_scalar() {
+    for (features, levels, width, hidden) in [(1, 5, 16, 1), (2, 3, 48, 2), (4, 5, 64, 2), (8, 2, 32, 3)] {
+        let field = field(features, levels, width, hidden, [40, 31, 23]);
+        let batch = batch(333);
+        for loss in [Loss::L2, Loss::L1] {
+            let mut expected = vec![0.0; field.parameters.len()];
+            let sum = Scalar.trainer(&field).gradient(&batch, loss, &mut expected);
+            let scale = expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+            for (name, engine) in engines() {
+                let mut gradient = vec![0.0; field.parameters.len()];
+                let cpu_sum = engine.trainer(&field).gradient(&batch, loss, &mut gradient);
+                assert!((cpu_sum - sum).abs() < 1e-4 * sum, "{name}: {cpu_sum} not {sum}");
+                for (p, (g, e)) in gradient.iter().zip(&expected).enumerate() {
+                    assert!((g - e).abs() < 1e-4 * scale, "{name} F={features}: parameter {p}: {g} not {e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn cpu_steps_agree_with_scalar_and_round() {
+    let field = field(4, 3, 32, 2, [40, 31, 23]);
+    let groups = field.model.groups().len();
+    let how = GroupUpdate { learning_rate: 1e-2, rounding_step: 0.0, rate_gradient: 1e-4 };
+    let batch = batch(300);
+    let mut scalar = Scalar.trainer(&field);
+    let update = Update::uniform(Loss::L2, groups, how);
+    let losses: Vec<f64> = (0..5).map(|_| scalar.step(&batch, &update)).collect();
+    assert!(losses[4] < losses[0], "{losses:?}");
+    for (name, engine) in engines() {
+        let mut cpu = engine.trainer(&field);
+        for expected in &losses {
+            let sum = cpu.step(&batch, &update);
+            assert!((sum - expected).abs() < 2e-3 * expected, "{name}: {sum} not {expected}");
+        }
+        let rounded = GroupUpdate { rounding_step: 0.125, ..how };
+        cpu.step(&batch, &Update::uniform(Loss::L2, groups, rounded));
+        assert!(cpu.parameters().iter().all(|p| (p / 0.125).fract() == 0.0), "{name}");
+        assert!(cpu.parameters().iter().any(|p| *p != 0.0), "{name}");
+    }
+}
+
+#[test]
+fn the_same_step_twice_gives_the_same_bits() {
+    let field = field(4, 5, 64, 2, [40, 31, 23]);
+    let how = GroupUpdate { learning_rate: 1e-2, rounding_step: 0.0, rate_gradient: 0.0 };
+    let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
+    let run = || {
+        let mut trainer = Cpu::new(2).unwrap().trainer(&field);
+        for _ in 0..20 {
+            trainer.step(&batch(1000), &update);
+        }
+        trainer.parameters().to_vec()
+    };
+    assert_eq!(run(), run());
+}
