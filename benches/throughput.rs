@@ -1,0 +1,203 @@
+//! `cargo bench --bench throughput`: the CPU engine's rates beside the FMA peak measured in the same run.
+//!
+//! Every figure is the median of several runs, with their range: the machine may be shared.
+
+#![allow(unsafe_code)] // intrinsics of the FMA peak
+
+use neuvol::engine::cpu::Cpu;
+use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, Update, axis_position};
+use neuvol::field::encoding::{HashGrid, HashGridShape};
+use neuvol::field::{Encoding, Field, Model};
+use std::hint::black_box;
+use std::time::Instant;
+
+const VOLUME: [usize; 3] = [128; 3];
+const RUNS: usize = 7;
+
+fn main() {
+    let engine = Cpu::new(0).expect("threads");
+    let peak = fma_peak(engine.threads());
+    println!("{} threads, {}, FMA peak {:.1} GFLOP/s\n", engine.threads(), engine.isa().name(), peak / 1e9);
+    println!("| what | median | range | share of FMA peak |\n|---|---|---|---|");
+    for width in [64, 32, 16] {
+        let field = field(width);
+        training(&engine, &field, peak);
+        decode(&engine, &field, peak);
+        points(&engine, &field, peak);
+        single(&engine, &field);
+    }
+}
+
+/// The model of the paper's system with the table size of the bar: L=5 F=4 T=2^13.
+fn field(width: usize) -> Field {
+    let shape = HashGridShape { levels: 5, features: 4, table_size: 1 << 13, coarsest: 8.0, finest: 80.0 };
+    let model = Model::new(Encoding::HashGrid(HashGrid::new(shape, VOLUME)), width, 2);
+    let mut random = Random(7);
+    let parameters = (0..model.parameter_count()).map(|_| random.next() * 0.5 - 0.25).collect();
+    Field { model, parameters }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+fn positions(count: usize) -> Vec<[f32; 3]> {
+    let mut random = Random(99);
+    (0..count).map(|_| [random.next(), random.next(), random.next()]).collect()
+}
+
+/// Median, smallest and largest of the runs' seconds.
+fn timed(mut run: impl FnMut()) -> [f64; 3] {
+    run();
+    let mut seconds: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    [seconds[RUNS / 2], seconds[0], seconds[RUNS - 1]]
+}
+
+fn row(what: &str, count: usize, [median, least, most]: [f64; 3], flops: usize, peak: f64) {
+    let rate = |s: f64| count as f64 / s / 1e6;
+    println!(
+        "| {what} | {:.2} M/s | {:.2}..{:.2} | {:.0} % |",
+        rate(median),
+        rate(most),
+        rate(least),
+        100.0 * count as f64 * flops as f64 / median / peak
+    );
+}
+
+fn training(engine: &Cpu, field: &Field, peak: f64) {
+    const STEPS: usize = 20;
+    const BATCH: usize = 1 << 15;
+    let positions = positions(BATCH);
+    let targets = positions.iter().map(|p| (p[0] * 9.0).sin() * p[1]).collect();
+    let batch = Batch { positions, targets };
+    let how = GroupUpdate { learning_rate: 5e-3, rounding_step: 0.1, rate_gradient: 1e-6 };
+    let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
+    let mut trainer = engine.trainer(field);
+    let seconds = timed(|| {
+        for _ in 0..STEPS {
+            black_box(trainer.step(&batch, &update));
+        }
+    });
+    // Backward is twice forward: the gradient by the inputs and that by the weights.
+    let flops = 3 * field.model.network.flops();
+    row(&format!("training 2x{}", field.model.network.width), STEPS * BATCH, seconds, flops, peak);
+}
+
+fn decode(engine: &Cpu, field: &Field, peak: f64) {
+    let axes = VOLUME.map(|n| (0..n).map(|i| axis_position(i, n)).collect());
+    let lattice = Lattice { axes };
+    let mut out = vec![0.0; lattice.len()];
+    let evaluator = engine.evaluator(field);
+    let seconds = timed(|| evaluator.lattice(&lattice, black_box(&mut out)));
+    let network = &field.model.network;
+    row(&format!("decode 2x{}", network.width), out.len(), seconds, network.flops(), peak);
+}
+
+fn points(engine: &Cpu, field: &Field, peak: f64) {
+    let positions = positions(1 << 20);
+    let mut out = vec![0.0; positions.len()];
+    let evaluator = engine.evaluator(field);
+    let seconds = timed(|| evaluator.points(&positions, black_box(&mut out)));
+    let network = &field.model.network;
+    row(&format!("random points 2x{}", network.width), out.len(), seconds, network.flops(), peak);
+}
+
+fn single(engine: &Cpu, field: &Field) {
+    let positions = positions(10_000);
+    let evaluator = engine.evaluator(field);
+    let [median, least, most] = timed(|| {
+        for position in &positions {
+            let mut out = [0.0];
+            evaluator.points(std::slice::from_ref(position), &mut out);
+            black_box(out);
+        }
+    })
+    .map(|s| s / positions.len() as f64 * 1e6);
+    println!("| one point 2x{} | {median:.2} us | {least:.2}..{most:.2} | |", field.model.network.width);
+}
+
+/// Fused multiply-adds in registers on every thread, two operations each: what the machine can do at most.
+fn fma_peak(threads: usize) -> f64 {
+    let run = || {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(fma_rate)).collect();
+            threads.into_iter().map(|t| t.join().expect("the loop does not panic")).sum::<f64>()
+        })
+    };
+    (0..RUNS).map(|_| run()).fold(0.0, f64::max)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn fma_rate() -> f64 {
+    #[target_feature(enable = "avx512f")]
+    fn wide(rounds: usize) -> f32 {
+        use std::arch::x86_64::*;
+        let factor = _mm512_set1_ps(black_box(0.999));
+        let mut sums = [_mm512_set1_ps(1.0); 16];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, factor, factor);
+            }
+        }
+        sums.iter().map(|&s| _mm512_reduce_add_ps(s)).sum()
+    }
+    #[target_feature(enable = "avx2,fma")]
+    fn narrow(rounds: usize) -> f32 {
+        use std::arch::x86_64::*;
+        let factor = _mm256_set1_ps(black_box(0.999));
+        let mut sums = [_mm256_set1_ps(1.0); 12];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, factor, factor);
+            }
+        }
+        sums.iter().map(|&s| _mm_cvtss_f32(_mm256_castps256_ps128(s))).sum()
+    }
+    const ROUNDS: usize = 2_000_000;
+    let start = Instant::now();
+    let flops = if is_x86_feature_detected!("avx512f") {
+        // SAFETY: just asked.
+        black_box(unsafe { wide(ROUNDS) });
+        ROUNDS * 16 * 16 * 2
+    } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        // SAFETY: just asked.
+        black_box(unsafe { narrow(ROUNDS) });
+        ROUNDS * 12 * 8 * 2
+    } else {
+        return portable_rate();
+    };
+    flops as f64 / start.elapsed().as_secs_f64()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn fma_rate() -> f64 {
+    portable_rate()
+}
+
+fn portable_rate() -> f64 {
+    const ROUNDS: usize = 2_000_000;
+    let factor = black_box([0.999f32; 8]);
+    let mut sums = [[1.0f32; 8]; 8];
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        for sum in &mut sums {
+            for lane in 0..8 {
+                sum[lane] = sum[lane] * factor[lane] + factor[lane];
+            }
+        }
+    }
+    black_box(sums);
+    (ROUNDS * 8 * 8 * 2) as f64 / start.elapsed().as_secs_f64()
+}
