@@ -1,0 +1,9 @@
+//! From parameters to bytes: rounding steps, entropy models with integer frequencies, a range coder.
+
+mod bit_model;
+mod parameters;
+mod range_coder;
+
+pub(crate) use bit_model::BitModel;
+pub(crate) use parameters::{decode_group, encode_group};
+pub(crate) use range_coder::{RangeDecoder, RangeEncoder};

@@ -1,0 +1,263 @@
+//! Section BRIK: the brick table and what bricks hold beside the field. Today that is the mask.
+
+use super::bytes::Fields;
+use crate::codec::{BitModel, RangeDecoder, RangeEncoder};
+use crate::volume::MaskClass;
+
+/// Voxels along a brick's edge; bricks at the far faces are cut.
+pub const BRICK_EDGE: usize = 64;
+
+/// A brick's mask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Brick {
+    /// Every voxel has this code; 0: all are measurements.
+    Uniform(u8),
+    /// A coded stream.
+    Mixed(Vec<u8>),
+}
+
+/// The mask of a volume, brick by brick, x fastest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MaskBricks {
+    shape: [usize; 3],
+    bricks: Vec<Brick>,
+}
+
+impl MaskBricks {
+    /// Codes a mask of one code a voxel.
+    pub(crate) fn encode(codes: &[u8], shape: [usize; 3]) -> Self {
+        let bricks = brick_counts(shape);
+        let mut out = Vec::with_capacity(bricks.iter().product());
+        for z in 0..bricks[2] {
+            for y in 0..bricks[1] {
+                for x in 0..bricks[0] {
+                    let (start, size) = brick_box([x, y, z], shape);
+                    let mut brick = Vec::with_capacity(size.iter().product());
+                    for k in 0..size[2] {
+                        for j in 0..size[1] {
+                            let row = start[0] + shape[0] * (start[1] + j + shape[1] * (start[2] + k));
+                            brick.extend_from_slice(&codes[row..row + size[0]]);
+                        }
+                    }
+                    out.push(if brick.iter().all(|&c| c == brick[0]) {
+                        Brick::Uniform(brick[0])
+                    } else {
+                        Brick::Mixed(encode_brick(&brick, size))
+                    });
+                }
+            }
+        }
+        Self { shape, bricks: out }
+    }
+
+    /// Calls `each` with every brick that meets the box from `start` to `end` (exclusive) and has masked voxels: the
+    /// brick's first voxel, its size and its codes.
+    ///
+    /// # Errors
+    /// A sentence, when a stream holds what no encoder writes.
+    pub(crate) fn visit(
+        &self,
+        start: [usize; 3],
+        end: [usize; 3],
+        mut each: impl FnMut([usize; 3], [usize; 3], &[u8]),
+    ) -> Result<(), String> {
+        let counts = brick_counts(self.shape);
+        let first = start.map(|n| n / BRICK_EDGE);
+        let last = end.map(|n| n.div_ceil(BRICK_EDGE));
+        for z in first[2]..last[2] {
+            for y in first[1]..last[1] {
+                for x in first[0]..last[0] {
+                    let (start, size) = brick_box([x, y, z], self.shape);
+                    match &self.bricks[x + counts[0] * (y + counts[1] * z)] {
+                        Brick::Uniform(0) => {}
+                        Brick::Uniform(code) => each(start, size, &vec![*code; size.iter().product()]),
+                        Brick::Mixed(stream) => each(start, size, &decode_brick(stream, size)?),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The code of one voxel.
+    ///
+    /// # Errors
+    /// As for [`Self::visit`].
+    pub(crate) fn code_at(&self, voxel: [usize; 3]) -> Result<u8, String> {
+        let mut code = 0;
+        self.visit(voxel, voxel.map(|n| n + 1), |start, size, codes| {
+            let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - start[a]);
+            code = codes[x + size[0] * (y + size[1] * z)];
+        })?;
+        Ok(code)
+    }
+
+    pub(super) fn section(&self) -> Vec<u8> {
+        let mut out = (BRICK_EDGE as u16).to_le_bytes().to_vec();
+        for brick in &self.bricks {
+            match brick {
+                Brick::Uniform(code) => out.push(*code),
+                Brick::Mixed(stream) => {
+                    out.push(MIXED);
+                    out.extend((stream.len() as u32).to_le_bytes());
+                }
+            }
+        }
+        for brick in &self.bricks {
+            if let Brick::Mixed(stream) = brick {
+                out.extend(stream);
+            }
+        }
+        out
+    }
+
+    pub(super) fn parse(section: &[u8], shape: [usize; 3]) -> Result<Self, String> {
+        let mut fields = Fields::new(section);
+        let edge = fields.u16("brick edge")?;
+        if usize::from(edge) != BRICK_EDGE {
+            return Err(format!("bricks of {edge} voxels are unknown to this version of neuvol"));
+        }
+        let count: usize = brick_counts(shape).iter().product();
+        let mut kinds = Vec::new();
+        for _ in 0..count {
+            let kind = fields.u8("the brick table")?;
+            let length = match kind {
+                MIXED => fields.u32("the brick table")?,
+                code if code == 0 || MaskClass::from_code(code).is_some() => 0,
+                code => return Err(format!("brick kind {code} is unknown")),
+            };
+            kinds.push((kind, length));
+        }
+        let mut bricks = Vec::with_capacity(count);
+        for (kind, length) in kinds {
+            bricks.push(if kind == MIXED {
+                Brick::Mixed(fields.bytes(length as usize, "a brick's stream")?.to_vec())
+            } else {
+                Brick::Uniform(kind)
+            });
+        }
+        fields.end()?;
+        Ok(Self { shape, bricks })
+    }
+}
+
+/// The brick table's kind of a brick with a stream.
+const MIXED: u8 = 255;
+
+fn brick_counts(shape: [usize; 3]) -> [usize; 3] {
+    shape.map(|n| n.div_ceil(BRICK_EDGE))
+}
+
+/// First voxel and size of a brick.
+fn brick_box(brick: [usize; 3], shape: [usize; 3]) -> ([usize; 3], [usize; 3]) {
+    let start = brick.map(|b| b * BRICK_EDGE);
+    (start, std::array::from_fn(|a| BRICK_EDGE.min(shape[a] - start[a])))
+}
+
+/// Models of a brick's stream: whether a voxel is masked, by its six causal neighbours; whether its class is that of
+/// the last masked voxel; and the class where it is not.
+struct Models {
+    masked: [BitModel; 64],
+    same: BitModel,
+    class: [BitModel; 4],
+}
+
+impl Models {
+    fn new() -> Self {
+        Self { masked: [BitModel::new(); 64], same: BitModel::new(), class: [BitModel::new(); 4] }
+    }
+}
+
+/// One bit a causal neighbour: masked or not; outside the brick: not.
+fn context(codes: &[u8], size: [usize; 3], [x, y, z]: [usize; 3]) -> usize {
+    const NEIGHBOURS: [[usize; 3]; 6] = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]];
+    NEIGHBOURS.iter().enumerate().fold(0, |context, (bit, &[dx, dy, dz])| {
+        let inside = x >= dx && y >= dy && z >= dz;
+        let masked = inside && codes[x - dx + size[0] * (y - dy + size[1] * (z - dz))] != 0;
+        context | usize::from(masked) << bit
+    })
+}
+
+fn voxels(size: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
+    (0..size[2]).flat_map(move |z| (0..size[1]).flat_map(move |y| (0..size[0]).map(move |x| [x, y, z])))
+}
+
+fn encode_brick(codes: &[u8], size: [usize; 3]) -> Vec<u8> {
+    let mut models = Models::new();
+    let mut coder = RangeEncoder::new();
+    let mut last = MaskClass::Nan as u8;
+    for (i, voxel) in voxels(size).enumerate() {
+        let code = codes[i];
+        models.masked[context(codes, size, voxel)].encode(&mut coder, code != 0);
+        if code != 0 {
+            models.same.encode(&mut coder, code != last);
+            if code != last {
+                let (high, low) = ((code - 1) >> 1 & 1, (code - 1) & 1);
+                models.class[1].encode(&mut coder, high == 1);
+                models.class[2 + usize::from(high)].encode(&mut coder, low == 1);
+                last = code;
+            }
+        }
+    }
+    coder.finish()
+}
+
+fn decode_brick(stream: &[u8], size: [usize; 3]) -> Result<Vec<u8>, String> {
+    let mut models = Models::new();
+    let mut coder = RangeDecoder::new(stream);
+    let mut codes = vec![0; size.iter().product()];
+    let mut last = MaskClass::Nan as u8;
+    for (i, voxel) in voxels(size).enumerate() {
+        if models.masked[context(&codes, size, voxel)].decode(&mut coder) {
+            if models.same.decode(&mut coder) {
+                let high = models.class[1].decode(&mut coder);
+                let low = models.class[2 + usize::from(high)].decode(&mut coder);
+                last = 1 + (u8::from(high) << 1 | u8::from(low));
+            }
+            MaskClass::from_code(last).ok_or_else(|| format!("mask class {last} is unknown"))?;
+            codes[i] = last;
+        }
+    }
+    Ok(codes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn masks_come_back(
+            shape in [1usize..90, 1usize..70, 1usize..6],
+            seed in any::<u32>(),
+        ) {
+            let count = shape.iter().product::<usize>();
+            let mut state = seed | 1;
+            let codes: Vec<u8> = (0..count).map(|_| {
+                state ^= state << 13; state ^= state >> 17; state ^= state << 5;
+                if state % 3 == 0 { (state >> 8) as u8 % 5 } else { 0 }
+            }).collect();
+            let bricks = MaskBricks::encode(&codes, shape);
+            let bricks = MaskBricks::parse(&bricks.section(), shape).unwrap();
+            let mut back = vec![0; count];
+            bricks.visit([0; 3], shape, |start, size, codes| {
+                for (voxel, &code) in voxels(size).zip(codes) {
+                    let [x, y, z] = [0, 1, 2].map(|a| start[a] + voxel[a]);
+                    back[x + shape[0] * (y + shape[1] * z)] = code;
+                }
+            }).unwrap();
+            prop_assert_eq!(&back, &codes);
+            let probe = [shape[0] - 1, shape[1] / 2, 0];
+            let index = probe[0] + shape[0] * probe[1];
+            prop_assert_eq!(bricks.code_at(probe).unwrap(), codes[index]);
+        }
+    }
+
+    #[test]
+    fn a_half_space_costs_little() {
+        let shape = [64, 64, 64];
+        let codes: Vec<u8> = (0..64 * 64 * 64).map(|i| if i % 64 < 20 { 4 } else { 0 }).collect();
+        assert!(MaskBricks::encode(&codes, shape).section().len() < 600);
+    }
+}

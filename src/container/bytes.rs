@@ -1,0 +1,77 @@
+//! Little-endian fields of a section, every read checked.
+
+/// Reads fields one after the other; the error says what is missing.
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(super) fn bytes(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {
+        if count > self.rest.len() {
+            return Err(format!("{what} needs {count} bytes, {} are left", self.rest.len()));
+        }
+        let (head, tail) = self.rest.split_at(count);
+        self.rest = tail;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], String> {
+        let mut out = [0; N];
+        out.copy_from_slice(self.bytes(N, what)?);
+        Ok(out)
+    }
+
+    pub(super) fn u8(&mut self, what: &str) -> Result<u8, String> {
+        self.array::<1>(what).map(|[b]| b)
+    }
+    pub(super) fn u16(&mut self, what: &str) -> Result<u16, String> {
+        self.array(what).map(u16::from_le_bytes)
+    }
+    pub(super) fn u32(&mut self, what: &str) -> Result<u32, String> {
+        self.array(what).map(u32::from_le_bytes)
+    }
+    pub(super) fn u64(&mut self, what: &str) -> Result<u64, String> {
+        self.array(what).map(u64::from_le_bytes)
+    }
+    pub(super) fn f32(&mut self, what: &str) -> Result<f32, String> {
+        self.array(what).map(f32::from_le_bytes)
+    }
+    pub(super) fn f64(&mut self, what: &str) -> Result<f64, String> {
+        self.array(what).map(f64::from_le_bytes)
+    }
+    pub(super) fn f64s<const N: usize>(&mut self, what: &str) -> Result<[f64; N], String> {
+        let mut out = [0.0; N];
+        for value in &mut out {
+            *value = self.f64(what)?;
+        }
+        Ok(out)
+    }
+    /// A string behind its u16 length.
+    pub(super) fn text(&mut self, what: &str) -> Result<String, String> {
+        let length = self.u16(what)?;
+        let bytes = self.bytes(length.into(), what)?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| format!("{what} is not UTF-8"))
+    }
+    /// Everything that is left.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+    /// Nothing may be left.
+    pub(super) fn end(self) -> Result<(), String> {
+        if self.rest.is_empty() { Ok(()) } else { Err(format!("{} bytes too many", self.rest.len())) }
+    }
+}
+
+/// Appends a string behind its u16 length; what does not fit is cut at a character's end.
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
+    let mut length = text.len().min(u16::MAX.into());
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    out.extend((length as u16).to_le_bytes());
+    out.extend(&text.as_bytes()[..length]);
+}

@@ -1,0 +1,245 @@
+//! What a file says of its volume: grid, geometry, provenance, and what was asked for and achieved.
+
+use super::bytes::{Fields, put_text};
+use crate::volume::{Frame, Geometry, SampleType, Volume};
+use std::collections::BTreeMap;
+
+/// The volume behind a `.nvol` file, as its header describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// Samples along x, y, z.
+    pub shape: [usize; 3],
+    /// The samples' type.
+    pub sample_type: SampleType,
+    /// Where the grid lies.
+    pub geometry: Geometry,
+    /// The array's name.
+    pub name: String,
+    /// The values' unit, empty when unknown.
+    pub unit: String,
+    /// The value of masked voxels of class fill.
+    pub fill_value: Option<f64>,
+    /// Smallest and largest measurement; `None` when every voxel is masked.
+    pub range: Option<(f64, f64)>,
+    /// Where the volume came from. Nothing that identifies a patient.
+    pub provenance: BTreeMap<String, String>,
+    /// What was asked for and achieved.
+    pub achieved: Achieved,
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum TargetKind {
+    /// Peak signal-to-noise ratio in dB.
+    Psnr = 1,
+    /// Bytes of the stored samples by bytes of the file.
+    Ratio = 2,
+    /// Bytes of the file.
+    Size = 3,
+}
+
+/// How much time training may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Preset {
+    /// A first look.
+    Fast = 1,
+    /// The default.
+    #[default]
+    Balanced = 2,
+    /// The smallest file.
+    Best = 3,
+}
+
+/// What was asked for, and what the shipped decoder measured.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Achieved {
+    /// The target's kind.
+    pub target: TargetKind,
+    /// The target's value: dB, ratio or bytes.
+    pub target_value: f64,
+    /// The preset.
+    pub preset: Preset,
+    /// Seed of the training.
+    pub seed: u64,
+    /// Root of the mean squared error over unmasked voxels, in the volume's unit.
+    pub rmse: f64,
+    /// Largest absolute error over unmasked voxels, in the volume's unit.
+    pub max_error: f64,
+    /// The neuvol that wrote the file.
+    pub writer: String,
+}
+
+impl Description {
+    /// The description of a volume.
+    pub(crate) fn of(volume: &Volume, range: Option<(f64, f64)>, achieved: Achieved) -> Self {
+        Self {
+            shape: volume.shape(),
+            sample_type: volume.sample_type(),
+            geometry: volume.geometry,
+            name: volume.name.clone(),
+            unit: volume.unit.clone(),
+            fill_value: volume.fill_value,
+            range,
+            provenance: volume.provenance.clone(),
+            achieved,
+        }
+    }
+
+    /// Number of voxels.
+    pub fn voxels(&self) -> u64 {
+        self.shape.iter().map(|&n| n as u64).product()
+    }
+
+    /// Bytes of the samples in their stored type.
+    pub fn stored_bytes(&self) -> u64 {
+        self.voxels() * self.sample_type.size() as u64
+    }
+
+    /// `20 log10((max - min) / RMSE)`, infinite where nothing differs.
+    pub fn psnr(&self) -> f64 {
+        match self.range {
+            Some((low, high)) if self.achieved.rmse > 0.0 => {
+                20.0 * ((high - low) / self.achieved.rmse).log10()
+            }
+            _ => f64::INFINITY,
+        }
+    }
+
+    pub(super) fn volume_section(&self) -> Vec<u8> {
+        let mut out = vec![
+            self.sample_type as u8,
+            self.geometry.frame as u8,
+            u8::from(self.fill_value.is_some()) | u8::from(self.range.is_some()) << 1,
+        ];
+        for n in self.shape {
+            out.extend((n as u32).to_le_bytes());
+        }
+        let Geometry { origin, spacing, direction, .. } = self.geometry;
+        let (low, high) = self.range.unwrap_or_default();
+        let numbers = origin.into_iter().chain(spacing).chain(direction.into_iter().flatten());
+        for number in numbers.chain([low, high, self.fill_value.unwrap_or_default()]) {
+            out.extend(number.to_le_bytes());
+        }
+        put_text(&mut out, &self.name);
+        put_text(&mut out, &self.unit);
+        out
+    }
+
+    /// Provenance and what was achieved come from sections of their own.
+    pub(super) fn parse_volume(section: &[u8]) -> Result<Self, String> {
+        let mut fields = Fields::new(section);
+        let type_code = fields.u8("sample type")?;
+        let sample_type =
+            SampleType::from_code(type_code).ok_or_else(|| format!("sample type {type_code} is unknown"))?;
+        let frame_code = fields.u8("frame")?;
+        let frame = Frame::from_code(frame_code).ok_or_else(|| format!("frame {frame_code} is unknown"))?;
+        let flags = fields.u8("flags")?;
+        let mut shape = [0; 3];
+        for n in &mut shape {
+            *n = fields.u32("shape")? as usize;
+        }
+        let voxels = shape.iter().try_fold(1u64, |product, &n| product.checked_mul(n as u64));
+        if voxels.is_none_or(|v| v == 0 || v > MAX_VOXELS) {
+            return Err(format!("a volume of {shape:?} samples is empty or beyond 2^40 voxels"));
+        }
+        let origin = fields.f64s("origin")?;
+        let spacing = fields.f64s("spacing")?;
+        let mut direction = [[0.0; 3]; 3];
+        for row in &mut direction {
+            *row = fields.f64s("direction")?;
+        }
+        let [low, high, fill] = fields.f64s("range and fill value")?;
+        let range = (flags & 2 != 0).then_some((low, high));
+        if range.is_some_and(|(low, high)| !(low.is_finite() && high.is_finite() && low <= high)) {
+            return Err(format!("a range from {low} to {high} is none"));
+        }
+        let name = fields.text("name")?;
+        let unit = fields.text("unit")?;
+        fields.end()?;
+        Ok(Self {
+            shape,
+            sample_type,
+            geometry: Geometry { origin, spacing, direction, frame },
+            name,
+            unit,
+            fill_value: (flags & 1 != 0).then_some(fill),
+            range,
+            provenance: BTreeMap::new(),
+            achieved: Achieved::default(),
+        })
+    }
+
+    pub(super) fn provenance_section(&self) -> Vec<u8> {
+        let mut out = (self.provenance.len() as u16).to_le_bytes().to_vec();
+        for (key, value) in self.provenance.iter().take(u16::MAX.into()) {
+            put_text(&mut out, key);
+            put_text(&mut out, value);
+        }
+        out
+    }
+
+    pub(super) fn parse_provenance(section: &[u8]) -> Result<BTreeMap<String, String>, String> {
+        let mut fields = Fields::new(section);
+        let count = fields.u16("count")?;
+        let mut pairs = BTreeMap::new();
+        for _ in 0..count {
+            let key = fields.text("key")?;
+            pairs.insert(key, fields.text("value")?);
+        }
+        fields.end()?;
+        Ok(pairs)
+    }
+
+    pub(super) fn quality_section(&self) -> Vec<u8> {
+        let a = &self.achieved;
+        let mut out = vec![a.target as u8, a.preset as u8];
+        out.extend(a.seed.to_le_bytes());
+        for number in [a.target_value, a.rmse, a.max_error] {
+            out.extend(number.to_le_bytes());
+        }
+        put_text(&mut out, &a.writer);
+        out
+    }
+
+    pub(super) fn parse_quality(section: &[u8]) -> Result<Achieved, String> {
+        let mut fields = Fields::new(section);
+        let target = match fields.u8("target")? {
+            1 => TargetKind::Psnr,
+            2 => TargetKind::Ratio,
+            3 => TargetKind::Size,
+            code => return Err(format!("target {code} is unknown")),
+        };
+        let preset = match fields.u8("preset")? {
+            1 => Preset::Fast,
+            2 => Preset::Balanced,
+            3 => Preset::Best,
+            code => return Err(format!("preset {code} is unknown")),
+        };
+        let seed = fields.u64("seed")?;
+        let [target_value, rmse, max_error] = fields.f64s("figures")?;
+        let writer = fields.text("writer")?;
+        fields.end()?;
+        Ok(Achieved { target, target_value, preset, seed, rmse, max_error, writer })
+    }
+}
+
+/// A bound for files: positions are f32 and indices are checked against it.
+const MAX_VOXELS: u64 = 1 << 40;
+
+impl Default for Achieved {
+    fn default() -> Self {
+        Self {
+            target: TargetKind::Psnr,
+            target_value: 0.0,
+            preset: Preset::default(),
+            seed: 0,
+            rmse: 0.0,
+            max_error: 0.0,
+            writer: concat!("neuvol ", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Sections MODL and PARM: the model's architecture, its rounding steps, its coded parameters.
+
+use super::bytes::Fields;
+use crate::codec::{decode_group, encode_group};
+use crate::field::{Encoding, Field, Mlp, Model, ParameterGroup};
+use rayon::prelude::*;
+
+/// A bound for files: 2^30 parameters are 4 GiB in memory.
+const MAX_PARAMETERS: usize = 1 << 30;
+
+/// A model whose parameters are still coded.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredModel {
+    pub(crate) model: Model,
+    /// Rounding step of each group: value = integer * step.
+    steps: Vec<f32>,
+    /// Lengths of the groups' streams.
+    lengths: Vec<u32>,
+    streams: Vec<u8>,
+}
+
+impl StoredModel {
+    /// Codes a field whose parameters are multiples of their group's step.
+    pub(crate) fn encode(field: &Field, steps: &[f32]) -> Self {
+        let groups = field.model.groups();
+        let coded: Vec<Vec<u8>> = groups
+            .par_iter()
+            .zip(steps)
+            .map(|(group, &step)| encode_group(group, &integers(field, group, step)))
+            .collect();
+        Self {
+            model: field.model.clone(),
+            steps: steps.to_vec(),
+            lengths: coded.iter().map(|c| c.len() as u32).collect(),
+            streams: coded.concat(),
+        }
+    }
+
+    /// Bytes of the coded parameters.
+    pub(crate) fn stream_bytes(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Decodes the parameters, groups in parallel.
+    ///
+    /// # Errors
+    /// A sentence, when a stream holds what no encoder writes.
+    pub(crate) fn decode(&self) -> Result<Field, String> {
+        let groups = self.model.groups();
+        let mut offset = 0;
+        let jobs: Vec<(&ParameterGroup, f32, &[u8])> = groups
+            .iter()
+            .zip(&self.steps)
+            .zip(&self.lengths)
+            .map(|((group, &step), &length)| {
+                let stream = &self.streams[offset..offset + length as usize];
+                offset += length as usize;
+                (group, step, stream)
+            })
+            .collect();
+        let decoded: Vec<Vec<f32>> = jobs
+            .into_par_iter()
+            .map(|(group, step, stream)| {
+                let integers = decode_group(group, stream)?;
+                Ok(integers.into_iter().map(|q| q as f32 * step).collect())
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(Field { model: self.model.clone(), parameters: decoded.concat() })
+    }
+
+    pub(super) fn model_section(&self) -> Vec<u8> {
+        let mut descriptor = Vec::new();
+        self.model.encoding.write_descriptor(&mut descriptor);
+        let mut out = (descriptor.len() as u16).to_le_bytes().to_vec();
+        out.extend(descriptor);
+        out.push(1); // network: MLP
+        out.extend((self.model.network.width as u16).to_le_bytes());
+        out.push(self.model.network.hidden_layers as u8);
+        out.extend((self.steps.len() as u16).to_le_bytes());
+        for (step, length) in self.steps.iter().zip(&self.lengths) {
+            out.extend(step.to_le_bytes());
+            out.extend(length.to_le_bytes());
+        }
+        out
+    }
+
+    pub(super) fn parameter_section(&self) -> Vec<u8> {
+        self.streams.clone()
+    }
+
+    /// Reads section MODL; the streams come from section PARM.
+    pub(super) fn parse(section: &[u8]) -> Result<Self, String> {
+        let mut fields = Fields::new(section);
+        let descriptor_length = fields.u16("the encoding's descriptor")?;
+        let encoding = Encoding::parse_descriptor(fields.bytes(descriptor_length.into(), "the descriptor")?)?;
+        let kind = fields.u8("network")?;
+        if kind != 1 {
+            return Err(format!("network {kind} is unknown to this version of neuvol"));
+        }
+        let width = fields.u16("width")?.into();
+        let hidden_layers = fields.u8("hidden layers")?.into();
+        Mlp { inputs: encoding.width(), width, hidden_layers }.check()?;
+        let model = Model::new(encoding, width, hidden_layers);
+        if model.parameter_count() > MAX_PARAMETERS {
+            return Err(format!("a model of {} parameters is too large", model.parameter_count()));
+        }
+        let groups = model.groups().len();
+        let count = usize::from(fields.u16("group count")?);
+        if count != groups {
+            return Err(format!("the model has {groups} groups of parameters, the section {count}"));
+        }
+        let (mut steps, mut lengths) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let step = fields.f32("rounding step")?;
+            if !(step.is_finite() && step > 0.0) {
+                return Err(format!("a rounding step of {step} is none"));
+            }
+            steps.push(step);
+            lengths.push(fields.u32("stream length")?);
+        }
+        fields.end()?;
+        Ok(Self { model, steps, lengths, streams: Vec::new() })
+    }
+
+    /// Takes section PARM in.
+    pub(super) fn with_streams(mut self, section: &[u8]) -> Result<Self, String> {
+        let wanted: u64 = self.lengths.iter().map(|&l| u64::from(l)).sum();
+        if wanted != section.len() as u64 {
+            return Err(format!("{} bytes, but the groups' streams have {wanted}", section.len()));
+        }
+        self.streams = section.to_vec();
+        Ok(self)
+    }
+}
+
+/// A group's values in units of its step.
+fn integers(field: &Field, group: &ParameterGroup, step: f32) -> Vec<i32> {
+    field.parameters[group.range.clone()].iter().map(|v| (v / step).round_ties_even() as i32).collect()
+}
