@@ -7,7 +7,10 @@ pub mod error;
 pub mod field;
 pub mod io;
 pub mod metrics;
+pub mod sample;
+pub mod train;
 pub mod volume;
 
 pub use error::{Error, Result};
+pub use sample::{NeuralVolume, Region};
 pub use volume::Volume;

@@ -3,6 +3,7 @@
 use super::bytes::Fields;
 use crate::codec::{BitModel, RangeDecoder, RangeEncoder};
 use crate::volume::MaskClass;
+use std::sync::OnceLock;
 
 /// Voxels along a brick's edge; bricks at the far faces are cut.
 pub const BRICK_EDGE: usize = 64;
@@ -12,8 +13,8 @@ pub const BRICK_EDGE: usize = 64;
 enum Brick {
     /// Every voxel has this code; 0: all are measurements.
     Uniform(u8),
-    /// A coded stream.
-    Mixed(Vec<u8>),
+    /// A coded stream, and its codes once a point in it was asked for.
+    Mixed(Vec<u8>, OnceLock<Result<Vec<u8>, String>>),
 }
 
 /// The mask of a volume, brick by brick, x fastest.
@@ -42,7 +43,7 @@ impl MaskBricks {
                     out.push(if brick.iter().all(|&c| c == brick[0]) {
                         Brick::Uniform(brick[0])
                     } else {
-                        Brick::Mixed(encode_brick(&brick, size))
+                        Brick::Mixed(encode_brick(&brick, size), OnceLock::new())
                     });
                 }
             }
@@ -71,7 +72,7 @@ impl MaskBricks {
                     match &self.bricks[x + counts[0] * (y + counts[1] * z)] {
                         Brick::Uniform(0) => {}
                         Brick::Uniform(code) => each(start, size, &vec![*code; size.iter().product()]),
-                        Brick::Mixed(stream) => each(start, size, &decode_brick(stream, size)?),
+                        Brick::Mixed(stream, _) => each(start, size, &decode_brick(stream, size)?),
                     }
                 }
             }
@@ -79,17 +80,23 @@ impl MaskBricks {
         Ok(())
     }
 
-    /// The code of one voxel.
+    /// The code of one voxel. The brick is decoded once and kept: points come in crowds.
     ///
     /// # Errors
     /// As for [`Self::visit`].
     pub(crate) fn code_at(&self, voxel: [usize; 3]) -> Result<u8, String> {
-        let mut code = 0;
-        self.visit(voxel, voxel.map(|n| n + 1), |start, size, codes| {
-            let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - start[a]);
-            code = codes[x + size[0] * (y + size[1] * z)];
-        })?;
-        Ok(code)
+        let counts = brick_counts(self.shape);
+        let [x, y, z] = voxel.map(|n| n / BRICK_EDGE);
+        match &self.bricks[x + counts[0] * (y + counts[1] * z)] {
+            Brick::Uniform(code) => Ok(*code),
+            Brick::Mixed(stream, codes) => {
+                let (start, size) = brick_box([x, y, z], self.shape);
+                let codes =
+                    codes.get_or_init(|| decode_brick(stream, size)).as_ref().map_err(String::clone)?;
+                let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - start[a]);
+                Ok(codes[x + size[0] * (y + size[1] * z)])
+            }
+        }
     }
 
     pub(super) fn section(&self) -> Vec<u8> {
@@ -97,14 +104,14 @@ impl MaskBricks {
         for brick in &self.bricks {
             match brick {
                 Brick::Uniform(code) => out.push(*code),
-                Brick::Mixed(stream) => {
+                Brick::Mixed(stream, _) => {
                     out.push(MIXED);
                     out.extend((stream.len() as u32).to_le_bytes());
                 }
             }
         }
         for brick in &self.bricks {
-            if let Brick::Mixed(stream) = brick {
+            if let Brick::Mixed(stream, _) = brick {
                 out.extend(stream);
             }
         }
@@ -131,7 +138,7 @@ impl MaskBricks {
         let mut bricks = Vec::with_capacity(count);
         for (kind, length) in kinds {
             bricks.push(if kind == MIXED {
-                Brick::Mixed(fields.bytes(length as usize, "a brick's stream")?.to_vec())
+                Brick::Mixed(fields.bytes(length as usize, "a brick's stream")?.to_vec(), OnceLock::new())
             } else {
                 Brick::Uniform(kind)
             });

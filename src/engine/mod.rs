@@ -14,6 +14,8 @@ pub trait Engine: Send + Sync {
     fn name(&self) -> &'static str;
     /// Makes a field ready to be evaluated many times.
     fn evaluator(&self, field: &Field) -> Box<dyn Evaluator>;
+    /// Runs work on the engine's threads: what it does through `rayon` uses them and no others.
+    fn run(&self, work: &mut (dyn FnMut() + Send));
     /// Makes a field ready to be trained; it starts from the field's parameters.
     fn trainer(&self, field: &Field) -> Box<dyn Trainer>;
 }

@@ -103,6 +103,8 @@ pub trait Sample: Copy + Default + PartialEq + Send + Sync + bytemuck::Pod + 'st
     fn to_f64(self) -> f64;
     /// The nearest value of this type: integers round half away from zero and clamp, NaN becomes 0.
     fn from_f64(value: f64) -> Self;
+    /// The value cut to this type without rounding: for values known to be whole.
+    fn narrow(value: f64) -> Self;
 }
 
 macro_rules! sample_types {
@@ -153,8 +155,11 @@ macro_rules! sample_types {
             }
             impl Sample for $type {
                 const TYPE: SampleType = SampleType::$variant;
+                #[inline]
                 fn to_f64(self) -> f64 { self as f64 }
                 fn from_f64(value: f64) -> Self { let round: fn(f64) -> f64 = $round; round(value) as $type }
+                #[inline]
+                fn narrow(value: f64) -> Self { value as $type }
             }
         )*
     };

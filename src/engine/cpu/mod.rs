@@ -58,11 +58,6 @@ impl Cpu {
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
-
-    /// The engine's threads, for work beside the field's.
-    pub(crate) fn pool(&self) -> &rayon::ThreadPool {
-        &self.pool
-    }
 }
 
 impl Engine for Cpu {
@@ -71,6 +66,9 @@ impl Engine for Cpu {
     }
     fn evaluator(&self, field: &Field) -> Box<dyn Evaluator> {
         Box::new(evaluator::CpuEvaluator::new(self.clone(), field))
+    }
+    fn run(&self, work: &mut (dyn FnMut() + Send)) {
+        self.pool.install(work);
     }
     fn trainer(&self, field: &Field) -> Box<dyn Trainer> {
         Box::new(trainer::CpuTrainer::new(self.clone(), field))

@@ -19,6 +19,9 @@ impl Engine for Scalar {
     fn evaluator(&self, field: &Field) -> Box<dyn Evaluator> {
         Box::new(ScalarEvaluator(field.clone()))
     }
+    fn run(&self, work: &mut (dyn FnMut() + Send)) {
+        work();
+    }
     fn trainer(&self, field: &Field) -> Box<dyn Trainer> {
         Box::new(ScalarTrainer { field: field.clone(), adam: Adam::new(&field.parameters) })
     }

@@ -1,0 +1,140 @@
+//! [`NeuralVolume`]: an open `.nvol` file. Everything that reads a compressed volume goes through it.
+
+mod points;
+mod quantise;
+mod region;
+
+pub use points::{Outside, Space};
+pub use region::Region;
+
+pub(crate) use quantise::ValueScale;
+
+use crate::container::{Contents, Description, MaskBricks, StoredModel};
+use crate::engine::cpu::Cpu;
+use crate::engine::{Engine, Evaluator};
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// An open neural volume: regions and points are evaluated on demand, the whole is never decompressed.
+///
+/// ```no_run
+/// # fn main() -> neuvol::Result<()> {
+/// let volume = neuvol::NeuralVolume::open("ct.nvol")?;
+/// let slice = volume.read_region(neuvol::Region::slice(volume.info().shape, 2, 100), 1)?;
+/// # Ok(()) }
+/// ```
+pub struct NeuralVolume {
+    path: PathBuf,
+    file_bytes: u64,
+    description: Description,
+    model: Option<StoredModel>,
+    mask: Option<MaskBricks>,
+    engine: Arc<dyn Engine>,
+    /// Made on first use, so that `info` does not wait for the entropy decoder.
+    evaluator: OnceLock<Result<Box<dyn Evaluator>, String>>,
+}
+
+impl NeuralVolume {
+    /// Opens a file on the CPU engine with one thread a core.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Format`] when it is no `.nvol` file, [`Error::Section`] when a part of it is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, Arc::new(Cpu::new(0)?))
+    }
+
+    /// Opens a file on a given engine.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_with(path: impl AsRef<Path>, engine: Arc<dyn Engine>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        Self::from_bytes(&bytes, path, engine)
+    }
+
+    /// Opens a file that is already in memory; `path` is for messages.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], but [`Error::Io`].
+    pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>, engine: Arc<dyn Engine>) -> Result<Self> {
+        let path = path.as_ref();
+        let Contents { description, model, mask } = Contents::from_bytes(bytes, path)?;
+        let file_bytes = bytes.len() as u64;
+        let evaluator = OnceLock::new();
+        Ok(Self { path: path.to_owned(), file_bytes, description, model, mask, engine, evaluator })
+    }
+
+    /// What the file says of the volume.
+    pub fn info(&self) -> &Description {
+        &self.description
+    }
+
+    /// The file's size.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// Bytes in the stored type by bytes of the file.
+    pub fn ratio(&self) -> f64 {
+        self.description.stored_bytes() as f64 / self.file_bytes as f64
+    }
+
+    /// Bytes as float32 by bytes of the file: what papers print.
+    pub fn ratio_f32(&self) -> f64 {
+        4.0 * self.description.voxels() as f64 / self.file_bytes as f64
+    }
+
+    /// The model in one line.
+    pub fn model_summary(&self) -> String {
+        match &self.model {
+            None => "constant".into(),
+            Some(stored) => {
+                let network = stored.model.network;
+                format!(
+                    "{}, mlp {}x{}",
+                    stored.model.encoding.describe(),
+                    network.hidden_layers,
+                    network.width
+                )
+            }
+        }
+    }
+
+    /// Number of the model's parameters; 0 for a constant volume.
+    pub fn parameter_count(&self) -> usize {
+        self.model.as_ref().map_or(0, |stored| stored.model.parameter_count())
+    }
+
+    /// Bytes in memory once a sample was read, caches counted. Decodes the parameters.
+    ///
+    /// # Errors
+    /// [`Error::Section`] when a parameter stream is damaged.
+    pub fn memory_bytes(&self) -> Result<usize> {
+        let coded = self.model.as_ref().map_or(0, StoredModel::stream_bytes);
+        Ok(coded + self.evaluator()?.map_or(0, Evaluator::bytes))
+    }
+
+    /// `None` for a constant volume.
+    fn evaluator(&self) -> Result<Option<&dyn Evaluator>> {
+        let Some(model) = &self.model else { return Ok(None) };
+        let made = self.evaluator.get_or_init(|| {
+            let mut field = Err(String::new());
+            self.engine.run(&mut || field = model.decode());
+            Ok(self.engine.evaluator(&field?))
+        });
+        match made {
+            Ok(evaluator) => Ok(Some(evaluator.as_ref())),
+            Err(what) => Err(self.section_error("PARM", what.clone())),
+        }
+    }
+
+    fn section_error(&self, section: &str, what: String) -> Error {
+        Error::Section { path: self.path.clone(), section: section.into(), what }
+    }
+
+    fn scale(&self) -> ValueScale {
+        ValueScale::new(self.description.range, self.description.sample_type)
+    }
+}

@@ -1,0 +1,118 @@
+//! A trained field as a finished file, measured with the shipped decoder.
+
+use super::options::CompressOptions;
+use super::session::Session;
+use crate::container::{Achieved, Contents, Description, MaskBricks, StoredModel};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::io::atomic;
+use crate::metrics::{Distortion, ErrorSums};
+use crate::sample::{NeuralVolume, Region, ValueScale};
+use crate::volume::{Mask, Samples, Volume};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A compressed volume: the file's bytes and what they achieve.
+#[derive(Debug, Clone)]
+pub struct Compressed {
+    /// The whole `.nvol` file.
+    pub bytes: Vec<u8>,
+    /// Measured with the shipped decoder, against the volume that went in.
+    pub distortion: Distortion,
+    /// Bytes in the stored type by bytes of the file.
+    pub ratio: f64,
+    /// Bytes as float32 by bytes of the file.
+    pub ratio_f32: f64,
+    /// The model in one line.
+    pub model: String,
+    /// Bytes of the coded parameters.
+    pub(super) parameter_bytes: usize,
+}
+
+impl Compressed {
+    /// Writes the file, whole or not at all; an existing one is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io).
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        atomic::write(path, |out| out.write_all(&self.bytes).map_err(|e| crate::Error::io(path, e)))
+    }
+}
+
+/// Makes files of fields.
+pub(super) struct Writer<'a> {
+    volume: &'a Volume,
+    range: Option<(f64, f64)>,
+    mask: Option<&'a Mask>,
+    bricks: Option<MaskBricks>,
+    achieved: Achieved,
+    engine: Arc<dyn Engine>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(
+        volume: &'a Volume,
+        range: Option<(f64, f64)>,
+        mask: Option<&'a Mask>,
+        options: &CompressOptions,
+        engine: Arc<dyn Engine>,
+    ) -> Self {
+        let (target, target_value) = options.target.named();
+        let achieved = Achieved {
+            target,
+            target_value,
+            preset: options.preset,
+            seed: options.seed,
+            ..Achieved::default()
+        };
+        let bricks = mask.map(|m| Contents::mask_bricks(m, volume.shape()));
+        Self { volume, range, mask, bricks, achieved, engine }
+    }
+
+    /// The file of a session's field.
+    pub(super) fn write(&self, session: &Session<'_>) -> Result<Compressed> {
+        self.finish(Some(session.stored_on(self.engine.as_ref())))
+    }
+
+    /// The file of a volume whose measurements have one value, or that has none.
+    pub(super) fn constant(&self) -> Result<Compressed> {
+        self.finish(None)
+    }
+
+    fn finish(&self, model: Option<StoredModel>) -> Result<Compressed> {
+        let parameter_bytes = model.as_ref().map_or(0, StoredModel::stream_bytes);
+        let description = Description::of(self.volume, self.range, self.achieved.clone());
+        let mut contents = Contents { description, model, mask: self.bricks.clone() };
+        let draft = NeuralVolume::from_bytes(&contents.to_bytes(), "the new file", self.engine.clone())?;
+        let distortion = self.measure(&draft)?;
+        contents.description.achieved.rmse = distortion.rmse;
+        contents.description.achieved.max_error = distortion.max_error;
+        let bytes = contents.to_bytes();
+        Ok(Compressed {
+            ratio: self.volume.stored_bytes() as f64 / bytes.len() as f64,
+            ratio_f32: 4.0 * self.volume.len() as f64 / bytes.len() as f64,
+            model: draft.model_summary(),
+            distortion,
+            bytes,
+            parameter_bytes,
+        })
+    }
+
+    /// Decodes slab by slab: the whole is never held twice.
+    fn measure(&self, draft: &NeuralVolume) -> Result<Distortion> {
+        let volume = self.volume;
+        let scale = ValueScale::new(self.range, volume.sample_type());
+        let mut sums = ErrorSums::default();
+        draft.read_slabs(Region::whole(volume.shape()), 1, |first, values| {
+            self.engine.run(&mut || {
+                let mut decoded = Samples::zeros(volume.sample_type(), values.len());
+                scale.store(values, &mut decoded, 0);
+                let codes = self.mask.map(|m| &m.codes()[first..first + values.len()]);
+                sums.add(volume.samples(), first, &decoded, codes);
+            });
+            Ok(())
+        })?;
+        Ok(sums.distortion(self.range))
+    }
+}

@@ -1,0 +1,169 @@
+//! From a volume to a field that meets a target.
+//!
+//! [`compress`] picks a model for the budget, trains it with a price on every bit (the rate term), measures the result
+//! with the shipped decoder, and corrects the price until the target is met.
+
+mod candidate;
+mod complexity;
+mod options;
+mod plan;
+mod progress;
+mod sampler;
+mod schedule;
+mod session;
+mod target;
+
+pub use candidate::Compressed;
+pub use options::{CompressOptions, DEFAULT_PSNR, ModelOptions, Preset, Target};
+pub use progress::{Progress, Stage};
+
+use crate::engine::Engine;
+use crate::engine::cpu::Cpu;
+use crate::error::{Error, Result};
+use crate::sample::ValueScale;
+use crate::volume::{Mask, Volume};
+use candidate::Writer;
+use plan::Plan;
+use progress::Reporter;
+use sampler::VoxelSampler;
+use schedule::{Schedule, run};
+use session::{Session, Start};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use target::{Aim, Search, Verdict};
+
+/// Corrections of the price before a target counts as missed.
+const MAX_CORRECTIONS: usize = 8;
+/// Times that a model may be found too small.
+const MAX_GROWTHS: usize = 8;
+
+/// Compresses a volume.
+///
+/// `observe` is told of the progress a few times a second and stops the work by answering [`ControlFlow::Break`].
+///
+/// # Errors
+/// [`Error::Options`] for contradictory options, [`Error::Target`] when the target cannot be met,
+/// [`Error::Interrupted`] when `observe` said so.
+pub fn compress(
+    volume: &Volume,
+    options: &CompressOptions,
+    mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Compressed> {
+    options.check()?;
+    let engine: Arc<dyn Engine> = Arc::new(Cpu::new(options.threads)?);
+    let range = volume.range();
+    let mask = Mask::of(volume);
+    let writer = Writer::new(volume, range, mask.as_ref(), options, engine.clone());
+    if range.is_none_or(|(low, high)| low == high) {
+        return writer.constant();
+    }
+    let scale = ValueScale::new(range, volume.sample_type());
+    let sampler = VoxelSampler::new(volume, mask.as_ref(), scale, options.seed);
+    let measured = volume.len() - mask.as_ref().map_or(0, Mask::masked);
+    let work = Work { options, engine: engine.as_ref(), sampler, writer, mean: 0.0, measured };
+    let work = Work { mean: work.sampler.mean(engine.as_ref()), ..work };
+
+    let aim = Aim::new(options.target, volume.stored_bytes());
+    let mut bytes = match aim {
+        Aim::Bytes { budget } => budget as f64,
+        Aim::Psnr { target } => {
+            complexity::expected_bytes(volume, scale, 10f64.powf(-target / 10.0), options.seed)
+        }
+    };
+    log::info!("expecting about {bytes:.0} bytes");
+    let mut best = f64::NEG_INFINITY;
+    let mut last_parameters = 0;
+    for growth in 0..=MAX_GROWTHS {
+        let plan = Plan::new(volume.shape(), bytes, options);
+        let parameters = plan.model.parameter_count();
+        // A model that is chosen by hand, or that cannot grow further, has had its chance.
+        if parameters == last_parameters {
+            break;
+        }
+        last_parameters = parameters;
+        log::info!("model of {parameters} parameters, {} steps of {}", plan.steps, plan.batch);
+        let mut reporter = Reporter::new(&mut observe, growth, plan.steps);
+        match work.attempt(&plan, aim, &mut reporter)? {
+            Attempt::Met(compressed) => return Ok(*compressed),
+            Attempt::TooSmall { shortfall_db, best: reached } => {
+                best = best.max(reached);
+                bytes *= if shortfall_db > 1.5 { 4.0 } else { 2.0 };
+                log::info!("the model is too small by about {shortfall_db:.1} dB");
+            }
+        }
+    }
+    Err(Error::Target(aim.cannot(best)))
+}
+
+/// What every attempt shares.
+struct Work<'a> {
+    options: &'a CompressOptions,
+    engine: &'a dyn Engine,
+    sampler: VoxelSampler<'a>,
+    writer: Writer<'a>,
+    /// Mean of the measurements, scaled to 0..1.
+    mean: f32,
+    /// Number of unmasked voxels.
+    measured: usize,
+}
+
+/// How training one model ended.
+enum Attempt {
+    Met(Box<Compressed>),
+    /// It misses the target whatever a bit costs: by how much, and the best it reached (dB, or bytes).
+    TooSmall {
+        shortfall_db: f64,
+        best: f64,
+    },
+}
+
+impl Work<'_> {
+    /// Trains one model and corrects the price of a bit until the target is met.
+    fn attempt(&self, plan: &Plan, aim: Aim, reporter: &mut Reporter<'_>) -> Result<Attempt> {
+        let start = Start { seed: self.options.seed, mean: self.mean, measured: self.measured };
+        let mut session = Session::new(self.engine, plan, &self.sampler, self.options.loss, start);
+        let mut search = Search::new(aim);
+        let main = Schedule::main(plan.steps);
+        if let ControlFlow::Break(shortfall_db) = run(&mut session, self.engine, main, &mut search, reporter)?
+        {
+            return Ok(Attempt::TooSmall { shortfall_db, best: f64::NEG_INFINITY });
+        }
+        let mut best: Option<Compressed> = None;
+        let mut reached = f64::NEG_INFINITY;
+        for correction in 0..=MAX_CORRECTIONS {
+            reporter.measuring()?;
+            let candidate = self.writer.write(&session)?;
+            let charged = search.price();
+            let verdict = search.judge(&candidate);
+            reached = reached.max(aim.figure(&candidate));
+            log::info!(
+                "{:.2} dB, {} bytes at a price of {:.3e}: {verdict:?}",
+                candidate.distortion.psnr,
+                candidate.bytes.len(),
+                charged
+            );
+            if verdict.is_met() && best.as_ref().is_none_or(|b| aim.prefers(&candidate, b)) {
+                best = Some(candidate);
+            }
+            let tries_left = correction < MAX_CORRECTIONS;
+            match verdict {
+                Verdict::Met => break,
+                Verdict::TooSmall { shortfall_db } if best.is_none() => {
+                    return Ok(Attempt::TooSmall { shortfall_db, best: reached });
+                }
+                // Near enough to be taken, far enough to try for better once or twice.
+                Verdict::Acceptable if best.is_some() && correction >= 2 => break,
+                _ if !tries_left => break,
+                _ => {
+                    let schedule = Schedule::correction(plan.correction_steps);
+                    // A correction is never abandoned: only the main run can find the model too small on its way.
+                    let _ = run(&mut session, self.engine, schedule, &mut search, reporter)?;
+                }
+            }
+        }
+        match best {
+            Some(compressed) => Ok(Attempt::Met(Box::new(compressed))),
+            None => Ok(Attempt::TooSmall { shortfall_db: 1.0, best: reached }),
+        }
+    }
+}

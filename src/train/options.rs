@@ -1,0 +1,121 @@
+//! What the user asks of a compression.
+
+pub use crate::container::Preset;
+use crate::container::TargetKind;
+use crate::engine::Loss;
+use crate::error::{Error, Result};
+use crate::field::Mlp;
+use crate::field::encoding::HashGridShape;
+
+/// The quality when the user names no target: fine detail of CT and MR survives, files are 50 to 500 times smaller.
+pub const DEFAULT_PSNR: f64 = 40.0;
+
+/// What a compression must meet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// At least this many dB, at most 1 dB more.
+    Psnr(f64),
+    /// Bytes of the stored samples by bytes of the file: at least this, at most 3 % more.
+    Ratio(f64),
+    /// Bytes of the file: at most this, at least 97 % of it.
+    Size(u64),
+}
+
+impl Target {
+    /// The target as the container names it.
+    pub(crate) fn named(self) -> (TargetKind, f64) {
+        match self {
+            Target::Psnr(db) => (TargetKind::Psnr, db),
+            Target::Ratio(ratio) => (TargetKind::Ratio, ratio),
+            Target::Size(bytes) => (TargetKind::Size, bytes as f64),
+        }
+    }
+
+    /// Bytes that the file may have, for a volume of `stored_bytes`; `None` for a quality.
+    pub(super) fn byte_budget(self, stored_bytes: u64) -> Option<u64> {
+        match self {
+            Target::Psnr(_) => None,
+            Target::Ratio(ratio) => Some((stored_bytes as f64 / ratio) as u64),
+            Target::Size(bytes) => Some(bytes),
+        }
+    }
+
+    fn check(self) -> Result<()> {
+        match self {
+            Target::Psnr(db) if !(db > 0.0 && db <= 150.0) => {
+                Err(Error::Options(format!("a PSNR of {db} dB is no target; 30 to 60 is usual")))
+            }
+            Target::Ratio(ratio) if !(ratio > 0.0 && ratio.is_finite()) => {
+                Err(Error::Options(format!("a ratio of {ratio} is no target; it is above 0")))
+            }
+            Target::Size(0) => Err(Error::Options("a file of 0 bytes is no target".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A model chosen by hand instead of from the budget.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelOptions {
+    /// The encoding's hyper-parameters.
+    pub hash_grid: HashGridShape,
+    /// Neurons of a hidden layer.
+    pub width: usize,
+    /// Number of hidden layers.
+    pub hidden_layers: usize,
+}
+
+/// How a volume is compressed. The default is [`DEFAULT_PSNR`] with the balanced preset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompressOptions {
+    /// What must be met.
+    pub target: Target,
+    /// How much time it may take.
+    pub preset: Preset,
+    /// What training minimises.
+    pub loss: Loss,
+    /// Seed of every random choice: the same seed, number of threads and machine give the same file.
+    pub seed: u64,
+    /// A model chosen by hand; from the budget when absent.
+    pub model: Option<ModelOptions>,
+    /// Threads of the CPU engine, 0: one a core.
+    pub threads: usize,
+}
+
+impl Default for CompressOptions {
+    fn default() -> Self {
+        Self {
+            target: Target::Psnr(DEFAULT_PSNR),
+            preset: Preset::Balanced,
+            loss: Loss::L2,
+            seed: 0,
+            model: None,
+            threads: 0,
+        }
+    }
+}
+
+impl CompressOptions {
+    pub(super) fn check(&self) -> Result<()> {
+        self.target.check()?;
+        let Some(model) = self.model else { return Ok(()) };
+        let HashGridShape { levels, features, table_size, coarsest, finest } = model.hash_grid;
+        let grid_is_one = (1..=64).contains(&levels)
+            && [1, 2, 4, 8].contains(&features)
+            && table_size.is_power_of_two()
+            && table_size <= 1 << 26
+            && coarsest >= 1.0
+            && finest >= coarsest
+            && finest <= f64::from(1 << 20);
+        if !grid_is_one {
+            return Err(Error::Options(
+                "a hash grid has 1 to 64 levels, 1, 2, 4 or 8 features, a table of a power of two up to 2^26 and \
+                 resolutions from 1 up, the finest not below the coarsest"
+                    .into(),
+            ));
+        }
+        let network =
+            Mlp { inputs: levels * features, width: model.width, hidden_layers: model.hidden_layers };
+        network.check().map_err(Error::Options)
+    }
+}

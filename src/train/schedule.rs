@@ -1,0 +1,117 @@
+//! Runs of steps: learning rates, and the price of a bit on its way up.
+
+use super::progress::{Reporter, Stage};
+use super::session::Session;
+use super::target::Search;
+use crate::engine::Engine;
+use crate::error::Result;
+use std::ops::ControlFlow;
+
+/// Adam's step sizes at their height: half a hundredth of the usual one for hash grids (Mueller et al. 2022: 1e-2),
+/// since a feature should not cross a rounding step in a few of them.
+const FEATURE_RATE: f64 = 5e-3;
+const NETWORK_RATE: f64 = 2e-3;
+/// What the rates have fallen to at the end of a run.
+const FINAL_SHARE: f64 = 0.04;
+/// Steps of the first warm-up.
+const WARM_UP: f64 = 100.0;
+
+/// A stretch of training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Schedule {
+    stage: Stage,
+    steps: u64,
+    /// Height of the learning rates.
+    height: f64,
+    /// Share of the run before the rates fall.
+    plateau: f64,
+}
+
+impl Schedule {
+    /// The main run: warm-up, a plateau for half of it, exponential decay.
+    pub(super) fn main(steps: u64) -> Self {
+        Self { stage: Stage::Training, steps, height: 1.0, plateau: 0.5 }
+    }
+
+    /// A correction: restarted at a lower height, falling for longer.
+    pub(super) fn correction(steps: u64) -> Self {
+        Self { stage: Stage::Correcting, steps, height: 0.3, plateau: 0.3 }
+    }
+
+    /// How far the learning rates have come on their way down, 0 to 1.
+    fn fallen(&self, done: f64) -> f64 {
+        ((done - self.plateau) / (1.0 - self.plateau)).clamp(0.0, 1.0)
+    }
+
+    /// What the falling rates will typically still gain.
+    fn gain_to_come(&self, done: f64) -> f64 {
+        GAIN_BY_FALL_DB * self.height.sqrt() * (1.0 - self.fallen(done))
+    }
+
+    /// Learning rates of features and network after a share `done` of the run.
+    fn rates(&self, step: u64, done: f64) -> [f32; 2] {
+        let warm_up = if self.stage == Stage::Training { (step as f64 / WARM_UP).min(1.0) } else { 1.0 };
+        let share = warm_up * self.height * (FINAL_SHARE / self.height).powf(self.fallen(done));
+        [(FEATURE_RATE * share) as f32, (NETWORK_RATE * share) as f32]
+    }
+
+    /// How much of the price is charged: in the main run the field first learns what is there.
+    fn price_share(&self, done: f64) -> f64 {
+        match self.stage {
+            Stage::Training => ((done - 0.1) / 0.3).clamp(0.0, 1.0),
+            _ => 1.0,
+        }
+    }
+}
+
+/// Looks at error and size in a run, to correct the price of a bit on the way.
+const LOOKS: u64 = 40;
+/// The last share of a run is left to settle at a fixed price.
+const SETTLE_FROM: f64 = 0.95;
+/// After this share of the main run it is clear whether the model is far too small.
+const DOUBT_AT: f64 = 0.5;
+/// What falling learning rates typically gain, and what they gain at most.
+const GAIN_BY_FALL_DB: f64 = 1.2;
+const MOST_GAIN_BY_FALL_DB: f64 = 4.0;
+/// The mean error looks back over about this many steps.
+const MEMORY: f64 = 40.0;
+
+/// Runs a schedule. Breaks with the shortfall in dB when the main run shows that the model is too small.
+pub(super) fn run(
+    session: &mut Session<'_>,
+    engine: &dyn Engine,
+    schedule: Schedule,
+    search: &mut Search,
+    reporter: &mut Reporter<'_>,
+) -> Result<ControlFlow<f64>> {
+    let mut mean_error = f64::NAN;
+    let look_every = (schedule.steps / LOOKS).max(1);
+    let doubt = (schedule.steps as f64 * DOUBT_AT) as u64;
+    for step in 0..schedule.steps {
+        let done = step as f64 / schedule.steps as f64;
+        let charged = schedule.price_share(done);
+        if charged > 0.0 {
+            search.begin(mean_error);
+        }
+        let error = session.step(engine, schedule.rates(step, done), charged * search.price());
+        let weight = 1.0 / MEMORY.min(step as f64 + 1.0);
+        mean_error = if mean_error.is_nan() { error } else { mean_error + weight * (error - mean_error) };
+        let psnr = -10.0 * mean_error.log10();
+        reporter.step(schedule.stage, step + 1, schedule.steps, psnr)?;
+        let main = schedule.stage == Stage::Training;
+        if charged == 1.0 && done < SETTLE_FROM && step >= 20 && step % look_every == 0 {
+            if search.wants_size() {
+                search.follow_size(session.stored_on(engine).stream_bytes());
+            } else {
+                search.follow_psnr(psnr, schedule.gain_to_come(done));
+            }
+        }
+        if main && step == doubt {
+            if let Some(shortfall) = search.shortfall(psnr + MOST_GAIN_BY_FALL_DB) {
+                return Ok(ControlFlow::Break(shortfall));
+            }
+        }
+    }
+    search.end_run(-10.0 * mean_error.log10());
+    Ok(ControlFlow::Continue(()))
+}

@@ -1,0 +1,219 @@
+//! The closed loop around a target: what a result is worth, and the price of a bit for the next run.
+
+use super::candidate::Compressed;
+use super::options::Target;
+
+/// What is aimed at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Aim {
+    /// At least so many dB.
+    Psnr { target: f64 },
+    /// At most so many bytes of file.
+    Bytes { budget: u64 },
+}
+
+/// Results this far above a PSNR target are done; up to [`WINDOW_DB`] they are taken when nothing better comes.
+const NEAR_DB: f64 = 0.3;
+const WINDOW_DB: f64 = 1.0;
+/// Where corrections aim, above the target.
+const AIM_DB: f64 = 0.12;
+/// Shares of the byte budget: least that is taken, least that is done, where corrections aim.
+const LEAST_SHARE: f64 = 0.97;
+const NEAR_SHARE: f64 = 0.975;
+const AIM_SHARE: f64 = 0.988;
+
+impl Aim {
+    pub(super) fn new(target: Target, stored_bytes: u64) -> Self {
+        match target {
+            Target::Psnr(target) => Aim::Psnr { target },
+            Target::Ratio(_) | Target::Size(_) => {
+                Aim::Bytes { budget: target.byte_budget(stored_bytes).unwrap_or_default() }
+            }
+        }
+    }
+
+    /// The figure that the target is about, larger being better.
+    pub(super) fn figure(&self, candidate: &Compressed) -> f64 {
+        match self {
+            Aim::Psnr { .. } => candidate.distortion.psnr,
+            Aim::Bytes { .. } => -(candidate.bytes.len() as f64),
+        }
+    }
+
+    /// Of two results that meet the target: the smaller one, or the better one of a size.
+    pub(super) fn prefers(&self, new: &Compressed, old: &Compressed) -> bool {
+        match self {
+            Aim::Psnr { .. } => new.bytes.len() < old.bytes.len(),
+            Aim::Bytes { .. } => new.distortion.psnr > old.distortion.psnr,
+        }
+    }
+
+    /// The error's sentence.
+    pub(super) fn cannot(&self, best: f64) -> String {
+        match self {
+            Aim::Psnr { target } => {
+                format!(
+                    "this volume cannot be brought to {target} dB; the best that was reached is {best:.2} dB"
+                )
+            }
+            Aim::Bytes { budget } => {
+                format!(
+                    "this volume cannot be brought into {LEAST_SHARE} to 1 of {budget} bytes; the nearest was {} bytes",
+                    -best
+                )
+            }
+        }
+    }
+}
+
+/// What a result is worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Verdict {
+    /// On target.
+    Met,
+    /// Inside the window; a correction may come nearer.
+    Acceptable,
+    /// Outside the window; the price was corrected.
+    Off,
+    /// No price helps: the model cannot hold more.
+    TooSmall { shortfall_db: f64 },
+}
+
+impl Verdict {
+    pub(super) fn is_met(self) -> bool {
+        matches!(self, Verdict::Met | Verdict::Acceptable)
+    }
+}
+
+/// Price of a bit at the start, in units of the target's mean squared error: a typical slope of rate and distortion.
+const FIRST_PRICE: f64 = 2.0;
+/// Below this share of the first price a bit is as good as free; above the other one nothing is left to price.
+const LEAST_PRICE: f64 = 0.01;
+const MOST_PRICE: f64 = 1e4;
+/// What a unit of the price's logarithm typically does to a result: dB, and logarithm of bytes.
+const TYPICAL_DB: f64 = -0.4;
+const TYPICAL_BYTES: f64 = -0.5;
+/// Share of a deviation that is corrected at each look during a run, and the largest change of the price's logarithm.
+const FOLLOW: f64 = 0.4;
+const MAX_FOLLOW: f64 = 0.4;
+/// How far a price may move from where the run began, as a factor, when it follows a PSNR.
+const FOLLOW_RANGE: f64 = 3.0;
+/// Change of the logarithm of the price in one correction, at most.
+const MAX_MOVE: f64 = 1.0;
+
+/// The search for the price that meets the target.
+pub(super) struct Search {
+    aim: Aim,
+    /// Price in mean squared error (of values scaled to 0..1) for a bit a voxel; `None` before the first error is known.
+    price: Option<f64>,
+    /// The first price, and that at the beginning of the run.
+    first: f64,
+    base: f64,
+    /// What the measured PSNR was above what training saw at the end of the last run.
+    bias_db: f64,
+    /// What training saw last.
+    seen_db: f64,
+    /// Bytes of the file that are not parameters, once a whole file was written.
+    overhead: f64,
+}
+
+impl Search {
+    pub(super) fn new(aim: Aim) -> Self {
+        let price = match aim {
+            Aim::Psnr { target } => Some(FIRST_PRICE * 10f64.powf(-target / 10.0)),
+            Aim::Bytes { .. } => None,
+        };
+        let first = price.unwrap_or(0.0);
+        Self { aim, price, first, base: first, bias_db: 0.0, seen_db: f64::NAN, overhead: 400.0 }
+    }
+
+    /// The price now.
+    pub(super) fn price(&self) -> f64 {
+        self.price.unwrap_or(0.0)
+    }
+
+    pub(super) fn wants_size(&self) -> bool {
+        matches!(self.aim, Aim::Bytes { .. })
+    }
+
+    /// Sets the price a size target begins with, from the error that training has reached without one.
+    pub(super) fn begin(&mut self, mean_error: f64) {
+        if self.price.is_none() {
+            self.first = FIRST_PRICE * mean_error;
+            self.price = Some(self.first);
+        }
+    }
+
+    /// Follows the error in a run: `psnr` is what training sees, `to_come` what the falling learning rate will add.
+    pub(super) fn follow_psnr(&mut self, psnr: f64, to_come: f64) {
+        let (Aim::Psnr { target }, Some(price)) = (self.aim, self.price) else { return };
+        let above = psnr + to_come + self.bias_db - (target + AIM_DB);
+        self.set(price * (FOLLOW * above / -TYPICAL_DB).clamp(-MAX_FOLLOW, MAX_FOLLOW).exp());
+    }
+
+    /// Follows the coded size in a run.
+    pub(super) fn follow_size(&mut self, parameter_bytes: usize) {
+        let (Aim::Bytes { budget }, Some(price)) = (self.aim, self.price) else { return };
+        let share = (parameter_bytes as f64 + self.overhead) / (AIM_SHARE * budget as f64);
+        self.set(price * (share.ln() * FOLLOW / -TYPICAL_BYTES).clamp(-MAX_FOLLOW, MAX_FOLLOW).exp());
+    }
+
+    /// Remembers what training saw at the end of a run.
+    pub(super) fn end_run(&mut self, psnr: f64) {
+        self.seen_db = psnr;
+    }
+
+    /// Changes the price during a run. A PSNR answers late, so that following it further would overshoot.
+    fn set(&mut self, price: f64) {
+        let price = match self.aim {
+            Aim::Psnr { .. } => price.clamp(self.base / FOLLOW_RANGE, self.base * FOLLOW_RANGE),
+            Aim::Bytes { .. } => price,
+        };
+        self.price = Some(price.clamp(self.first * LEAST_PRICE * 0.5, self.first * MOST_PRICE));
+    }
+
+    /// How far a PSNR is below the target.
+    pub(super) fn shortfall(&self, psnr: f64) -> Option<f64> {
+        match self.aim {
+            Aim::Psnr { target } if psnr < target => Some(target - psnr),
+            _ => None,
+        }
+    }
+
+    /// Judges a result and sets the price for the next run.
+    pub(super) fn judge(&mut self, candidate: &Compressed) -> Verdict {
+        self.overhead = (candidate.bytes.len() - candidate.parameter_bytes) as f64;
+        match self.aim {
+            Aim::Psnr { target } => {
+                let psnr = candidate.distortion.psnr;
+                self.bias_db = psnr - self.seen_db;
+                let above = psnr - target;
+                if (0.0..=NEAR_DB).contains(&above) || psnr.is_infinite() {
+                    return Verdict::Met;
+                }
+                if above < 0.0 && self.price() < LEAST_PRICE * self.first {
+                    return Verdict::TooSmall { shortfall_db: -above };
+                }
+                self.correct((above - AIM_DB) / -TYPICAL_DB);
+                if (0.0..=WINDOW_DB).contains(&above) { Verdict::Acceptable } else { Verdict::Off }
+            }
+            Aim::Bytes { budget } => {
+                let share = candidate.bytes.len() as f64 / budget as f64;
+                if (NEAR_SHARE..=1.0).contains(&share) {
+                    return Verdict::Met;
+                }
+                if share < LEAST_SHARE && self.price() < LEAST_PRICE * self.first {
+                    return Verdict::TooSmall { shortfall_db: 1.0 };
+                }
+                self.correct((share / AIM_SHARE).ln() / -TYPICAL_BYTES);
+                if (LEAST_SHARE..=1.0).contains(&share) { Verdict::Acceptable } else { Verdict::Off }
+            }
+        }
+    }
+
+    /// The price to begin a correction with, for a result this many units of ln(price) off; following does the rest.
+    fn correct(&mut self, off: f64) {
+        self.base = self.price() * off.clamp(-MAX_MOVE, MAX_MOVE).exp();
+        self.set(self.base);
+    }
+}
