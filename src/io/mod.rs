@@ -2,11 +2,14 @@
 
 mod affine;
 pub(crate) mod atomic;
+mod dicom;
 mod elements;
 mod nifti;
 mod nrrd;
 mod raw;
 mod rescale;
+
+pub use dicom::write::{SeriesDescription, write_series};
 
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
@@ -55,6 +58,7 @@ const SIGNATURE_BYTES: u64 = 352;
 /// The formats that [`open`] reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
+    Dicom,
     Nifti,
     Nrrd,
     Raw,
@@ -68,6 +72,7 @@ enum Format {
 /// needs an option that is missing.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let mut volume = match format_of(path, options)? {
+        Format::Dicom => dicom::open(path, options),
         Format::Nifti => nifti::open(path, options),
         Format::Nrrd => nrrd::open(path, options),
         Format::Raw => raw::open(path, options),
@@ -80,6 +85,9 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
 
 /// Tells the format by content, then by name.
 fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
+    if path.is_dir() {
+        return Ok(Format::Dicom);
+    }
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut start = Vec::new();
     file.take(1 << 16).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
@@ -89,6 +97,9 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
         let _ =
             flate2::bufread::MultiGzDecoder::new(&start[..]).take(SIGNATURE_BYTES).read_to_end(&mut unzipped);
         start = unzipped;
+    }
+    if dicom::recognises(&start) {
+        return Ok(Format::Dicom);
     }
     if start.starts_with(b"NRRD000") {
         return Ok(Format::Nrrd);
@@ -108,7 +119,7 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     } else {
         Err(Error::unsupported(
             path,
-            "the format is told neither by content nor by name; neuvol reads NIfTI-1, NRRD and raw \
+            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI-1, NRRD and raw \
              (which needs --dims and --type)",
         ))
     }

@@ -73,7 +73,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let samples = elements::read_samples(&data_path, &mut reader, stored, order, count)?;
 
     let rescale = rescale(&header);
-    let mut volume = Volume::new(rescale.apply_to(samples), shape)?;
+    let mut volume = Volume::new(rescale.apply_to(samples, 1), shape)?;
     volume.geometry = transform::geometry(&header_path, &header, shape)?;
     let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
     note("source format", "NIfTI-1".into());
