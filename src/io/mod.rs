@@ -8,6 +8,8 @@ mod nifti;
 mod nrrd;
 mod raw;
 mod rescale;
+mod vti;
+mod vtk;
 
 pub use dicom::write::{SeriesDescription, write_series};
 
@@ -62,6 +64,8 @@ enum Format {
     Nifti,
     Nrrd,
     Raw,
+    Vti,
+    Vtk,
 }
 
 /// Reads a volume from a file or a DICOM series folder; the format is told by content, then by name.
@@ -76,6 +80,8 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::Nifti => nifti::open(path, options),
         Format::Nrrd => nrrd::open(path, options),
         Format::Raw => raw::open(path, options),
+        Format::Vti => vti::open(path, options),
+        Format::Vtk => vtk::open(path, options),
     }?;
     if options.fill_value.is_some() {
         volume.fill_value = options.fill_value;
@@ -104,22 +110,30 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     if start.starts_with(b"NRRD000") {
         return Ok(Format::Nrrd);
     }
+    if start.starts_with(vtk::SIGNATURE) {
+        return Ok(Format::Vtk);
+    }
     if nifti::recognises(&start) {
         return Ok(Format::Nifti);
     }
 
+    if start.trim_ascii_start().starts_with(b"<?xml") || start.trim_ascii_start().starts_with(b"<VTKFile") {
+        return Ok(Format::Vti);
+    }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
     let ends_in = |suffixes: &[&str]| suffixes.iter().any(|s| name.ends_with(s));
     if ends_in(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]) {
         Ok(Format::Nifti)
     } else if ends_in(&[".nrrd", ".nhdr"]) {
         Ok(Format::Nrrd)
+    } else if ends_in(&[".vti"]) {
+        Ok(Format::Vti)
     } else if ends_in(&[".raw", ".bin"]) || options.dims.is_some() {
         Ok(Format::Raw)
     } else {
         Err(Error::unsupported(
             path,
-            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI-1, NRRD and raw \
+            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI-1, NRRD, VTK images and raw \
              (which needs --dims and --type)",
         ))
     }
@@ -132,7 +146,9 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
 /// existing file is untouched then.
 pub fn save(volume: &Volume, path: &Path) -> Result<()> {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
-    if name.ends_with(".nii") || name.ends_with(".nii.gz") {
+    if name.ends_with(".vti") {
+        vti::save(volume, path)
+    } else if name.ends_with(".nii") || name.ends_with(".nii.gz") {
         nifti::save(volume, path)
     } else if name.ends_with(".nrrd") {
         nrrd::save(volume, path)
