@@ -421,7 +421,7 @@ mod tests {
         refuse(&format!("ASCII\n{GRID}POINT_DATA 4\nSCALARS t float\n1 2 x 4\n"), "sample 2 is 'x'");
         refuse(
             "ASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 99999 99999 99\nPOINT_DATA 1\n",
-            "DIMENSIONS make",
+            "exceeds the limit",
         );
         refuse("TEXT\n", "neither ASCII nor BINARY");
     }

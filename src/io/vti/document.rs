@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, StoredType};
 use crate::volume::SampleType;
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use std::fs::File;
@@ -140,13 +141,21 @@ impl Document {
                 Event::Text(text) => {
                     if let (true, Some(array)) = (inside.array, document.arrays.last_mut()) {
                         if inside.unit {
-                            array.unit = text.trim().into();
+                            array.unit.push_str(&text);
                         } else if let Place::Ascii(range) | Place::Binary(range) = &mut array.place
                             && range.is_empty()
                             && !text.trim().is_empty()
                         {
                             *range = before..after;
                         }
+                    }
+                }
+                Event::GeneralRef(entity) if inside.unit => {
+                    let text = format!("&{};", &*entity);
+                    let resolved =
+                        unescape(&text).map_err(|e| Error::format(path, format!("a unit's name: {e}")))?;
+                    if let Some(array) = document.arrays.last_mut() {
+                        array.unit.push_str(&resolved);
                     }
                 }
                 Event::Eof => break,

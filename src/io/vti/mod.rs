@@ -34,7 +34,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let mut volume = Volume::new(samples, grid.shape.map(|n| n as usize))?;
     volume.geometry = grid.geometry;
     volume.name = array.name.clone();
-    volume.unit = array.unit.clone();
+    volume.unit = array.unit.trim().into();
     let place = match array.association {
         Association::Point => "point data",
         Association::Cell => "cell data",
