@@ -97,15 +97,15 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut start = Vec::new();
     file.take(1 << 16).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
+    if dicom::recognises(&start) {
+        return Ok(Format::Dicom);
+    }
     if start.starts_with(&GZIP_MAGIC) {
         // Damaged gzip is the reader's to report; here it is just not recognised.
         let mut unzipped = Vec::new();
         let _ =
             flate2::bufread::MultiGzDecoder::new(&start[..]).take(SIGNATURE_BYTES).read_to_end(&mut unzipped);
         start = unzipped;
-    }
-    if dicom::recognises(&start) {
-        return Ok(Format::Dicom);
     }
     if start.starts_with(b"NRRD000") {
         return Ok(Format::Nrrd);

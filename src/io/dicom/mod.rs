@@ -6,6 +6,7 @@
 //! Nothing that identifies a patient leaves this module: no names, dates, identifiers, UIDs or free text.
 
 mod geometry;
+mod lengths;
 mod pixels;
 mod series;
 mod slice;

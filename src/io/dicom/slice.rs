@@ -44,6 +44,7 @@ pub(super) struct Slice {
 impl Slice {
     /// Reads a header; `None` when the file is no image (a DICOMDIR, a structure set, a report).
     pub(super) fn read(path: &Path) -> Result<Option<Self>> {
+        super::lengths::check(path)?;
         let object = OpenFileOptions::new()
             .read_until(tags::PIXEL_DATA)
             .open_file(path)
@@ -109,7 +110,10 @@ impl Slice {
         };
         let positive = |tag: Tag| number(&object, tag).filter(|v| *v > 0.0 && v.is_finite());
         let rescale = Rescale {
-            slope: number(&object, tags::RESCALE_SLOPE).unwrap_or(1.0),
+            // Dose grids call it otherwise.
+            slope: number(&object, tags::RESCALE_SLOPE)
+                .or(number(&object, tags::DOSE_GRID_SCALING))
+                .unwrap_or(1.0),
             intercept: number(&object, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
         };
         if !rescale.slope.is_finite() || rescale.slope == 0.0 || !rescale.intercept.is_finite() {

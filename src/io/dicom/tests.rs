@@ -187,6 +187,17 @@ fn truncated_files_are_refused() {
 }
 
 #[test]
+fn lengths_beyond_the_file_are_refused_before_allocating() {
+    let (folder, files) = series();
+    let mut bytes = std::fs::read(&files[0]).unwrap();
+    // The 32-bit length of the pixel data's explicit header, 40 bytes of pixels before the end.
+    let at = bytes.len() - 44;
+    bytes[at..at + 4].copy_from_slice(&0xfff0_0000u32.to_le_bytes());
+    std::fs::write(&files[0], &bytes).unwrap();
+    refused(&folder, "element (7FE0,0010) declares 4293918720 bytes");
+}
+
+#[test]
 fn one_file_is_one_slice() {
     let (_folder, files) = series();
     let volume = crate::io::open(&files[0], &OpenOptions::default()).unwrap();

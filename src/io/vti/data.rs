@@ -21,7 +21,7 @@ pub(super) fn read(
     stored: StoredType,
     count: usize,
 ) -> Result<Samples> {
-    let mut seek = |to: u64| {
+    let seek = |file: &mut BufReader<File>, to: u64| {
         if to > file_bytes {
             return Err(Error::format(
                 path,
@@ -32,30 +32,21 @@ pub(super) fn read(
     };
     let bytes: &mut dyn Read = match &array.place {
         Place::Ascii(range) => {
-            seek(range.start)?;
+            seek(file, range.start)?;
             return ascii(path, file, range, array, stored, count);
         }
         Place::Binary(range) => {
-            seek(range.start)?;
+            seek(file, range.start)?;
             &mut base64::Decoder::new(file.take(range.end - range.start))
         }
         Place::Appended(offset) => {
             let appended = document.appended.ok_or_else(|| {
                 Error::format(path, format!("array '{}' lies in missing <AppendedData>", array.name))
             })?;
-            seek(appended.start)?;
+            seek(file, appended.start)?;
             let start = appended.start + underscore(path, file)?;
             let at = start.saturating_add(*offset);
-            let mut seek = |to: u64| {
-                if to > file_bytes {
-                    return Err(Error::format(
-                        path,
-                        format!("array '{}' should start at byte {to}, behind the file's end", array.name),
-                    ));
-                }
-                file.seek(SeekFrom::Start(to)).map_err(|e| Error::io(path, e)).map(drop)
-            };
-            seek(at)?;
+            seek(file, at)?;
             if appended.base64 { &mut base64::Decoder::new(file) } else { file }
         }
     };
@@ -141,7 +132,7 @@ impl BlockHeader<'_> {
         let last = if last == 0 { size } else { last };
         let total =
             count.checked_sub(1).and_then(|full| full.checked_mul(size)).and_then(|b| b.checked_add(last));
-        if total != Some(expected) || size > expected || last > size || count > expected {
+        if total != Some(expected) || last > size || count > expected {
             return Err(self.error(format!(
                 "declares {count} blocks of {size} bytes, the last of {last}, where the extent needs {expected} bytes"
             )));
