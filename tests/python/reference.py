@@ -88,6 +88,14 @@ def nrrd(path):
     return volume(values, values.dtype, image.GetOrigin(), image.GetSpacing(), image.GetDirection())
 
 
+def scalar_array(data):
+    """The active scalars, or else the first array with one component."""
+    if data.GetScalars() is not None:
+        return data.GetScalars() if data.GetScalars().GetNumberOfComponents() == 1 else None
+    arrays = (data.GetArray(i) for i in range(data.GetNumberOfArrays()))
+    return next((a for a in arrays if a is not None and a.GetNumberOfComponents() == 1), None)
+
+
 def vtk_image(path):
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkCommonDataModel import vtkImageData
@@ -99,18 +107,20 @@ def vtk_image(path):
     reader.Update()
     image = vtkImageData()
     image.ShallowCopy(reader.GetOutput())
-    scalars = image.GetPointData().GetScalars()
+    scalars = scalar_array(image.GetPointData())
+    cells = scalars is None and image.GetPointData().GetNumberOfArrays() == 0
+    if cells:
+        scalars = scalar_array(image.GetCellData())
     if scalars is None:
-        singles = (image.GetPointData().GetArray(i) for i in range(image.GetPointData().GetNumberOfArrays()))
-        scalars = next((a for a in singles if a.GetNumberOfComponents() == 1), None)
-    if scalars is None or scalars.GetNumberOfComponents() != 1:
-        raise ValueError("no scalar point array")
+        raise ValueError("no scalar array")
     # An image may start at another index than 0.
     extent = image.GetExtent()
     origin = [0.0] * 3
-    image.TransformIndexToPhysicalPoint(extent[0], extent[2], extent[4], origin)
+    start = [low + (0.5 if cells and high > low else 0.0) for low, high in zip(extent[::2], extent[1::2])]
+    image.TransformContinuousIndexToPhysicalPoint(start, origin)
     direction = [image.GetDirectionMatrix().GetElement(r, c) for r in range(3) for c in range(3)]
-    values = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
+    shape = [max(n - 1, 1) if cells else n for n in image.GetDimensions()]
+    values = vtk_to_numpy(scalars).reshape(shape[::-1])
     return volume(values, values.dtype, origin, image.GetSpacing(), direction)
 
 

@@ -33,7 +33,7 @@ pub(super) fn sort_and_measure(path: &Path, slices: &mut Vec<Slice>) -> Result<G
     let [row, column] =
         first.orientation.ok_or_else(|| missing(&first, "Image Orientation (Patient) (0020,0037)"))?;
     let normal = cross(row, column);
-    if !((norm(normal) - 1.0).abs() < 1e-2) {
+    if (norm(normal) - 1.0).abs() > 1e-2 {
         return Err(Error::format(
             &first.path,
             format!(
@@ -47,9 +47,6 @@ pub(super) fn sort_and_measure(path: &Path, slices: &mut Vec<Slice>) -> Result<G
     for slice in slices.drain(..) {
         let position =
             slice.position.ok_or_else(|| missing(&slice, "Image Position (Patient) (0020,0032)"))?;
-        if !position.iter().all(|v| v.is_finite()) {
-            return Err(missing(&slice, "a finite Image Position (Patient) (0020,0032)"));
-        }
         placed.push(Placed { along: dot(position, normal), position, slice });
     }
     placed.sort_by(|a, b| a.along.total_cmp(&b.along));
@@ -83,7 +80,7 @@ fn check_alike(first: &Slice, slice: &Slice) -> Result<()> {
         Err(Error::format(
             &slice.path,
             format!(
-                "the series is not one volume: {what} in {} ; copy the slices of one volume to a folder",
+                "the series is not one volume: {what} in {}; copy the slices of one volume to a folder",
                 first.file_name()
             ),
         ))
@@ -102,11 +99,10 @@ fn check_alike(first: &Slice, slice: &Slice) -> Result<()> {
         };
     };
     let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    // Written so that NaN is refused.
-    if !(apart(a.as_flattened(), b.as_flattened()) <= PARALLEL) {
+    if apart(a.as_flattened(), b.as_flattened()) > PARALLEL {
         return refuse(format!("orientation {a:?} here, {b:?}"));
     }
-    if !(apart(&slice.pixel_spacing, &first.pixel_spacing) <= PARALLEL * first.pixel_spacing[0]) {
+    if apart(&slice.pixel_spacing, &first.pixel_spacing) > PARALLEL * first.pixel_spacing[0] {
         return refuse(format!("pixel spacing {:?} here, {:?}", slice.pixel_spacing, first.pixel_spacing));
     }
     let pixel = |s: &Slice| (s.bits_allocated, s.signed);

@@ -125,6 +125,11 @@ impl Pixels {
         let size = slice.bits_allocated as usize / 8;
         let pixels = match element.into_value() {
             Value::Primitive(PrimitiveValue::U16(words)) if size == 2 => Pixels::Words(words.into_vec()),
+            Value::Primitive(PrimitiveValue::U16(mut words)) if size == 4 && slice.big_endian => {
+                // The parser swapped the bytes of each word; the high word still comes first.
+                words.chunks_exact_mut(2).for_each(<[u16]>::reverse);
+                Pixels::Bytes { bytes: PrimitiveValue::U16(words).to_bytes().into_owned(), size }
+            }
             Value::Primitive(value) => Pixels::Bytes { bytes: value.to_bytes().into_owned(), size },
             _ => return Err(Error::unsupported(path, "compressed or sequence Pixel Data are not supported")),
         };

@@ -6,8 +6,7 @@ use crate::volume::SampleType;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, OpenFileOptions};
-use dicom_transfer_syntax_registry::TransferSyntaxIndex;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry, entries};
 use std::path::{Path, PathBuf};
 
 /// A slice's header.
@@ -20,6 +19,7 @@ pub(super) struct Slice {
     pub(super) modality: String,
     /// The transfer syntax's name.
     pub(super) transfer_syntax: String,
+    pub(super) big_endian: bool,
     pub(super) rows: usize,
     pub(super) columns: usize,
     /// Centre of the first pixel, LPS mm; absent in images that lie nowhere.
@@ -94,7 +94,8 @@ impl Slice {
             ));
         }
         let vector = |tag: Tag, at: usize| -> Option<[f64; 3]> {
-            numbers(&object, tag)?.get(at..at + 3)?.try_into().ok()
+            let vector: [f64; 3] = numbers(&object, tag)?.get(at..at + 3)?.try_into().ok()?;
+            vector.iter().all(|v| v.is_finite()).then_some(vector)
         };
         let orientation =
             match (vector(tags::IMAGE_ORIENTATION_PATIENT, 0), vector(tags::IMAGE_ORIENTATION_PATIENT, 3)) {
@@ -102,7 +103,9 @@ impl Slice {
                 _ => None,
             };
         let pixel_spacing = match numbers(&object, tags::PIXEL_SPACING).as_deref() {
-            Some([row, column]) if *row > 0.0 && *column > 0.0 => [*row, *column],
+            Some([row, column]) if *row > 0.0 && *column > 0.0 && (row + column).is_finite() => {
+                [*row, *column]
+            }
             None => [1.0; 2],
             Some(other) => {
                 return Err(Error::format(path, format!("Pixel Spacing (0028,0030) is {other:?}")));
@@ -127,6 +130,7 @@ impl Slice {
             series_uid: text(&object, tags::SERIES_INSTANCE_UID),
             series_number: text(&object, tags::SERIES_NUMBER),
             modality: text(&object, tags::MODALITY),
+            big_endian: transfer_syntax == entries::EXPLICIT_VR_BIG_ENDIAN.name(),
             transfer_syntax,
             rows: rows as usize,
             columns: columns as usize,
