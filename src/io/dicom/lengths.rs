@@ -114,12 +114,15 @@ impl Element {
         }
         let representation = read(reader)?;
         match &representation {
-            b"OB" | b"OW" | b"OF" | b"OD" | b"OL" | b"OV" | b"SQ" | b"UC" | b"UR" | b"UT" | b"UN" | b"SV"
-            | b"UV" => {
+            b"AE" | b"AS" | b"AT" | b"CS" | b"DA" | b"DS" | b"DT" | b"FD" | b"FL" | b"IS" | b"LO" | b"LT"
+            | b"PN" | b"SH" | b"SL" | b"SS" | b"ST" | b"TM" | b"UI" | b"UL" | b"US" => {
+                Some(Element { tag, representation, length: short(read(reader)?).into(), header_bytes: 8 })
+            }
+            // dicom-parser too takes representations that it does not know for long ones.
+            _ => {
                 read::<2>(reader)?;
                 Some(Element { tag, representation, length: long(read(reader)?), header_bytes: 12 })
             }
-            _ => Some(Element { tag, representation, length: short(read(reader)?).into(), header_bytes: 8 }),
         }
     }
 

@@ -204,3 +204,25 @@ fn one_file_is_one_slice() {
     assert_eq!(volume.shape(), [5, 4, 1]);
     assert_eq!(volume.geometry.spacing[2], 2.5);
 }
+
+#[test]
+fn damaged_files_never_panic() {
+    let (_folder, files) = series();
+    let whole = std::fs::read(&files[0]).unwrap();
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for _ in 0..400 {
+        let mut bytes = whole.clone();
+        for _ in 0..1 + random(4) {
+            bytes[132 + random(whole.len() - 132)] = random(256) as u8;
+        }
+        if random(4) == 0 {
+            bytes.truncate(132 + random(whole.len() - 132));
+        }
+        std::fs::write(&files[0], &bytes).unwrap();
+        let _ = open(&files[0], &OpenOptions::default());
+    }
+}
