@@ -1,9 +1,22 @@
-//! Files in and out, one file per format.
+//! Files in and out, one file or folder per format.
 
+mod affine;
 pub(crate) mod atomic;
+mod dicom;
+mod elements;
+mod nifti;
+mod nrrd;
+mod raw;
+mod rescale;
+mod vti;
+mod vtk;
 
-use crate::error::Result;
+pub use dicom::write::{SeriesDescription, write_series};
+
+use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// Upper bounds on what a reader allocates for a file it has not yet checked.
@@ -38,14 +51,113 @@ pub struct OpenOptions {
     pub limits: Limits,
 }
 
+/// First two bytes of a gzip member (RFC 1952, section 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Bytes that tell the formats apart: a NIfTI-1 header, the longest of their signatures.
+const SIGNATURE_BYTES: u64 = 352;
+
+/// The formats that [`open`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Dicom,
+    Nifti,
+    Nrrd,
+    Raw,
+    Vti,
+    Vtk,
+}
+
 /// Reads a volume from a file or a DICOM series folder; the format is told by content, then by name.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::Format`] when it breaks its format's rules,
+/// [`Error::Unsupported`] when it is valid but not a scalar volume on a regular grid, [`Error::Options`] when the file
+/// needs an option that is missing.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
-    let _ = (path, options);
-    todo!()
+    let mut volume = match format_of(path, options)? {
+        Format::Dicom => dicom::open(path, options),
+        Format::Nifti => nifti::open(path, options),
+        Format::Nrrd => nrrd::open(path, options),
+        Format::Raw => raw::open(path, options),
+        Format::Vti => vti::open(path, options),
+        Format::Vtk => vtk::open(path, options),
+    }?;
+    if options.fill_value.is_some() {
+        volume.fill_value = options.fill_value;
+    }
+    Ok(volume)
+}
+
+/// Tells the format by content, then by name.
+fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
+    if path.is_dir() {
+        return Ok(Format::Dicom);
+    }
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut start = Vec::new();
+    file.take(1 << 16).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
+    if dicom::recognises(&start) {
+        return Ok(Format::Dicom);
+    }
+    if start.starts_with(&GZIP_MAGIC) {
+        // Damaged gzip is the reader's to report; here it is just not recognised.
+        let mut unzipped = Vec::new();
+        let _ =
+            flate2::bufread::MultiGzDecoder::new(&start[..]).take(SIGNATURE_BYTES).read_to_end(&mut unzipped);
+        start = unzipped;
+    }
+    if start.starts_with(b"NRRD000") {
+        return Ok(Format::Nrrd);
+    }
+    if start.starts_with(vtk::SIGNATURE) {
+        return Ok(Format::Vtk);
+    }
+    if nifti::recognises(&start) {
+        return Ok(Format::Nifti);
+    }
+
+    if start.trim_ascii_start().starts_with(b"<?xml") || start.trim_ascii_start().starts_with(b"<VTKFile") {
+        return Ok(Format::Vti);
+    }
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let ends_in = |suffixes: &[&str]| suffixes.iter().any(|s| name.ends_with(s));
+    if ends_in(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]) {
+        Ok(Format::Nifti)
+    } else if ends_in(&[".nrrd", ".nhdr"]) {
+        Ok(Format::Nrrd)
+    } else if ends_in(&[".vti"]) {
+        Ok(Format::Vti)
+    } else if ends_in(&[".raw", ".bin"]) || options.dims.is_some() {
+        Ok(Format::Raw)
+    } else {
+        Err(Error::unsupported(
+            path,
+            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI-1, NRRD, VTK images and raw \
+             (which needs --dims and --type)",
+        ))
+    }
 }
 
 /// Writes a volume; the format is told by the name: `.vti`, `.nii`, `.nii.gz`, `.nrrd`, `.raw`.
+///
+/// # Errors
+/// [`Error::Options`] for another name or a volume that the format cannot hold, [`Error::Io`] when writing fails; an
+/// existing file is untouched then.
 pub fn save(volume: &Volume, path: &Path) -> Result<()> {
-    let _ = (volume, path);
-    todo!()
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
+    if name.ends_with(".vti") {
+        vti::save(volume, path)
+    } else if name.ends_with(".nii") || name.ends_with(".nii.gz") {
+        nifti::save(volume, path)
+    } else if name.ends_with(".nrrd") {
+        nrrd::save(volume, path)
+    } else if name.ends_with(".raw") {
+        raw::save(volume, path)
+    } else {
+        Err(Error::Options(format!(
+            "{}: the output's name does not tell a format that neuvol writes; end it in .vti, .nii, .nii.gz, .nrrd or .raw",
+            path.display()
+        )))
+    }
 }

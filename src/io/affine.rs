@@ -1,0 +1,102 @@
+//! A voxel-to-world affine, as several formats store it, to a [`Geometry`].
+
+use crate::error::{Error, Result};
+use crate::volume::{Frame, Geometry};
+use std::path::Path;
+
+/// Largest cosine between two axes that still counts as a right angle: float32 headers are no better.
+const ORTHOGONAL: f64 = 1e-4;
+
+/// Turns coordinates of the RAS frame into LPS ones, or back.
+pub(crate) const RAS_LPS: [f64; 3] = [-1.0, -1.0, 1.0];
+
+/// The geometry of a grid whose axis `a` steps by the vector `steps[a]`.
+///
+/// An axis with one sample may have a zero step; it then takes what direction is left, and spacing 1.
+pub(crate) fn geometry(
+    path: &Path,
+    mut steps: [[f64; 3]; 3],
+    origin: [f64; 3],
+    frame: Frame,
+    shape: [usize; 3],
+) -> Result<Geometry> {
+    if !steps.iter().flatten().chain(&origin).all(|v| v.is_finite()) {
+        return Err(Error::format(path, "the voxel-to-world transform holds NaN or infinity"));
+    }
+    complete(&mut steps, shape);
+    let spacing = steps.map(norm);
+    if let Some(axis) = spacing.iter().position(|&s| s == 0.0 || !s.is_finite()) {
+        return Err(Error::format(
+            path,
+            format!("the voxel-to-world transform has no extent along axis {axis} ({} samples)", shape[axis]),
+        ));
+    }
+    let mut direction = [[0.0; 3]; 3];
+    for (row, cosines) in direction.iter_mut().enumerate() {
+        for (axis, cosine) in cosines.iter_mut().enumerate() {
+            *cosine = steps[axis][row] / spacing[axis];
+        }
+    }
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        let cosine = dot(steps[a], steps[b]) / (spacing[a] * spacing[b]);
+        if cosine.abs() > ORTHOGONAL {
+            return Err(Error::unsupported(
+                path,
+                format!(
+                    "axes {a} and {b} meet at {:.3} degrees: sheared grids are not supported; resample to a right-angled grid",
+                    cosine.clamp(-1.0, 1.0).acos().to_degrees()
+                ),
+            ));
+        }
+    }
+    Ok(Geometry { origin, spacing, direction, frame })
+}
+
+/// Gives zero steps of one-sample axes a direction.
+fn complete(steps: &mut [[f64; 3]; 3], shape: [usize; 3]) {
+    for axis in 0..3 {
+        if norm(steps[axis]) == 0.0 && shape[axis] == 1 {
+            let rest = cross(steps[(axis + 1) % 3], steps[(axis + 2) % 3]);
+            let length = norm(rest);
+            steps[axis] = if length > 0.0 { rest.map(|v| v / length) } else { unit(axis) };
+        }
+    }
+}
+
+fn unit(axis: usize) -> [f64; 3] {
+    std::array::from_fn(|row| if row == axis { 1.0 } else { 0.0 })
+}
+
+pub(crate) fn norm(v: [f64; 3]) -> f64 {
+    dot(v, v).sqrt()
+}
+
+pub(crate) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a.iter().zip(&b).map(|(a, b)| a * b).sum()
+}
+
+pub(crate) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_become_spacing_and_direction() {
+        let steps = [[0.0, 2.0, 0.0], [-3.0, 0.0, 0.0], [0.0, 0.0, 0.0]];
+        let g = geometry(Path::new("x"), steps, [1.0, 2.0, 3.0], Frame::Lps, [4, 4, 1]).unwrap();
+        assert_eq!(g.spacing, [2.0, 3.0, 1.0]);
+        assert_eq!(g.direction, [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]);
+        assert_eq!(g.index_to_world([1.0, 1.0, 0.0]), [-2.0, 4.0, 3.0]);
+    }
+
+    #[test]
+    fn shear_and_nan_are_refused() {
+        let sheared = [[1.0, 0.0, 0.0], [0.1, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        let error = geometry(Path::new("x"), sheared, [0.0; 3], Frame::Lps, [2; 3]).unwrap_err();
+        assert!(error.to_string().contains("axes 0 and 1 meet at 84.289 degrees"), "{error}");
+        assert!(geometry(Path::new("x"), [[f64::NAN; 3]; 3], [0.0; 3], Frame::Lps, [2; 3]).is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! NRRD: attached (`.nrrd`) and detached (`.nhdr`) headers; raw, gzip and ascii encodings.
+//!
+//! Specification: <https://teem.sourceforge.net/nrrd/format.html>.
+
+mod data;
+mod header;
+mod write;
+
+pub(super) use write::save;
+
+use super::affine::{self, RAS_LPS};
+use super::{OpenOptions, elements};
+use crate::error::{Error, Result};
+use crate::volume::{Frame, Geometry, Volume};
+use header::Header;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// Reads a three-dimensional NRRD; coordinates of a patient space become LPS.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let header = Header::read(path, &mut reader)?;
+    let sizes = sizes(path, &header)?;
+    let stored = header.stored_type(path)?;
+    let count = elements::sample_count(path, sizes, stored.size(), &options.limits)?;
+    let shape = sizes.map(|n| n as usize);
+    let samples = data::read(path, &header, reader, stored, count, options)?;
+
+    let mut volume = Volume::new(samples, shape)?;
+    volume.geometry = geometry(path, &header, shape)?;
+    if let Some(unit) = header.field("sample units") {
+        volume.unit = unit.trim_matches('"').into();
+    }
+    volume.provenance.insert("source format".into(), "NRRD".into());
+    volume.provenance.insert("source type".into(), stored.name().into());
+    Ok(volume)
+}
+
+/// Samples along each axis; missing axes have one.
+fn sizes(path: &Path, header: &Header) -> Result<[u64; 3]> {
+    let dimension = header.number::<usize>(path, "dimension")?;
+    let sizes: Vec<u64> = header.numbers(path, "sizes")?;
+    if sizes.len() != dimension || dimension == 0 {
+        return Err(Error::format(
+            path,
+            format!("'sizes' lists {} axes, 'dimension' says {dimension}", sizes.len()),
+        ));
+    }
+    if dimension > 3 {
+        return Err(Error::unsupported(
+            path,
+            format!(
+                "the array has {dimension} axes; only scalar volumes of up to 3 axes are supported: slice it first"
+            ),
+        ));
+    }
+    let kinds = header.field("kinds").unwrap_or_default();
+    let components = |kind: &&str| !matches!(*kind, "domain" | "space" | "none" | "???" | "stub" | "scalar");
+    if let Some(kind) = kinds.split_whitespace().find(components) {
+        return Err(Error::unsupported(
+            path,
+            format!(
+                "an axis is of kind '{kind}': only scalar volumes are supported; extract one component first"
+            ),
+        ));
+    }
+    Ok(std::array::from_fn(|axis| sizes.get(axis).copied().unwrap_or(1)))
+}
+
+/// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`.
+fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry> {
+    let space = header.field("space").unwrap_or_default().to_ascii_lowercase();
+    let (frame, flip) = match space.as_str() {
+        "left-posterior-superior" | "lps" => (Frame::Lps, [1.0; 3]),
+        "right-anterior-superior" | "ras" => (Frame::Lps, RAS_LPS),
+        "left-anterior-superior" | "las" => (Frame::Lps, [1.0, -1.0, 1.0]),
+        // Scanner axes and bare handedness do not say where the patient's left is.
+        _ => (Frame::Unknown, [1.0; 3]),
+    };
+    let mut steps = [[0.0; 3]; 3];
+    let mut origin = [0.0; 3];
+    if let Some(text) = header.field("space directions") {
+        for (step, vector) in steps.iter_mut().zip(header::vectors(path, "space directions", text)?) {
+            *step = vector;
+        }
+        if let Some(text) = header.field("space origin") {
+            origin = header::vectors(path, "space origin", text)?.into_iter().next().unwrap_or_default();
+        }
+    } else {
+        let spacings = header.optional_numbers(path, "spacings")?;
+        let mins = header.optional_numbers(path, "axis mins")?;
+        let centers: Vec<&str> = header.field("centers").unwrap_or_default().split_whitespace().collect();
+        for axis in 0..3 {
+            let spacing = spacings.get(axis).copied().filter(|s: &f64| s.is_finite()).unwrap_or(1.0);
+            steps[axis][axis] = spacing;
+            let half = if centers.get(axis) == Some(&"cell") { spacing / 2.0 } else { 0.0 };
+            origin[axis] = mins.get(axis).copied().filter(|m: &f64| m.is_finite()).map_or(0.0, |m| m + half);
+        }
+    }
+    let to_lps = |v: [f64; 3]| std::array::from_fn(|row| v[row] * flip[row]);
+    affine::geometry(path, steps.map(to_lps), to_lps(origin), frame, shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::Samples;
+
+    fn read(files: &[(&str, &[u8])]) -> Result<Volume> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        open(&folder.path().join(files[0].0), &OpenOptions::default())
+    }
+
+    #[test]
+    fn ras_coordinates_become_lps() {
+        let text = b"NRRD0004\n# comment\ntype: int16\ndimension: 3\nspace: right-anterior-superior\nsizes: 2 1 1\n\
+            space directions: (2,0,0) (0,3,0) (0,0,4)\nspace origin: (10,20,30)\nencoding: ascii\nkey:=value\n\n5 -6\n";
+        let volume = read(&[("a.nrrd", text)]).unwrap();
+        assert_eq!(volume.geometry.origin, [-10.0, -20.0, 30.0]);
+        assert_eq!(volume.geometry.index_to_world([1.0, 0.0, 0.0]), [-12.0, -20.0, 30.0]);
+        assert_eq!(volume.geometry.frame, Frame::Lps);
+        assert_eq!(*volume.samples(), Samples::I16(vec![5, -6]));
+    }
+
+    #[test]
+    fn detached_big_endian_with_skips() {
+        let header =
+            b"NRRD0001\ntype: ushort\ndimension: 2\nsizes: 2 1\nendian: big\nencoding: raw\nline skip: 1\n\
+            byte skip: 2\ndata file: a.bin\nspacings: 0.5 2\n";
+        let volume = read(&[("a.nhdr", header), ("a.bin", b"a line\n__\x01\x00\x00\x02")]).unwrap();
+        assert_eq!(*volume.samples(), Samples::U16(vec![256, 2]));
+        assert_eq!(volume.geometry.spacing, [0.5, 2.0, 1.0]);
+    }
+
+    #[test]
+    fn a_byte_skip_of_minus_one_counts_from_the_end() {
+        let header = b"NRRD0001\ntype: uint8\ndimension: 1\nsizes: 2\nencoding: raw\nbyte skip: -1\ndata file: a.bin\n";
+        let volume = read(&[("a.nhdr", header), ("a.bin", b"anything at all\x07\x08")]).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![7, 8]));
+    }
+
+    #[test]
+    fn numbered_files_are_joined() {
+        let header = b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 1 1 3\nencoding: raw\ndata file: s%02d.raw 9 11 1\n";
+        let files: [(&str, &[u8]); 4] =
+            [("a.nhdr", header), ("s09.raw", b"\x01"), ("s10.raw", b"\x02"), ("s11.raw", b"\x03")];
+        assert_eq!(*read(&files).unwrap().samples(), Samples::U8(vec![1, 2, 3]));
+        let message = read(&files[..3]).unwrap_err().to_string();
+        assert!(message.contains("s11.raw"), "{message}");
+    }
+
+    #[test]
+    fn data_files_outside_the_folder_are_refused() {
+        for name in ["../secret.raw", "/etc/passwd", "a/../../secret.raw"] {
+            let header =
+                format!("NRRD0004\ntype: uint8\ndimension: 1\nsizes: 1\nencoding: raw\ndata file: {name}\n");
+            let message = read(&[("a.nhdr", header.as_bytes())]).unwrap_err().to_string();
+            assert!(message.contains("outside the header's folder"), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_scalar_volume_is_refused() {
+        let refuse = |fields: &str, words: &str| {
+            let text = format!("NRRD0004\n{fields}\n\n0123456789");
+            let message = read(&[("a.nrrd", text.as_bytes())]).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        };
+        refuse("type: uint8\ndimension: 4\nsizes: 1 1 1 1\nencoding: raw", "4 axes");
+        refuse("type: uint8\ndimension: 2\nsizes: 1 1\nkinds: vector domain\nencoding: raw", "'vector'");
+        refuse("type: block\ndimension: 1\nsizes: 1\nencoding: raw", "'block'");
+        refuse("type: uint8\ndimension: 1\nsizes: 1\nencoding: bzip2", "'bzip2'");
+        refuse("type: int16\ndimension: 1\nsizes: 1\nencoding: raw", "endian");
+        refuse("type: uint8\ndimension: 3\nsizes: 100 100 100\nencoding: raw", "truncated");
+        refuse("type: uint8\ndimension: 3\nsizes: 100 100", "'sizes'");
+        refuse("type: uint8\ndimension: 3", "'sizes'");
+    }
+}

@@ -1,0 +1,78 @@
+//! Headerless samples, x fastest, little endian: the caller says the grid and the type.
+
+use super::elements::{self, ByteOrder, StoredType};
+use super::{OpenOptions, atomic};
+use crate::error::{Error, Result};
+use crate::volume::{Volume, for_each_type};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// Reads a raw file of exactly `dims` samples.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+    let (Some(dims), Some(sample_type)) = (options.dims, options.sample_type) else {
+        return Err(Error::Options(format!(
+            "{}: a raw file does not say its grid; give --dims NX,NY,NZ and --type (uint8, int16, float32, ...)",
+            path.display()
+        )));
+    };
+    let count = elements::sample_count(path, dims.map(|n| n as u64), sample_type.size(), &options.limits)?;
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let found = file.metadata().map_err(|e| Error::io(path, e))?.len();
+    let expected = (count * sample_type.size()) as u64;
+    if found != expected {
+        return Err(Error::format(
+            path,
+            format!(
+                "{} x {} x {} samples of {sample_type} are {expected} bytes, but the file has {found}; check --dims and --type",
+                dims[0], dims[1], dims[2]
+            ),
+        ));
+    }
+    let stored = StoredType::Kept(sample_type);
+    let samples = elements::read_samples(path, &mut BufReader::new(file), stored, ByteOrder::Little, count)?;
+    let mut volume = Volume::new(samples, dims)?;
+    if let Some(spacing) = options.spacing {
+        if !spacing.iter().all(|&s| s.is_finite() && s > 0.0) {
+            return Err(Error::Options(format!("a spacing must be positive, not {spacing:?}")));
+        }
+        volume.geometry.spacing = spacing;
+    }
+    volume.provenance.insert("source format".into(), "raw".into());
+    Ok(volume)
+}
+
+/// Writes the samples alone; geometry, name and unit are not kept.
+pub(super) fn save(volume: &Volume, path: &Path) -> Result<()> {
+    atomic::write(path, |writer| write_little_endian(volume, writer).map_err(|e| Error::io(path, e)))
+}
+
+/// The samples' bytes, little endian on every machine.
+pub(super) fn write_little_endian(volume: &Volume, writer: &mut dyn std::io::Write) -> std::io::Result<()> {
+    if ByteOrder::NATIVE == ByteOrder::Little {
+        return writer.write_all(volume.samples().as_bytes());
+    }
+    for_each_type!(volume.samples(), values => values.iter().try_for_each(|v| writer.write_all(&v.to_le_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::SampleType;
+
+    #[test]
+    fn a_wrong_size_names_both_sizes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v.raw");
+        std::fs::write(&path, [0u8; 23]).unwrap();
+        let options = OpenOptions {
+            dims: Some([2, 3, 2]),
+            sample_type: Some(SampleType::U16),
+            ..OpenOptions::default()
+        };
+        let message = open(&path, &options).unwrap_err().to_string();
+        assert!(message.contains("are 24 bytes, but the file has 23"), "{message}");
+        let message = open(&path, &OpenOptions::default()).unwrap_err().to_string();
+        assert!(message.contains("--dims"), "{message}");
+    }
+}

@@ -1,0 +1,375 @@
+//! The XML: everything but the samples.
+
+use crate::error::{Error, Result};
+use crate::io::elements::{ByteOrder, StoredType};
+use crate::volume::SampleType;
+use quick_xml::escape::unescape;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::Range;
+use std::path::Path;
+
+/// More arrays than this are no image file.
+const MOST_ARRAYS: usize = 4096;
+
+/// What an array belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Association {
+    Point,
+    Cell,
+}
+
+/// Where an array's samples are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Between the array's tags, at these bytes of the file.
+    Ascii(Range<u64>),
+    /// The same, base64.
+    Binary(Range<u64>),
+    /// This many characters behind the underscore of `<AppendedData>`.
+    Appended(u64),
+}
+
+/// A `<DataArray>`.
+#[derive(Debug)]
+pub(super) struct Array {
+    pub(super) association: Association,
+    pub(super) name: String,
+    pub(super) components: u64,
+    pub(super) unit: String,
+    pub(super) place: Place,
+    type_name: String,
+}
+
+impl Array {
+    pub(super) fn is_numeric(&self) -> bool {
+        stored_type(&self.type_name).is_some()
+    }
+
+    pub(super) fn stored_type(&self, path: &Path) -> Result<StoredType> {
+        stored_type(&self.type_name).ok_or_else(|| {
+            Error::unsupported(path, format!("array '{}' is of type '{}'", self.name, self.type_name))
+        })
+    }
+}
+
+fn stored_type(name: &str) -> Option<StoredType> {
+    Some(match name {
+        "UInt8" => StoredType::Kept(SampleType::U8),
+        "Int8" => StoredType::Kept(SampleType::I8),
+        "UInt16" => StoredType::Kept(SampleType::U16),
+        "Int16" => StoredType::Kept(SampleType::I16),
+        "UInt32" => StoredType::Kept(SampleType::U32),
+        "Int32" => StoredType::Kept(SampleType::I32),
+        "UInt64" => StoredType::U64,
+        "Int64" => StoredType::I64,
+        "Float32" => StoredType::Kept(SampleType::F32),
+        "Float64" => StoredType::Kept(SampleType::F64),
+        _ => return None,
+    })
+}
+
+/// `<AppendedData>`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Appended {
+    /// First byte behind the start tag.
+    pub(super) start: u64,
+    pub(super) base64: bool,
+}
+
+/// The file without its samples.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) byte_order: ByteOrder,
+    /// Bytes of one number in a block header: 4 or 8.
+    pub(super) header_size: usize,
+    pub(super) zlib: bool,
+    pub(super) origin: [f64; 3],
+    pub(super) spacing: [f64; 3],
+    /// Rows; column `a` is the direction of axis `a`.
+    pub(super) direction: [[f64; 3]; 3],
+    pub(super) arrays: Vec<Array>,
+    pub(super) appended: Option<Appended>,
+    whole_extent: Vec<i32>,
+    piece_extents: Vec<Vec<i32>>,
+    active: [Option<String>; 2],
+}
+
+impl Document {
+    /// Reads up to `<AppendedData>` or to the end.
+    pub(super) fn read(path: &Path, file: &mut BufReader<File>) -> Result<Self> {
+        let mut document = Document {
+            byte_order: ByteOrder::Little,
+            header_size: 4,
+            zlib: false,
+            origin: [0.0; 3],
+            spacing: [1.0; 3],
+            direction: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            arrays: Vec::new(),
+            appended: None,
+            whole_extent: Vec::new(),
+            piece_extents: Vec::new(),
+            active: [None, None],
+        };
+        let mut reader = Reader::from_reader(file);
+        let mut buffer = Vec::new();
+        let mut inside = Inside::default();
+        loop {
+            buffer.clear();
+            let before = reader.buffer_position();
+            let event = reader.read_event_into(&mut buffer).map_err(|e| {
+                Error::format(path, format!("the XML is damaged near byte {}: {e}", reader.error_position()))
+            })?;
+            let after = reader.buffer_position();
+            match event {
+                Event::Start(tag) => {
+                    let tag = Tag { path, tag: &tag };
+                    if tag.tag.local_name().as_ref() == "AppendedData" {
+                        document.append(&tag, after)?;
+                        break;
+                    }
+                    document.start(&tag, &mut inside, after)?;
+                }
+                Event::Empty(tag) => {
+                    let tag = Tag { path, tag: &tag };
+                    document.start(&tag, &mut inside, after)?;
+                    inside.leave(tag.tag.local_name().as_ref());
+                }
+                Event::End(tag) => inside.leave(tag.local_name().as_ref()),
+                Event::Text(text) => {
+                    if let (true, Some(array)) = (inside.array, document.arrays.last_mut()) {
+                        if inside.unit {
+                            array.unit.push_str(&text);
+                        } else if let Place::Ascii(range) | Place::Binary(range) = &mut array.place
+                            && range.is_empty()
+                            && !text.trim().is_empty()
+                        {
+                            *range = before..after;
+                        }
+                    }
+                }
+                Event::GeneralRef(entity) if inside.unit => {
+                    let text = format!("&{};", &*entity);
+                    let resolved =
+                        unescape(&text).map_err(|e| Error::format(path, format!("a unit's name: {e}")))?;
+                    if let Some(array) = document.arrays.last_mut() {
+                        array.unit.push_str(&resolved);
+                    }
+                }
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        if document.whole_extent.is_empty() {
+            return Err(Error::format(path, "not a VTK image: there is no <ImageData> element"));
+        }
+        Ok(document)
+    }
+
+    fn start(&mut self, tag: &Tag, inside: &mut Inside, after: u64) -> Result<()> {
+        match tag.tag.local_name().as_ref() {
+            "VTKFile" => self.file(tag)?,
+            "ImageData" => self.image(tag)?,
+            "Piece" => self.piece_extents.push(tag.numbers("Extent")?.unwrap_or_default()),
+            name @ ("PointData" | "CellData") => {
+                let association = if name == "PointData" { Association::Point } else { Association::Cell };
+                self.active[association as usize] = tag.text("Scalars")?;
+                inside.data = Some(association);
+            }
+            "DataArray" | "Array" => {
+                if let Some(association) = inside.data {
+                    if self.arrays.len() >= MOST_ARRAYS {
+                        return Err(tag.error(format!("the file declares more than {MOST_ARRAYS} arrays")));
+                    }
+                    self.arrays.push(tag.array(association, after)?);
+                    inside.array = true;
+                }
+            }
+            "InformationKey" => inside.unit = tag.text("name")?.as_deref() == Some("UNITS_LABEL"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, tag: &Tag) -> Result<()> {
+        let kind = tag.text("type")?.unwrap_or_default();
+        if kind != "ImageData" {
+            return Err(Error::unsupported(
+                tag.path,
+                format!(
+                    "a VTK file of type '{kind}': only ImageData is supported; resample it to an image first"
+                ),
+            ));
+        }
+        self.byte_order = match tag.text("byte_order")?.as_deref() {
+            Some("BigEndian") => ByteOrder::Big,
+            None | Some("LittleEndian") => ByteOrder::Little,
+            Some(other) => return Err(tag.error(format!("the byte order '{other}' is unknown"))),
+        };
+        self.header_size = match tag.text("header_type")?.as_deref() {
+            None | Some("UInt32") => 4,
+            Some("UInt64") => 8,
+            Some(other) => return Err(tag.error(format!("the header type '{other}' is unknown"))),
+        };
+        self.zlib = match tag.text("compressor")?.as_deref() {
+            None | Some("") => false,
+            Some("vtkZLibDataCompressor") => true,
+            Some(other) => {
+                return Err(Error::unsupported(
+                    tag.path,
+                    format!(
+                        "data compressed by {other} are not supported; save the file with ZLib or no compressor"
+                    ),
+                ));
+            }
+        };
+        Ok(())
+    }
+
+    fn image(&mut self, tag: &Tag) -> Result<()> {
+        self.whole_extent =
+            tag.numbers("WholeExtent")?.ok_or_else(|| tag.error("<ImageData> lacks WholeExtent".into()))?;
+        if let Some(origin) = tag.vector("Origin")? {
+            self.origin = origin;
+        }
+        if let Some(spacing) = tag.vector("Spacing")? {
+            self.spacing = spacing;
+        }
+        if let Some(direction) = tag.numbers::<f64>("Direction")? {
+            let [a, b, c, d, e, f, g, h, i] = direction.as_slice() else {
+                return Err(tag.error("Direction does not hold nine numbers".into()));
+            };
+            self.direction = [[*a, *b, *c], [*d, *e, *f], [*g, *h, *i]];
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, tag: &Tag, start: u64) -> Result<()> {
+        let base64 = match tag.text("encoding")?.as_deref() {
+            Some("raw") => false,
+            Some("base64") => true,
+            other => {
+                return Err(
+                    tag.error(format!("<AppendedData> has the encoding {other:?}, not raw or base64"))
+                );
+            }
+        };
+        self.appended = Some(Appended { start, base64 });
+        Ok(())
+    }
+
+    /// First and last point index along each axis.
+    pub(super) fn extent(&self, path: &Path) -> Result<([i64; 3], [i64; 3])> {
+        let [x0, x1, y0, y1, z0, z1] = self.whole_extent[..] else {
+            return Err(Error::format(path, "WholeExtent does not hold six numbers"));
+        };
+        if x0 > x1 || y0 > y1 || z0 > z1 {
+            return Err(Error::format(path, format!("WholeExtent {:?} is empty", self.whole_extent)));
+        }
+        match self.piece_extents.as_slice() {
+            [piece] if *piece == self.whole_extent => {}
+            [piece] => {
+                return Err(Error::unsupported(
+                    path,
+                    format!(
+                        "the piece covers {piece:?} of the extent {:?}: only whole images are supported",
+                        self.whole_extent
+                    ),
+                ));
+            }
+            pieces => {
+                return Err(Error::unsupported(
+                    path,
+                    format!("the image has {} pieces; save it in one piece", pieces.len()),
+                ));
+            }
+        }
+        Ok(([x0, y0, z0].map(i64::from), [x1, y1, z1].map(i64::from)))
+    }
+
+    /// The active scalars' name.
+    pub(super) fn active_scalars(&self, association: Association) -> Option<&str> {
+        self.active[association as usize].as_deref()
+    }
+}
+
+/// The elements that the reader is inside of.
+#[derive(Default)]
+struct Inside {
+    data: Option<Association>,
+    array: bool,
+    unit: bool,
+}
+
+impl Inside {
+    fn leave(&mut self, name: &str) {
+        match name {
+            "PointData" | "CellData" => self.data = None,
+            "DataArray" | "Array" => self.array = false,
+            "InformationKey" => self.unit = false,
+            _ => {}
+        }
+    }
+}
+
+/// A start tag with the file it is in.
+struct Tag<'a> {
+    path: &'a Path,
+    tag: &'a BytesStart<'a>,
+}
+
+impl Tag<'_> {
+    fn error(&self, what: String) -> Error {
+        Error::format(self.path, what)
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        let attribute = self
+            .tag
+            .try_get_attribute(name)
+            .map_err(|e| self.error(format!("a damaged attribute before '{name}': {e}")))?;
+        attribute
+            .map(|a| a.normalized_value(XmlVersion::Implicit1_0).map(|v| v.into_owned()))
+            .transpose()
+            .map_err(|e| self.error(format!("attribute '{name}': {e}")))
+    }
+
+    fn numbers<T: std::str::FromStr>(&self, name: &str) -> Result<Option<Vec<T>>> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let numbers = text.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<T>, _>>();
+        numbers
+            .map(Some)
+            .map_err(|_| self.error(format!("attribute {name} is '{text}', not a list of numbers")))
+    }
+
+    fn vector(&self, name: &str) -> Result<Option<[f64; 3]>> {
+        match self.numbers::<f64>(name)?.as_deref() {
+            None => Ok(None),
+            Some([x, y, z]) => Ok(Some([*x, *y, *z])),
+            Some(_) => Err(self.error(format!("attribute {name} does not hold three numbers"))),
+        }
+    }
+
+    fn array(&self, association: Association, after: u64) -> Result<Array> {
+        let name = self.text("Name")?.unwrap_or_default();
+        let number = |key| Ok(self.numbers::<u64>(key)?.and_then(|n| n.first().copied()));
+        let place = match self.text("format")?.as_deref() {
+            None | Some("ascii") => Place::Ascii(after..after),
+            Some("binary") => Place::Binary(after..after),
+            Some("appended") => Place::Appended(
+                number("offset")?.ok_or_else(|| self.error(format!("array '{name}' lacks its offset")))?,
+            ),
+            Some(other) => return Err(self.error(format!("array '{name}' has the unknown format '{other}'"))),
+        };
+        Ok(Array {
+            association,
+            components: number("NumberOfComponents")?.unwrap_or(1),
+            type_name: self.text("type")?.unwrap_or_default(),
+            unit: String::new(),
+            name,
+            place,
+        })
+    }
+}

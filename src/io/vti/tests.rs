@@ -1,0 +1,180 @@
+//! Small files in every data form.
+
+use super::*;
+use crate::volume::Samples;
+use std::io::Write;
+
+/// A file around `arrays` and `appended`, of extent 2..3 x 0..1 x 0..0.
+fn file(attributes: &str, arrays: &str, appended: &[u8]) -> Vec<u8> {
+    let mut bytes = format!(
+        "<?xml version=\"1.0\"?>\n<VTKFile type=\"ImageData\" {attributes}>\n<ImageData WholeExtent=\"2 3 0 1 0 0\" \
+         Origin=\"10 20 30.1\" Spacing=\"0.1 2 3\">\n<Piece Extent=\"2 3 0 1 0 0\">\n{arrays}\n</Piece></ImageData>\n"
+    )
+    .into_bytes();
+    bytes.extend_from_slice(appended);
+    bytes.extend_from_slice(b"</VTKFile>\n");
+    bytes
+}
+
+fn read_with(bytes: &[u8], options: &OpenOptions) -> Result<Volume> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.vti");
+    std::fs::write(&path, bytes).unwrap();
+    crate::io::open(&path, options)
+}
+
+fn read(bytes: &[u8]) -> Result<Volume> {
+    read_with(bytes, &OpenOptions::default())
+}
+
+fn points(array: &str) -> String {
+    format!("<PointData Scalars=\"a\">{array}</PointData>")
+}
+
+fn appended(encoding: &str, bytes: &[u8]) -> Vec<u8> {
+    [format!("<AppendedData encoding=\"{encoding}\">\n _").as_bytes(), bytes, b"\n</AppendedData>"].concat()
+}
+
+fn encode(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0u32, |b, &x| b << 8 | u32::from(x)) << (8 * (3 - group.len()));
+        for i in 0..4 {
+            let index = (bits >> (18 - 6 * i)) & 63;
+            text.push(if i > group.len() { '=' } else { ALPHABET[index as usize] as char });
+        }
+    }
+    text
+}
+
+/// The four samples as (block header, data), in a byte order and header size, compressed or not.
+fn blocks(big: bool, wide: bool, zlib: bool) -> (Vec<u8>, Vec<u8>) {
+    let data: Vec<u8> =
+        [1i16, -2, 300, 4].iter().flat_map(|v| if big { v.to_be_bytes() } else { v.to_le_bytes() }).collect();
+    let number = |v: u64| -> Vec<u8> {
+        match (wide, big) {
+            (true, true) => v.to_be_bytes().into(),
+            (true, false) => v.to_le_bytes().into(),
+            (false, true) => (v as u32).to_be_bytes().into(),
+            (false, false) => (v as u32).to_le_bytes().into(),
+        }
+    };
+    if !zlib {
+        return (number(8), data);
+    }
+    let blocks: Vec<Vec<u8>> = data
+        .chunks(6)
+        .map(|block| {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(block).unwrap();
+            encoder.finish().unwrap()
+        })
+        .collect();
+    let mut header = [number(2), number(6), number(2)].concat();
+    blocks.iter().for_each(|b| header.extend(number(b.len() as u64)));
+    (header, blocks.concat())
+}
+
+#[test]
+fn every_data_form_is_read() {
+    let expected = Samples::I16(vec![1, -2, 300, 4]);
+    for big in [false, true] {
+        for wide in [false, true] {
+            for zlib in [false, true] {
+                let attributes = format!(
+                    "byte_order=\"{}\" header_type=\"{}\" {}",
+                    if big { "BigEndian" } else { "LittleEndian" },
+                    if wide { "UInt64" } else { "UInt32" },
+                    if zlib { "compressor=\"vtkZLibDataCompressor\"" } else { "" }
+                );
+                let (header, data) = blocks(big, wide, zlib);
+                let text = match zlib {
+                    true => encode(&header) + &encode(&data),
+                    false => encode(&[header.clone(), data.clone()].concat()),
+                };
+                let inline = points(&format!(
+                    "<DataArray type=\"Int16\" Name=\"a\" format=\"binary\">\n {text}\n</DataArray>"
+                ));
+                let behind =
+                    points("<DataArray type=\"Int16\" Name=\"a\" format=\"appended\" offset=\"3\"/>");
+                let raw = [b"<&>", &header[..], &data[..]].concat();
+                for bytes in [
+                    file(&attributes, &inline, b""),
+                    file(&attributes, &behind, &appended("base64", format!("AAA{text}").as_bytes())),
+                    file(&attributes, &behind, &appended("raw", &raw)),
+                ] {
+                    let volume = read(&bytes).unwrap();
+                    assert_eq!(*volume.samples(), expected, "{attributes}");
+                    assert_eq!(volume.shape(), [2, 2, 1]);
+                }
+            }
+        }
+    }
+    let ascii = points("<DataArray type=\"Int16\" Name=\"a\" format=\"ascii\">1 -2\n300 4</DataArray>");
+    assert_eq!(*read(&file("", &ascii, b"")).unwrap().samples(), expected);
+}
+
+#[test]
+fn an_extent_that_starts_elsewhere_shifts_the_origin() {
+    let ascii = points("<DataArray type=\"Int16\" Name=\"a\" format=\"ascii\">1 2 3 4</DataArray>");
+    let geometry = read(&file("", &ascii, b"")).unwrap().geometry;
+    assert_eq!(geometry.origin, [10.2, 20.0, 30.1]);
+    assert_eq!(geometry.spacing, [0.1, 2.0, 3.0]);
+}
+
+#[test]
+fn cells_sit_at_their_centres() {
+    let cells = "<PointData/><CellData><DataArray type=\"UInt8\" Name=\"c\" format=\"ascii\">7</DataArray></CellData>";
+    let volume = read(&file("", cells, b"")).unwrap();
+    assert_eq!(volume.shape(), [1, 1, 1]);
+    assert_eq!(volume.geometry.origin, [10.25, 21.0, 30.1]);
+}
+
+#[test]
+fn the_array_is_chosen_by_name_then_by_the_active_attribute() {
+    let array = |name: &str, components: usize, text: &str| {
+        format!(
+            "<DataArray type=\"UInt8\" Name=\"{name}\" NumberOfComponents=\"{components}\" format=\"ascii\">{text}</DataArray>"
+        )
+    };
+    let arrays =
+        points(&(array("v", 2, "0 0 0 0 0 0 0 0") + &array("b", 1, "5 6 7 8") + &array("a", 1, "1 2 3 4")));
+    let bytes = file("", &arrays, b"");
+    assert_eq!(read(&bytes).unwrap().name, "a");
+    let named = |name: &str| OpenOptions { array: Some(name.into()), ..OpenOptions::default() };
+    assert_eq!(*read_with(&bytes, &named("b")).unwrap().samples(), Samples::U8(vec![5, 6, 7, 8]));
+    assert!(read_with(&bytes, &named("v")).unwrap_err().to_string().contains("2 components"));
+    assert!(read_with(&bytes, &named("x")).unwrap_err().to_string().contains("'b' (1 components)"));
+}
+
+#[test]
+fn damage_is_refused() {
+    let behind = points("<DataArray type=\"Int16\" Name=\"a\" format=\"appended\" offset=\"0\"/>");
+    let refuse = |bytes: &[u8], words: &str| {
+        let message = read(bytes).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    let zlib = "header_type=\"UInt64\" compressor=\"vtkZLibDataCompressor\"";
+    let raw =
+        |numbers: &[u64]| appended("raw", &numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>());
+    refuse(&file(zlib, &behind, &raw(&[u64::MAX, 1, 1])), "declares 18446744073709551615 blocks");
+    refuse(&file(zlib, &behind, &raw(&[1, 8, 0, u64::MAX])), "more than the file holds");
+    refuse(&file(zlib, &behind, &raw(&[1, 8, 0, 8, 1])), "corrupt");
+    refuse(
+        &file("header_type=\"UInt64\"", &behind, &raw(&[9, 0, 0])),
+        "declares 9 bytes where the extent needs 8",
+    );
+    refuse(&file("compressor=\"vtkLZ4DataCompressor\"", &behind, b""), "vtkLZ4DataCompressor");
+    refuse(&file("", &behind, b""), "missing <AppendedData>");
+    refuse(
+        &file("", &behind.replace("offset=\"0\"", "offset=\"999999\""), &raw(&[8])),
+        "behind the file's end",
+    );
+    let ascii = points("<DataArray type=\"Int16\" Name=\"a\" format=\"ascii\">1 2 3 4 5</DataArray>");
+    refuse(&file("", &ascii, b""), "more numbers");
+    let whole = file("", &ascii.replace(" 5", ""), b"");
+    refuse(&whole[..whole.len() / 2], "");
+    let huge = String::from_utf8(whole).unwrap().replace("2 3 0 1 0 0", "0 99999 0 99999 0 99");
+    refuse(huge.as_bytes(), "");
+}

@@ -1,0 +1,95 @@
+//! Writing `.vti`: appended raw data in zlib blocks with 64-bit headers, as ParaView writes and reads them.
+
+use crate::error::{Error, Result};
+use crate::io::atomic;
+use crate::io::elements::ByteOrder;
+use crate::volume::{SampleType, Volume};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use quick_xml::escape::escape;
+use rayon::prelude::*;
+use std::io::Write;
+use std::path::Path;
+
+/// Uncompressed bytes of a block: large enough for the ratio, small enough to share among threads.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// Writes a volume; everything but frame and fill value is kept.
+pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
+    let bytes = volume.samples().as_bytes();
+    let blocks: Vec<Vec<u8>> = bytes
+        .par_chunks(BLOCK_BYTES)
+        .map(|block| {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(block)?;
+            encoder.finish()
+        })
+        .collect::<std::io::Result<_>>()
+        .map_err(|e| Error::io(path, e))?;
+    let mut header = vec![blocks.len() as u64, BLOCK_BYTES.min(bytes.len()) as u64];
+    header.push((bytes.len() - (blocks.len() - 1) * BLOCK_BYTES) as u64);
+    header.extend(blocks.iter().map(|block| block.len() as u64));
+
+    let xml = xml(volume);
+    atomic::write(path, |writer| {
+        let mut fill = || {
+            writer.write_all(xml.as_bytes())?;
+            header.iter().try_for_each(|number| writer.write_all(&number.to_ne_bytes()))?;
+            blocks.iter().try_for_each(|block| writer.write_all(block))?;
+            writer.write_all(b"\n  </AppendedData>\n</VTKFile>\n")
+        };
+        fill().map_err(|e: std::io::Error| Error::io(path, e))
+    })
+}
+
+/// The XML up to and including the underscore before the data.
+fn xml(volume: &Volume) -> String {
+    let geometry = &volume.geometry;
+    let list = |values: &[f64]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(" ");
+    let [x, y, z] = volume.shape().map(|n| n - 1);
+    let extent = format!("0 {x} 0 {y} 0 {z}");
+    let name = escape(volume.name.as_str());
+    let unit = match escape(volume.unit.as_str()) {
+        unit if unit.is_empty() => unit,
+        unit => {
+            format!("<InformationKey name=\"UNITS_LABEL\" location=\"vtkDataArray\">{unit}</InformationKey>")
+                .into()
+        }
+    };
+    let byte_order = match ByteOrder::NATIVE {
+        ByteOrder::Little => "LittleEndian",
+        ByteOrder::Big => "BigEndian",
+    };
+    format!(
+        r#"<?xml version="1.0"?>
+<VTKFile type="ImageData" version="1.0" byte_order="{byte_order}" header_type="UInt64" compressor="vtkZLibDataCompressor">
+  <ImageData WholeExtent="{extent}" Origin="{}" Spacing="{}" Direction="{}">
+    <Piece Extent="{extent}">
+      <PointData Scalars="{name}">
+        <DataArray type="{}" Name="{name}" format="appended" offset="0">{unit}</DataArray>
+      </PointData>
+      <CellData>
+      </CellData>
+    </Piece>
+  </ImageData>
+  <AppendedData encoding="raw">
+   _"#,
+        list(&geometry.origin),
+        list(&geometry.spacing),
+        list(geometry.direction.as_flattened()),
+        type_name(volume.sample_type()),
+    )
+}
+
+fn type_name(sample_type: SampleType) -> &'static str {
+    match sample_type {
+        SampleType::U8 => "UInt8",
+        SampleType::I8 => "Int8",
+        SampleType::U16 => "UInt16",
+        SampleType::I16 => "Int16",
+        SampleType::U32 => "UInt32",
+        SampleType::I32 => "Int32",
+        SampleType::F32 => "Float32",
+        SampleType::F64 => "Float64",
+    }
+}

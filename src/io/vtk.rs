@@ -1,0 +1,428 @@
+//! Legacy VTK files (`.vtk`) with `DATASET STRUCTURED_POINTS`, ascii and binary.
+//!
+//! All own code: `vtkio` (0.7.0-rc2) passes origin and spacing through float32, holds three copies of the samples and
+//! fails on the files of version 1.0 that have an empty line behind `BINARY`.
+//!
+//! Format: "VTK File Formats", section "Simple Legacy Formats".
+
+use super::elements::{self, ByteOrder, StoredType};
+use super::{OpenOptions, affine};
+use crate::error::{Error, Result};
+use crate::volume::{Frame, SampleType, Samples, Volume};
+use std::path::Path;
+
+/// First bytes of every legacy file.
+pub(super) const SIGNATURE: &[u8] = b"# vtk DataFile Version";
+
+/// Reads one array of one scalar per point (or per cell, at the cells' centres).
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let mut text = Text { path, bytes: &bytes, at: 0 };
+    text.line()?;
+    text.line()?;
+    let binary = match text.word()?.to_ascii_uppercase().as_str() {
+        "ASCII" => false,
+        "BINARY" => true,
+        other => return Err(text.error(format!("'{other}' is neither ASCII nor BINARY"))),
+    };
+    text.expect("DATASET")?;
+    let dataset = text.word()?.to_ascii_uppercase();
+    if dataset != "STRUCTURED_POINTS" {
+        return Err(Error::unsupported(
+            path,
+            format!(
+                "a dataset of type {dataset}: only STRUCTURED_POINTS is supported; resample it to an image first"
+            ),
+        ));
+    }
+    let mut grid = Grid { points: None, spacing: [1.0; 3], origin: [0.0; 3] };
+    let mut reader =
+        Arrays { options, binary, samples_each: 0, cells: false, shape: [0; 3], skipped: Vec::new() };
+    while let Some(keyword) = text.next_word() {
+        match keyword.to_ascii_uppercase().as_str() {
+            "DIMENSIONS" => grid.points = Some(text.numbers::<u64>()?),
+            "SPACING" | "ASPECT_RATIO" => grid.spacing = text.numbers()?,
+            "ORIGIN" => grid.origin = text.numbers()?,
+            kind @ ("POINT_DATA" | "CELL_DATA") => {
+                reader.cells = kind == "CELL_DATA";
+                reader.shape = grid.shape(&text, reader.cells)?;
+                let samples_each = text.number::<u64>()?;
+                let expected = elements::sample_count(path, reader.shape, 1, &options.limits)?;
+                if samples_each != expected as u64 {
+                    return Err(text.error(format!("{kind} {samples_each} where DIMENSIONS make {expected}")));
+                }
+                reader.samples_each = expected;
+            }
+            keyword => {
+                if let Some(array) = reader.read(keyword, &mut text)? {
+                    return grid.volume(path, array, &reader);
+                }
+            }
+        }
+    }
+    let found = if reader.skipped.is_empty() { "none".into() } else { reader.skipped.join(", ") };
+    match &options.array {
+        Some(name) => Err(Error::Options(format!(
+            "{}: no scalar array is named '{name}'; it has {found}",
+            path.display()
+        ))),
+        None => {
+            Err(Error::unsupported(path, format!("the file has no array of scalars; arrays found: {found}")))
+        }
+    }
+}
+
+/// A named array of one component.
+struct Array {
+    name: String,
+    stored: StoredType,
+    samples: Samples,
+}
+
+/// Reads arrays until one is wanted.
+struct Arrays<'a> {
+    options: &'a OpenOptions,
+    binary: bool,
+    samples_each: usize,
+    cells: bool,
+    shape: [u64; 3],
+    /// The arrays passed over, for messages.
+    skipped: Vec<String>,
+}
+
+impl Arrays<'_> {
+    /// Reads what a keyword introduces; the samples when they are wanted, else nothing.
+    fn read(&mut self, keyword: &str, text: &mut Text) -> Result<Option<Array>> {
+        match keyword {
+            "SCALARS" => {
+                let name = text.word()?.to_owned();
+                let type_name = text.word()?.to_owned();
+                // The number of components is optional; LOOKUP_TABLE is not, but is often left out.
+                let components = match text.peek_word_in_line().and_then(|w| w.parse().ok()) {
+                    Some(components) => {
+                        text.next_word();
+                        components
+                    }
+                    None => 1,
+                };
+                if text.peek_word().is_some_and(|w| w.eq_ignore_ascii_case("LOOKUP_TABLE")) {
+                    text.next_word();
+                    text.word()?;
+                }
+                self.array(text, name, &type_name, components, self.samples_each)
+            }
+            "VECTORS" | "NORMALS" => {
+                let (name, type_name) = (text.word()?.to_owned(), text.word()?.to_owned());
+                self.array(text, name, &type_name, 3, self.samples_each)
+            }
+            "TENSORS" => {
+                let (name, type_name) = (text.word()?.to_owned(), text.word()?.to_owned());
+                self.array(text, name, &type_name, 9, self.samples_each)
+            }
+            "TEXTURE_COORDINATES" => {
+                let name = text.word()?.to_owned();
+                let components = text.number()?;
+                let type_name = text.word()?.to_owned();
+                self.array(text, name, &type_name, components, self.samples_each)
+            }
+            "COLOR_SCALARS" => {
+                let name = text.word()?.to_owned();
+                let components = text.number()?;
+                // Colours are bytes in binary files and numbers from 0 to 1 in text.
+                let type_name = if self.binary { "unsigned_char" } else { "float" };
+                // Never a field to compress, not even with one component.
+                self.skip(text, name, type_name, components, self.samples_each)
+            }
+            "LOOKUP_TABLE" => {
+                let name = text.word()?.to_owned();
+                let entries = text.number()?;
+                let type_name = if self.binary { "unsigned_char" } else { "float" };
+                self.skip(text, name, type_name, 4, entries)
+            }
+            "FIELD" => {
+                text.word()?;
+                for _ in 0..text.number::<usize>()? {
+                    let name = text.word()?.to_owned();
+                    let components = text.number()?;
+                    let tuples = text.number()?;
+                    let type_name = text.word()?.to_owned();
+                    let array = self.array(text, name, &type_name, components, tuples)?;
+                    if array.is_some() {
+                        return Ok(array);
+                    }
+                }
+                Ok(None)
+            }
+            "METADATA" => {
+                // Ends at an empty line.
+                text.line()?;
+                while !text.line()?.trim_ascii().is_empty() {}
+                Ok(None)
+            }
+            other => Err(text.error(format!("the keyword '{other}' is unknown"))),
+        }
+    }
+
+    fn array(
+        &mut self,
+        text: &mut Text,
+        name: String,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<Option<Array>> {
+        let wanted = match &self.options.array {
+            Some(wanted) => *wanted == name,
+            None => components == 1,
+        };
+        if !wanted || tuples != self.samples_each || self.samples_each == 0 {
+            return self.skip(text, name, type_name, components, tuples);
+        }
+        if components != 1 {
+            return Err(Error::unsupported(
+                text.path,
+                format!(
+                    "array '{name}' has {components} components; only scalar arrays are supported: extract one first"
+                ),
+            ));
+        }
+        let stored = stored_type(text, type_name)?;
+        elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
+        let samples = if self.binary {
+            let mut bytes = text.binary(tuples, stored.size())?;
+            elements::read_samples(text.path, &mut bytes, stored, ByteOrder::Big, tuples)?
+        } else {
+            elements::parse_samples(text.path, text.rest(), stored, tuples)?.0
+        };
+        Ok(Some(Array { name, stored, samples }))
+    }
+
+    fn skip(
+        &mut self,
+        text: &mut Text,
+        name: String,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<Option<Array>> {
+        let count = components
+            .checked_mul(tuples)
+            .ok_or_else(|| text.error(format!("array '{name}' has {components} x {tuples} samples")))?;
+        if self.binary {
+            text.binary(count, stored_type(text, type_name)?.size())?;
+        } else {
+            for _ in 0..count {
+                text.word()?;
+            }
+        }
+        self.skipped.push(format!("'{name}' ({components} components)"));
+        Ok(None)
+    }
+}
+
+fn stored_type(text: &Text, name: &str) -> Result<StoredType> {
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "unsigned_char" => StoredType::Kept(SampleType::U8),
+        "char" | "signed_char" => StoredType::Kept(SampleType::I8),
+        "unsigned_short" => StoredType::Kept(SampleType::U16),
+        "short" => StoredType::Kept(SampleType::I16),
+        "unsigned_int" => StoredType::Kept(SampleType::U32),
+        "int" | "vtkidtype" => StoredType::Kept(SampleType::I32),
+        // As 64-bit systems write them.
+        "unsigned_long" | "vtktypeuint64" => StoredType::U64,
+        "long" | "vtktypeint64" => StoredType::I64,
+        "float" => StoredType::Kept(SampleType::F32),
+        "double" => StoredType::Kept(SampleType::F64),
+        other => {
+            return Err(Error::unsupported(
+                text.path,
+                format!("samples of type '{other}' are not supported"),
+            ));
+        }
+    })
+}
+
+/// The grid as the header gives it.
+struct Grid {
+    points: Option<[u64; 3]>,
+    spacing: [f64; 3],
+    origin: [f64; 3],
+}
+
+impl Grid {
+    /// Points along each axis, or cells; an axis of one point counts one cell.
+    fn shape(&self, text: &Text, cells: bool) -> Result<[u64; 3]> {
+        let points = self.points.ok_or_else(|| text.error("data before DIMENSIONS".into()))?;
+        Ok(points.map(|n| if cells && n > 1 { n - 1 } else { n }))
+    }
+
+    fn volume(&self, path: &Path, array: Array, reader: &Arrays) -> Result<Volume> {
+        let shape = reader.shape.map(|n| n as usize);
+        let mut volume = Volume::new(array.samples, shape)?;
+        let steps =
+            std::array::from_fn(|a| std::array::from_fn(|row| if row == a { self.spacing[a] } else { 0.0 }));
+        let is_cell = |a: usize| reader.cells && self.points.is_some_and(|points| points[a] > 1);
+        let origin =
+            std::array::from_fn(|a| self.origin[a] + if is_cell(a) { self.spacing[a] / 2.0 } else { 0.0 });
+        volume.geometry = affine::geometry(path, steps, origin, Frame::Unknown, shape)?;
+        volume.name = array.name;
+        let place = if reader.cells { "cell data" } else { "point data" };
+        volume.provenance.insert("source format".into(), format!("legacy VTK structured points, {place}"));
+        volume.provenance.insert("source type".into(), array.stored.name().into());
+        Ok(volume)
+    }
+}
+
+/// The file, read word by word.
+struct Text<'a> {
+    path: &'a Path,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Text<'a> {
+    fn error(&self, what: String) -> Error {
+        Error::format(self.path, format!("{what} (before byte {})", self.at))
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// The rest of the line, which ends the title lines.
+    fn line(&mut self) -> Result<&'a [u8]> {
+        let rest = self.rest();
+        if rest.is_empty() {
+            return Err(self.error("the file ends within its header".into()));
+        }
+        let length = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+        self.at += length + 1;
+        Ok(rest.get(..length).unwrap_or_default())
+    }
+
+    /// The next word and where it ends; words of the header are text.
+    fn peek(&self) -> Option<(&'a str, usize)> {
+        let rest = self.rest();
+        let start = rest.iter().position(|b| !b.is_ascii_whitespace())?;
+        let word = rest.get(start..)?;
+        let length = word.iter().position(|b| b.is_ascii_whitespace()).unwrap_or(word.len());
+        Some((std::str::from_utf8(word.get(..length)?).ok()?, self.at + start + length))
+    }
+
+    fn peek_word(&self) -> Option<&'a str> {
+        self.peek().map(|(word, _)| word)
+    }
+
+    /// The next word if it stands in the same line as the last one.
+    fn peek_word_in_line(&self) -> Option<&'a str> {
+        let blanks = self.rest().iter().take_while(|b| b.is_ascii_whitespace());
+        if blanks.into_iter().any(|&b| b == b'\n') { None } else { self.peek_word() }
+    }
+
+    fn next_word(&mut self) -> Option<&'a str> {
+        let (word, end) = self.peek()?;
+        self.at = end;
+        Some(word)
+    }
+
+    fn word(&mut self) -> Result<&'a str> {
+        self.next_word()
+            .ok_or_else(|| self.error("the file ends, or is not text, where a word should be".into()))
+    }
+
+    fn expect(&mut self, keyword: &str) -> Result<()> {
+        let word = self.word()?;
+        if word.eq_ignore_ascii_case(keyword) {
+            return Ok(());
+        }
+        Err(self.error(format!("'{word}' where {keyword} should be")))
+    }
+
+    fn number<T: std::str::FromStr>(&mut self) -> Result<T> {
+        let word = self.word()?;
+        word.parse().map_err(|_| self.error(format!("'{word}' where a number should be")))
+    }
+
+    fn numbers<T: std::str::FromStr + Copy + Default>(&mut self) -> Result<[T; 3]> {
+        let mut numbers = [T::default(); 3];
+        for number in &mut numbers {
+            *number = self.number()?;
+        }
+        Ok(numbers)
+    }
+
+    /// The bytes of binary samples, which start behind the line's end.
+    fn binary(&mut self, count: usize, size: usize) -> Result<&'a [u8]> {
+        self.line()?;
+        let bytes =
+            count.checked_mul(size).and_then(|length| self.rest().get(..length)).ok_or_else(|| {
+                self.error(format!(
+                    "{count} samples of {size} bytes do not fit the {} bytes left; the file is truncated",
+                    self.rest().len()
+                ))
+            })?;
+        self.at += bytes.len();
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str, data: &[u8], array: Option<&str>) -> Result<Volume> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.vtk");
+        let start = b"# vtk DataFile Version 2.0\na title\n";
+        std::fs::write(&path, [start, header.as_bytes(), data].concat()).unwrap();
+        crate::io::open(&path, &OpenOptions { array: array.map(String::from), ..OpenOptions::default() })
+    }
+
+    const GRID: &str = "DATASET STRUCTURED_POINTS\nDIMENSIONS 2 1 2\nORIGIN 0.1 2 3\nASPECT_RATIO 0.3 1 1\n";
+
+    #[test]
+    fn text_is_read_in_full_precision() {
+        let header = format!("ASCII\n{GRID}POINT_DATA 4\nSCALARS t short\nLOOKUP_TABLE default\n1 -2 3\n4\n");
+        let volume = read(&header, b"", None).unwrap();
+        assert_eq!(*volume.samples(), Samples::I16(vec![1, -2, 3, 4]));
+        assert_eq!((volume.geometry.origin[0], volume.geometry.spacing[0]), (0.1, 0.3));
+        assert_eq!(volume.name, "t");
+    }
+
+    #[test]
+    fn binary_arrays_are_big_endian_and_found_by_name() {
+        let header = format!("BINARY\n\n{GRID}\nPOINT_DATA 4\nVECTORS v unsigned_char\n");
+        let data = b"aaabbbcccddd\nFIELD f 2\nx 1 4 unsigned_short\n\x00\x01\x01\x00\x00\x03\x00\x04\ny 1 4 char\n\xff\x00\x01\x02\n";
+        let volume = read(&header, data, None).unwrap();
+        assert_eq!(*volume.samples(), Samples::U16(vec![1, 256, 3, 4]));
+        assert_eq!(*read(&header, data, Some("y")).unwrap().samples(), Samples::I8(vec![-1, 0, 1, 2]));
+        assert!(read(&header, data, Some("v")).unwrap_err().to_string().contains("3 components"));
+        assert!(read(&header, data, Some("z")).unwrap_err().to_string().contains("'x' (1 components)"));
+        assert!(read(&header, &data[..50], None).unwrap_err().to_string().contains("truncated"));
+    }
+
+    #[test]
+    fn cells_sit_at_their_centres() {
+        let header = format!("ASCII\n{GRID}CELL_DATA 1\nSCALARS c float 1\nLOOKUP_TABLE default\n7\n");
+        let volume = read(&header, b"", None).unwrap();
+        assert_eq!(volume.shape(), [1, 1, 1]);
+        assert_eq!(volume.geometry.origin, [0.25, 2.0, 3.5]);
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let refuse = |header: &str, words: &str| {
+            let message = read(header, b"", None).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        };
+        refuse("ASCII\nDATASET POLYDATA\n", "POLYDATA");
+        refuse(&format!("ASCII\n{GRID}POINT_DATA 5\n"), "POINT_DATA 5 where DIMENSIONS make 4");
+        refuse(&format!("ASCII\n{GRID}POINT_DATA 4\nCOLOR_SCALARS t 1\n0 0 0 0\n"), "no array of scalars");
+        refuse(&format!("ASCII\n{GRID}POINT_DATA 4\nSCALARS t float\n1 2 x 4\n"), "sample 2 is 'x'");
+        refuse(
+            "ASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 99999 99999 99\nPOINT_DATA 1\n",
+            "exceeds the limit",
+        );
+        refuse("TEXT\n", "neither ASCII nor BINARY");
+    }
+}

@@ -1,0 +1,148 @@
+"""Prints, as a JSON object, how independent readers see the files and folders given as arguments.
+
+Per path: shape [nx, ny, nz], dtype, origin, spacing, direction (rows; column a is the direction of axis a) in LPS
+where the format has a patient frame, and the sha256 of the values as float64, little endian, x fastest, NaN as one
+bit pattern. A path that cannot be read as one scalar volume gives {"error": ...}.
+
+DICOM: pydicom (values) and SimpleITK (geometry). NIfTI: nibabel. NRRD: SimpleITK. VTK: the vtk package.
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+
+def digest(values_zyx):
+    values = np.ascontiguousarray(values_zyx, dtype="<f8")
+    values[np.isnan(values)] = np.nan
+    return hashlib.sha256(values.tobytes()).hexdigest()
+
+
+def volume(values_zyx, dtype, origin, spacing, direction):
+    return {
+        "shape": list(values_zyx.shape[::-1]),
+        "dtype": str(np.dtype(dtype).newbyteorder("=")),
+        "origin": [float(v) for v in origin],
+        "spacing": [float(v) for v in spacing],
+        "direction": np.asarray(direction, dtype=float).reshape(3, 3).tolist(),
+        "sha256": digest(values_zyx),
+    }
+
+
+def dicom(folder):
+    import pydicom
+    import SimpleITK as sitk
+
+    files = [folder] if folder.is_file() else [p for p in folder.rglob("*") if p.is_file()]
+    slices = [pydicom.dcmread(p) for p in files if pydicom.misc.is_dicom(p)]
+    row, column = np.array(slices[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
+    normal = np.cross(row, column)
+    slices.sort(key=lambda s: float(np.dot(normal, np.array(s.ImagePositionPatient, dtype=float))))
+    values = np.stack(
+        [
+            s.pixel_array.astype(float) * float(s.get("RescaleSlope", 1)) + float(s.get("RescaleIntercept", 0))
+            for s in slices
+        ]
+    )
+    # SimpleITK's geometry, from the file order that pydicom's positions gave.
+    names = [s.filename for s in slices]
+    image = sitk.ReadImage([str(n) for n in names])
+    return volume(values, slices[0].pixel_array.dtype, image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+
+
+def nifti(path):
+    import nibabel
+
+    image = nibabel.load(path)
+    if type(image).__name__ not in ("Nifti1Image", "Nifti1Pair"):
+        raise ValueError(type(image).__name__)
+    raw = image.dataobj.get_unscaled()
+    values = image.get_fdata(dtype=np.float64)
+    slope, inter = float(image.dataobj.slope), float(image.dataobj.inter)
+    if raw.dtype != np.float64 and not (slope.is_integer() and inter.is_integer()):
+        # The type that scaled values are kept in.
+        values = values.astype(np.float32).astype(np.float64)
+    while values.ndim > 3 and values.shape[-1] == 1:
+        values = values[..., 0]
+    while values.ndim < 3:
+        values = values[..., np.newaxis]
+    if values.ndim > 3:
+        raise ValueError(f"{values.ndim} axes")
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    return volume(values.T, raw.dtype, affine[:3, 3], spacing, affine[:3, :3] / spacing)
+
+
+def nrrd(path):
+    import SimpleITK as sitk
+
+    image = sitk.ReadImage(str(path))
+    if image.GetNumberOfComponentsPerPixel() != 1 or image.GetDimension() not in (2, 3):
+        raise ValueError("not a scalar volume")
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+    values = sitk.GetArrayFromImage(image)
+    return volume(values, values.dtype, image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+
+
+def scalar_array(data):
+    """The active scalars, or else the first array with one component."""
+    if data.GetScalars() is not None:
+        return data.GetScalars() if data.GetScalars().GetNumberOfComponents() == 1 else None
+    arrays = (data.GetArray(i) for i in range(data.GetNumberOfArrays()))
+    return next((a for a in arrays if a is not None and a.GetNumberOfComponents() == 1), None)
+
+
+def vtk_image(path):
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkIOLegacy import vtkStructuredPointsReader
+    from vtkmodules.vtkIOXML import vtkXMLImageDataReader
+
+    reader = vtkXMLImageDataReader() if path.suffix == ".vti" else vtkStructuredPointsReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    image = vtkImageData()
+    image.ShallowCopy(reader.GetOutput())
+    scalars = scalar_array(image.GetPointData())
+    cells = scalars is None and image.GetPointData().GetNumberOfArrays() == 0
+    if cells:
+        scalars = scalar_array(image.GetCellData())
+    if scalars is None:
+        raise ValueError("no scalar array")
+    # An image may start at another index than 0.
+    extent = image.GetExtent()
+    origin = [0.0] * 3
+    start = [low + (0.5 if cells and high > low else 0.0) for low, high in zip(extent[::2], extent[1::2])]
+    image.TransformContinuousIndexToPhysicalPoint(start, origin)
+    direction = [image.GetDirectionMatrix().GetElement(r, c) for r in range(3) for c in range(3)]
+    shape = [max(n - 1, 1) if cells else n for n in image.GetDimensions()]
+    values = vtk_to_numpy(scalars).reshape(shape[::-1])
+    return volume(values, values.dtype, origin, image.GetSpacing(), direction)
+
+
+def reference(path):
+    name = path.name.lower()
+    if path.is_dir() or name.endswith(".dcm"):
+        return dicom(path)
+    if name.endswith((".nii", ".nii.gz", ".hdr", ".img")):
+        return nifti(path)
+    if name.endswith((".nrrd", ".nhdr")):
+        return nrrd(path)
+    return vtk_image(path)
+
+
+def main():
+    result = {}
+    for argument in sys.argv[1:]:
+        try:
+            result[argument] = reference(pathlib.Path(argument))
+        except Exception as error:  # Whatever a reader raises: the test compares refusals too.
+            result[argument] = {"error": f"{type(error).__name__}: {error}"}
+    json.dump(result, sys.stdout)
+
+
+main()

@@ -1,0 +1,361 @@
+//! Our readers and writers against pydicom, nibabel, SimpleITK and VTK: every sample and the geometry.
+//!
+//! Needs `NEUVOL_PYTHON` (an interpreter with `tests/python/requirements.txt` installed) and, for the sample files,
+//! `NEUVOL_DATA` (the folder that holds `formats/`, `dicom_ct_chest/`, ...). Without them a test says SKIPPED.
+
+use neuvol::Volume;
+use neuvol::io::{self, OpenOptions, SeriesDescription};
+use neuvol::volume::{Frame, Geometry, SampleType, Samples};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The path in an environment variable, or a loud line.
+fn environment(name: &str, test: &str) -> Option<PathBuf> {
+    let value = std::env::var_os(name).map(PathBuf::from);
+    if value.is_none() {
+        eprintln!("SKIPPED {test}: {name} is not set");
+    }
+    value
+}
+
+fn reference(python: &Path, paths: &[PathBuf]) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/reference.py");
+    let output = Command::new(python).arg(script).args(paths).output().expect("NEUVOL_PYTHON should run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("reference.py should print JSON")
+}
+
+/// The samples' digest as `reference.py` makes it.
+fn digest(samples: &Samples) -> String {
+    let mut hasher = Sha256::new();
+    for index in 0..samples.len() {
+        let value = samples.get(index);
+        // NumPy's NaN.
+        let bits = if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() };
+        hasher.update(bits.to_le_bytes());
+    }
+    hasher.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(numbers).collect(),
+        other => vec![other.as_f64().expect("a number")],
+    }
+}
+
+/// Compares a volume with what the reference reader found; `mm` is the tolerance of corner positions.
+fn compare(path: &Path, volume: &Volume, expected: &Value, mm: f64) {
+    let name = path.display();
+    assert_eq!(expected.get("error"), None, "{name}: read by us, refused by the reference");
+    assert_eq!(numbers(&expected["shape"]), volume.shape().map(|n| n as f64), "{name}: shape");
+    let (origin, spacing) = (numbers(&expected["origin"]), numbers(&expected["spacing"]));
+    let direction = numbers(&expected["direction"]);
+    let [nx, ny, nz] = volume.shape().map(|n| (n - 1) as f64);
+    for corner in [[0.0, 0.0, 0.0], [nx, 0.0, 0.0], [0.0, ny, 0.0], [0.0, 0.0, nz], [nx, ny, nz]] {
+        let found = volume.geometry.index_to_world(corner);
+        for row in 0..3 {
+            let sum: f64 = (0..3).map(|a| direction[3 * row + a] * spacing[a] * corner[a]).sum();
+            let wanted = origin[row] + sum;
+            assert!(
+                (found[row] - wanted).abs() <= mm,
+                "{name}: corner {corner:?}: {found:?}, row {row} {wanted}"
+            );
+        }
+    }
+    assert_eq!(digest(volume.samples()), expected["sha256"].as_str().unwrap(), "{name}: samples");
+}
+
+/// Reads every file both ways; `refused` lists the names that we refuse and a word of the reason.
+fn compare_files(python: &Path, files: &[PathBuf], mm: f64, refused: &[(&str, &str)]) {
+    assert!(!files.is_empty());
+    let expected = reference(python, files);
+    let mut wrong = Vec::new();
+    for path in files {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let result = io::open(path, &OpenOptions::default());
+        match (refused.iter().find(|(n, _)| *n == name), result) {
+            (Some((_, word)), Err(error)) if error.to_string().contains(word) => {}
+            (None, Ok(volume)) => compare(path, &volume, &expected[path.to_str().unwrap()], mm),
+            (Some((_, word)), Err(error)) => wrong.push(format!("{name}: no '{word}' in '{error}'")),
+            (Some(_), Ok(_)) => wrong.push(format!("{name} should be refused")),
+            (None, Err(error)) => {
+                wrong.push(format!("{error} (reference: {})", expected[path.to_str().unwrap()]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn files_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("NEUVOL_DATA should hold the sample folders")
+        .map(|entry| entry.unwrap().path())
+        .filter(|p| p.is_file() && extensions.iter().any(|e| p.to_str().is_some_and(|p| p.ends_with(e))))
+        .collect();
+    files.sort();
+    files
+}
+
+fn folder_in(folder: &Path) -> PathBuf {
+    let mut folders = std::fs::read_dir(folder).expect("NEUVOL_DATA should hold the DICOM folders");
+    folders.next().expect("a series").unwrap().path()
+}
+
+#[test]
+fn dicom_ct_series() {
+    let test = "dicom_ct_series";
+    let (Some(python), Some(data)) = (environment("NEUVOL_PYTHON", test), environment("NEUVOL_DATA", test))
+    else {
+        return;
+    };
+    let folder = folder_in(&data.join("dicom_ct_chest"));
+    let volume = io::open(&folder, &OpenOptions::default()).unwrap();
+    assert_eq!(volume.shape(), [512, 512, 275]);
+    assert_eq!(volume.sample_type().name(), "int16");
+    assert_eq!(volume.range(), Some((-1000.0, 1979.0)));
+    assert_eq!((volume.unit.as_str(), volume.name.as_str()), ("HU", "ct"));
+    let expected = reference(&python, std::slice::from_ref(&folder));
+    compare(&folder, &volume, &expected[folder.to_str().unwrap()], 1e-4);
+}
+
+#[test]
+fn dicom_series_with_a_gap_is_refused() {
+    let Some(data) = environment("NEUVOL_DATA", "dicom_series_with_a_gap_is_refused") else { return };
+    let message = io::open(&data.join("dicom_mr_t2_gap"), &OpenOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("slice missing: positions along the normal jump from"), "{message}");
+    assert!(message.contains("a step of 5.00 mm where the others are 2.50 mm"), "{message}");
+}
+
+/// What nibabel reads as more than a scalar volume, or not at all.
+const NIFTI_REFUSED: [(&str, &str); 11] = [
+    ("nibabel__nibabel_tests_data_example4d.nii.gz", "over time"),
+    ("nibabel__nibabel_tests_data_functional.nii", "over time"),
+    ("nibabel__nibabel_tests_data_example_nifti2.nii.gz", "NIfTI-2"),
+    ("nibabel__nibabel_tests_data_row_major.dconn.nii", "NIfTI-2"),
+    ("nifti-rs__resources_complex_complex32.nii", "complex"),
+    ("nifti-rs__resources_complex_complex64.nii", "complex"),
+    ("nifti-rs__resources_fuzz_artifacts_crash-1.nii", "not a NIfTI-1 header"),
+    (
+        "nifti-rs__resources_fuzz_artifacts_crash-ed7d46344d7efb3b9f0c374d66d2e02f66cc447d.nii",
+        "not a NIfTI-1 header",
+    ),
+    ("nifti-rs__resources_rgb_3D.nii", "colour"),
+    ("nifti-rs__resources_rgb_4D.nii", "[3, 3, 3, 2]"),
+    ("nifti-rs__resources_rgba_4D.nii", "[3, 3, 3, 2]"),
+];
+
+#[test]
+fn nifti_index() {
+    let Some(data) = environment("NEUVOL_DATA", "nifti_index") else { return };
+    let folder = data.join("formats/nifti");
+    let index: Value = serde_json::from_slice(&std::fs::read(folder.join("index.json")).unwrap()).unwrap();
+    let mut read = 0;
+    for entry in index.as_array().unwrap() {
+        let name = entry["file"].as_str().unwrap();
+        if NIFTI_REFUSED.iter().any(|(refused, _)| *refused == name) || entry.get("shape").is_none() {
+            continue;
+        }
+        let volume = io::open(&folder.join(name), &OpenOptions::default()).unwrap();
+        let mut shape = numbers(&entry["shape"]);
+        shape.resize(3, 1.0);
+        assert_eq!(shape, volume.shape().map(|n| n as f64), "{name}");
+        let kinds = [
+            ("u1", "uint8"),
+            ("i2", "int16"),
+            ("u2", "uint16"),
+            ("i4", "int32"),
+            ("f4", "float32"),
+            ("f8", "float64"),
+        ];
+        let dtype = entry["dtype"].as_str().unwrap().trim_start_matches(['<', '>', '|']);
+        let dtype = kinds.iter().find(|(short, _)| *short == dtype).map_or(dtype, |(_, long)| long);
+        assert_eq!(volume.provenance["source type"], dtype, "{name}");
+        read += 1;
+    }
+    assert!(read >= 20, "only {read} files of the index were read");
+}
+
+/// Single files whose stored pixels pydicom's digest is known of: equal, or refused by the name of what is compressed.
+#[test]
+fn dicom_stored_pixels() {
+    let Some(data) = environment("NEUVOL_DATA", "dicom_stored_pixels") else { return };
+    let folder = data.join("formats/dicom_ts");
+    let index: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("reference_pixels.json")).unwrap()).unwrap();
+    let (mut equal, mut wrong) = (0, Vec::new());
+    for entry in index.as_array().unwrap() {
+        let name = entry["file"].as_str().unwrap();
+        let native = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"]
+            .contains(&entry["ts"].as_str().unwrap_or_default());
+        match io::open(&folder.join(name), &OpenOptions::default()) {
+            Ok(volume) => {
+                assert!(native, "{name} is compressed and was read");
+                let number = |key: &str| volume.provenance.get(key).map(|v| v.parse::<f64>().unwrap());
+                let slope = number("rescale slope").unwrap();
+                let intercept = number("rescale intercept").unwrap();
+                let kind = entry["dtype"].as_str().unwrap_or_default();
+                // The types are as stored, the digests always of little-endian samples.
+                let kind = match kind {
+                    ">i2" => SampleType::I16,
+                    ">u4" => SampleType::U32,
+                    name => SampleType::from_name(name).unwrap(),
+                };
+                let mut stored = Samples::zeros(kind, volume.len());
+                for i in 0..volume.len() {
+                    stored.set(i, (volume.samples().get(i) - intercept) / slope);
+                }
+                let found: String =
+                    Sha256::digest(stored.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+                if Some(found.as_str()) == entry["pixels_sha256"].as_str() {
+                    equal += 1;
+                } else {
+                    wrong.push(name);
+                }
+            }
+            Err(error) => {
+                let message = error.to_string();
+                let compressed = message.contains("transfer syntax");
+                let reasons = [
+                    "samples per pixel",
+                    "frames",
+                    "allocated bits",
+                    "integer Pixel Data",
+                    "neither by content",
+                    "undefined length",
+                    "declares",
+                    "damaged",
+                    "needs",
+                ];
+                assert!(compressed != native || reasons.iter().any(|r| message.contains(r)), "{message}");
+            }
+        }
+    }
+    assert!(wrong.is_empty() && equal >= 20, "{equal} equal, not {wrong:?}");
+}
+
+#[test]
+fn nifti_files() {
+    let test = "nifti_files";
+    let (Some(python), Some(data)) = (environment("NEUVOL_PYTHON", test), environment("NEUVOL_DATA", test))
+    else {
+        return;
+    };
+    compare_files(
+        &python,
+        &files_in(&data.join("formats/nifti"), &[".nii", ".nii.gz"]),
+        1e-4,
+        &NIFTI_REFUSED,
+    );
+}
+
+#[test]
+fn nrrd_files() {
+    let test = "nrrd_files";
+    let (Some(python), Some(data)) = (environment("NEUVOL_PYTHON", test), environment("NEUVOL_DATA", test))
+    else {
+        return;
+    };
+    compare_files(
+        &python,
+        &files_in(&data.join("formats/nrrd"), &[".nrrd", ".nhdr"]),
+        1e-6,
+        &[("beach.ascii.nhdr", "beach.ascii: No such file")],
+    );
+}
+
+/// One file a slice, named by a pattern; SimpleITK refuses its header, the sample volume has the same samples.
+#[test]
+fn nrrd_in_numbered_files() {
+    let Some(data) = environment("NEUVOL_DATA", "nrrd_in_numbered_files") else { return };
+    let volume = io::open(&data.join("formats/nrrd/headsq/quarter.nhdr"), &OpenOptions::default()).unwrap();
+    assert_eq!(volume.shape(), [64, 64, 93]);
+    assert_eq!(volume.geometry.spacing, [3.2, 3.2, 1.5]);
+    let options = OpenOptions {
+        dims: Some(volume.shape()),
+        sample_type: Some(volume.sample_type()),
+        ..OpenOptions::default()
+    };
+    let raw = io::open(&data.join("volumes/headsq_quarter.raw"), &options).unwrap();
+    assert!(volume.samples() == raw.samples());
+}
+
+#[test]
+fn vtk_files() {
+    let test = "vtk_files";
+    let (Some(python), Some(data)) = (environment("NEUVOL_PYTHON", test), environment("NEUVOL_DATA", test))
+    else {
+        return;
+    };
+    let refused =
+        [("BuiltInExample1.vti", "'Vectors_' (3 components)"), ("vase_4comp.vti", "has 4 components")];
+    compare_files(&python, &files_in(&data.join("formats/vti"), &[".vti"]), 1e-6, &refused);
+    compare_files(&python, &files_in(&data.join("formats/vti/amr_small"), &[".vti"]), 1e-6, &[]);
+    let refused = [
+        ("RectGrid2.vtk", "RECTILINEAR_GRID"),
+        ("SampleStructGrid.vtk", "STRUCTURED_GRID"),
+        ("VectorAnimation_vecAnim1.vtk", "'texture' (2 components)"),
+        ("texThres.vtk", "'texture' (2 components)"),
+    ];
+    compare_files(&python, &files_in(&data.join("formats/vtk"), &[".vtk"]), 1e-6, &refused);
+}
+
+/// An oblique volume of a type, with the type's extremes in it.
+fn oblique(samples: Samples, shape: [usize; 3], mirrored: bool) -> Volume {
+    let mut volume = Volume::new(samples, shape).unwrap();
+    let ((s, c), (t, d)) = (0.3f64.sin_cos(), (-0.7f64).sin_cos());
+    let mut direction = [[c, -s * d, s * t], [s, c * d, -c * t], [0.0, t, d]];
+    if mirrored {
+        direction.iter_mut().for_each(|row| row[1] = -row[1]);
+    }
+    volume.geometry =
+        Geometry { origin: [-120.515, 33.25, 900.1], spacing: [0.7, 0.8, 2.5], direction, frame: Frame::Lps };
+    volume.name = "t & <u>".into();
+    volume
+}
+
+#[test]
+fn files_that_we_write() {
+    let Some(python) = environment("NEUVOL_PYTHON", "files_that_we_write") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let volumes = [
+        oblique(Samples::U8((0..60).map(|i| i * 4 + 19).collect()), [3, 4, 5], false),
+        oblique(Samples::I8((0..60).map(|i| i - 100).collect()), [3, 4, 5], true),
+        oblique(Samples::U16((0..60).map(|i| u16::MAX - i).collect()), [60, 1, 1], false),
+        oblique(Samples::I16((0..60).map(|i| i16::MIN + i).collect()), [1, 60, 1], false),
+        oblique(Samples::U32((0..60).map(|i| u32::MAX - i).collect()), [5, 4, 3], true),
+        oblique(Samples::I32((0..60).map(|i| i32::MIN + i).collect()), [5, 4, 3], false),
+        oblique(Samples::F32((0..200_000).map(|i| (i as f32).sin()).collect()), [50, 40, 100], false),
+        oblique(Samples::F64(vec![f64::NAN, f64::INFINITY, 1e300, -0.5]), [2, 2, 1], false),
+    ];
+    let mut written = Vec::new();
+    for (index, volume) in volumes.iter().enumerate() {
+        for extension in ["vti", "nii", "nii.gz", "nrrd"] {
+            let path = folder.path().join(format!("v{index}.{extension}"));
+            io::save(volume, &path).unwrap();
+            written.push((path, volume));
+        }
+    }
+    let paths: Vec<PathBuf> = written.iter().map(|(path, _)| path.clone()).collect();
+    let expected = reference(&python, &paths);
+    for (path, volume) in written {
+        let tolerance = if path.to_str().unwrap().contains(".nii") { 1e-4 } else { 1e-6 };
+        let entry = &expected[path.to_str().unwrap()];
+        compare(&path, volume, entry, tolerance);
+        assert_eq!(entry["dtype"].as_str(), Some(volume.sample_type().name()), "{}", path.display());
+    }
+}
+
+#[test]
+fn phantom_series_that_we_write() {
+    let Some(python) = environment("NEUVOL_PYTHON", "phantom_series_that_we_write") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let samples = Samples::I16((0..16 * 12 * 20).map(|i| i % 4096 - 1024).collect());
+    let volume = oblique(samples, [16, 12, 20], false);
+    io::write_series(&volume, folder.path(), &SeriesDescription::default()).unwrap();
+    let path = folder.path().to_path_buf();
+    let expected = reference(&python, std::slice::from_ref(&path));
+    compare(&path, &volume, &expected[path.to_str().unwrap()], 1e-6);
+}
