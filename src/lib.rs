@@ -7,6 +7,7 @@ pub mod error;
 pub mod field;
 pub mod io;
 pub mod metrics;
+pub mod render;
 pub mod sample;
 pub mod train;
 pub mod volume;

@@ -56,10 +56,6 @@ impl<'a> Fields<'a> {
         let bytes = self.bytes(length.into(), what)?;
         String::from_utf8(bytes.to_vec()).map_err(|_| format!("{what} is not UTF-8"))
     }
-    /// Everything that is left.
-    pub(super) fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.rest)
-    }
     /// Nothing may be left.
     pub(super) fn end(self) -> Result<(), String> {
         if self.rest.is_empty() { Ok(()) } else { Err(format!("{} bytes too many", self.rest.len())) }

@@ -52,7 +52,7 @@ impl Plan {
         let steps = (epochs * voxels / batch as f64).min(most_samples / batch as f64).max(least_steps);
         Self {
             model,
-            rounding: RoundingSteps { features: 0.1, weights: 1.0 / 64.0, biases: 1.0 / 256.0 },
+            rounding: RoundingSteps { features: 0.05, weights: 1.0 / 64.0, biases: 1.0 / 256.0 },
             batch,
             steps: steps as u64,
             correction_steps: (steps * 0.3) as u64,

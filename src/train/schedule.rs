@@ -43,11 +43,6 @@ impl Schedule {
         ((done - self.plateau) / (1.0 - self.plateau)).clamp(0.0, 1.0)
     }
 
-    /// What the falling rates will typically still gain.
-    fn gain_to_come(&self, done: f64) -> f64 {
-        GAIN_BY_FALL_DB * self.height.sqrt() * (1.0 - self.fallen(done))
-    }
-
     /// Learning rates of features and network after a share `done` of the run.
     fn rates(&self, step: u64, done: f64) -> [f32; 2] {
         let warm_up = if self.stage == Stage::Training { (step as f64 / WARM_UP).min(1.0) } else { 1.0 };
@@ -64,14 +59,13 @@ impl Schedule {
     }
 }
 
-/// Looks at error and size in a run, to correct the price of a bit on the way.
+/// Looks at the coded size in a run, to correct the price of a bit on the way.
 const LOOKS: u64 = 40;
 /// The last share of a run is left to settle at a fixed price.
 const SETTLE_FROM: f64 = 0.95;
 /// After this share of the main run it is clear whether the model is far too small.
 const DOUBT_AT: f64 = 0.5;
-/// What falling learning rates typically gain, and what they gain at most.
-const GAIN_BY_FALL_DB: f64 = 1.2;
+/// What falling learning rates gain at most.
 const MOST_GAIN_BY_FALL_DB: f64 = 4.0;
 /// The mean error looks back over about this many steps.
 const MEMORY: f64 = 40.0;
@@ -99,12 +93,8 @@ pub(super) fn run(
         let psnr = -10.0 * mean_error.log10();
         reporter.step(schedule.stage, step + 1, schedule.steps, psnr)?;
         let main = schedule.stage == Stage::Training;
-        if charged == 1.0 && done < SETTLE_FROM && step >= 20 && step % look_every == 0 {
-            if search.wants_size() {
-                search.follow_size(session.stored_on(engine).stream_bytes());
-            } else {
-                search.follow_psnr(psnr, schedule.gain_to_come(done));
-            }
+        if search.wants_size() && charged == 1.0 && done < SETTLE_FROM && step % look_every == 0 {
+            search.follow_size(session.stored_on(engine).stream_bytes());
         }
         if main && step == doubt {
             if let Some(shortfall) = search.shortfall(psnr + MOST_GAIN_BY_FALL_DB) {
@@ -112,6 +102,5 @@ pub(super) fn run(
             }
         }
     }
-    search.end_run(-10.0 * mean_error.log10());
     Ok(ControlFlow::Continue(()))
 }

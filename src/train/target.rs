@@ -96,8 +96,6 @@ const TYPICAL_BYTES: f64 = -0.5;
 /// Share of a deviation that is corrected at each look during a run, and the largest change of the price's logarithm.
 const FOLLOW: f64 = 0.4;
 const MAX_FOLLOW: f64 = 0.4;
-/// How far a price may move from where the run began, as a factor, when it follows a PSNR.
-const FOLLOW_RANGE: f64 = 3.0;
 /// Change of the logarithm of the price in one correction, at most.
 const MAX_MOVE: f64 = 1.0;
 
@@ -106,13 +104,8 @@ pub(super) struct Search {
     aim: Aim,
     /// Price in mean squared error (of values scaled to 0..1) for a bit a voxel; `None` before the first error is known.
     price: Option<f64>,
-    /// The first price, and that at the beginning of the run.
+    /// The first price.
     first: f64,
-    base: f64,
-    /// What the measured PSNR was above what training saw at the end of the last run.
-    bias_db: f64,
-    /// What training saw last.
-    seen_db: f64,
     /// Bytes of the file that are not parameters, once a whole file was written.
     overhead: f64,
 }
@@ -124,7 +117,7 @@ impl Search {
             Aim::Bytes { .. } => None,
         };
         let first = price.unwrap_or(0.0);
-        Self { aim, price, first, base: first, bias_db: 0.0, seen_db: f64::NAN, overhead: 400.0 }
+        Self { aim, price, first, overhead: 400.0 }
     }
 
     /// The price now.
@@ -144,13 +137,6 @@ impl Search {
         }
     }
 
-    /// Follows the error in a run: `psnr` is what training sees, `to_come` what the falling learning rate will add.
-    pub(super) fn follow_psnr(&mut self, psnr: f64, to_come: f64) {
-        let (Aim::Psnr { target }, Some(price)) = (self.aim, self.price) else { return };
-        let above = psnr + to_come + self.bias_db - (target + AIM_DB);
-        self.set(price * (FOLLOW * above / -TYPICAL_DB).clamp(-MAX_FOLLOW, MAX_FOLLOW).exp());
-    }
-
     /// Follows the coded size in a run.
     pub(super) fn follow_size(&mut self, parameter_bytes: usize) {
         let (Aim::Bytes { budget }, Some(price)) = (self.aim, self.price) else { return };
@@ -158,17 +144,7 @@ impl Search {
         self.set(price * (share.ln() * FOLLOW / -TYPICAL_BYTES).clamp(-MAX_FOLLOW, MAX_FOLLOW).exp());
     }
 
-    /// Remembers what training saw at the end of a run.
-    pub(super) fn end_run(&mut self, psnr: f64) {
-        self.seen_db = psnr;
-    }
-
-    /// Changes the price during a run. A PSNR answers late, so that following it further would overshoot.
     fn set(&mut self, price: f64) {
-        let price = match self.aim {
-            Aim::Psnr { .. } => price.clamp(self.base / FOLLOW_RANGE, self.base * FOLLOW_RANGE),
-            Aim::Bytes { .. } => price,
-        };
         self.price = Some(price.clamp(self.first * LEAST_PRICE * 0.5, self.first * MOST_PRICE));
     }
 
@@ -186,7 +162,6 @@ impl Search {
         match self.aim {
             Aim::Psnr { target } => {
                 let psnr = candidate.distortion.psnr;
-                self.bias_db = psnr - self.seen_db;
                 let above = psnr - target;
                 if (0.0..=NEAR_DB).contains(&above) || psnr.is_infinite() {
                     return Verdict::Met;
@@ -213,7 +188,6 @@ impl Search {
 
     /// The price to begin a correction with, for a result this many units of ln(price) off; following does the rest.
     fn correct(&mut self, off: f64) {
-        self.base = self.price() * off.clamp(-MAX_MOVE, MAX_MOVE).exp();
-        self.set(self.base);
+        self.set(self.price() * off.clamp(-MAX_MOVE, MAX_MOVE).exp());
     }
 }

@@ -7,7 +7,7 @@ use super::encoding::TileEncoder;
 use super::mlp::{PackedGradient, PackedMlp, TILE, TileBuffers, backward, forward, padded};
 use super::simd::{Kernel, Simd};
 use crate::engine::adam_constants::{BETA1, BETA2};
-use crate::engine::{Batch, GroupUpdate, Loss, Trainer, Update};
+use crate::engine::{Batch, Loss, Trainer, Update};
 use crate::field::{Field, Model};
 use rayon::prelude::*;
 

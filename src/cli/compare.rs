@@ -1,0 +1,44 @@
+//! `neuvol compare`.
+
+use super::input::{InputArguments, is_neural, open_neural};
+use super::report;
+use anyhow::Result;
+use neuvol::{Region, Volume, metrics};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The original.
+    original: PathBuf,
+    /// What is compared with it: a .nvol file or a decoded volume.
+    decoded: PathBuf,
+    #[command(flatten)]
+    from: InputArguments,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+    let original = open_either(&arguments.original, &arguments.from, threads)?;
+    let decoded = open_either(&arguments.decoded, &arguments.from, threads)?;
+    let d = metrics::compare(&original, &decoded)?;
+    if arguments.json {
+        println!("{:#}", report::distortion_json(&d));
+    } else {
+        println!("PSNR    {}", report::psnr(d.psnr));
+        println!("RMSE    {}", report::value(d.rmse, &original.unit));
+        println!("error   {} largest", report::value(d.max_error, &original.unit));
+        println!("voxels  {}", d.voxels);
+    }
+    Ok(())
+}
+
+fn open_either(path: &Path, from: &InputArguments, threads: usize) -> Result<Volume> {
+    if is_neural(path) {
+        let neural = open_neural(path, threads)?;
+        Ok(neural.read_region(Region::whole(neural.info().shape), 1)?)
+    } else {
+        from.open(path)
+    }
+}

@@ -1,0 +1,240 @@
+//! `neuvol compress`.
+
+use super::input::{InputArguments, default_output};
+use super::progress::Bar;
+use super::{interrupt, report};
+use anyhow::Result;
+use clap::ValueEnum;
+use neuvol::Volume;
+use neuvol::engine::Loss;
+use neuvol::field::encoding::HashGridShape;
+use neuvol::train::{self, CompressOptions, Compressed, ModelOptions, Preset, Target};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// A DICOM series folder (searched recursively) or a volume file: DICOM, NIfTI, .vti, .vtk, NRRD, raw.
+    input: PathBuf,
+    /// The .nvol file to write; beside the input when absent. An existing one is replaced.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    from: InputArguments,
+    #[command(flatten)]
+    how: HowArguments,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is asked of a compression.
+#[derive(clap::Args, Debug)]
+pub(super) struct HowArguments {
+    /// Quality: at least DB decibels over the volume's full range. The default target is 40.
+    #[arg(long, value_name = "DB", group = "target", help_heading = "Target (one of)")]
+    psnr: Option<f64>,
+    /// Size: bytes of the stored samples by bytes of the file.
+    #[arg(long, value_name = "N", group = "target", help_heading = "Target (one of)")]
+    ratio: Option<f64>,
+    /// Size: at most so many bytes; k and M stand for thousands and millions.
+    #[arg(long, value_name = "BYTES", group = "target", value_parser = parse_size, help_heading = "Target (one of)")]
+    size: Option<u64>,
+    /// How much time training may take.
+    #[arg(long, value_enum, default_value_t = PresetName::Balanced)]
+    preset: PresetName,
+    /// What training minimises.
+    #[arg(long, value_enum, default_value_t = LossName::L2)]
+    loss: LossName,
+    /// Seed of every random choice.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// A model by hand. All or nothing: what is not given has the value shown.
+#[derive(clap::Args, Debug)]
+#[group(multiple = true)]
+struct ModelArguments {
+    /// The encoding of positions.
+    #[arg(long, value_enum, default_value_t = EncodingName::HashGrid, help_heading = "Model (chosen from the budget when none is given)")]
+    encoding: EncodingName,
+    /// L: levels of the hash grid [5 when another model option is given].
+    #[arg(long, value_name = "L", help_heading = "Model (chosen from the budget when none is given)")]
+    levels: Option<usize>,
+    /// F: features of an entry, 1, 2, 4 or 8 [4].
+    #[arg(long, value_name = "F", help_heading = "Model (chosen from the budget when none is given)")]
+    features: Option<usize>,
+    /// Logarithm to base 2 of T, the entries of a level's table [13].
+    #[arg(long, value_name = "LOG2", help_heading = "Model (chosen from the budget when none is given)")]
+    log2_table_size: Option<u32>,
+    /// N_min: cells of the coarsest level along the longest axis [8].
+    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    coarsest: Option<f64>,
+    /// N_max: cells of the finest level along the longest axis [half the samples].
+    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    finest: Option<f64>,
+    /// Neurons of a hidden layer, a multiple of 16 [32].
+    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    width: Option<usize>,
+    /// Number of hidden layers, 1 to 12 [2].
+    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    hidden_layers: Option<usize>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum EncodingName {
+    HashGrid,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum PresetName {
+    Fast,
+    Balanced,
+    Best,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum LossName {
+    L1,
+    L2,
+}
+
+impl HowArguments {
+    /// The library's options for a volume of this shape.
+    pub(super) fn options(&self, shape: [usize; 3], threads: usize) -> CompressOptions {
+        let target = match (self.psnr, self.ratio, self.size) {
+            (Some(db), _, _) => Target::Psnr(db),
+            (_, Some(ratio), _) => Target::Ratio(ratio),
+            (_, _, Some(bytes)) => Target::Size(bytes),
+            _ => CompressOptions::default().target,
+        };
+        CompressOptions {
+            target,
+            preset: match self.preset {
+                PresetName::Fast => Preset::Fast,
+                PresetName::Balanced => Preset::Balanced,
+                PresetName::Best => Preset::Best,
+            },
+            loss: match self.loss {
+                LossName::L1 => Loss::L1,
+                LossName::L2 => Loss::L2,
+            },
+            seed: self.seed,
+            model: self.model.options(shape),
+            threads,
+        }
+    }
+}
+
+impl ModelArguments {
+    fn options(&self, shape: [usize; 3]) -> Option<ModelOptions> {
+        let EncodingName::HashGrid = self.encoding;
+        let chosen = self.levels.is_some()
+            || self.features.is_some()
+            || self.log2_table_size.is_some()
+            || self.coarsest.is_some()
+            || self.finest.is_some()
+            || self.width.is_some()
+            || self.hidden_layers.is_some();
+        let longest = shape.into_iter().max().unwrap_or(1) as f64;
+        chosen.then(|| ModelOptions {
+            hash_grid: HashGridShape {
+                levels: self.levels.unwrap_or(5),
+                features: self.features.unwrap_or(4),
+                // A shift that is out of range is refused by the library as a table size of 0.
+                table_size: 1usize.checked_shl(self.log2_table_size.unwrap_or(13)).unwrap_or(0),
+                coarsest: self.coarsest.unwrap_or(8.0),
+                finest: self.finest.unwrap_or((longest / 2.0).max(8.0)),
+            },
+            width: self.width.unwrap_or(32),
+            hidden_layers: self.hidden_layers.unwrap_or(2),
+        })
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+    interrupt::listen();
+    let output = arguments.output.clone().unwrap_or_else(|| default_output(&arguments.input));
+    let start = Instant::now();
+    let volume = arguments.from.open(&arguments.input)?;
+    let reading = start.elapsed();
+    let (compressed, training) = compress(&volume, &arguments.how.options(volume.shape(), threads))?;
+    compressed.save(&output)?;
+    if arguments.json {
+        let json = serde_json::json!({
+            "output": output,
+            "file_bytes": compressed.bytes.len(),
+            "ratio": compressed.ratio,
+            "ratio_float32": compressed.ratio_f32,
+            "model": compressed.model,
+            "achieved": report::distortion_json(&compressed.distortion),
+            "seconds": { "read": reading.as_secs_f64(), "compress": training.as_secs_f64() },
+        });
+        println!("{json:#}");
+    } else {
+        println!("{}", output.display());
+        print_result(&volume, &compressed);
+        println!(
+            "  time      {:.1} s reading, {:.1} s compressing",
+            reading.as_secs_f64(),
+            training.as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// Compresses behind a progress bar.
+pub(super) fn compress(volume: &Volume, options: &CompressOptions) -> Result<(Compressed, Duration)> {
+    let start = Instant::now();
+    let bar = Bar::new();
+    let compressed = train::compress(volume, options, |progress| bar.show(progress))?;
+    Ok((compressed, start.elapsed()))
+}
+
+/// The short report.
+pub(super) fn print_result(volume: &Volume, compressed: &Compressed) {
+    let d = &compressed.distortion;
+    let sample_type = volume.sample_type().name();
+    println!(
+        "  volume    {} {sample_type}, {}",
+        report::dims(volume.shape()),
+        report::bytes(volume.stored_bytes())
+    );
+    println!("  file      {}", report::bytes(compressed.bytes.len() as u64));
+    println!("  ratio     {}", report::ratios(compressed.ratio, compressed.ratio_f32, sample_type));
+    println!("  PSNR      {}", report::psnr(d.psnr));
+    println!(
+        "  error     {} largest, {} RMS",
+        report::value(d.max_error, &volume.unit),
+        report::value(d.rmse, &volume.unit)
+    );
+    println!("  model     {}", compressed.model);
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.to_ascii_lowercase() {
+        t if t.ends_with('k') => (t[..t.len() - 1].to_owned(), 1e3),
+        t if t.ends_with('m') => (t[..t.len() - 1].to_owned(), 1e6),
+        t if t.ends_with('g') => (t[..t.len() - 1].to_owned(), 1e9),
+        t => (t, 1.0),
+    };
+    match digits.parse::<f64>() {
+        Ok(number) if number > 0.0 && number * unit < 1e15 => Ok((number * unit) as u64),
+        _ => Err("a number of bytes is needed, as in 40000, 40k or 1.5M".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("40k"), Ok(40_000));
+        assert_eq!(parse_size("1.5M"), Ok(1_500_000));
+        assert_eq!(parse_size("12345"), Ok(12_345));
+        assert!(parse_size("-3").is_err() && parse_size("big").is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! `neuvol decompress`.
+
+use super::input::open_neural;
+use super::report;
+use anyhow::Result;
+use neuvol::Region;
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The .nvol file.
+    input: PathBuf,
+    /// The file to write: .vti, .nii, .nii.gz, .nrrd or .raw. An existing one is replaced.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Take every N-th voxel along each axis.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    stride: usize,
+    /// Write float32 whatever the stored type is.
+    #[arg(long)]
+    float: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+    let start = Instant::now();
+    let neural = open_neural(&arguments.input, threads)?;
+    let region = Region::whole(neural.info().shape);
+    let volume = if arguments.float {
+        neural.read_region_f32(region, arguments.stride)?
+    } else {
+        neural.read_region(region, arguments.stride)?
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    neuvol::io::save(&volume, &arguments.output)?;
+    println!("{}", arguments.output.display());
+    println!(
+        "  volume    {} {}, decoded in {seconds:.2} s ({:.1} Mvoxel/s)",
+        report::dims(volume.shape()),
+        volume.sample_type(),
+        volume.len() as f64 / seconds / 1e6
+    );
+    Ok(())
+}

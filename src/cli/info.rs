@@ -1,0 +1,95 @@
+//! `neuvol info`.
+
+use super::input::open_neural;
+use super::report;
+use anyhow::Result;
+use neuvol::NeuralVolume;
+use neuvol::container::TargetKind;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The .nvol file.
+    input: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+    let neural = open_neural(&arguments.input, threads)?;
+    if arguments.json {
+        print_json(&neural)
+    } else {
+        print_text(&neural)
+    }
+    Ok(())
+}
+
+fn print_text(neural: &NeuralVolume) {
+    let info = neural.info();
+    let g = &info.geometry;
+    let triple = |v: [f64; 3]| format!("{}, {}, {}", v[0], v[1], v[2]);
+    let column = |a: usize| [0, 1, 2].map(|row| g.direction[row][a]);
+    println!("array       {} ({}){}", info.name, info.sample_type, unit_suffix(&info.unit));
+    println!("dims        {}", report::dims(info.shape));
+    println!("spacing     {}", triple(g.spacing));
+    println!("origin      {} ({})", triple(g.origin), g.frame.name());
+    for (a, axis) in ["x", "y", "z"].into_iter().enumerate() {
+        println!("{axis} axis      {}", triple(column(a)));
+    }
+    if let Some((low, high)) = info.range {
+        println!("range       {} to {}", report::value(low, &info.unit), report::value(high, &info.unit));
+    }
+    if let Some(fill) = info.fill_value {
+        println!("fill value  {fill}");
+    }
+    println!("file        {}", report::bytes(neural.file_bytes()));
+    println!("ratio       {}", report::ratios(neural.ratio(), neural.ratio_f32(), info.sample_type.name()));
+    println!("PSNR        {}", report::psnr(info.psnr()));
+    println!(
+        "error       {} largest, {} RMS",
+        report::value(info.achieved.max_error, &info.unit),
+        report::value(info.achieved.rmse, &info.unit)
+    );
+    let asked = match info.achieved.target {
+        TargetKind::Psnr => format!("{} dB", info.achieved.target_value),
+        TargetKind::Ratio => format!("ratio {}:1", info.achieved.target_value),
+        TargetKind::Size => format!("{} bytes", info.achieved.target_value),
+    };
+    println!("asked for   {asked}, preset {:?}", info.achieved.preset);
+    println!("model       {} ({} parameters)", neural.model_summary(), neural.parameter_count());
+    println!("written by  {}", info.achieved.writer);
+    for (key, value) in &info.provenance {
+        println!("source      {key}: {value}");
+    }
+}
+
+fn unit_suffix(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" in {unit}") }
+}
+
+fn print_json(neural: &NeuralVolume) {
+    let info = neural.info();
+    let json = serde_json::json!({
+        "array": info.name,
+        "unit": info.unit,
+        "dims": info.shape,
+        "type": info.sample_type.name(),
+        "spacing": info.geometry.spacing,
+        "origin": info.geometry.origin,
+        "direction": info.geometry.direction,
+        "frame": info.geometry.frame.name(),
+        "range": info.range,
+        "fill_value": info.fill_value.and_then(report::finite),
+        "file_bytes": neural.file_bytes(),
+        "ratio": neural.ratio(),
+        "ratio_float32": neural.ratio_f32(),
+        "psnr_db": report::finite(info.psnr()),
+        "achieved": info.achieved,
+        "model": neural.model_summary(),
+        "parameters": neural.parameter_count(),
+        "provenance": info.provenance,
+    });
+    println!("{json:#}");
+}

@@ -1,0 +1,103 @@
+//! The command line: one file per sub-command.
+
+mod compare;
+mod compress;
+mod decompress;
+mod demo;
+mod info;
+mod input;
+mod interrupt;
+mod progress;
+mod report;
+mod sample;
+mod slice;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Volumes as small neural networks, sampled without decompression.
+#[derive(Parser)]
+#[command(name = "neuvol", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Threads to use; 0: one a core.
+    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    threads: usize,
+    /// Say more (-v: steps of the work, -vv: details).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    a file could not be read or written, or is damaged
+  2    the command line is wrong
+  3    the target cannot be met by this volume
+  130  interrupted; nothing was written";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compress a DICOM series folder or a volume file into a .nvol file.
+    Compress(compress::Arguments),
+    /// Write a .nvol file back as .vti, .nii, .nii.gz, .nrrd or .raw.
+    Decompress(decompress::Arguments),
+    /// Show what a .nvol file holds.
+    Info(info::Arguments),
+    /// Compare a decoded volume (or a .nvol file) with its original.
+    Compare(compare::Arguments),
+    /// Print the volume's value at points.
+    Sample(sample::Arguments),
+    /// Write one slice as a PNG picture.
+    Slice(slice::Arguments),
+    /// Make a phantom CT series, compress it, and show what came out.
+    Demo(demo::Arguments),
+}
+
+/// Runs the command; errors go to standard error, one sentence each.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = match cli.verbose {
+        0 => log::LevelFilter::Warn,
+        1 => log::LevelFilter::Info,
+        _ => log::LevelFilter::Debug,
+    };
+    env_logger::Builder::new().filter_level(level).format_timestamp(None).format_target(false).init();
+    // Readers work on rayon's own threads: they must be no more than the user allows.
+    if let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global() {
+        log::warn!("the number of threads could not be set: {e}");
+    }
+    let result = match cli.command {
+        Command::Compress(arguments) => compress::run(&arguments, cli.threads),
+        Command::Decompress(arguments) => decompress::run(&arguments, cli.threads),
+        Command::Info(arguments) => info::run(&arguments, cli.threads),
+        Command::Compare(arguments) => compare::run(&arguments, cli.threads),
+        Command::Sample(arguments) => sample::run(&arguments, cli.threads),
+        Command::Slice(arguments) => slice::run(&arguments, cli.threads),
+        Command::Demo(arguments) => demo::run(&arguments, cli.threads),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // `neuvol sample ... | head` is no failure of ours.
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("neuvol: {e:#}");
+            ExitCode::from(exit_code(&e))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<neuvol::Error>() {
+        Some(neuvol::Error::Options(_)) => 2,
+        Some(neuvol::Error::Target(_)) => 3,
+        Some(neuvol::Error::Interrupted) => 130,
+        _ => 1,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,84 @@
+//! `neuvol sample`.
+
+use super::input::open_neural;
+use anyhow::{Context, Result, bail};
+use neuvol::sample::{Outside, Space};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The .nvol file.
+    input: PathBuf,
+    /// A point as three numbers; several points are several threes.
+    #[arg(value_name = "X Y Z", allow_negative_numbers = true, conflicts_with = "points")]
+    coordinates: Vec<f64>,
+    /// A file with one point a line, numbers separated by commas or spaces; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    points: Option<PathBuf>,
+    /// Coordinates are world positions, in the frame that `info` names; otherwise voxel indices.
+    #[arg(long)]
+    world: bool,
+    /// What a point outside the grid gets; the nearest value of the grid when absent.
+    #[arg(long, value_name = "V", allow_negative_numbers = true)]
+    outside: Option<f64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+    let points = points(arguments)?;
+    if points.is_empty() {
+        bail!(neuvol::Error::Options(
+            "no point was given: three numbers after the file, or --points FILE".into()
+        ));
+    }
+    let neural = open_neural(&arguments.input, threads)?;
+    let space = if arguments.world { Space::World } else { Space::Index };
+    let outside = arguments.outside.map_or(Outside::Clamp, Outside::Value);
+    let mut values = vec![0.0; points.len()];
+    neural.sample(&points, space, outside, &mut values)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if arguments.json {
+        writeln!(out, "{:#}", serde_json::json!({ "points": points, "values": values }))?;
+    } else {
+        for (point, value) in points.iter().zip(values) {
+            writeln!(out, "{} {} {} {value}", point[0], point[1], point[2])?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn points(arguments: &Arguments) -> Result<Vec<[f64; 3]>> {
+    let Some(path) = &arguments.points else {
+        let (points, rest) = arguments.coordinates.as_chunks::<3>();
+        if !rest.is_empty() {
+            bail!(neuvol::Error::Options(format!(
+                "{} numbers are no whole number of points",
+                arguments.coordinates.len()
+            )));
+        }
+        return Ok(points.to_vec());
+    };
+    let input: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).with_context(|| path.display().to_string())?)
+    };
+    let mut points = Vec::new();
+    for (number, line) in BufReader::new(input).lines().enumerate() {
+        let line = line.with_context(|| path.display().to_string())?;
+        let words = line.split([',', ' ', '\t', ';']).filter(|w| !w.is_empty());
+        let numbers: Vec<f64> = words.map_while(|w| w.parse().ok()).collect();
+        match <[f64; 3]>::try_from(numbers) {
+            Ok(point) => points.push(point),
+            Err(_) if line.trim().is_empty() => {}
+            Err(_) => {
+                bail!("{}: line {}: three numbers are needed, not `{line}`", path.display(), number + 1)
+            }
+        }
+    }
+    Ok(points)
+}

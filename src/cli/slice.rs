@@ -1,0 +1,55 @@
+//! `neuvol slice`.
+
+use super::input::open_neural;
+use anyhow::Result;
+use clap::ValueEnum;
+use neuvol::Region;
+use neuvol::render::{Picture, Window};
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// The .nvol file.
+    input: PathBuf,
+    /// The PNG file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The axis that the slice is across.
+    #[arg(long, value_enum, default_value_t = Axis::Z)]
+    axis: Axis,
+    /// Which slice; the middle one when absent.
+    #[arg(long, value_name = "N")]
+    index: Option<usize>,
+    /// Values shown as black and white, for example -1000 400; the volume's range when absent.
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
+    window: Option<Vec<f64>>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum Axis {
+    X,
+    Y,
+    Z,
+}
+
+pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+    let neural = open_neural(&arguments.input, threads)?;
+    let info = neural.info();
+    let axis = arguments.axis as usize;
+    let index = arguments.index.unwrap_or(info.shape[axis] / 2);
+    if index >= info.shape[axis] {
+        anyhow::bail!(neuvol::Error::Options(format!(
+            "slice {index} is outside the volume: {:?} has slices 0 to {}",
+            arguments.axis,
+            info.shape[axis] - 1
+        )));
+    }
+    let slice = neural.read_region(Region::slice(info.shape, axis, index), 1)?;
+    let window = match arguments.window.as_deref() {
+        Some(&[low, high]) => Window { low, high },
+        _ => info.range.map_or(Window { low: 0.0, high: 1.0 }, |(low, high)| Window { low, high }),
+    };
+    Picture::of_slice(&slice, axis, window).save(&arguments.output)?;
+    println!("{}", arguments.output.display());
+    Ok(())
+}

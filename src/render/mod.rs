@@ -1,0 +1,5 @@
+//! Pictures of volumes.
+
+mod picture;
+
+pub use picture::{Picture, Window};
