@@ -31,7 +31,7 @@ pub struct Picture {
 }
 
 /// Longest side that a pixel of the data is enlarged for.
-const COMFORTABLE: f64 = 320.0;
+const COMFORTABLE: f64 = 400.0;
 
 impl Picture {
     /// A slice of one sample across `axis` in grey, pixels square in the world: the other two axes run right and down,

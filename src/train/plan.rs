@@ -33,6 +33,11 @@ const COARSEST: f64 = 8.0;
 /// The finest level has a cell for this many voxels along each axis.
 const VOXELS_A_CELL: f64 = 2.0;
 
+/// Samples of a step: fewer are noise, for a tiny volume and for any; more are waste.
+const LEAST_BATCH: usize = 1 << 8;
+const ENOUGH_BATCH: usize = 1 << 13;
+const MOST_BATCH: usize = 1 << 17;
+
 impl Plan {
     /// A plan for a file of about `bytes`.
     pub(super) fn new(shape: [usize; 3], bytes: f64, options: &CompressOptions) -> Self {
@@ -40,16 +45,19 @@ impl Plan {
         let grid = HashGrid::new(chosen.hash_grid, shape);
         let model = Model::new(Encoding::HashGrid(grid), chosen.width, chosen.hidden_layers);
         let voxels = shape.iter().product::<usize>() as f64;
-        // A step of Adam touches every parameter: its share of the time stays small when batches grow with the model.
-        // Beyond that, many steps do more than large batches.
-        let batch = (model.parameter_count() / 24).next_power_of_two().clamp(1 << 13, 1 << 17);
-        let batch = batch.min((voxels as usize).next_power_of_two().max(256));
         let (epochs, least_steps, most_samples) = match options.preset {
             Preset::Fast => (12.0, 2_500.0, 4e8),
             Preset::Balanced => (60.0, 6_000.0, 1.5e9),
             Preset::Best => (200.0, 20_000.0, 8e9),
         };
-        let steps = (epochs * voxels / batch as f64).min(most_samples / batch as f64).max(least_steps);
+        let samples = f64::min(epochs * voxels, most_samples);
+        // A step of Adam touches every parameter: its share of the time stays small when batches grow with the model.
+        // But many steps do more than large batches.
+        let for_adam = (model.parameter_count() / 24).next_power_of_two().clamp(LEAST_BATCH, MOST_BATCH);
+        let for_steps = ((samples / least_steps) as usize).next_power_of_two();
+        let batch =
+            for_adam.min(for_steps).max(LEAST_BATCH.min((voxels as usize).next_power_of_two().max(256)));
+        let steps = (samples / batch as f64).max(least_steps);
         Self {
             model,
             rounding: RoundingSteps { features: 0.05, weights: 1.0 / 64.0, biases: 1.0 / 256.0 },

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 /// Adam's step sizes at their height: half a hundredth of the usual one for hash grids (Mueller et al. 2022: 1e-2),
 /// since a feature should not cross a rounding step in a few of them.
 const FEATURE_RATE: f64 = 5e-3;
-const NETWORK_RATE: f64 = 2e-3;
+const NETWORK_RATE: f64 = 5e-3;
 /// What the rates have fallen to at the end of a run.
 const FINAL_SHARE: f64 = 0.04;
 /// Steps of the first warm-up.
