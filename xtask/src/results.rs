@@ -33,10 +33,10 @@ impl Results {
             self.passed += passed;
             self.failed += failed;
             self.ignored += ignored;
-        } else if let Some(skipped) = line.strip_prefix("SKIPPED ") {
-            if !self.skipped.iter().any(|s| s == skipped) {
-                self.skipped.push(skipped.to_owned());
-            }
+        } else if let Some(skipped) = line.strip_prefix("SKIPPED ")
+            && !self.skipped.iter().any(|s| s == skipped)
+        {
+            self.skipped.push(skipped.to_owned());
         }
     }
 }
