@@ -1,1 +1,60 @@
-fn main() {}
+//! `cargo xtask`: set-up and test commands of this repository.
+
+mod cache;
+mod python_env;
+mod results;
+mod test;
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  test [--full] [-- ARGS]   set up what the tests need, run all of them, build the examples and run those that need
+                            no arguments
+                              --full   also the tests over whole series (sets NEUVOL_FULL=1; minutes)
+                              ARGS     passed to cargo test, e.g. -- --test engine
+  help                      print this
+
+Environment:
+  NEUVOL_DATA     folder of the sample volumes; without it the tests on real data are skipped
+  NEUVOL_PYTHON   interpreter with tests/python/requirements.txt installed; without it one is set up in the cache
+  NEUVOL_CACHE    the cache folder; without it $XDG_CACHE_HOME/neuvol or ~/.cache/neuvol
+  CI              when set, a Python environment that cannot be set up is an error, not a skip";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        None | Some("help" | "--help" | "-h") => println!("{HELP}"),
+        Some("test") => {
+            let Some(options) = test::Options::parse(arguments)? else {
+                println!("{HELP}");
+                return Ok(ExitCode::SUCCESS);
+            };
+            return test::run(&root()?, &options);
+        }
+        Some(other) => bail!("there is no command {other:?}; `cargo xtask help` lists them"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The repository's root.
+fn root() -> Result<PathBuf> {
+    // Cargo's at run time, not at build time: checkouts may share a target folder.
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = xtask.as_deref().and_then(Path::parent);
+    Ok(root.context("start this through `cargo xtask`")?.to_path_buf())
+}
