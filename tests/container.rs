@@ -33,8 +33,12 @@ fn refusal(bytes: &[u8]) -> Error {
 }
 
 fn compressed(volume: &Volume) -> Vec<u8> {
-    let options =
-        CompressOptions { target: Target::Psnr(25.0), preset: Preset::Fast, threads: 2, ..Default::default() };
+    let options = CompressOptions {
+        target: Target::Psnr(25.0),
+        preset: Preset::Fast,
+        threads: 2,
+        ..Default::default()
+    };
     compress(volume, &options, |_| ControlFlow::Continue(())).unwrap().bytes
 }
 
@@ -211,9 +215,14 @@ fn a_missing_or_doubled_section_is_named() {
         let mut sections = sections(file());
         sections.retain(|(n, _)| n != name);
         let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
-        assert!(message.contains(&format!("section {}: it is missing", String::from_utf8_lossy(name))), "{message}");
+        assert!(
+            message.contains(&format!("section {}: it is missing", String::from_utf8_lossy(name))),
+            "{message}"
+        );
         sections.extend([(*b"BRI2", vec![]), (*b"BRI2", vec![])]);
-        assert!(refusal(&frame(FORMAT_VERSION, &sections)).to_string().contains("section BRI2: there are two"));
+        assert!(
+            refusal(&frame(FORMAT_VERSION, &sections)).to_string().contains("section BRI2: there are two")
+        );
     }
     let mut sections = sections(file());
     sections.retain(|(n, _)| n != b"MODL");
@@ -279,7 +288,7 @@ fn a_small_file_cannot_ask_for_a_huge_model() {
         model.extend(0u32.to_le_bytes());
     }
     for (name, bytes) in &mut sections {
-        match name {
+        match &*name {
             b"MODL" => bytes.clone_from(&model),
             b"PARM" => bytes.clear(),
             _ => {}

@@ -72,9 +72,10 @@ fn agree(name: &str, python: &Path, volume: &Volume, options: &CompressOptions) 
         SampleType::I16 => {
             npy(&decoded, "<i2", 2).iter().map(|b| i16::from_le_bytes([b[0], b[1]]).into()).collect()
         }
-        SampleType::F32 => {
-            npy(&decoded, "<f4", 4).iter().map(|b| f32::from_le_bytes(b[..].try_into().unwrap()).into()).collect()
-        }
+        SampleType::F32 => npy(&decoded, "<f4", 4)
+            .iter()
+            .map(|b| f32::from_le_bytes(b[..].try_into().unwrap()).into())
+            .collect(),
         other => panic!("no comparison for {other}"),
     };
     let mask = neuvol::volume::Mask::of(volume);
@@ -84,7 +85,10 @@ fn agree(name: &str, python: &Path, volume: &Volume, options: &CompressOptions) 
         if mask.as_ref().is_some_and(|m| m.codes()[i] != 0) {
             masked += 1;
             let original = volume.samples().get(i);
-            assert!(theirs == original || theirs.is_nan() && original.is_nan(), "{name}: voxel {i}: {theirs}");
+            assert!(
+                theirs == original || theirs.is_nan() && original.is_nan(),
+                "{name}: voxel {i}: {theirs}"
+            );
             assert!(ours == original || ours.is_nan() && original.is_nan(), "{name}: voxel {i}: {ours}");
         } else if !volume.sample_type().is_integer() {
             // One rounding to f32 on top.
@@ -93,7 +97,10 @@ fn agree(name: &str, python: &Path, volume: &Volume, options: &CompressOptions) 
         } else if ours != theirs {
             at_boundaries += 1;
             let from_boundary = ((unrounded[i] - low).fract() - 0.5).abs();
-            assert!((ours - theirs).abs() == 1.0 && from_boundary <= tolerance, "{name}: voxel {i}: {ours}, {theirs}");
+            assert!(
+                (ours - theirs).abs() == 1.0 && from_boundary <= tolerance,
+                "{name}: voxel {i}: {ours}, {theirs}"
+            );
         }
     }
     assert_eq!(masked, mask.map_or(0, |m| m.masked()), "{name}");
@@ -125,8 +132,7 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
     });
     let mut integers = Volume::new(values.iter().map(|&v| v as i16).collect::<Vec<_>>(), shape).unwrap();
     integers.fill_value = Some(-2000.0);
-    let hash_grid =
-        HashGridShape { levels: 4, features: 2, table_size: 256, coarsest: 8.0, finest: 40.0 };
+    let hash_grid = HashGridShape { levels: 4, features: 2, table_size: 256, coarsest: 8.0, finest: 40.0 };
     let model = Some(ModelOptions { hash_grid, width: 16, hidden_layers: 1 });
     agree("int16", &python, &integers, &CompressOptions { model, target: Target::Psnr(20.0), ..options() });
 
