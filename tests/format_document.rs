@@ -1,0 +1,152 @@
+//! FORMAT.md is enough: a decoder written from it alone (`tests/python/nvol_reference.py`) gives the library's samples.
+//!
+//! Needs `NEUVOL_PYTHON`, an interpreter with NumPy. Without it the test says SKIPPED.
+
+use neuvol::train::{CompressOptions, ModelOptions, Preset, Target, compress};
+use neuvol::volume::{SampleType, Samples};
+use neuvol::{NeuralVolume, Region, Volume, field::encoding::HashGridShape};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Largest difference of two engines, as a share of the volume's range.
+const TOLERANCE: f64 = 1e-5;
+
+fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("NEUVOL_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        eprintln!("SKIPPED format_document: NEUVOL_PYTHON is not set");
+    }
+    python
+}
+
+/// Smooth, with an edge in it: between -80 and 120.
+fn measurement([x, y, z]: [f64; 3]) -> f64 {
+    let wave = 60.0 * (0.4 * x).sin() * (0.3 * y + 0.5).cos() + 2.0 * z;
+    if (x - 12.0).powi(2) + (y - 9.0).powi(2) + (z - 8.0).powi(2) < 25.0 { wave + 50.0 } else { wave }
+}
+
+fn samples(shape: [usize; 3], value: impl Fn([usize; 3]) -> f64) -> Vec<f64> {
+    let [nx, ny, nz] = shape;
+    let voxels = (0..nx * ny * nz).map(|i| [i % nx, i / nx % ny, i / (nx * ny)]);
+    voxels.map(value).collect()
+}
+
+fn options() -> CompressOptions {
+    CompressOptions { target: Target::Psnr(30.0), preset: Preset::Fast, threads: 2, ..Default::default() }
+}
+
+/// The numbers of a `.npy` file with elements of `size` bytes.
+fn npy(path: &Path, descr: &str, size: usize) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(path).expect("the decoder should write its file");
+    let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8_lossy(&bytes[10..10 + header_len]);
+    assert!(header.contains(&format!("'{descr}'")) && header.contains("'fortran_order': False"), "{header}");
+    bytes[10 + header_len..].chunks_exact(size).map(<[u8]>::to_vec).collect()
+}
+
+fn f64s(path: &Path) -> Vec<f64> {
+    npy(path, "<f8", 8).iter().map(|b| f64::from_le_bytes(b[..].try_into().unwrap())).collect()
+}
+
+/// Decodes with both and compares.
+fn agree(name: &str, python: &Path, volume: &Volume, options: &CompressOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let [nvol, decoded, unrounded] =
+        ["volume.nvol", "decoded.npy", "unrounded.npy"].map(|f| folder.path().join(f));
+    let compressed = compress(volume, options, |_| ControlFlow::Continue(())).unwrap();
+    eprintln!("{name}: {} bytes, {}", compressed.bytes.len(), compressed.model);
+    compressed.save(&nvol).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/nvol_reference.py");
+    let output = Command::new(python).arg(script).args([&nvol, &decoded, &unrounded]).output();
+    let output = output.expect("NEUVOL_PYTHON should run");
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+
+    let ours = NeuralVolume::open(&nvol).unwrap();
+    let ours = ours.read_region(Region::whole(volume.shape()), 1).unwrap();
+    let (low, high) = volume.range().unwrap_or((0.0, 0.0));
+    let tolerance = TOLERANCE * (high - low);
+    let unrounded = f64s(&unrounded);
+    assert_eq!(unrounded.len(), volume.len());
+    let theirs: Vec<f64> = match volume.sample_type() {
+        SampleType::I16 => {
+            npy(&decoded, "<i2", 2).iter().map(|b| i16::from_le_bytes([b[0], b[1]]).into()).collect()
+        }
+        SampleType::F32 => npy(&decoded, "<f4", 4)
+            .iter()
+            .map(|b| f32::from_le_bytes(b[..].try_into().unwrap()).into())
+            .collect(),
+        other => panic!("no comparison for {other}"),
+    };
+    let mask = neuvol::volume::Mask::of(volume);
+    let (mut masked, mut at_boundaries) = (0, 0);
+    for (i, &theirs) in theirs.iter().enumerate() {
+        let ours = ours.samples().get(i);
+        if mask.as_ref().is_some_and(|m| m.codes()[i] != 0) {
+            masked += 1;
+            let original = volume.samples().get(i);
+            assert!(
+                theirs == original || theirs.is_nan() && original.is_nan(),
+                "{name}: voxel {i}: {theirs}"
+            );
+            assert!(ours == original || ours.is_nan() && original.is_nan(), "{name}: voxel {i}: {ours}");
+        } else if !volume.sample_type().is_integer() {
+            // One rounding to f32 on top.
+            let rounding = f64::from(f32::EPSILON) * theirs.abs();
+            assert!((ours - theirs).abs() <= tolerance + rounding, "{name}: voxel {i}: {ours}, {theirs}");
+        } else if ours != theirs {
+            at_boundaries += 1;
+            let from_boundary = ((unrounded[i] - low).fract() - 0.5).abs();
+            assert!(
+                (ours - theirs).abs() == 1.0 && from_boundary <= tolerance,
+                "{name}: voxel {i}: {ours}, {theirs}"
+            );
+        }
+    }
+    assert_eq!(masked, mask.map_or(0, |m| m.masked()), "{name}");
+    assert!(at_boundaries * 1000 <= volume.len(), "{name}: {at_boundaries} voxels rounded otherwise");
+}
+
+#[test]
+fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
+    let Some(python) = python() else { return };
+
+    // Floats: NaN, both infinities and a fill value.
+    let shape = [24, 20, 16];
+    let values = samples(shape, |[x, y, z]| match (x, y, z) {
+        (0..5, 0..4, _) => f64::NAN,
+        (20.., 15.., _) => -999.0,
+        (10, 10, 3..6) => f64::INFINITY,
+        (11, 10, 3..6) => f64::NEG_INFINITY,
+        _ => measurement([x, y, z].map(|n| n as f64)),
+    });
+    let mut floats = Volume::new(values.iter().map(|&v| v as f32).collect::<Vec<_>>(), shape).unwrap();
+    floats.fill_value = Some(-999.0);
+    agree("float32", &python, &floats, &options());
+
+    // Integers, a fill value, two bricks along x, and levels that are hashed: the table is chosen small.
+    let shape = [70, 20, 5];
+    let values = samples(shape, |[x, y, z]| match x + y {
+        0..6 => -2000.0,
+        _ => measurement([x, y, z].map(|n| n as f64)).round(),
+    });
+    let mut integers = Volume::new(values.iter().map(|&v| v as i16).collect::<Vec<_>>(), shape).unwrap();
+    integers.fill_value = Some(-2000.0);
+    let hash_grid = HashGridShape { levels: 4, features: 2, table_size: 256, coarsest: 8.0, finest: 40.0 };
+    let model = Some(ModelOptions { hash_grid, width: 16, hidden_layers: 1 });
+    agree("int16", &python, &integers, &CompressOptions { model, target: Target::Psnr(26.0), ..options() });
+
+    // Noise, which takes large parameters: every class of neighbourhood, and digits without a model.
+    let shape = [14, 13, 12];
+    let noise = samples(shape, |[x, y, z]| {
+        f64::from(((x * 7919 + y * 104_729 + z * 1_299_709) as u32).wrapping_mul(2_654_435_769) >> 20)
+    });
+    let noise = Volume::new(noise.iter().map(|&v| v as f32).collect::<Vec<_>>(), shape).unwrap();
+    let hash_grid = HashGridShape { levels: 2, features: 4, table_size: 4096, coarsest: 4.0, finest: 13.0 };
+    let model = Some(ModelOptions { hash_grid, width: 16, hidden_layers: 2 });
+    agree("noise", &python, &noise, &CompressOptions { model, target: Target::Psnr(36.0), ..options() });
+
+    // No model at all.
+    let constant = Volume::new(Samples::I16(vec![-7; 60]), [5, 4, 3]).unwrap();
+    agree("constant", &python, &constant, &options());
+}

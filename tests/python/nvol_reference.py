@@ -1,0 +1,342 @@
+"""Decodes a .nvol file to .npy, written from FORMAT.md alone: slow, plain, and independent of the library.
+
+    nvol_reference.py IN.nvol OUT.npy [UNROUNDED.npy]
+
+OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
+field to samples" before it is rounded to the type, without the mask.
+"""
+
+import struct
+import sys
+import zlib
+
+import numpy as np
+
+MAGIC = bytes([0x89, 0x4E, 0x56, 0x4F, 0x4C, 0x0D, 0x0A, 0x1A])
+TYPES = {1: "<u1", 2: "<i1", 3: "<u2", 4: "<i2", 5: "<u4", 6: "<i4", 7: "<f4", 8: "<f8"}
+
+
+class Refused(Exception):
+    pass
+
+
+def require(condition, what):
+    if not condition:
+        raise Refused(what)
+
+
+class Fields:
+    def __init__(self, data, name):
+        self.data, self.name, self.at = data, name, 0
+
+    def take(self, form):
+        size = struct.calcsize("<" + form)
+        values = struct.unpack("<" + form, self.bytes(size))
+        return values[0] if len(values) == 1 else values
+
+    def bytes(self, count):
+        require(self.at + count <= len(self.data), f"{self.name}: too few bytes")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def text(self):
+        return self.bytes(self.take("H")).decode("utf-8")
+
+    def end(self):
+        require(self.at == len(self.data), f"{self.name}: bytes left over")
+
+
+def read_sections(data):
+    require(data[:8] == MAGIC, "magic")
+    version, count, checksum = struct.unpack("<HHI", data[8:16])
+    require(version <= 1, f"format version {version}")
+    require(count <= 256, "number of sections")
+    table = data[16 : 16 + 24 * count]
+    require(len(table) == 24 * count, "the file ends inside the table")
+    require(zlib.crc32(data[:12] + table) == checksum, "header checksum")
+    sections, expected = {}, 16 + 24 * count
+    for i in range(count):
+        name, offset, length, crc = struct.unpack("<4sQQI", table[24 * i : 24 * i + 24])
+        require(offset == expected and offset + length <= len(data), f"{name}: place")
+        section = data[offset : offset + length]
+        require(zlib.crc32(section) == crc, f"{name}: checksum")
+        require(name not in sections, f"{name}: twice")
+        sections[name] = section
+        expected += length
+    require(expected == len(data), "bytes behind the last section")
+    return sections
+
+
+class RangeDecoder:
+    def __init__(self, stream):
+        self.stream, self.at = stream, 0
+        self.range, self.code = 0xFFFFFFFF, 0
+        for _ in range(4):
+            self.code = self.code << 8 | self.next()
+
+    def next(self):
+        byte = self.stream[self.at] if self.at < len(self.stream) else 0
+        self.at += 1
+        return byte
+
+    def decode(self, p):
+        split = (self.range * p) >> 16
+        if self.code < split:
+            bit, self.range = 0, split
+        else:
+            bit, self.code, self.range = 1, self.code - split, self.range - split
+        while self.range < 1 << 24:
+            self.range <<= 8
+            self.code = (self.code << 8 | self.next()) & 0xFFFFFFFF
+        return bit
+
+    def raw(self, count):
+        value = 0
+        for _ in range(count):
+            value = 2 * value + self.decode(1 << 15)
+        return value
+
+
+class BitModel:
+    def __init__(self):
+        self.slow = self.fast = 32768
+        self.seen = 0
+
+    def decision(self, coder):
+        p = min(max((3 * self.slow + self.fast) >> 2, 64), 65472)
+        bit = coder.decode(p)
+        target = 0 if bit else 65535
+        weight = 131072 // (2 * self.seen + 3)
+        self.slow += ((target - self.slow) * max(weight, 512)) >> 16
+        self.fast += ((target - self.fast) * max(weight, 4096)) >> 16
+        self.seen = min(self.seen + 1, 127)
+        return bit
+
+
+def models(*shape):
+    return BitModel() if not shape else [models(*shape[1:]) for _ in range(shape[0])]
+
+
+def context(q, n, features, lattice):
+    def m(i):
+        return min(abs(q[i]), 1 << 20)
+
+    k, f = divmod(n, features)
+    c = 0
+    if f > 0:
+        s = sum(m(n - 1 - i) for i in range(f))
+        c = 1 if s == 0 else 2 if s < f else 3
+    nx, ny, _ = lattice
+    neighbours = []
+    if k % nx > 0:
+        neighbours.append(k - 1)
+    if k // nx % ny > 0:
+        neighbours.append(k - nx)
+    if k >= nx * ny:
+        neighbours.append(k - nx * ny)
+    t = 0
+    if neighbours:
+        s = sum(m(j * features + f) for j in neighbours)
+        t = -(-2 * s // len(neighbours))
+    d = t if t <= 3 else 4 if t <= 5 else 5 if t <= 9 else 6 if t <= 19 else 7
+    return c, d
+
+
+def decode_group(stream, count, table):
+    """`table` is (features, lattice) for a level's table, None for weights and biases."""
+    coder = RangeDecoder(stream)
+    exponent, mantissa, sign = models(4, 8, 24), models(5, 16), models()
+    q = []
+    for n in range(count):
+        c, d = context(q, n, *table) if table else (0, 0)
+        e = 0
+        while exponent[c][d][e].decision(coder):
+            e += 1
+            require(e < 24, "PARM: exponent")
+        if e <= 4:
+            node = 1
+            for _ in range(e):
+                node = 2 * node + mantissa[e][node].decision(coder)
+            below = node - 2**e
+        else:
+            below = coder.raw(e)
+        magnitude = 2**e + below - 1
+        q.append(-magnitude if magnitude and sign.decision(coder) else magnitude)
+    return q
+
+
+class Level:
+    def __init__(self, cells, log2_table):
+        self.cells = cells
+        self.vertices = [n + 1 for n in cells]
+        count = self.vertices[0] * self.vertices[1] * self.vertices[2]
+        self.dense = count <= 1 << log2_table
+        self.entries = count if self.dense else 1 << log2_table
+        self.lattice = self.vertices if self.dense else [self.entries, 1, 1]
+
+    def entry(self, x, y, z):
+        if self.dense:
+            return x + self.vertices[0] * (y + self.vertices[1] * z)
+        mod = 0xFFFFFFFF
+        return (x ^ (y * 2654435761 & mod) ^ (z * 805459861 & mod)) % self.entries
+
+
+class Field:
+    def __init__(self, model, parameters):
+        fields = Fields(model, "MODL")
+        descriptor = Fields(fields.bytes(fields.take("H")), "MODL descriptor")
+        encoding, levels, self.features, log2_table = descriptor.take("BBBB")
+        require(encoding == 1 and 1 <= levels <= 64, "encoding")
+        require(self.features in (1, 2, 4, 8) and log2_table <= 26, "hash grid")
+        self.levels = [Level(descriptor.take("III"), log2_table) for _ in range(levels)]
+        descriptor.end()
+        network, width, hidden, groups = fields.take("BHBH")
+        require(network == 1 and width % 16 == 0 and 16 <= width <= 512 and 1 <= hidden <= 12, "network")
+        require(groups == levels + 2 * (hidden + 1), "number of groups")
+        coded = [fields.take("fI") for _ in range(groups)]
+        fields.end()
+
+        layers = [[levels * self.features, width]] + [[width, width]] * (hidden - 1) + [[width, 1]]
+        sizes = [(level.entries * self.features, (self.features, level.lattice)) for level in self.levels]
+        for inputs, outputs in layers:
+            sizes += [(inputs * outputs, None), (outputs, None)]
+        streams = Fields(parameters, "PARM")
+        values = []
+        for (step, length), (count, table) in zip(coded, sizes, strict=True):
+            require(np.isfinite(step) and step > 0, "rounding step")
+            q = decode_group(streams.bytes(length), count, table)
+            values.append(np.array(q, "<f4") * np.float32(step))
+        streams.end()
+        self.tables = [values[i].reshape(-1, self.features) for i in range(levels)]
+        rest = iter(values[levels:])
+        self.layers = [(next(rest).reshape(inputs, outputs), next(rest)) for inputs, outputs in layers]
+
+    def values(self, shape):
+        """Values at every voxel, axes (z, y, x). Sums are taken in float64."""
+        axes = [np.array([i / (n - 1) if n > 1 else 0.0 for i in range(n)]).astype("f4") for n in shape]
+        h = []
+        for level, table in zip(self.levels, self.tables):
+            lower, upper, fraction = [], [], []
+            for axis, n in zip(axes, level.cells):
+                s = axis * np.float32(n)
+                c = np.minimum(np.floor(s).astype(np.int64), max(n - 1, 0))
+                lower.append(c)
+                upper.append(np.minimum(c + 1, n))
+                fraction.append((s - c.astype("f4")).astype("f8"))
+            feature = 0.0
+            for i in (0, 1):
+                for j in (0, 1):
+                    for k in (0, 1):
+                        x, y, z = ((upper if up else lower)[a] for a, up in enumerate((i, j, k)))
+                        ux, uy, uz = (fraction[a] if up else 1 - fraction[a] for a, up in enumerate((i, j, k)))
+                        entry = level.entry(x[None, None, :], y[None, :, None], z[:, None, None])
+                        weight = ux[None, None, :] * uy[None, :, None] * uz[:, None, None]
+                        feature = feature + weight[..., None] * table[entry].astype("f8")
+            h.append(feature)
+        h = np.concatenate(h, axis=-1)
+        for number, (weights, biases) in enumerate(self.layers):
+            h = h @ weights.astype("f8") + biases.astype("f8")
+            if number + 1 < len(self.layers):
+                h = np.maximum(h, 0)
+        return h[..., 0].astype("f4")
+
+
+def decode_brick(stream, size):
+    coder = RangeDecoder(stream)
+    masked, same, klass = models(64), models(), models(4)
+    neighbours = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)]
+    codes = np.zeros(size[::-1], np.uint8)
+    last = 1
+    for z in range(size[2]):
+        for y in range(size[1]):
+            for x in range(size[0]):
+                n = 0
+                for b, (dx, dy, dz) in enumerate(neighbours):
+                    if x >= dx and y >= dy and z >= dz and codes[z - dz, y - dy, x - dx]:
+                        n += 1 << b
+                if masked[n].decision(coder):
+                    if same.decision(coder):
+                        high = klass[1].decision(coder)
+                        low = klass[2 + high].decision(coder)
+                        last = 1 + 2 * high + low
+                    codes[z, y, x] = last
+    return codes
+
+
+def read_mask(section, shape):
+    fields = Fields(section, "BRIK")
+    require(fields.take("H") == 64, "brick edge")
+    starts = [
+        (x, y, z) for z in range(0, shape[2], 64) for y in range(0, shape[1], 64) for x in range(0, shape[0], 64)
+    ]
+    kinds = []
+    for _ in starts:
+        kind = fields.take("B")
+        require(kind <= 4 or kind == 255, "brick kind")
+        kinds.append((kind, fields.take("I") if kind == 255 else 0))
+    codes = np.zeros(shape[::-1], np.uint8)
+    for start, (kind, length) in zip(starts, kinds):
+        size = [min(64, n - s) for n, s in zip(shape, start)]
+        x, y, z = start
+        box = (slice(z, z + size[2]), slice(y, y + size[1]), slice(x, x + size[0]))
+        codes[box] = decode_brick(fields.bytes(length), size) if kind == 255 else kind
+    fields.end()
+    return codes
+
+
+def masked_sample(code, fill, dtype):
+    value = {1: np.nan, 2: np.inf, 3: -np.inf, 4: np.nan if fill is None else fill}[code]
+    if dtype.kind == "f":
+        return value
+    if np.isnan(value):
+        return 0
+    limits = np.iinfo(dtype)
+    rounded = np.sign(value) * np.floor(abs(value) + 0.5)
+    return int(min(max(rounded, limits.min), limits.max))
+
+
+def decode(data):
+    sections = read_sections(data)
+    volm = Fields(sections[b"VOLM"], "VOLM")
+    type_code, frame, flags = volm.take("BBB")
+    require(type_code in TYPES and frame in (0, 1), "type or frame")
+    dtype = np.dtype(TYPES[type_code])
+    shape = volm.take("III")
+    require(1 <= shape[0] * shape[1] * shape[2] <= 1 << 40, "shape")
+    volm.take("15d")
+    low, high, fill = volm.take("3d")
+    volm.text(), volm.text()
+    volm.end()
+    fill = fill if flags & 1 else None
+    low, high = (low, high) if flags & 2 else (0.0, 0.0)
+    require(b"QUAL" in sections, "QUAL is missing")
+
+    if b"MODL" in sections:
+        v = Field(sections[b"MODL"], sections[b"PARM"]).values(shape)
+    else:
+        require(low == high, "no model, but not constant")
+        v = np.zeros(shape[::-1], "f4")
+    distance = np.clip(v, 0, 1).astype("f8") * (high - low)
+    if dtype.kind == "f":
+        samples = (low + distance).astype(dtype)
+    else:
+        limits = np.iinfo(dtype)
+        samples = np.clip(low + np.floor(distance + 0.5), limits.min, limits.max).astype(dtype)
+    if b"BRIK" in sections:
+        codes = read_mask(sections[b"BRIK"], shape)
+        for code in (1, 2, 3, 4):
+            if (codes == code).any():
+                samples[codes == code] = masked_sample(code, fill, dtype)
+    return samples, low + distance
+
+
+def main():
+    with open(sys.argv[1], "rb") as file:
+        samples, unrounded = decode(file.read())
+    np.save(sys.argv[2], samples)
+    if len(sys.argv) > 3:
+        np.save(sys.argv[3], unrounded)
+
+
+if __name__ == "__main__":
+    main()
