@@ -174,7 +174,8 @@ impl Description {
     }
 
     pub(super) fn provenance_section(&self) -> Vec<u8> {
-        let mut out = (self.provenance.len() as u16).to_le_bytes().to_vec();
+        let count = self.provenance.len().min(u16::MAX.into()) as u16;
+        let mut out = count.to_le_bytes().to_vec();
         for (key, value) in self.provenance.iter().take(u16::MAX.into()) {
             put_text(&mut out, key);
             put_text(&mut out, value);

@@ -8,6 +8,10 @@ use rayon::prelude::*;
 /// A bound for files: 2^30 parameters are 4 GiB in memory.
 const MAX_PARAMETERS: usize = 1 << 30;
 
+/// A byte of a stream holds no more parameters than this, so that a small file cannot ask for gigabytes. The least that
+/// a parameter costs is one decision at 65472 / 65536, 0.0014 bits, which is 5678 a byte: only cut zeros come near.
+const PARAMETERS_A_BYTE: usize = 8192;
+
 /// A model whose parameters are still coded.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredModel {
@@ -26,7 +30,11 @@ impl StoredModel {
         let coded: Vec<Vec<u8>> = groups
             .par_iter()
             .zip(steps)
-            .map(|(group, &step)| encode_group(group, &integers(field, group, step)))
+            .map(|(group, &step)| {
+                let mut stream = encode_group(group, &integers(field, group, step));
+                stream.resize(stream.len().max(group.range.len() / PARAMETERS_A_BYTE), 0);
+                stream
+            })
             .collect();
         Self {
             model: field.model.clone(),
@@ -127,6 +135,11 @@ impl StoredModel {
         let wanted: u64 = self.lengths.iter().map(|&l| u64::from(l)).sum();
         if wanted != section.len() as u64 {
             return Err(format!("{} bytes, but the groups' streams have {wanted}", section.len()));
+        }
+        for (group, &length) in self.model.groups().iter().zip(&self.lengths) {
+            if group.range.len() / PARAMETERS_A_BYTE > length as usize {
+                return Err(format!("{length} bytes cannot hold a group of {} parameters", group.range.len()));
+            }
         }
         self.streams = section.to_vec();
         Ok(self)
