@@ -138,7 +138,10 @@ impl StoredModel {
         }
         for (group, &length) in self.model.groups().iter().zip(&self.lengths) {
             if group.range.len() / PARAMETERS_A_BYTE > length as usize {
-                return Err(format!("{length} bytes cannot hold a group of {} parameters", group.range.len()));
+                return Err(format!(
+                    "{length} bytes cannot hold a group of {} parameters",
+                    group.range.len()
+                ));
             }
         }
         self.streams = section.to_vec();

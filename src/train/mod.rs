@@ -34,6 +34,8 @@ use target::{Aim, Search, Verdict};
 
 /// Corrections of the price before a target counts as missed.
 const MAX_CORRECTIONS: usize = 8;
+/// Times that a model of the same size is tried again with finer rounding.
+const MAX_REFINEMENTS: usize = 2;
 /// Times that a model may be found too small.
 const MAX_GROWTHS: usize = 8;
 
@@ -72,13 +74,16 @@ pub fn compress(
     };
     log::info!("expecting about {bytes:.0} bytes");
     let mut best = f64::NEG_INFINITY;
-    let mut last_parameters = 0;
+    let (mut last_parameters, mut unchanged) = (0, 0);
     for growth in 0..=MAX_GROWTHS {
-        let plan = Plan::new(volume.shape(), bytes, options);
+        let plan = Plan::new(volume.shape(), bytes, growth, options);
         let parameters = plan.model.parameter_count();
-        // A model that is chosen by hand, or that cannot grow further, has had its chance.
+        // A model that cannot grow further has had its chance, but for finer rounding.
         if parameters == last_parameters {
-            break;
+            unchanged += 1;
+            if unchanged > MAX_REFINEMENTS {
+                break;
+            }
         }
         last_parameters = parameters;
         log::info!("model of {parameters} parameters, {} steps of {}", plan.steps, plan.batch);
@@ -122,7 +127,7 @@ impl Work<'_> {
     fn attempt(&self, plan: &Plan, aim: Aim, reporter: &mut Reporter<'_>) -> Result<Attempt> {
         let start = Start { seed: self.options.seed, mean: self.mean, measured: self.measured };
         let mut session = Session::new(self.engine, plan, &self.sampler, self.options.loss, start);
-        let mut search = Search::new(aim);
+        let mut search = Search::new(aim, self.measured);
         let main = Schedule::main(plan.steps);
         if let ControlFlow::Break(shortfall_db) = run(&mut session, self.engine, main, &mut search, reporter)?
         {

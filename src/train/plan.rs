@@ -39,28 +39,33 @@ const ENOUGH_BATCH: usize = 1 << 13;
 const MOST_BATCH: usize = 1 << 17;
 
 impl Plan {
-    /// A plan for a file of about `bytes`.
-    pub(super) fn new(shape: [usize; 3], bytes: f64, options: &CompressOptions) -> Self {
+    /// A plan for a file of about `bytes`; every growth of a model that was found too small also halves the steps
+    /// that its features are rounded to.
+    pub(super) fn new(shape: [usize; 3], bytes: f64, growth: usize, options: &CompressOptions) -> Self {
         let chosen = options.model.unwrap_or_else(|| model_for(shape, bytes, options.preset));
         let grid = HashGrid::new(chosen.hash_grid, shape);
         let model = Model::new(Encoding::HashGrid(grid), chosen.width, chosen.hidden_layers);
         let voxels = shape.iter().product::<usize>() as f64;
         let (epochs, least_steps, most_samples) = match options.preset {
-            Preset::Fast => (12.0, 2_500.0, 4e8),
-            Preset::Balanced => (60.0, 6_000.0, 1.5e9),
-            Preset::Best => (200.0, 20_000.0, 8e9),
+            Preset::Fast => (12.0, 2_500.0, 2e8),
+            Preset::Balanced => (60.0, 6_000.0, 3e8),
+            Preset::Best => (200.0, 20_000.0, 2e9),
         };
         let samples = f64::min(epochs * voxels, most_samples);
         // A step of Adam touches every parameter: its share of the time stays small when batches grow with the model.
         // But many steps do more than large batches.
-        let for_adam = (model.parameter_count() / 24).next_power_of_two().clamp(LEAST_BATCH, MOST_BATCH);
+        let for_adam = (model.parameter_count() / 24).next_power_of_two().min(MOST_BATCH);
         let for_steps = ((samples / least_steps) as usize).next_power_of_two();
-        let batch =
-            for_adam.min(for_steps).max(LEAST_BATCH.min((voxels as usize).next_power_of_two().max(256)));
+        let least = (voxels as usize / 16).next_power_of_two().clamp(LEAST_BATCH, ENOUGH_BATCH);
+        let batch = for_adam.min(for_steps).max(least);
         let steps = (samples / batch as f64).max(least_steps);
         Self {
             model,
-            rounding: RoundingSteps { features: 0.05, weights: 1.0 / 64.0, biases: 1.0 / 256.0 },
+            rounding: RoundingSteps {
+                features: 0.05 * 0.5f32.powi(growth as i32),
+                weights: 1.0 / 64.0,
+                biases: 1.0 / 256.0,
+            },
             batch,
             steps: steps as u64,
             correction_steps: (steps * 0.3) as u64,
@@ -109,7 +114,7 @@ mod tests {
         for (shape, bytes) in
             [([103, 94, 161], 30_000.0), ([256, 256, 128], 80_000.0), ([512, 512, 275], 2e6)]
         {
-            let plan = Plan::new(shape, bytes, &CompressOptions::default());
+            let plan = Plan::new(shape, bytes, 0, &CompressOptions::default());
             let per_byte = plan.model.parameter_count() as f64 / bytes;
             assert!((3.0..14.0).contains(&per_byte), "{per_byte} parameters a byte for {shape:?}");
         }
@@ -118,7 +123,7 @@ mod tests {
     #[test]
     fn tiny_and_flat_volumes_get_a_model() {
         for shape in [[1, 1, 1], [2, 1, 1], [64, 64, 1], [1, 1, 500]] {
-            let plan = Plan::new(shape, 100.0, &CompressOptions::default());
+            let plan = Plan::new(shape, 100.0, 0, &CompressOptions::default());
             assert!(plan.model.parameter_count() > 0 && plan.steps >= 1000);
         }
     }

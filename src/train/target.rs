@@ -32,11 +32,11 @@ impl Aim {
         }
     }
 
-    /// The figure that the target is about, larger being better.
+    /// How near a result is to the target, larger being nearer: dB, or minus the bytes that it is off.
     pub(super) fn figure(&self, candidate: &Compressed) -> f64 {
         match self {
             Aim::Psnr { .. } => candidate.distortion.psnr,
-            Aim::Bytes { .. } => -(candidate.bytes.len() as f64),
+            Aim::Bytes { budget } => -(candidate.bytes.len() as f64 - *budget as f64).abs(),
         }
     }
 
@@ -58,7 +58,7 @@ impl Aim {
             }
             Aim::Bytes { budget } => {
                 format!(
-                    "this volume cannot be brought into {LEAST_SHARE} to 1 of {budget} bytes; the nearest was {} bytes",
+                    "this volume cannot be brought to 97 to 100 % of {budget} bytes; the nearest was {} bytes off",
                     -best
                 )
             }
@@ -87,6 +87,8 @@ impl Verdict {
 
 /// Price of a bit at the start, in units of the target's mean squared error: a typical slope of rate and distortion.
 const FIRST_PRICE: f64 = 2.0;
+/// Volumes of fewer measurements begin with a lower price.
+const DEAR_BELOW: f64 = 20_000.0;
 /// Below this share of the first price a bit is as good as free; above the other one nothing is left to price.
 const LEAST_PRICE: f64 = 0.01;
 const MOST_PRICE: f64 = 1e4;
@@ -102,6 +104,8 @@ const MAX_MOVE: f64 = 1.0;
 /// The search for the price that meets the target.
 pub(super) struct Search {
     aim: Aim,
+    /// The first price, in units of the mean squared error aimed at.
+    first_price: f64,
     /// Price in mean squared error (of values scaled to 0..1) for a bit a voxel; `None` before the first error is known.
     price: Option<f64>,
     /// The first price.
@@ -111,13 +115,15 @@ pub(super) struct Search {
 }
 
 impl Search {
-    pub(super) fn new(aim: Aim) -> Self {
+    /// A search for a volume of so many measurements. In a tiny one bits are dear a voxel whatever they do.
+    pub(super) fn new(aim: Aim, measured: usize) -> Self {
+        let first_price = FIRST_PRICE * (measured as f64 / DEAR_BELOW).min(1.0);
         let price = match aim {
-            Aim::Psnr { target } => Some(FIRST_PRICE * 10f64.powf(-target / 10.0)),
+            Aim::Psnr { target } => Some(first_price * 10f64.powf(-target / 10.0)),
             Aim::Bytes { .. } => None,
         };
         let first = price.unwrap_or(0.0);
-        Self { aim, price, first, overhead: 400.0 }
+        Self { aim, first_price, price, first, overhead: 400.0 }
     }
 
     /// The price now.
@@ -132,7 +138,7 @@ impl Search {
     /// Sets the price a size target begins with, from the error that training has reached without one.
     pub(super) fn begin(&mut self, mean_error: f64) {
         if self.price.is_none() {
-            self.first = FIRST_PRICE * mean_error;
+            self.first = self.first_price * mean_error;
             self.price = Some(self.first);
         }
     }
@@ -144,8 +150,16 @@ impl Search {
         self.set(price * (share.ln() * FOLLOW / -TYPICAL_BYTES).clamp(-MAX_FOLLOW, MAX_FOLLOW).exp());
     }
 
+    /// A size target's first price comes from an early error, far above the last one.
+    fn least_share(&self) -> f64 {
+        match self.aim {
+            Aim::Psnr { .. } => LEAST_PRICE,
+            Aim::Bytes { .. } => LEAST_PRICE * LEAST_PRICE * LEAST_PRICE,
+        }
+    }
+
     fn set(&mut self, price: f64) {
-        self.price = Some(price.clamp(self.first * LEAST_PRICE * 0.5, self.first * MOST_PRICE));
+        self.price = Some(price.clamp(self.first * self.least_share() * 0.5, self.first * MOST_PRICE));
     }
 
     /// How far a PSNR is below the target.
@@ -166,7 +180,7 @@ impl Search {
                 if (0.0..=NEAR_DB).contains(&above) || psnr.is_infinite() {
                     return Verdict::Met;
                 }
-                if above < 0.0 && self.price() < LEAST_PRICE * self.first {
+                if above < 0.0 && self.price() < self.least_share() * self.first {
                     return Verdict::TooSmall { shortfall_db: -above };
                 }
                 self.correct((above - AIM_DB) / -TYPICAL_DB);
@@ -177,7 +191,7 @@ impl Search {
                 if (NEAR_SHARE..=1.0).contains(&share) {
                     return Verdict::Met;
                 }
-                if share < LEAST_SHARE && self.price() < LEAST_PRICE * self.first {
+                if share < LEAST_SHARE && self.price() < self.least_share() * self.first {
                     return Verdict::TooSmall { shortfall_db: 1.0 };
                 }
                 self.correct((share / AIM_SHARE).ln() / -TYPICAL_BYTES);
