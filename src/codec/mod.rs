@@ -5,5 +5,5 @@ mod parameters;
 mod range_coder;
 
 pub(crate) use bit_model::BitModel;
-pub(crate) use parameters::{decode_group, encode_group};
+pub(crate) use parameters::{MAX_INTEGER, decode_group, encode_group};
 pub(crate) use range_coder::{RangeDecoder, RangeEncoder};

@@ -7,8 +7,10 @@
 use super::{BitModel, RangeDecoder, RangeEncoder};
 use crate::field::{GroupKind, ParameterGroup};
 
-/// Largest exponent: |q| < 2^24, exact in f32.
+/// Exponents are below this: |q| is exact in f32.
 const MAX_EXPONENT: usize = 24;
+/// The largest magnitude that is coded.
+pub(crate) const MAX_INTEGER: i32 = (1 << MAX_EXPONENT) - 2;
 /// Neighbourhood classes.
 const CONTEXTS: usize = 8;
 /// Exponents whose bits below the leading one have models; larger ones' lower bits are nearly uniform.

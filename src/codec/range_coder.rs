@@ -9,7 +9,7 @@ const RENORMALISE_BELOW: u32 = 1 << 24;
 
 /// The part of the range that stands for 0.
 fn split(range: u32, probability_of_zero: u32) -> u32 {
-    (u64::from(range) * u64::from(probability_of_zero) >> PROBABILITY_BITS) as u32
+    ((u64::from(range) * u64::from(probability_of_zero)) >> PROBABILITY_BITS) as u32
 }
 
 /// Writes decisions.

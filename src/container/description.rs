@@ -157,6 +157,11 @@ impl Description {
         if range.is_some_and(|(low, high)| !(low.is_finite() && high.is_finite() && low <= high)) {
             return Err(format!("a range from {low} to {high} is none"));
         }
+        let (least, most) = sample_type.limits();
+        let fits = |v: f64| v >= least && v <= most && (!sample_type.is_integer() || v.fract() == 0.0);
+        if range.is_some_and(|(low, high)| !fits(low) || !fits(high)) {
+            return Err(format!("a range from {low} to {high} does not fit {sample_type}"));
+        }
         let name = fields.text("name")?;
         let unit = fields.text("unit")?;
         fields.end()?;

@@ -1,7 +1,7 @@
 //! Sections MODL and PARM: the model's architecture, its rounding steps, its coded parameters.
 
 use super::bytes::Fields;
-use crate::codec::{decode_group, encode_group};
+use crate::codec::{MAX_INTEGER, decode_group, encode_group};
 use crate::field::{Encoding, Field, Mlp, Model, ParameterGroup};
 use rayon::prelude::*;
 
@@ -151,5 +151,7 @@ impl StoredModel {
 
 /// A group's values in units of its step.
 fn integers(field: &Field, group: &ParameterGroup, step: f32) -> Vec<i32> {
-    field.parameters[group.range.clone()].iter().map(|v| (v / step).round_ties_even() as i32).collect()
+    // A run that diverged must not end the process: what it gives is measured, and found bad, like any other result.
+    let integer = |v: &f32| ((v / step).round_ties_even() as i32).clamp(-MAX_INTEGER, MAX_INTEGER);
+    field.parameters[group.range.clone()].iter().map(integer).collect()
 }

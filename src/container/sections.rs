@@ -72,6 +72,9 @@ impl<'a> SectionReader<'a> {
         let version = u16::from_le_bytes([header[8], header[9]]);
         let count = u16::from_le_bytes([header[10], header[11]]);
         let checksum = u32::from_le_bytes([header[12], header[13], header[14], header[15]]);
+        if version == 0 {
+            return Err(header_error("format version 0 is none".into()));
+        }
         if version > FORMAT_VERSION {
             // Told before the checksum is compared: a later version may lay its table out otherwise.
             return Err(header_error(format!(

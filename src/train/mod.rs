@@ -59,6 +59,11 @@ pub fn compress(
     if range.is_none_or(|(low, high)| low == high) {
         return writer.constant();
     }
+    if range.is_some_and(|(low, high)| !(high - low).is_finite()) {
+        return Err(Error::Options(
+            "the volume's range is beyond what a float64 can hold; scale it down".into(),
+        ));
+    }
     let scale = ValueScale::new(range, volume.sample_type());
     let sampler = VoxelSampler::new(volume, mask.as_ref(), scale, options.seed);
     let measured = volume.len() - mask.as_ref().map_or(0, Mask::masked);

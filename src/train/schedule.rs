@@ -96,10 +96,11 @@ pub(super) fn run(
         if search.wants_size() && charged == 1.0 && done < SETTLE_FROM && step % look_every == 0 {
             search.follow_size(session.stored_on(engine).stream_bytes());
         }
-        if main && step == doubt {
-            if let Some(shortfall) = search.shortfall(psnr + MOST_GAIN_BY_FALL_DB) {
-                return Ok(ControlFlow::Break(shortfall));
-            }
+        if main
+            && step == doubt
+            && let Some(shortfall) = search.shortfall(psnr + MOST_GAIN_BY_FALL_DB)
+        {
+            return Ok(ControlFlow::Break(shortfall));
         }
     }
     Ok(ControlFlow::Continue(()))

@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         let (sampler, batch, drawn) = (self.sampler, &mut self.batch, self.drawn);
         engine.run(&mut || sampler.draw(drawn, batch));
         self.drawn += self.batch.positions.len() as u64;
-        if self.done % REFRESH == 0 {
+        if self.done.is_multiple_of(REFRESH) {
             self.refresh();
         }
         self.done += 1;

@@ -22,8 +22,7 @@ impl Kernel for Stretch<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Some((sum, others)) = sum_into_first(self.gradients) else { return };
-        drop(others);
+        let Some(sum) = sum_into_first(self.gradients) else { return };
         let n = sum.len();
         let (masters, first) = (&mut self.masters[..n], &mut self.first[..n]);
         let (second, parameters) = (&mut self.second[..n], &mut self.parameters[..n]);
@@ -52,15 +51,14 @@ impl Kernel for Stretch<'_> {
 
 /// Adds every thread's gradient into the first one's and clears the others.
 #[inline(always)]
-fn sum_into_first<'a>(gradients: Vec<&'a mut [f32]>) -> Option<(&'a mut [f32], Vec<&'a mut [f32]>)> {
+fn sum_into_first(gradients: Vec<&mut [f32]>) -> Option<&mut [f32]> {
     let mut gradients = gradients.into_iter();
     let sum = gradients.next()?;
-    let mut others: Vec<_> = gradients.collect();
-    for other in &mut others {
+    for other in gradients {
         for (sum, g) in sum.iter_mut().zip(other.iter_mut()) {
             *sum += *g;
             *g = 0.0;
         }
     }
-    Some((sum, others))
+    Some(sum)
 }

@@ -49,8 +49,8 @@ pub(super) fn product<S: Simd>(
     let task = Task { depth, a, b, b_stride, c: c.as_mut_ptr(), c_stride, finish };
     let mut column = 0;
     // The widest tile that leaves registers for its operands: 6 x 4 vectors of 32, or 6 x 2 of 16.
-    // SAFETY (all calls): the asserts above bound every row, column and depth index that a tile touches.
     while S::LANES == 16 && column + 64 <= columns {
+        // SAFETY: the asserts above bound every row, column and depth index that a tile touches.
         unsafe { column_block::<S, 6, 4>(&task, rows, column) };
         column += 64;
     }
@@ -106,23 +106,22 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(task: &Task<'_>, row: us
         let mut b = task.b.as_ptr().add(column);
         for _ in 0..task.depth {
             let mut from_b = [S::splat(0.0); V];
-            for v in 0..V {
-                from_b[v] = S::load(b.add(v * S::LANES));
+            for (v, from_b) in from_b.iter_mut().enumerate() {
+                *from_b = S::load(b.add(v * S::LANES));
             }
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let from_a = S::splat(*a.add(r * task.a.row_stride));
-                for v in 0..V {
-                    sums[r][v] = S::mul_add(from_a, from_b[v], sums[r][v]);
+                for (sum, from_b) in sums.iter_mut().zip(from_b) {
+                    *sum = S::mul_add(from_a, from_b, *sum);
                 }
             }
             a = a.wrapping_add(task.a.k_stride);
             b = b.wrapping_add(task.b_stride);
         }
-        for r in 0..R {
+        for (r, sums) in sums.into_iter().enumerate() {
             let at = (row + r) * task.c_stride + column;
-            for v in 0..V {
+            for (v, sum) in sums.into_iter().enumerate() {
                 let offset = at + v * S::LANES;
-                let sum = sums[r][v];
                 let result = match task.finish {
                     Finish::BiasRelu(bias) => {
                         S::relu(S::add(sum, S::load(bias.as_ptr().add(column + v * S::LANES))))

@@ -76,12 +76,11 @@ impl LevelCorners {
             }
             let weights = &mut self.weights[corner];
             for s in 0..TILE {
-                let mut weight = 1.0;
-                for axis in 0..3 {
+                let share = |axis: usize| {
                     let f = fraction[axis][s];
-                    weight *= if corner >> axis & 1 == 1 { f } else { 1.0 - f };
-                }
-                weights[s] = weight;
+                    if corner >> axis & 1 == 1 { f } else { 1.0 - f }
+                };
+                weights[s] = share(0) * share(1) * share(2);
             }
         }
     }

@@ -38,7 +38,7 @@ impl Mlp {
 
     /// Checks the sizes; the error says which one is out of its range.
     pub fn check(&self) -> Result<(), String> {
-        if self.width == 0 || self.width % 16 != 0 || self.width > Self::MAX_WIDTH {
+        if self.width == 0 || !self.width.is_multiple_of(16) || self.width > Self::MAX_WIDTH {
             return Err(format!(
                 "a network's width is a multiple of 16 up to {}, not {}",
                 Self::MAX_WIDTH,

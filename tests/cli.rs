@@ -1,0 +1,143 @@
+//! The command from outside: what a user types, sees and finds on disk.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn neuvol(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neuvol"));
+    command.args(arguments).args(["--threads", "2"]).current_dir(folder).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stdout)))
+}
+
+/// 40 x 30 x 20 samples of waves, uint8.
+fn raw(folder: &Path) -> Vec<u8> {
+    let samples: Vec<u8> = (0..40 * 30 * 20)
+        .map(|i| {
+            let [x, y, z] = [i % 40, i / 40 % 30, i / 1200].map(f64::from);
+            (120.0 + 70.0 * (0.2 * x).sin() + 60.0 * (0.25 * y).cos() * (0.3 * z).sin()) as u8
+        })
+        .collect();
+    std::fs::write(folder.join("waves.raw"), &samples).unwrap();
+    samples
+}
+
+const RAW: [&str; 4] = ["--dims", "40x30x20", "--type", "uint8"];
+
+#[test]
+fn compress_info_decompress_compare_sample_slice() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let samples = raw(folder);
+    let compressed =
+        [&["compress", "waves.raw", "--psnr", "36", "--preset", "fast", "--json"], &RAW[..]].concat();
+    let report = json(&neuvol(folder, &compressed));
+    let psnr = report["achieved"]["psnr_db"].as_f64().unwrap();
+    assert!((36.0..=37.0).contains(&psnr), "{psnr}");
+    let size = std::fs::metadata(folder.join("waves.nvol")).unwrap().len();
+    assert_eq!(report["file_bytes"].as_u64(), Some(size));
+    assert!((report["ratio"].as_f64().unwrap() - 24_000.0 / size as f64).abs() < 1e-9);
+
+    let info = json(&neuvol(folder, &["info", "waves.nvol", "--json"]));
+    assert_eq!(info["dims"], serde_json::json!([40, 30, 20]));
+    assert_eq!(info["type"], "uint8");
+    assert!((info["psnr_db"].as_f64().unwrap() - psnr).abs() < 1e-9);
+    let shown = text(&neuvol(folder, &["info", "waves.nvol"]).stdout);
+    assert!(shown.contains("40 x 30 x 20") && shown.contains("hash-grid"), "{shown}");
+
+    for name in ["back.raw", "back.vti", "back.nii.gz", "back.nrrd"] {
+        let output = neuvol(folder, &["decompress", "waves.nvol", "-o", name]);
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let compare = [&["compare", "waves.raw", name, "--json"], &RAW[..]].concat();
+        let compared = json(&neuvol(folder, &compare));
+        assert!((compared["psnr_db"].as_f64().unwrap() - psnr).abs() < 1e-9, "{name}: {compared}");
+    }
+    let compare = [&["compare", "waves.raw", "waves.nvol", "--json"], &RAW[..]].concat();
+    assert!((json(&neuvol(folder, &compare))["psnr_db"].as_f64().unwrap() - psnr).abs() < 1e-9);
+
+    let decoded = std::fs::read(folder.join("back.raw")).unwrap();
+    let worst = samples.iter().zip(&decoded).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+    assert_eq!(report["achieved"]["max_error"].as_f64(), Some(f64::from(worst)));
+
+    let output = neuvol(folder, &["sample", "waves.nvol", "3", "4", "5", "39", "29", "19"]);
+    let lines = text(&output.stdout);
+    let values: Vec<f64> =
+        lines.lines().map(|l| l.split(' ').next_back().unwrap().parse().unwrap()).collect();
+    let at = |x: usize, y: usize, z: usize| f64::from(decoded[x + 40 * (y + 30 * z)]);
+    assert_eq!(values, [at(3, 4, 5), at(39, 29, 19)], "{lines}");
+    std::fs::write(folder.join("points.csv"), "3,4,5\n\n39 29 19\n").unwrap();
+    let from_file =
+        json(&neuvol(folder, &["sample", "waves.nvol", "--points", "points.csv", "--world", "--json"]));
+    assert_eq!(from_file["values"], serde_json::json!([at(3, 4, 5), at(39, 29, 19)]));
+
+    assert!(neuvol(folder, &["slice", "waves.nvol", "--axis", "y", "-o", "y.png"]).status.success());
+    assert!(std::fs::read(folder.join("y.png")).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn failures_have_sentences_and_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder);
+    std::fs::write(folder.join("not.nvol"), b"something else").unwrap();
+    let size = [&["compress", "waves.raw", "--size", "90"], &RAW[..]].concat();
+    let two = [&["compress", "waves.raw", "--size", "9k", "--psnr", "40"], &RAW[..]].concat();
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["info", "missing.nvol"], 1, "missing.nvol"),
+        (&["info", "not.nvol"], 1, "not a .nvol file"),
+        (&["compress", "waves.raw"], 2, "--dims"),
+        (&["compress", "waves.raw", "--dims", "40x30x21", "--type", "uint8"], 1, "24000"),
+        (&size, 3, "cannot be brought"),
+        (&two, 2, "cannot be used with"),
+        (&["sample", "not.nvol", "1", "2"], 2, "2 numbers"),
+        (&["decompress"], 2, "Usage"),
+    ];
+    for (arguments, code, sentence) in cases {
+        let output = neuvol(folder, arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(sentence), "{arguments:?}: {said}");
+    }
+    assert!(!folder.join("waves.nvol").exists(), "a failed compression writes nothing");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing_half_written_and_the_old_file_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder);
+    std::fs::write(folder.join("waves.nvol"), b"older").unwrap();
+    let mut arguments = vec!["compress", "waves.raw", "--preset", "best", "--psnr", "44"];
+    arguments.extend(RAW);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neuvol"));
+    command.args(arguments).current_dir(folder).stderr(Stdio::piped()).stdout(Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("nothing was written"));
+    assert_eq!(std::fs::read(folder.join("waves.nvol")).unwrap(), b"older");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "no temporary file is left");
+}
+
+#[test]
+fn every_command_has_help() {
+    let folder = std::env::temp_dir();
+    let overview = text(&neuvol(&folder, &["--help"]).stdout);
+    assert!(overview.contains("Exit codes") && overview.contains("130"), "{overview}");
+    for command in ["compress", "decompress", "info", "compare", "sample", "slice", "demo"] {
+        assert!(overview.contains(command));
+        let help = neuvol(&folder, &[command, "--help"]);
+        assert!(help.status.success() && text(&help.stdout).contains("Usage"), "{command}");
+    }
+}

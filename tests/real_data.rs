@@ -1,0 +1,79 @@
+//! Real volumes from the folder `NEUVOL_DATA`: the figures that the README promises. Loudly skipped without it.
+
+use neuvol::io::OpenOptions;
+use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::volume::SampleType;
+use neuvol::{Error, NeuralVolume, Region, Volume};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+fn data(path: &str) -> Option<PathBuf> {
+    match std::env::var_os("NEUVOL_DATA") {
+        Some(folder) => Some(PathBuf::from(folder).join(path)),
+        None => {
+            eprintln!("SKIPPED: NEUVOL_DATA is not set, {path} is not tested");
+            None
+        }
+    }
+}
+
+fn raw(name: &str, dims: [usize; 3]) -> Option<Volume> {
+    let path = data(&format!("volumes/{name}.raw"))?;
+    let options =
+        OpenOptions { dims: Some(dims), sample_type: Some(SampleType::U8), ..OpenOptions::default() };
+    Some(neuvol::io::open(&path, &options).unwrap())
+}
+
+/// Compresses, saves, opens, decodes, and holds what was promised against what came back.
+fn through_a_file(volume: &Volume, psnr: f64, preset: Preset) -> (f64, f64) {
+    let options = CompressOptions { target: Target::Psnr(psnr), preset, ..CompressOptions::default() };
+    let compressed = compress(volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("volume.nvol");
+    compressed.save(&path).unwrap();
+    let neural = NeuralVolume::open(&path).unwrap();
+    let decoded = neural.read_region(Region::whole(volume.shape()), 1).unwrap();
+    let distortion = neuvol::metrics::compare(volume, &decoded).unwrap();
+    assert_eq!(distortion, compressed.distortion);
+    assert!((psnr..=psnr + 1.0).contains(&distortion.psnr), "{}", distortion.psnr);
+    eprintln!("{:.2} dB at {:.1}:1, {}", distortion.psnr, neural.ratio_f32(), neural.model_summary());
+    (distortion.psnr, neural.ratio_f32())
+}
+
+#[test]
+fn tooth_at_39_9_db_is_140_times_smaller() {
+    let Some(volume) = raw("tooth", [103, 94, 161]) else { return };
+    let (_, ratio) = through_a_file(&volume, 39.9, Preset::Balanced);
+    assert!(ratio >= 140.0, "{ratio}");
+}
+
+#[test]
+fn engine_at_40_db_is_270_times_smaller() {
+    let Some(volume) = raw("engine", [256, 256, 128]) else { return };
+    let (_, ratio) = through_a_file(&volume, 40.0, Preset::Fast);
+    assert!(ratio >= 270.0, "{ratio}");
+}
+
+#[test]
+fn a_series_with_a_missing_slice_is_refused_with_its_position() {
+    let Some(folder) = data("dicom_mr_t2_gap") else { return };
+    let Err(Error::Format { what, .. }) = neuvol::io::open(&folder, &OpenOptions::default()) else {
+        panic!("a series with a gap is no volume")
+    };
+    for part in ["51.06 mm", "56.06 mm", "5.00 mm", "2.50 mm"] {
+        assert!(what.contains(part), "{what}");
+    }
+}
+
+#[test]
+fn a_series_keeps_its_geometry_and_no_patient() {
+    let Some(folder) = data("dicom_ct_chest") else { return };
+    if std::env::var_os("NEUVOL_FULL").is_none() {
+        eprintln!("SKIPPED: the whole chest CT runs with `cargo xtask test --full`");
+        return;
+    }
+    let volume = neuvol::io::open(&folder, &OpenOptions::default()).unwrap();
+    assert_eq!((volume.shape(), volume.sample_type()), ([512, 512, 275], SampleType::I16));
+    let (_, ratio) = through_a_file(&volume, 40.0, Preset::Fast);
+    assert!(ratio > 100.0, "{ratio}");
+}
