@@ -93,8 +93,13 @@ pub fn compress(
         last_parameters = parameters;
         log::info!("model of {parameters} parameters, {} steps of {}", plan.steps, plan.batch);
         let mut reporter = Reporter::new(&mut observe, growth, plan.steps);
-        match work.attempt(&plan, aim, &mut reporter)? {
+        match work.attempt(&plan, aim, unchanged == 0 && growth < MAX_GROWTHS, &mut reporter)? {
             Attempt::Met(compressed) => return Ok(*compressed),
+            Attempt::TooLarge { nearest } => {
+                best = best.max(nearest);
+                bytes *= 0.5;
+                log::info!("the model is too large");
+            }
             Attempt::TooSmall { shortfall_db, best: reached } => {
                 best = best.max(reached);
                 bytes *= if shortfall_db > 1.5 { 4.0 } else { 2.0 };
@@ -125,27 +130,36 @@ enum Attempt {
         shortfall_db: f64,
         best: f64,
     },
+    /// It is over the budget whatever a bit costs; how far, as a negative number of bytes.
+    TooLarge {
+        nearest: f64,
+    },
 }
 
 impl Work<'_> {
     /// Trains one model and corrects the price of a bit until the target is met.
-    fn attempt(&self, plan: &Plan, aim: Aim, reporter: &mut Reporter<'_>) -> Result<Attempt> {
+    fn attempt(&self, plan: &Plan, aim: Aim, may_grow: bool, reporter: &mut Reporter<'_>) -> Result<Attempt> {
         let start = Start { seed: self.options.seed, mean: self.mean, measured: self.measured };
         let mut session = Session::new(self.engine, plan, &self.sampler, self.options.loss, start);
         let mut search = Search::new(aim, self.measured);
-        let main = Schedule::main(plan.steps);
+        let main = Schedule::main(plan.steps, may_grow);
         if let ControlFlow::Break(shortfall_db) = run(&mut session, self.engine, main, &mut search, reporter)?
         {
             return Ok(Attempt::TooSmall { shortfall_db, best: f64::NEG_INFINITY });
         }
         let mut best: Option<Compressed> = None;
         let mut reached = f64::NEG_INFINITY;
+        let mut over_budget = false;
         for correction in 0..=MAX_CORRECTIONS {
             reporter.measuring()?;
             let candidate = self.writer.write(&session)?;
             let charged = search.price();
             let verdict = search.judge(&candidate);
             reached = reached.max(aim.figure(&candidate));
+            over_budget = aim.is_over_budget(&candidate);
+            if over_budget && search.overhead_exceeds_budget() {
+                return Err(Error::Target(aim.cannot(reached)));
+            }
             log::info!(
                 "{:.2} dB, {} bytes at a price of {:.3e}: {verdict:?}",
                 candidate.distortion.psnr,
@@ -155,7 +169,7 @@ impl Work<'_> {
             if verdict.is_met() && best.as_ref().is_none_or(|b| aim.prefers(&candidate, b)) {
                 best = Some(candidate);
             }
-            let tries_left = correction < MAX_CORRECTIONS;
+            let tries_left = correction < MAX_CORRECTIONS && !(over_budget && search.is_exhausted());
             match verdict {
                 Verdict::Met => break,
                 Verdict::TooSmall { shortfall_db } if best.is_none() => {
@@ -173,6 +187,7 @@ impl Work<'_> {
         }
         match best {
             Some(compressed) => Ok(Attempt::Met(Box::new(compressed))),
+            None if over_budget => Ok(Attempt::TooLarge { nearest: reached }),
             None => Ok(Attempt::TooSmall { shortfall_db: 1.0, best: reached }),
         }
     }

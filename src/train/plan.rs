@@ -1,6 +1,6 @@
 //! The model's size from the budget, and how long it is trained.
 
-use super::options::{CompressOptions, ModelOptions, Preset};
+use super::options::{CompressOptions, ModelOptions, Preset, Target};
 use super::session::RoundingSteps;
 use crate::field::encoding::{HashGrid, HashGridShape};
 use crate::field::{Encoding, Model};
@@ -20,6 +20,9 @@ pub(super) struct Plan {
 
 /// Parameters for each byte of the budget: most features end as zeros, and a bit and a half is what one then costs.
 const PARAMETERS_A_BYTE: f64 = 6.0;
+
+/// More parameters than these a voxel do not help any volume.
+const MOST_PARAMETERS_A_VOXEL: f64 = 6.0;
 
 /// Features of an entry (the paper: 4 to 8 work best at a fixed number of parameters).
 const FEATURES: usize = 4;
@@ -61,11 +64,7 @@ impl Plan {
         let steps = (samples / batch as f64).max(least_steps);
         Self {
             model,
-            rounding: RoundingSteps {
-                features: 0.05 * 0.5f32.powi(growth as i32),
-                weights: 1.0 / 64.0,
-                biases: 1.0 / 256.0,
-            },
+            rounding: rounding(growth, options.target),
             batch,
             steps: steps as u64,
             correction_steps: (steps * 0.3) as u64,
@@ -73,11 +72,26 @@ impl Plan {
     }
 }
 
+/// Steps that the parameters are rounded to: fine enough for the quality asked for, halved with every growth.
+fn rounding(growth: usize, target: Target) -> RoundingSteps {
+    // Up to here the coarse steps cost nothing that training does not make good.
+    const COARSE_DB: f64 = 42.0;
+    let finer = match target {
+        Target::Psnr(db) => 10f64.powf(-(db - COARSE_DB).max(0.0) / 20.0) as f32,
+        Target::Ratio(_) | Target::Size(_) => 1.0,
+    };
+    RoundingSteps {
+        features: 0.05 * finer * 0.5f32.powi(growth as i32),
+        weights: finer / 64.0,
+        biases: finer / 256.0,
+    }
+}
+
 /// The model whose coded parameters come to about `bytes`.
 fn model_for(shape: [usize; 3], bytes: f64, preset: Preset) -> ModelOptions {
     let longest = shape.into_iter().max().unwrap_or(1).saturating_sub(1).max(1) as f64;
-    let wanted = bytes * PARAMETERS_A_BYTE;
     let voxels = shape.iter().product::<usize>() as f64;
+    let wanted = (bytes * PARAMETERS_A_BYTE).min(MOST_PARAMETERS_A_VOXEL * voxels);
     // A grid finer than its parameters can fill only collides; one that could hold every voxel may be that fine.
     let share = (wanted / FEATURES as f64 / voxels).cbrt().clamp(0.05, 1.0);
     let finest = (longest / VOXELS_A_CELL).max(longest * share).min(longest).max(1.0);

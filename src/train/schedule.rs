@@ -25,17 +25,19 @@ pub(super) struct Schedule {
     height: f64,
     /// Share of the run before the rates fall.
     plateau: f64,
+    /// Whether a larger model can be tried when this one is found too small halfway.
+    may_give_up: bool,
 }
 
 impl Schedule {
     /// The main run: warm-up, a plateau for half of it, exponential decay.
-    pub(super) fn main(steps: u64) -> Self {
-        Self { stage: Stage::Training, steps, height: 1.0, plateau: 0.5 }
+    pub(super) fn main(steps: u64, may_give_up: bool) -> Self {
+        Self { stage: Stage::Training, steps, height: 1.0, plateau: 0.5, may_give_up }
     }
 
     /// A correction: restarted at a lower height, falling for longer.
     pub(super) fn correction(steps: u64) -> Self {
-        Self { stage: Stage::Correcting, steps, height: 0.3, plateau: 0.3 }
+        Self { stage: Stage::Correcting, steps, height: 0.3, plateau: 0.3, may_give_up: false }
     }
 
     /// How far the learning rates have come on their way down, 0 to 1.
@@ -65,8 +67,6 @@ const LOOKS: u64 = 40;
 const SETTLE_FROM: f64 = 0.95;
 /// After this share of the main run it is clear whether the model is far too small.
 const DOUBT_AT: f64 = 0.5;
-/// What falling learning rates gain at most.
-const MOST_GAIN_BY_FALL_DB: f64 = 4.0;
 /// The mean error looks back over about this many steps.
 const MEMORY: f64 = 40.0;
 
@@ -98,7 +98,8 @@ pub(super) fn run(
         }
         if main
             && step == doubt
-            && let Some(shortfall) = search.shortfall(psnr + MOST_GAIN_BY_FALL_DB)
+            && schedule.may_give_up
+            && let Some(shortfall) = search.shortfall(psnr)
         {
             return Ok(ControlFlow::Break(shortfall));
         }

@@ -15,6 +15,9 @@ pub(super) enum Aim {
 /// Results this far above a PSNR target are done; up to [`WINDOW_DB`] they are taken when nothing better comes.
 const NEAR_DB: f64 = 0.3;
 const WINDOW_DB: f64 = 1.0;
+/// What falling learning rates gain at most, up to this quality.
+const MOST_GAIN_BY_FALL_DB: f64 = 4.0;
+const COARSE_DB: f64 = 42.0;
 /// Where corrections aim, above the target.
 const AIM_DB: f64 = 0.12;
 /// Shares of the byte budget: least that is taken, least that is done, where corrections aim.
@@ -38,6 +41,11 @@ impl Aim {
             Aim::Psnr { .. } => candidate.distortion.psnr,
             Aim::Bytes { budget } => -(candidate.bytes.len() as f64 - *budget as f64).abs(),
         }
+    }
+
+    /// True for a file larger than a size target allows.
+    pub(super) fn is_over_budget(&self, candidate: &Compressed) -> bool {
+        matches!(self, Aim::Bytes { budget } if candidate.bytes.len() as u64 > *budget)
     }
 
     /// Of two results that meet the target: the smaller one, or the better one of a size.
@@ -135,6 +143,16 @@ impl Search {
         matches!(self.aim, Aim::Bytes { .. })
     }
 
+    /// True when header and geometry alone are more than a size target allows.
+    pub(super) fn overhead_exceeds_budget(&self) -> bool {
+        matches!(self.aim, Aim::Bytes { budget } if self.overhead >= budget as f64)
+    }
+
+    /// True when the price has reached its end.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.price() >= 0.9 * MOST_PRICE * self.first
+    }
+
     /// Sets the price a size target begins with, from the error that training has reached without one.
     pub(super) fn begin(&mut self, mean_error: f64) {
         if self.price.is_none() {
@@ -162,12 +180,13 @@ impl Search {
         self.price = Some(price.clamp(self.first * self.least_share() * 0.5, self.first * MOST_PRICE));
     }
 
-    /// How far a PSNR is below the target.
+    /// How far a PSNR seen at high learning rates is below what can still lead to the target.
     pub(super) fn shortfall(&self, psnr: f64) -> Option<f64> {
-        match self.aim {
-            Aim::Psnr { target } if psnr < target => Some(target - psnr),
-            _ => None,
-        }
+        let Aim::Psnr { target } = self.aim else { return None };
+        // The noise of high learning rates hides more of a good fit than of a coarse one.
+        let most_gain = MOST_GAIN_BY_FALL_DB + 0.6 * (target - COARSE_DB).max(0.0);
+        let shortfall = target - psnr - most_gain;
+        (shortfall > 0.0).then_some(shortfall)
     }
 
     /// Judges a result and sets the price for the next run.
