@@ -1,5 +1,7 @@
 //! `cargo bench --bench throughput`: the CPU engine's rates beside the FMA peak measured in the same run.
 //!
+//! `cargo bench --bench throughput -- FILE.nvol` also times opening, the first sample and a whole decode of that file.
+//!
 //! Every figure is the median of several runs, with their range: the machine may be shared.
 
 #![allow(unsafe_code)] // intrinsics of the FMA peak
@@ -8,6 +10,8 @@ use neuvol::engine::cpu::Cpu;
 use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, Update, axis_position};
 use neuvol::field::encoding::{HashGrid, HashGridShape};
 use neuvol::field::{Encoding, Field, Model};
+use neuvol::sample::{Outside, Space};
+use neuvol::{NeuralVolume, Region};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -26,6 +30,40 @@ fn main() {
         points(&engine, &field, peak);
         single(&engine, &field);
     }
+    // Cargo itself passes `--bench`.
+    for path in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {
+        file(&path);
+    }
+}
+
+/// A real file, whole way: what `info`, one sample and a full decode cost a user.
+fn file(path: &str) {
+    let milliseconds = |[median, least, most]: [f64; 3]| {
+        format!("{:.1} ms | {:.1}..{:.1} | |", median * 1e3, least * 1e3, most * 1e3)
+    };
+    let open = || NeuralVolume::open(path).expect("a .nvol file");
+    let opening = timed(|| {
+        black_box(open().info());
+    });
+    let first = timed(|| {
+        let mut value = [0.0];
+        open().sample(&[[1.5; 3]], Space::Index, Outside::Clamp, &mut value).expect("a sample");
+        black_box(value);
+    });
+    let neural = open();
+    let whole = Region::whole(neural.info().shape);
+    let decoding = timed(|| {
+        black_box(neural.read_region(whole, 1).expect("a decode"));
+    });
+    println!("| open and info, {} bytes | {}", neural.file_bytes(), milliseconds(opening));
+    println!("| open and first sample | {}", milliseconds(first));
+    row(
+        &format!("full decode, {}", neural.model_summary()),
+        neural.info().voxels() as usize,
+        decoding,
+        0,
+        1.0,
+    );
 }
 
 /// The model of the paper's system with the table size of the bar: L=5 F=4 T=2^13.
@@ -67,13 +105,11 @@ fn timed(mut run: impl FnMut()) -> [f64; 3] {
 
 fn row(what: &str, count: usize, [median, least, most]: [f64; 3], flops: usize, peak: f64) {
     let rate = |s: f64| count as f64 / s / 1e6;
-    println!(
-        "| {what} | {:.2} M/s | {:.2}..{:.2} | {:.0} % |",
-        rate(median),
-        rate(most),
-        rate(least),
-        100.0 * count as f64 * flops as f64 / median / peak
-    );
+    let share = match flops {
+        0 => String::new(),
+        _ => format!("{:.0} %", 100.0 * count as f64 * flops as f64 / median / peak),
+    };
+    println!("| {what} | {:.2} M/s | {:.2}..{:.2} | {share} |", rate(median), rate(most), rate(least));
 }
 
 fn training(engine: &Cpu, field: &Field, peak: f64) {
@@ -141,40 +177,42 @@ fn fma_peak(threads: usize) -> f64 {
 
 #[cfg(target_arch = "x86_64")]
 fn fma_rate() -> f64 {
+    // Ten chains by name: enough for two FMA ports of latency four or five, and all of them stay in registers.
+    macro_rules! chains {
+        ($splat:ident, $fma:ident, $add:ident, $rounds:expr) => {{
+            let factor = $splat(black_box(0.999));
+            let one = $splat(1.0);
+            let [mut a, mut b, mut c, mut d, mut e] = [one; 5];
+            let [mut f, mut g, mut h, mut i, mut j] = [one; 5];
+            for _ in 0..$rounds {
+                (a, b, c) = ($fma(a, factor, one), $fma(b, factor, one), $fma(c, factor, one));
+                (d, e, f) = ($fma(d, factor, one), $fma(e, factor, one), $fma(f, factor, one));
+                (g, h, i) = ($fma(g, factor, one), $fma(h, factor, one), $fma(i, factor, one));
+                j = $fma(j, factor, one);
+            }
+            [b, c, d, e, f, g, h, i, j].into_iter().fold(a, |sum, x| $add(sum, x))
+        }};
+    }
     #[target_feature(enable = "avx512f")]
     fn wide(rounds: usize) -> f32 {
         use std::arch::x86_64::*;
-        let factor = _mm512_set1_ps(black_box(0.999));
-        let mut sums = [_mm512_set1_ps(1.0); 16];
-        for _ in 0..rounds {
-            for sum in &mut sums {
-                *sum = _mm512_fmadd_ps(*sum, factor, factor);
-            }
-        }
-        sums.iter().map(|&s| _mm512_reduce_add_ps(s)).sum()
+        _mm512_reduce_add_ps(chains!(_mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, rounds))
     }
     #[target_feature(enable = "avx2,fma")]
     fn narrow(rounds: usize) -> f32 {
         use std::arch::x86_64::*;
-        let factor = _mm256_set1_ps(black_box(0.999));
-        let mut sums = [_mm256_set1_ps(1.0); 12];
-        for _ in 0..rounds {
-            for sum in &mut sums {
-                *sum = _mm256_fmadd_ps(*sum, factor, factor);
-            }
-        }
-        sums.iter().map(|&s| _mm_cvtss_f32(_mm256_castps256_ps128(s))).sum()
+        _mm256_cvtss_f32(chains!(_mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, rounds))
     }
-    const ROUNDS: usize = 2_000_000;
+    const ROUNDS: usize = 10_000_000;
     let start = Instant::now();
     let flops = if is_x86_feature_detected!("avx512f") {
         // SAFETY: just asked.
         black_box(unsafe { wide(ROUNDS) });
-        ROUNDS * 16 * 16 * 2
+        ROUNDS * 10 * 16 * 2
     } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         // SAFETY: just asked.
         black_box(unsafe { narrow(ROUNDS) });
-        ROUNDS * 12 * 8 * 2
+        ROUNDS * 10 * 8 * 2
     } else {
         return portable_rate();
     };
