@@ -1,4 +1,28 @@
-//! neuvol: volumes as small neural networks, sampled without decompression.
+//! neuvol: volumes (CT and MR series, simulation fields) as small neural networks, sampled without decompression.
+//!
+//! The way of the data: [`io::open`] reads a [`Volume`]; [`train::compress`] makes a `.nvol` file of it that meets a target;
+//! [`NeuralVolume`] opens that file and answers regions and points.
+//!
+//! ```
+//! use neuvol::engine::cpu::Cpu;
+//! use neuvol::train::{CompressOptions, Preset, Target, compress};
+//! use neuvol::{NeuralVolume, Region, Volume};
+//! use std::{ops::ControlFlow, sync::Arc};
+//!
+//! # fn main() -> neuvol::Result<()> {
+//! // 16 x 16 x 16 samples, x fastest.
+//! let samples: Vec<f32> = (0..4096).map(|i| ((i % 16) as f32 * 0.3).sin() * (i / 256) as f32).collect();
+//! let volume = Volume::new(samples, [16, 16, 16])?;
+//!
+//! let options = CompressOptions { target: Target::Psnr(35.0), preset: Preset::Fast, ..Default::default() };
+//! let compressed = compress(&volume, &options, |_progress| ControlFlow::Continue(()))?;
+//! assert!(compressed.distortion.psnr >= 35.0);
+//!
+//! let neural = NeuralVolume::from_bytes(&compressed.bytes, "in memory", Arc::new(Cpu::new(0)?))?;
+//! let slice = neural.read_region(Region::slice([16, 16, 16], 2, 7), 1)?;
+//! assert_eq!(slice.shape(), [16, 16, 1]);
+//! # Ok(()) }
+//! ```
 
 pub(crate) mod codec;
 pub mod container;
@@ -15,3 +39,8 @@ pub mod volume;
 pub use error::{Error, Result};
 pub use sample::{NeuralVolume, Region};
 pub use volume::Volume;
+
+/// The README's programs compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

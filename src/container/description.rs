@@ -234,7 +234,7 @@ impl Description {
 }
 
 /// A bound for files: positions are f32 and indices are checked against it.
-const MAX_VOXELS: u64 = 1 << 40;
+pub(crate) const MAX_VOXELS: u64 = 1 << 40;
 
 impl Default for Achieved {
     fn default() -> Self {

@@ -8,6 +8,7 @@ mod sections;
 
 pub use bricks::BRICK_EDGE;
 pub(crate) use bricks::MaskBricks;
+pub(crate) use description::MAX_VOXELS;
 pub use description::{Achieved, Description, Preset, TargetKind};
 pub(crate) use model::StoredModel;
 

@@ -17,6 +17,7 @@ pub use candidate::Compressed;
 pub use options::{CompressOptions, DEFAULT_PSNR, ModelOptions, Preset, Target};
 pub use progress::{Progress, Stage};
 
+use crate::container::MAX_VOXELS;
 use crate::engine::Engine;
 use crate::engine::cpu::Cpu;
 use crate::error::{Error, Result};
@@ -52,6 +53,12 @@ pub fn compress(
     mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Compressed> {
     options.check()?;
+    if volume.len() as u64 > MAX_VOXELS || volume.shape().iter().any(|&n| u32::try_from(n).is_err()) {
+        return Err(Error::Options(format!(
+            "a volume of {:?} samples is beyond what a file holds",
+            volume.shape()
+        )));
+    }
     let engine: Arc<dyn Engine> = Arc::new(Cpu::new(options.threads)?);
     let range = volume.range();
     let mask = Mask::of(volume);

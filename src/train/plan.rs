@@ -33,6 +33,9 @@ const GROWTH: f64 = 1.8;
 /// Cells of the coarsest level along the longest axis.
 const COARSEST: f64 = 8.0;
 
+/// No level has more cells along an axis, however long that is.
+const MOST_CELLS: f64 = (1 << 20) as f64;
+
 /// The finest level has a cell for this many voxels along each axis.
 const VOXELS_A_CELL: f64 = 2.0;
 
@@ -94,7 +97,7 @@ fn model_for(shape: [usize; 3], bytes: f64, preset: Preset) -> ModelOptions {
     let wanted = (bytes * PARAMETERS_A_BYTE).min(MOST_PARAMETERS_A_VOXEL * voxels);
     // A grid finer than its parameters can fill only collides; one that could hold every voxel may be that fine.
     let share = (wanted / FEATURES as f64 / voxels).cbrt().clamp(0.05, 1.0);
-    let finest = (longest / VOXELS_A_CELL).max(longest * share).min(longest).max(1.0);
+    let finest = (longest / VOXELS_A_CELL).max(longest * share).min(longest).clamp(1.0, MOST_CELLS);
     let coarsest = COARSEST.min(finest / 2.0).max(1.0);
     let levels = 1 + ((finest / coarsest).ln() / GROWTH.ln()).round().max(0.0) as usize;
     let grid = |table_size: usize| HashGridShape { levels, features: FEATURES, table_size, coarsest, finest };
