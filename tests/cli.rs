@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 fn neuvol(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neuvol"));
-    command.args(arguments).args(["--threads", "2"]).current_dir(folder).output().unwrap()
+    command.args(arguments).args(["--threads", "1"]).current_dir(folder).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

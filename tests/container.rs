@@ -36,7 +36,7 @@ fn compressed(volume: &Volume) -> Vec<u8> {
     let options = CompressOptions {
         target: Target::Psnr(25.0),
         preset: Preset::Fast,
-        threads: 2,
+        threads: 1,
         ..Default::default()
     };
     compress(volume, &options, |_| ControlFlow::Continue(())).unwrap().bytes

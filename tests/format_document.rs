@@ -33,7 +33,7 @@ fn samples(shape: [usize; 3], value: impl Fn([usize; 3]) -> f64) -> Vec<f64> {
 }
 
 fn options() -> CompressOptions {
-    CompressOptions { target: Target::Psnr(30.0), preset: Preset::Fast, threads: 2, ..Default::default() }
+    CompressOptions { target: Target::Psnr(30.0), preset: Preset::Fast, threads: 1, ..Default::default() }
 }
 
 /// The numbers of a `.npy` file with elements of `size` bytes.

@@ -31,8 +31,9 @@ where
     Volume::new(scene(SHAPE).map(|v| T::from_f64(low + v * (high - low))).collect::<Vec<T>>(), SHAPE).unwrap()
 }
 
+/// One thread: the tests themselves run side by side, and pools that share cores wait for each other.
 fn fast(target: Target) -> CompressOptions {
-    CompressOptions { target, preset: Preset::Fast, threads: 2, ..CompressOptions::default() }
+    CompressOptions { target, preset: Preset::Fast, threads: 1, ..CompressOptions::default() }
 }
 
 fn compressed(volume: &Volume, options: &CompressOptions) -> Compressed {
@@ -116,16 +117,12 @@ fn regions_are_cuts_of_the_whole() {
         let part = neural.read_region(region, stride).unwrap();
         assert_eq!(part.shape(), region.shape(stride));
         let [nx, ny, nz] = part.shape();
-        let mut differ = 0;
         for (k, j, i) in (0..nz).flat_map(|k| (0..ny).flat_map(move |j| (0..nx).map(move |i| (k, j, i)))) {
             let [x, y, z] = [5 + i * stride, 9 + j * stride, 3 + k * stride];
             let expected = whole.samples().get(x + SHAPE[0] * (y + SHAPE[1] * z));
             let value = part.samples().get(i + nx * (j + ny * k));
-            assert!((value - expected).abs() <= 1.0, "rounding apart, {value} is {expected}");
-            differ += usize::from(value != expected);
+            assert_eq!(value, expected, "voxel {x} {y} {z}");
         }
-        // The order of additions may differ from tile to tile; a value on the edge of rounding may fall either way.
-        assert!(differ * 1000 <= part.len(), "{differ} of {} differ", part.len());
         let corner = part.geometry.index_to_world([1.0, 1.0, 1.0]);
         let s = stride as f64;
         let expected = volume.geometry.index_to_world([5.0 + s, 9.0 + s, 3.0 + s]);
@@ -176,6 +173,8 @@ fn points_are_voxels_at_voxels_and_the_field_between_them() {
     let mut edge = [0.0; 2];
     neural.sample(&[[0.0, 5.0, 5.0], [43.0, 36.0, 20.0]], Space::Index, Outside::Clamp, &mut edge).unwrap();
     assert_eq!(values, edge);
+    neural.sample(&[[f64::NAN, 0.0, 0.0]; 2], Space::Index, Outside::Clamp, &mut values).unwrap();
+    assert!(values.iter().all(|v| v.is_nan()));
     assert!(matches!(
         neural.sample(&outside, Space::Index, Outside::Clamp, &mut [0.0]),
         Err(Error::Options(_))
@@ -245,9 +244,10 @@ fn constant_tiny_and_flat_volumes_work() {
 #[test]
 fn the_same_seed_gives_the_same_file_and_another_one_another() {
     let volume = typed::<u8>(0.0, 255.0);
-    let bytes = |seed: u64| compressed(&volume, &CompressOptions { seed, ..fast(Target::Psnr(30.0)) }).bytes;
-    assert_eq!(bytes(1), bytes(1));
-    assert_ne!(bytes(1), bytes(2));
+    let options = |seed: u64| CompressOptions { seed, threads: 2, ..fast(Target::Psnr(26.0)) };
+    let first = compressed(&volume, &options(1)).bytes;
+    assert_eq!(first, compressed(&volume, &options(1)).bytes);
+    assert_ne!(first, compressed(&volume, &options(2)).bytes);
 }
 
 #[test]
@@ -272,6 +272,9 @@ fn a_break_stops_the_work() {
 
 #[test]
 fn impossible_targets_are_refused_with_the_best_that_can_be_had() {
+    let constant = Volume::new(vec![7i16; 1000], [10, 10, 10]).unwrap();
+    let result = compress(&constant, &fast(Target::Size(100)), |_| ControlFlow::Continue(()));
+    assert!(matches!(result, Err(Error::Target(_))));
     let volume = typed::<f32>(0.0, 1.0);
     for nonsense in [Target::Psnr(-3.0), Target::Psnr(f64::NAN), Target::Ratio(0.0), Target::Size(0)] {
         assert!(matches!(

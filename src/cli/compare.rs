@@ -24,12 +24,12 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let decoded = open_either(&arguments.decoded, &arguments.from, threads)?;
     let d = metrics::compare(&original, &decoded)?;
     if arguments.json {
-        println!("{:#}", report::distortion_json(&d));
+        say!("{:#}", report::distortion_json(&d));
     } else {
-        println!("PSNR    {}", report::psnr(d.psnr));
-        println!("RMSE    {}", report::value(d.rmse, &original.unit));
-        println!("error   {} largest", report::value(d.max_error, &original.unit));
-        println!("voxels  {}", d.voxels);
+        say!("PSNR    {}", report::psnr(d.psnr));
+        say!("RMSE    {}", report::value(d.rmse, &original.unit));
+        say!("error   {} largest", report::value(d.max_error, &original.unit));
+        say!("voxels  {}", d.voxels);
     }
     Ok(())
 }

@@ -161,6 +161,7 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let volume = arguments.from.open(&arguments.input)?;
     let reading = start.elapsed();
     let (compressed, training) = compress(&volume, &arguments.how.options(volume.shape(), threads))?;
+    interrupt::check()?;
     compressed.save(&output)?;
     if arguments.json {
         let json = serde_json::json!({
@@ -172,11 +173,11 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
             "achieved": report::distortion_json(&compressed.distortion),
             "seconds": { "read": reading.as_secs_f64(), "compress": training.as_secs_f64() },
         });
-        println!("{json:#}");
+        say!("{json:#}");
     } else {
-        println!("{}", output.display());
-        print_result(&volume, &compressed);
-        println!(
+        say!("{}", output.display());
+        print_result(&volume, &compressed)?;
+        say!(
             "  time      {:.1} s reading, {:.1} s compressing",
             reading.as_secs_f64(),
             training.as_secs_f64()
@@ -194,23 +195,24 @@ pub(super) fn compress(volume: &Volume, options: &CompressOptions) -> Result<(Co
 }
 
 /// The short report.
-pub(super) fn print_result(volume: &Volume, compressed: &Compressed) {
+pub(super) fn print_result(volume: &Volume, compressed: &Compressed) -> Result<()> {
     let d = &compressed.distortion;
     let sample_type = volume.sample_type().name();
-    println!(
+    say!(
         "  volume    {} {sample_type}, {}",
         report::dims(volume.shape()),
         report::bytes(volume.stored_bytes())
     );
-    println!("  file      {}", report::bytes(compressed.bytes.len() as u64));
-    println!("  ratio     {}", report::ratios(compressed.ratio, compressed.ratio_f32, sample_type));
-    println!("  PSNR      {}", report::psnr(d.psnr));
-    println!(
+    say!("  file      {}", report::bytes(compressed.bytes.len() as u64));
+    say!("  ratio     {}", report::ratios(compressed.ratio, compressed.ratio_f32, sample_type));
+    say!("  PSNR      {}", report::psnr(d.psnr));
+    say!(
         "  error     {} largest, {} RMS",
         report::value(d.max_error, &volume.unit),
         report::value(d.rmse, &volume.unit)
     );
-    println!("  model     {}", compressed.model);
+    say!("  model     {}", compressed.model);
+    Ok(())
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {

@@ -1,7 +1,7 @@
 //! `neuvol decompress`.
 
 use super::input::open_neural;
-use super::report;
+use super::{interrupt, report};
 use anyhow::Result;
 use neuvol::Region;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+    interrupt::listen();
     let start = Instant::now();
     let neural = open_neural(&arguments.input, threads)?;
     let region = Region::whole(neural.info().shape);
@@ -32,9 +33,10 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
         neural.read_region(region, arguments.stride)?
     };
     let seconds = start.elapsed().as_secs_f64();
+    interrupt::check()?;
     neuvol::io::save(&volume, &arguments.output)?;
-    println!("{}", arguments.output.display());
-    println!(
+    say!("{}", arguments.output.display());
+    say!(
         "  volume    {} {}, decoded in {seconds:.2} s ({:.1} Mvoxel/s)",
         report::dims(volume.shape()),
         volume.sample_type(),

@@ -26,28 +26,28 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     Ok(())
 }
 
-fn print_text(neural: &NeuralVolume) {
+fn print_text(neural: &NeuralVolume) -> Result<()> {
     let info = neural.info();
     let g = &info.geometry;
     let triple = |v: [f64; 3]| format!("{}, {}, {}", v[0], v[1], v[2]);
     let column = |a: usize| [0, 1, 2].map(|row| g.direction[row][a]);
-    println!("array       {} ({}){}", info.name, info.sample_type, unit_suffix(&info.unit));
-    println!("dims        {}", report::dims(info.shape));
-    println!("spacing     {}", triple(g.spacing));
-    println!("origin      {} ({})", triple(g.origin), g.frame.name());
+    say!("array       {} ({}){}", info.name, info.sample_type, unit_suffix(&info.unit));
+    say!("dims        {}", report::dims(info.shape));
+    say!("spacing     {}", triple(g.spacing));
+    say!("origin      {} ({})", triple(g.origin), g.frame.name());
     for (a, axis) in ["x", "y", "z"].into_iter().enumerate() {
-        println!("{axis} axis      {}", triple(column(a)));
+        say!("{axis} axis      {}", triple(column(a)));
     }
     if let Some((low, high)) = info.range {
-        println!("range       {} to {}", report::value(low, &info.unit), report::value(high, &info.unit));
+        say!("range       {} to {}", report::value(low, &info.unit), report::value(high, &info.unit));
     }
     if let Some(fill) = info.fill_value {
-        println!("fill value  {fill}");
+        say!("fill value  {fill}");
     }
-    println!("file        {}", report::bytes(neural.file_bytes()));
-    println!("ratio       {}", report::ratios(neural.ratio(), neural.ratio_f32(), info.sample_type.name()));
-    println!("PSNR        {}", report::psnr(info.psnr()));
-    println!(
+    say!("file        {}", report::bytes(neural.file_bytes()));
+    say!("ratio       {}", report::ratios(neural.ratio(), neural.ratio_f32(), info.sample_type.name()));
+    say!("PSNR        {}", report::psnr(info.psnr()));
+    say!(
         "error       {} largest, {} RMS",
         report::value(info.achieved.max_error, &info.unit),
         report::value(info.achieved.rmse, &info.unit)
@@ -57,19 +57,20 @@ fn print_text(neural: &NeuralVolume) {
         TargetKind::Ratio => format!("ratio {}:1", info.achieved.target_value),
         TargetKind::Size => format!("{} bytes", info.achieved.target_value),
     };
-    println!("asked for   {asked}, preset {:?}", info.achieved.preset);
-    println!("model       {} ({} parameters)", neural.model_summary(), neural.parameter_count());
-    println!("written by  {}", info.achieved.writer);
+    say!("asked for   {asked}, preset {:?}", info.achieved.preset);
+    say!("model       {} ({} parameters)", neural.model_summary(), neural.parameter_count());
+    say!("written by  {}", info.achieved.writer);
     for (key, value) in &info.provenance {
-        println!("source      {key}: {value}");
+        say!("source      {key}: {value}");
     }
+    Ok(())
 }
 
 fn unit_suffix(unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!(" in {unit}") }
 }
 
-fn print_json(neural: &NeuralVolume) {
+fn print_json(neural: &NeuralVolume) -> Result<()> {
     let info = neural.info();
     let json = serde_json::json!({
         "array": info.name,
@@ -91,5 +92,6 @@ fn print_json(neural: &NeuralVolume) {
         "parameters": neural.parameter_count(),
         "provenance": info.provenance,
     });
-    println!("{json:#}");
+    say!("{json:#}");
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: asks the work to stop; a second one ends the process at once.
+//! Ctrl-C: asks the work to stop at the next point where nothing is half-written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,13 +7,16 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// From here on Ctrl-C is a request.
 pub(super) fn listen() {
     let result = ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
+        ASKED.store(true, Ordering::SeqCst);
     });
     if let Err(e) = result {
         log::warn!("Ctrl-C will end the command at once: {e}");
     }
+}
+
+/// An error once Ctrl-C was pressed: asked before a file is written, which then goes on to its end.
+pub(super) fn check() -> neuvol::Result<()> {
+    if asked() { Err(neuvol::Error::Interrupted) } else { Ok(()) }
 }
 
 /// True once Ctrl-C was pressed.

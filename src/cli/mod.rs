@@ -1,5 +1,13 @@
 //! The command line: one file per sub-command.
 
+/// Prints a line, or ends the command with the error: a reader that went away is none (see `main`).
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        writeln!(std::io::stdout(), $($line)*)?
+    }};
+}
+
 mod compare;
 mod compress;
 mod decompress;

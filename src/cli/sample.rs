@@ -71,13 +71,11 @@ fn points(arguments: &Arguments) -> Result<Vec<[f64; 3]>> {
     for (number, line) in BufReader::new(input).lines().enumerate() {
         let line = line.with_context(|| path.display().to_string())?;
         let words = line.split([',', ' ', '\t', ';']).filter(|w| !w.is_empty());
-        let numbers: Vec<f64> = words.map_while(|w| w.parse().ok()).collect();
-        match <[f64; 3]>::try_from(numbers) {
-            Ok(point) => points.push(point),
-            Err(_) if line.trim().is_empty() => {}
-            Err(_) => {
-                bail!("{}: line {}: three numbers are needed, not `{line}`", path.display(), number + 1)
-            }
+        let numbers: Option<Vec<f64>> = words.map(|w| w.parse().ok()).collect();
+        match numbers.map(<[f64; 3]>::try_from) {
+            Some(Ok(point)) => points.push(point),
+            _ if line.trim().is_empty() => {}
+            _ => bail!("{}: line {}: three numbers are needed, not `{line}`", path.display(), number + 1),
         }
     }
     Ok(points)

@@ -50,6 +50,6 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
         _ => info.range.map_or(Window { low: 0.0, high: 1.0 }, |(low, high)| Window { low, high }),
     };
     Picture::of_slice(&slice, axis, window).save(&arguments.output)?;
-    println!("{}", arguments.output.display());
+    say!("{}", arguments.output.display());
     Ok(())
 }

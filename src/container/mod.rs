@@ -10,7 +10,7 @@ pub use bricks::BRICK_EDGE;
 pub(crate) use bricks::MaskBricks;
 pub(crate) use description::MAX_VOXELS;
 pub use description::{Achieved, Description, Preset, TargetKind};
-pub(crate) use model::StoredModel;
+pub(crate) use model::{MAX_PARAMETERS, StoredModel};
 
 use crate::error::{Error, Result};
 use crate::volume::Mask;

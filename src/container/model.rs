@@ -5,8 +5,8 @@ use crate::codec::{MAX_INTEGER, decode_group, encode_group};
 use crate::field::{Encoding, Field, Mlp, Model, ParameterGroup};
 use rayon::prelude::*;
 
-/// A bound for files: 2^30 parameters are 4 GiB in memory.
-const MAX_PARAMETERS: usize = 1 << 30;
+/// A bound for files: 2^28 parameters are 1 GiB in memory.
+pub(crate) const MAX_PARAMETERS: usize = 1 << 28;
 
 /// A byte of a stream holds no more parameters than this, so that a small file cannot ask for gigabytes. The least that
 /// a parameter costs is one decision at 65472 / 65536, 0.0014 bits, which is 5678 a byte: only cut zeros come near.

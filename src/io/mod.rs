@@ -83,8 +83,8 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::Vti => vti::open(path, options),
         Format::Vtk => vtk::open(path, options),
     }?;
-    if options.fill_value.is_some() {
-        volume.fill_value = options.fill_value;
+    if let Some(fill) = options.fill_value {
+        volume.fill_value = Some(volume.sample_type().nearest(fill));
     }
     Ok(volume)
 }

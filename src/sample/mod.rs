@@ -32,7 +32,7 @@ pub struct NeuralVolume {
     mask: Option<MaskBricks>,
     engine: Arc<dyn Engine>,
     /// Made on first use, so that `info` does not wait for the entropy decoder.
-    evaluator: OnceLock<Result<Box<dyn Evaluator>, String>>,
+    evaluator: OnceLock<Box<dyn Evaluator>>,
 }
 
 impl NeuralVolume {
@@ -107,7 +107,8 @@ impl NeuralVolume {
         self.model.as_ref().map_or(0, |stored| stored.model.parameter_count())
     }
 
-    /// Bytes in memory once a sample was read, caches counted. Decodes the parameters.
+    /// Bytes that the model takes in memory once a sample was read: the coded file and the decoded field. Decodes the
+    /// parameters.
     ///
     /// # Errors
     /// [`Error::Section`] when a parameter stream is damaged.
@@ -119,15 +120,15 @@ impl NeuralVolume {
     /// `None` for a constant volume.
     fn evaluator(&self) -> Result<Option<&dyn Evaluator>> {
         let Some(model) = &self.model else { return Ok(None) };
-        let made = self.evaluator.get_or_init(|| {
-            let mut field = Err(String::new());
-            self.engine.run(&mut || field = model.decode());
-            Ok(self.engine.evaluator(&field?))
-        });
-        match made {
-            Ok(evaluator) => Ok(Some(evaluator.as_ref())),
-            Err(what) => Err(self.section_error("PARM", what.clone())),
+        if let Some(evaluator) = self.evaluator.get() {
+            return Ok(Some(evaluator.as_ref()));
         }
+        // Not inside `get_or_init`: a caller's own pool may run a second caller on this thread while the engine's
+        // threads decode, and that one would wait for itself. At worst two decode, and the first one's result is kept.
+        let mut field = Err(String::new());
+        self.engine.run(&mut || field = model.decode());
+        let field = field.map_err(|what| self.section_error("PARM", what))?;
+        Ok(Some(self.evaluator.get_or_init(|| self.engine.evaluator(&field)).as_ref()))
     }
 
     fn section_error(&self, section: &str, what: String) -> Error {

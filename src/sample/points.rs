@@ -30,7 +30,7 @@ const CHUNK: usize = 1 << 16;
 
 impl NeuralVolume {
     /// The volume's value at each point, as f32. At a voxel that is the decoded voxel, rounded to the stored type;
-    /// between voxels it is the field, unrounded. The mask follows the nearest voxel.
+    /// between voxels it is the field, unrounded. The mask follows the nearest voxel. A point with a NaN gets NaN.
     ///
     /// # Errors
     /// [`Error::Options`] when the slices differ in length or the affine cannot be inverted; [`Error::Section`] when
@@ -85,6 +85,7 @@ impl NeuralVolume {
             for (i, (point, &value)) in points.iter().zip(values.iter()).enumerate() {
                 let place = place(point);
                 let value = match outside {
+                    _ if !place.is_a_point => f64::NAN,
                     Outside::Value(outside) if !place.inside => outside,
                     _ => match self.mask_value(place.nearest())? {
                         Some(masked) => masked,
@@ -115,13 +116,15 @@ impl NeuralVolume {
 struct Place {
     index: [f64; 3],
     inside: bool,
+    /// False where a coordinate is NaN.
+    is_a_point: bool,
 }
 
 impl Place {
     fn of(index: [f64; 3], shape: [usize; 3]) -> Self {
         let clamped: [f64; 3] = std::array::from_fn(|a| index[a].max(0.0).min((shape[a] - 1) as f64));
         let inside = (0..3).all(|a| (index[a] - clamped[a]).abs() <= AT_A_VOXEL);
-        Self { index: clamped, inside }
+        Self { index: clamped, inside, is_a_point: index.iter().all(|v| !v.is_nan()) }
     }
 
     /// Position in `[0, 1]^3`; a voxel's is computed as the lattice's is, so that both give one value.

@@ -72,7 +72,12 @@ impl NeuralVolume {
     fn read_region_as(&self, region: Region, stride: usize, sample_type: SampleType) -> Result<Volume> {
         region.check(self.description.shape, stride)?;
         let shape = region.shape(stride);
-        let mut samples = Samples::zeros(sample_type, shape.iter().product());
+        let voxels = shape.iter().product();
+        let mut samples = Samples::try_zeros(sample_type, voxels).ok_or_else(|| {
+            let what =
+                format!("{voxels} voxels of {sample_type} do not fit into memory; read a smaller region");
+            Error::Options(format!("{}: {what}", self.path.display()))
+        })?;
         self.read_slabs(region, stride, |first, values| {
             self.engine.run(&mut || self.scale().store(values, &mut samples, first));
             Ok(())
@@ -87,7 +92,7 @@ impl NeuralVolume {
         };
         volume.name.clone_from(&self.description.name);
         volume.unit.clone_from(&self.description.unit);
-        volume.fill_value = self.description.fill_value;
+        volume.fill_value = self.description.fill_value.map(|fill| sample_type.nearest(fill));
         volume.provenance = self.description.provenance.clone();
         Ok(volume)
     }

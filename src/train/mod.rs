@@ -17,7 +17,7 @@ pub use candidate::Compressed;
 pub use options::{CompressOptions, DEFAULT_PSNR, ModelOptions, Preset, Target};
 pub use progress::{Progress, Stage};
 
-use crate::container::MAX_VOXELS;
+use crate::container::{MAX_PARAMETERS, MAX_VOXELS};
 use crate::engine::Engine;
 use crate::engine::cpu::Cpu;
 use crate::error::{Error, Result};
@@ -64,7 +64,16 @@ pub fn compress(
     let mask = Mask::of(volume);
     let writer = Writer::new(volume, range, mask.as_ref(), options, engine.clone());
     if range.is_none_or(|(low, high)| low == high) {
-        return writer.constant();
+        let constant = writer.constant()?;
+        let size = constant.bytes.len() as u64;
+        return match options.target.byte_budget(volume.stored_bytes()) {
+            Some(budget) if size > budget => {
+                let needed =
+                    format!("this volume needs {size} bytes, header included; {budget} are not enough");
+                Err(Error::Target(needed))
+            }
+            _ => Ok(constant),
+        };
     }
     if range.is_some_and(|(low, high)| !(high - low).is_finite()) {
         return Err(Error::Options(
@@ -74,7 +83,8 @@ pub fn compress(
     let scale = ValueScale::new(range, volume.sample_type());
     let sampler = VoxelSampler::new(volume, mask.as_ref(), scale, options.seed);
     let measured = volume.len() - mask.as_ref().map_or(0, Mask::masked);
-    let work = Work { options, engine: engine.as_ref(), sampler, writer, mean: 0.0, measured };
+    let work =
+        Work { options, engine: engine.as_ref(), sampler, writer, mean: 0.0, measured, voxels: volume.len() };
     let work = Work { mean: work.sampler.mean(engine.as_ref()), ..work };
 
     let aim = Aim::new(options.target, volume.stored_bytes());
@@ -86,10 +96,16 @@ pub fn compress(
     };
     log::info!("expecting about {bytes:.0} bytes");
     let mut best = f64::NEG_INFINITY;
-    let (mut last_parameters, mut unchanged) = (0, 0);
+    let (mut last_parameters, mut unchanged, mut finer) = (0, 0, 0);
     for growth in 0..=MAX_GROWTHS {
-        let plan = Plan::new(volume.shape(), bytes, growth, options);
+        let plan = Plan::new(volume.shape(), bytes, finer, options);
         let parameters = plan.model.parameter_count();
+        if parameters > MAX_PARAMETERS {
+            let most = format!(
+                "a model of {parameters} parameters is beyond the {MAX_PARAMETERS} that a file holds"
+            );
+            return Err(Error::Options(most));
+        }
         // A model that cannot grow further has had its chance, but for finer rounding.
         if parameters == last_parameters {
             unchanged += 1;
@@ -110,6 +126,7 @@ pub fn compress(
             Attempt::TooSmall { shortfall_db, best: reached } => {
                 best = best.max(reached);
                 bytes *= if shortfall_db > 1.5 { 4.0 } else { 2.0 };
+                finer += 1;
                 log::info!("the model is too small by about {shortfall_db:.1} dB");
             }
         }
@@ -125,8 +142,9 @@ struct Work<'a> {
     writer: Writer<'a>,
     /// Mean of the measurements, scaled to 0..1.
     mean: f32,
-    /// Number of unmasked voxels.
+    /// Number of unmasked voxels, and of all.
     measured: usize,
+    voxels: usize,
 }
 
 /// How training one model ended.
@@ -146,7 +164,7 @@ enum Attempt {
 impl Work<'_> {
     /// Trains one model and corrects the price of a bit until the target is met.
     fn attempt(&self, plan: &Plan, aim: Aim, may_grow: bool, reporter: &mut Reporter<'_>) -> Result<Attempt> {
-        let start = Start { seed: self.options.seed, mean: self.mean, measured: self.measured };
+        let start = Start { seed: self.options.seed, mean: self.mean, voxels: self.voxels };
         let mut session = Session::new(self.engine, plan, &self.sampler, self.options.loss, start);
         let mut search = Search::new(aim, self.measured);
         let main = Schedule::main(plan.steps, may_grow);

@@ -45,15 +45,15 @@ const ENOUGH_BATCH: usize = 1 << 13;
 const MOST_BATCH: usize = 1 << 17;
 
 impl Plan {
-    /// A plan for a file of about `bytes`; every growth of a model that was found too small also halves the steps
-    /// that its features are rounded to.
-    pub(super) fn new(shape: [usize; 3], bytes: f64, growth: usize, options: &CompressOptions) -> Self {
+    /// A plan for a file of about `bytes`, its features' rounding steps halved `finer` times: once for every model that
+    /// was found too small.
+    pub(super) fn new(shape: [usize; 3], bytes: f64, finer: usize, options: &CompressOptions) -> Self {
         let chosen = options.model.unwrap_or_else(|| model_for(shape, bytes, options.preset));
         let grid = HashGrid::new(chosen.hash_grid, shape);
         let model = Model::new(Encoding::HashGrid(grid), chosen.width, chosen.hidden_layers);
         let voxels = shape.iter().product::<usize>() as f64;
         let (epochs, least_steps, most_samples) = match options.preset {
-            Preset::Fast => (12.0, 2_500.0, 2e8),
+            Preset::Fast => (12.0, 1_500.0, 2e8),
             Preset::Balanced => (60.0, 6_000.0, 3e8),
             Preset::Best => (200.0, 20_000.0, 2e9),
         };
@@ -67,7 +67,7 @@ impl Plan {
         let steps = (samples / batch as f64).max(least_steps);
         Self {
             model,
-            rounding: rounding(growth, options.target),
+            rounding: rounding(finer, options.target),
             batch,
             steps: steps as u64,
             correction_steps: (steps * 0.3) as u64,
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 /// Steps that the parameters are rounded to: fine enough for the quality asked for, halved with every growth.
-fn rounding(growth: usize, target: Target) -> RoundingSteps {
+fn rounding(halvings: usize, target: Target) -> RoundingSteps {
     // Up to here the coarse steps cost nothing that training does not make good.
     const COARSE_DB: f64 = 42.0;
     let finer = match target {
@@ -84,7 +84,7 @@ fn rounding(growth: usize, target: Target) -> RoundingSteps {
         Target::Ratio(_) | Target::Size(_) => 1.0,
     };
     RoundingSteps {
-        features: 0.05 * finer * 0.5f32.powi(growth as i32),
+        features: 0.05 * finer * 0.5f32.powi(halvings as i32),
         weights: finer / 64.0,
         biases: finer / 256.0,
     }

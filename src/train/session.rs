@@ -30,8 +30,8 @@ pub(super) struct Start {
     pub(super) seed: u64,
     /// Mean of the measurements, scaled to 0..1.
     pub(super) mean: f32,
-    /// Number of unmasked voxels.
-    pub(super) measured: usize,
+    /// Number of voxels, masked ones too: the batch's mean, against which a bit is priced, is over all of them.
+    pub(super) voxels: usize,
 }
 
 /// Steps between two looks at the statistics of the parameters.
@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
             batch,
             steps: plan.rounding,
             loss,
-            voxels: start.measured as f64,
+            voxels: start.voxels as f64,
             drawn: 0,
             done: 0,
         }
@@ -114,8 +114,9 @@ impl<'a> Session<'a> {
                 })
                 .collect(),
         };
-        let samples = self.batch.positions.len() as f64;
-        self.trainer.step(&self.batch, &update) / samples
+        // The engine averages over the whole batch; what is shown and followed is the error of a measurement.
+        let measured = self.batch.targets.iter().filter(|t| !t.is_nan()).count().max(1);
+        self.trainer.step(&self.batch, &update) / measured as f64
     }
 
     fn refresh(&mut self) {

@@ -112,11 +112,11 @@ const MAX_MOVE: f64 = 1.0;
 /// The search for the price that meets the target.
 pub(super) struct Search {
     aim: Aim,
-    /// The first price, in units of the mean squared error aimed at.
+    /// The first price for this volume, in units of the mean squared error aimed at.
     first_price: f64,
     /// Price in mean squared error (of values scaled to 0..1) for a bit a voxel; `None` before the first error is known.
     price: Option<f64>,
-    /// The first price.
+    /// The first price in the unit of `price`.
     first: f64,
     /// Bytes of the file that are not parameters, once a whole file was written.
     overhead: f64,
@@ -156,7 +156,8 @@ impl Search {
     /// Sets the price a size target begins with, from the error that training has reached without one.
     pub(super) fn begin(&mut self, mean_error: f64) {
         if self.price.is_none() {
-            self.first = self.first_price * mean_error;
+            // A run that has diverged by now is measured like any other; its price must stay a number.
+            self.first = self.first_price * if mean_error.is_finite() { mean_error } else { 1.0 };
             self.price = Some(self.first);
         }
     }

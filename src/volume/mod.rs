@@ -25,7 +25,8 @@ pub struct Volume {
     pub name: String,
     /// The values' unit (`HU`, `K`, ...); empty when the source does not say.
     pub unit: String,
-    /// The value that stands for "no data here", when the source declares one.
+    /// The value that stands for "no data here", when the source declares one; it equals the samples it stands in, so
+    /// for float32 it is a float32's value ([`SampleType::nearest`]).
     pub fill_value: Option<f64>,
     /// Where the volume came from: source format, modality, rescale. Never anything that identifies a patient.
     pub provenance: BTreeMap<String, String>,

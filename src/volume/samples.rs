@@ -74,6 +74,11 @@ impl SampleType {
         !matches!(self, SampleType::F32 | SampleType::F64)
     }
 
+    /// A fill value as samples of this type hold it: 1e20 is another number in float32 than in float64.
+    pub fn nearest(self, value: f64) -> f64 {
+        if self == SampleType::F32 { f64::from(value as f32) } else { value }
+    }
+
     /// Smallest and largest finite value of the type.
     pub fn limits(self) -> (f64, f64) {
         match self {
@@ -138,6 +143,17 @@ macro_rules! sample_types {
             /// `len` zeros of a type.
             pub fn zeros(sample_type: SampleType, len: usize) -> Self {
                 match sample_type { $(SampleType::$variant => Samples::$variant(vec![Default::default(); len]),)* }
+            }
+            /// [`Self::zeros`], or `None` where there is not so much memory.
+            pub fn try_zeros(sample_type: SampleType, len: usize) -> Option<Self> {
+                match sample_type {
+                    $(SampleType::$variant => {
+                        let mut values: Vec<$type> = Vec::new();
+                        values.try_reserve_exact(len).ok()?;
+                        values.resize(len, Default::default());
+                        Some(Samples::$variant(values))
+                    })*
+                }
             }
             /// Sample `index` as f64. Panics when out of range.
             pub fn get(&self, index: usize) -> f64 {

@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     std::fs::create_dir_all(&series).with_context(|| series.display().to_string())?;
     let phantom = phantom::chest();
     neuvol::io::write_series(&phantom, &series, &SeriesDescription::default())?;
-    println!("{}: {} DICOM files of a chest phantom", series.display(), phantom.shape()[2]);
+    say!("{}: {} DICOM files of a chest phantom", series.display(), phantom.shape()[2]);
 
     let start = Instant::now();
     let volume = neuvol::io::open(&series, &OpenOptions::default())?;
@@ -42,25 +42,26 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let (compressed, training) = compress::compress(&volume, &options)?;
     let nvol = folder.join("phantom.nvol");
     compressed.save(&nvol)?;
-    println!("{}", nvol.display());
-    compress::print_result(&volume, &compressed);
+    say!("{}", nvol.display());
+    compress::print_result(&volume, &compressed)?;
 
     let start = Instant::now();
     let neural = open_neural(&nvol, threads)?;
     let decoded = neural.read_region(Region::whole(neural.info().shape), 1)?;
     let decoding = start.elapsed();
-    println!(
+    say!(
         "  time      {:.1} s reading, {:.1} s compressing, {:.2} s opening and decoding",
         reading.as_secs_f64(),
         training.as_secs_f64(),
         decoding.as_secs_f64()
     );
+    interrupt::check()?;
     let nifti = folder.join("phantom.nii.gz");
     neuvol::io::save(&decoded, &nifti)?;
-    println!("{}: decoded, for any viewer", nifti.display());
+    say!("{}: decoded, for any viewer", nifti.display());
     let png = folder.join("phantom.png");
     picture(&volume, &decoded, compressed.distortion.rmse, &png)?;
-    println!(
+    say!(
         "{}: original, decoded, and the error (blue too low, red too high, full colour at {:.0} HU)",
         png.display(),
         full_colour(compressed.distortion.rmse)

@@ -37,7 +37,7 @@ pub(super) fn product<S: Simd>(
     if rows == 0 || columns == 0 {
         return;
     }
-    assert!(columns % 16 == 0 && columns <= b_stride.max(columns) && columns <= c_stride.max(columns));
+    assert!(columns.is_multiple_of(16) && columns <= b_stride && columns <= c_stride);
     assert!(depth == 0 || (rows - 1) * a.row_stride + (depth - 1) * a.k_stride < a.data.len());
     assert!(depth == 0 || (depth - 1) * b_stride + columns <= b.len());
     assert!((rows - 1) * c_stride + columns <= c.len());

@@ -11,14 +11,19 @@ pub(super) struct Corners {
     levels: Vec<LevelCorners>,
 }
 
+/// Corner `c` is above the cell's lower one along x, y, z where bit 0, 1, 2 of `c` is set.
 struct LevelCorners {
     entries: [[u32; TILE]; 8],
-    weights: [[f32; TILE]; 8],
+    /// Weights of the four edges along x, by bits 1 and 2 of their corners.
+    edges: [[f32; TILE]; 4],
+    /// Fraction along x.
+    fraction: [f32; TILE],
 }
 
 impl Corners {
     pub(super) fn new(grid: &HashGrid) -> Self {
-        let level = || LevelCorners { entries: [[0; TILE]; 8], weights: [[0.0; TILE]; 8] };
+        let level =
+            || LevelCorners { entries: [[0; TILE]; 8], edges: [[0.0; TILE]; 4], fraction: [0.0; TILE] };
         Self { levels: grid.levels().iter().map(|_| level()).collect() }
     }
 
@@ -74,15 +79,16 @@ impl LevelCorners {
                     entries[s] = (x[s] ^ y[s] ^ z[s]) & mask;
                 }
             }
-            let weights = &mut self.weights[corner];
-            for s in 0..TILE {
-                let share = |axis: usize| {
-                    let f = fraction[axis][s];
-                    if corner >> axis & 1 == 1 { f } else { 1.0 - f }
+        }
+        for (edge, weights) in self.edges.iter_mut().enumerate() {
+            for (s, weight) in weights.iter_mut().enumerate() {
+                let share = |axis: usize, upper: bool| {
+                    if upper { fraction[axis][s] } else { 1.0 - fraction[axis][s] }
                 };
-                weights[s] = share(0) * share(1) * share(2);
+                *weight = share(1, edge & 1 == 1) * share(2, edge >> 1 == 1);
             }
         }
+        self.fraction = fraction[0];
     }
 }
 
@@ -142,17 +148,24 @@ pub(super) fn encode<S: Simd>(
         with_features!(grid.features(), F => {
             let table = &parameters[level.offset..level.offset + level.entries * F];
             for s in 0..count {
-                let mut sum = [0f32; F];
+                // Along y and z, then along x, as `LatticePlan` does it: a point at a voxel has the voxel's bits.
+                let mut ends = [[0f32; F]; 2];
                 for corner in 0..8 {
-                    let weight = corners.weights[corner][s];
+                    let weight = corners.edges[corner >> 1][s];
                     // SAFETY: `locate` keeps entries below the level's count.
                     let entry = unsafe {
                         debug_assert!((corners.entries[corner][s] as usize) < level.entries);
                         &*table.as_ptr().add(corners.entries[corner][s] as usize * F).cast::<[f32; F]>()
                     };
+                    let end = &mut ends[corner & 1];
                     for f in 0..F {
-                        sum[f] = S::scalar_mul_add(weight, entry[f], sum[f]);
+                        end[f] = S::scalar_mul_add(weight, entry[f], end[f]);
                     }
+                }
+                let [lower, upper] = ends;
+                let mut sum = [0f32; F];
+                for f in 0..F {
+                    sum[f] = S::scalar_mul_add(corners.fraction[s], upper[f] - lower[f], lower[f]);
                 }
                 // SAFETY: asserted above.
                 unsafe { *features.as_mut_ptr().add(s * stride + l * F).cast::<[f32; F]>() = sum };
@@ -179,8 +192,9 @@ pub(super) fn scatter<S: Simd>(
             for s in 0..count {
                 // SAFETY: asserted above.
                 let from = unsafe { *of_features.as_ptr().add(s * stride + l * F).cast::<[f32; F]>() };
+                let along_x = [1.0 - corners.fraction[s], corners.fraction[s]];
                 for corner in 0..8 {
-                    let weight = corners.weights[corner][s];
+                    let weight = corners.edges[corner >> 1][s] * along_x[corner & 1];
                     // SAFETY: `locate` keeps entries below the level's count.
                     let entry = unsafe {
                         &mut *table.as_mut_ptr().add(corners.entries[corner][s] as usize * F).cast::<[f32; F]>()
