@@ -18,12 +18,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let neural = open_neural(&arguments.input, threads)?;
-    if arguments.json {
-        print_json(&neural)
-    } else {
-        print_text(&neural)
-    }
-    Ok(())
+    if arguments.json { print_json(&neural) } else { print_text(&neural) }
 }
 
 fn print_text(neural: &NeuralVolume) -> Result<()> {
