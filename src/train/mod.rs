@@ -125,8 +125,10 @@ pub fn compress(
             }
             Attempt::TooSmall { shortfall_db, best: reached } => {
                 best = best.max(reached);
-                bytes *= if shortfall_db > 1.5 { 4.0 } else { 2.0 };
-                finer += 1;
+                bytes *= if shortfall_db > 4.0 { 4.0 } else { 2.0 };
+                if unchanged > 0 || matches!(aim, Aim::Bytes { .. }) {
+                    finer += 1;
+                }
                 log::info!("the model is too small by about {shortfall_db:.1} dB");
             }
         }

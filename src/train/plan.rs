@@ -45,8 +45,8 @@ const ENOUGH_BATCH: usize = 1 << 13;
 const MOST_BATCH: usize = 1 << 17;
 
 impl Plan {
-    /// A plan for a file of about `bytes`, its features' rounding steps halved `finer` times: once for every model that
-    /// was found too small.
+    /// A plan for a file of about `bytes`, its features' rounding steps halved `finer` times: when more
+    /// parameters did not help.
     pub(super) fn new(shape: [usize; 3], bytes: f64, finer: usize, options: &CompressOptions) -> Self {
         let chosen = options.model.unwrap_or_else(|| model_for(shape, bytes, options.preset));
         let grid = HashGrid::new(chosen.hash_grid, shape);

@@ -16,8 +16,10 @@ pub(super) enum Aim {
 const NEAR_DB: f64 = 0.3;
 const WINDOW_DB: f64 = 1.0;
 /// What falling learning rates gain at most, up to this quality.
-const MOST_GAIN_BY_FALL_DB: f64 = 4.0;
+const MOST_GAIN_BY_FALL_DB: f64 = 8.0;
 const COARSE_DB: f64 = 42.0;
+/// What cheaper bits gain at most.
+const MOST_GAIN_BY_PRICE_DB: f64 = 2.5;
 /// Where corrections aim, above the target.
 const AIM_DB: f64 = 0.12;
 /// Shares of the byte budget: least that is taken, least that is done, where corrections aim.
@@ -200,7 +202,9 @@ impl Search {
                 if (0.0..=NEAR_DB).contains(&above) || psnr.is_infinite() {
                     return Verdict::Met;
                 }
-                if above < 0.0 && self.price() < self.least_share() * self.first {
+                if above < -MOST_GAIN_BY_PRICE_DB
+                    || above < 0.0 && self.price() < self.least_share() * self.first
+                {
                     return Verdict::TooSmall { shortfall_db: -above };
                 }
                 self.correct((above - AIM_DB) / -TYPICAL_DB);

@@ -7,7 +7,7 @@ use super::{compress, interrupt};
 use anyhow::{Context, Result};
 use neuvol::io::{OpenOptions, SeriesDescription};
 use neuvol::render::{Picture, Window};
-use neuvol::train::CompressOptions;
+use neuvol::train::{CompressOptions, Preset};
 use neuvol::{Region, Volume};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let start = Instant::now();
     let volume = neuvol::io::open(&series, &OpenOptions::default())?;
     let reading = start.elapsed();
-    let options = CompressOptions { threads, ..CompressOptions::default() };
+    let options = CompressOptions { threads, preset: Preset::Fast, ..CompressOptions::default() };
     let (compressed, training) = compress::compress(&volume, &options)?;
     let nvol = folder.join("phantom.nvol");
     compressed.save(&nvol)?;

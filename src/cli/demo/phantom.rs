@@ -5,8 +5,8 @@ use neuvol::volume::{Frame, Geometry};
 
 const SHAPE: [usize; 3] = [176, 152, 56];
 const SPACING: [f64; 3] = [1.9, 1.9, 4.5];
-/// Standard deviation of the noise in HU: that of a low-dose scan.
-const NOISE_HU: f64 = 14.0;
+/// Standard deviation of the noise in HU: that of a good scan.
+const NOISE_HU: f64 = 9.0;
 
 /// Tissue in Hounsfield units.
 mod hounsfield {
