@@ -1,0 +1,59 @@
+//! A DICOM series of our own through the whole way: geometry, samples, and nothing of the patient in the file.
+
+use neuvol::io::{OpenOptions, SeriesDescription, write_series};
+use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::volume::{Frame, Geometry};
+use neuvol::{NeuralVolume, Region, Volume};
+use std::ops::ControlFlow;
+
+fn series() -> Volume {
+    let shape = [20, 16, 12];
+    let samples = (0..20 * 16 * 12).map(|i| (((i % 20) * 37 + (i / 320) * 50) % 1800 - 900) as i16);
+    let mut volume = Volume::new(samples.collect::<Vec<_>>(), shape).unwrap();
+    let (s, c) = 0.2f64.sin_cos();
+    volume.geometry = Geometry {
+        origin: [-30.5, 12.25, 700.0],
+        spacing: [0.8, 0.9, 2.5],
+        direction: [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]],
+        frame: Frame::Lps,
+    };
+    volume
+}
+
+#[test]
+fn a_series_keeps_samples_and_geometry_and_leaves_the_patient_behind() {
+    let volume = series();
+    let folder = tempfile::tempdir().unwrap();
+    let description = SeriesDescription { description: "SECRET DESCRIPTION".into(), seed: 4 };
+    write_series(&volume, folder.path(), &description).unwrap();
+    let slice = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    let written = String::from_utf8_lossy(&std::fs::read(slice.path()).unwrap()).into_owned();
+    let secrets = ["PHANTOM^NEUVOL", "SECRET DESCRIPTION", "2.25."];
+    assert!(secrets.iter().all(|s| written.contains(s)), "the series itself does name them");
+
+    let read = neuvol::io::open(folder.path(), &OpenOptions::default()).unwrap();
+    assert_eq!((read.samples(), read.unit.as_str()), (volume.samples(), "HU"));
+    for corner in [[0.0; 3], [19.0, 15.0, 11.0]] {
+        let (was, is) = (volume.geometry.index_to_world(corner), read.geometry.index_to_world(corner));
+        assert!((0..3).all(|a| (was[a] - is[a]).abs() < 1e-6), "{was:?} became {is:?}");
+    }
+
+    let options = CompressOptions {
+        target: Target::Psnr(25.0),
+        preset: Preset::Fast,
+        threads: 1,
+        ..Default::default()
+    };
+    let compressed = compress(&read, &options, |_| ControlFlow::Continue(())).unwrap();
+    let file = String::from_utf8_lossy(&compressed.bytes).into_owned();
+    for secret in secrets {
+        assert!(!file.contains(secret), "{secret} is in the file");
+    }
+    let path = folder.path().join("series.nvol");
+    compressed.save(&path).unwrap();
+    let neural = NeuralVolume::open(&path).unwrap();
+    assert_eq!(neural.info().geometry, read.geometry);
+    assert_eq!(neural.info().provenance["source format"], "DICOM");
+    let decoded = neural.read_region(Region::whole(read.shape()), 1).unwrap();
+    assert_eq!(neuvol::metrics::compare(&read, &decoded).unwrap(), compressed.distortion);
+}
