@@ -1,7 +1,7 @@
-//! Read a slice, a region at a quarter of the resolution, and a block, from a .nvol file.
+//! Read a slice, a region at a quarter of the resolution, and a block, from a .nvol file (runs without arguments).
 //!
-//! `cargo run --release --example read_region [FILE.nvol]`; behind the example `compress`, whose file it reads then, it
-//! runs without arguments.
+//! `cargo run --release --example read_region [FILE.nvol]`; without one it reads the file of the example
+//! `compress`, which must have run.
 
 use neuvol::{NeuralVolume, Region, Result};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! Sample a .nvol file at points between the voxels, in index and in world coordinates.
+//! Sample a .nvol file between the voxels, in index and in world coordinates (runs without arguments).
 //!
-//! `cargo run --release --example sample_points [FILE.nvol]`; behind the example `compress`, whose file it reads then, it
-//! runs without arguments.
+//! `cargo run --release --example sample_points [FILE.nvol]`; without one it reads the file of the example
+//! `compress`, which must have run.
 
 use neuvol::sample::{Outside, Space};
 use neuvol::{NeuralVolume, Result};

@@ -177,6 +177,7 @@ impl Work<'_> {
         let mut best: Option<Compressed> = None;
         let mut reached = f64::NEG_INFINITY;
         let mut over_budget = false;
+        let mut exceeding: Option<Compressed> = None;
         for correction in 0..=MAX_CORRECTIONS {
             reporter.measuring()?;
             let candidate = self.writer.write(&session)?;
@@ -195,11 +196,15 @@ impl Work<'_> {
             );
             if verdict.is_met() && best.as_ref().is_none_or(|b| aim.prefers(&candidate, b)) {
                 best = Some(candidate);
+            } else if aim.is_exceeded_by(&candidate)
+                && exceeding.as_ref().is_none_or(|e| aim.prefers(&candidate, e))
+            {
+                exceeding = Some(candidate);
             }
             let tries_left = correction < MAX_CORRECTIONS && !(over_budget && search.is_exhausted());
             match verdict {
                 Verdict::Met => break,
-                Verdict::TooSmall { shortfall_db } if best.is_none() => {
+                Verdict::TooSmall { shortfall_db } if best.is_none() && exceeding.is_none() => {
                     return Ok(Attempt::TooSmall { shortfall_db, best: reached });
                 }
                 // Near enough to be taken, far enough to try for better once or twice.
@@ -212,7 +217,15 @@ impl Work<'_> {
                 }
             }
         }
-        match best {
+        if best.is_none()
+            && let Some(better) = &exceeding
+        {
+            log::warn!(
+                "no price of a bit lands within 1 dB of the target; this is {:.2} dB",
+                better.distortion.psnr
+            );
+        }
+        match best.or(exceeding) {
             Some(compressed) => Ok(Attempt::Met(Box::new(compressed))),
             None if over_budget => Ok(Attempt::TooLarge { nearest: reached }),
             None => Ok(Attempt::TooSmall { shortfall_db: 1.0, best: reached }),

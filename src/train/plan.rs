@@ -53,7 +53,7 @@ impl Plan {
         let model = Model::new(Encoding::HashGrid(grid), chosen.width, chosen.hidden_layers);
         let voxels = shape.iter().product::<usize>() as f64;
         let (epochs, least_steps, most_samples) = match options.preset {
-            Preset::Fast => (12.0, 1_500.0, 2e8),
+            Preset::Fast => (12.0, 1_500.0, 3.3e8),
             Preset::Balanced => (60.0, 6_000.0, 3e8),
             Preset::Best => (200.0, 20_000.0, 2e9),
         };

@@ -50,6 +50,11 @@ impl Aim {
         matches!(self, Aim::Bytes { budget } if candidate.bytes.len() as u64 > *budget)
     }
 
+    /// True for a result that is better than asked for, but beyond the window.
+    pub(super) fn is_exceeded_by(&self, candidate: &Compressed) -> bool {
+        matches!(self, Aim::Psnr { target } if candidate.distortion.psnr >= *target)
+    }
+
     /// Of two results that meet the target: the smaller one, or the better one of a size.
     pub(super) fn prefers(&self, new: &Compressed, old: &Compressed) -> bool {
         match self {
@@ -109,7 +114,7 @@ const TYPICAL_BYTES: f64 = -0.5;
 const FOLLOW: f64 = 0.4;
 const MAX_FOLLOW: f64 = 0.4;
 /// Change of the logarithm of the price in one correction, at most.
-const MAX_MOVE: f64 = 1.0;
+const MAX_MOVE: f64 = 1.5;
 
 /// The search for the price that meets the target.
 pub(super) struct Search {
@@ -120,6 +125,8 @@ pub(super) struct Search {
     price: Option<f64>,
     /// The first price in the unit of `price`.
     first: f64,
+    /// Logarithms of the highest price that was good enough for a PSNR, and of the lowest that was not.
+    bracket: [Option<f64>; 2],
     /// Bytes of the file that are not parameters, once a whole file was written.
     overhead: f64,
 }
@@ -133,7 +140,7 @@ impl Search {
             Aim::Bytes { .. } => None,
         };
         let first = price.unwrap_or(0.0);
-        Self { aim, first_price, price, first, overhead: 400.0 }
+        Self { aim, first_price, price, first, bracket: [None; 2], overhead: 400.0 }
     }
 
     /// The price now.
@@ -207,7 +214,7 @@ impl Search {
                 {
                     return Verdict::TooSmall { shortfall_db: -above };
                 }
-                self.correct((above - AIM_DB) / -TYPICAL_DB);
+                self.correct_psnr(above);
                 if (0.0..=WINDOW_DB).contains(&above) { Verdict::Acceptable } else { Verdict::Off }
             }
             Aim::Bytes { budget } => {
@@ -221,6 +228,25 @@ impl Search {
                 self.correct((share / AIM_SHARE).ln() / -TYPICAL_BYTES);
                 if (LEAST_SHARE..=1.0).contains(&share) { Verdict::Acceptable } else { Verdict::Off }
             }
+        }
+    }
+
+    /// The price to begin a correction with, for a PSNR this far above the target: between the prices that bracket it,
+    /// once there are two.
+    fn correct_psnr(&mut self, above: f64) {
+        let now = self.price().ln();
+        match (&mut self.bracket, above >= 0.0) {
+            ([good, _], true) => *good = Some(good.map_or(now, |g| g.max(now))),
+            ([_, bad], false) => *bad = Some(bad.map_or(now, |b| b.min(now))),
+        }
+        match self.bracket {
+            [Some(good), Some(bad)] if good < bad => self.set(((good + bad) / 2.0).exp()),
+            // What was good enough is not any more: the field has moved on, and so has the bracket.
+            [Some(_), Some(_)] => {
+                self.bracket = [None; 2];
+                self.correct((above - AIM_DB) / -TYPICAL_DB);
+            }
+            _ => self.correct((above - AIM_DB) / -TYPICAL_DB),
         }
     }
 
