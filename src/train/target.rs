@@ -126,7 +126,8 @@ pub(super) struct Search {
     /// The first price in the unit of `price`.
     first: f64,
     /// Logarithms of the highest price that was good enough for a PSNR, and of the lowest that was not.
-    bracket: [Option<f64>; 2],
+    good: Option<f64>,
+    bad: Option<f64>,
     /// Bytes of the file that are not parameters, once a whole file was written.
     overhead: f64,
 }
@@ -140,7 +141,7 @@ impl Search {
             Aim::Bytes { .. } => None,
         };
         let first = price.unwrap_or(0.0);
-        Self { aim, first_price, price, first, bracket: [None; 2], overhead: 400.0 }
+        Self { aim, first_price, price, first, good: None, bad: None, overhead: 400.0 }
     }
 
     /// The price now.
@@ -209,9 +210,9 @@ impl Search {
                 if (0.0..=NEAR_DB).contains(&above) || psnr.is_infinite() {
                     return Verdict::Met;
                 }
-                if above < -MOST_GAIN_BY_PRICE_DB
-                    || above < 0.0 && self.price() < self.least_share() * self.first
-                {
+                // Far off although bits were never dearer than at first, or off although they are all but free.
+                let hopeless = above < -MOST_GAIN_BY_PRICE_DB && self.price() <= self.first;
+                if hopeless || above < 0.0 && self.price() < self.least_share() * self.first {
                     return Verdict::TooSmall { shortfall_db: -above };
                 }
                 self.correct_psnr(above);
@@ -231,22 +232,24 @@ impl Search {
         }
     }
 
-    /// The price to begin a correction with, for a PSNR this far above the target: between the prices that bracket it,
-    /// once there are two.
+    /// The price to begin a correction with, for a PSNR this far above the target. Above it: halfway to the lowest price
+    /// that was too high. Below it: back to the highest that was good enough, once; a field that has lost features
+    /// needs a lower price than before to win them back.
     fn correct_psnr(&mut self, above: f64) {
         let now = self.price().ln();
-        match (&mut self.bracket, above >= 0.0) {
-            ([good, _], true) => *good = Some(good.map_or(now, |g| g.max(now))),
-            ([_, bad], false) => *bad = Some(bad.map_or(now, |b| b.min(now))),
-        }
-        match self.bracket {
-            [Some(good), Some(bad)] if good < bad => self.set(((good + bad) / 2.0).exp()),
-            // What was good enough is not any more: the field has moved on, and so has the bracket.
-            [Some(_), Some(_)] => {
-                self.bracket = [None; 2];
-                self.correct((above - AIM_DB) / -TYPICAL_DB);
+        let typical = (above - AIM_DB) / -TYPICAL_DB;
+        if above >= 0.0 {
+            self.good = Some(self.good.map_or(now, |good| good.max(now)));
+            match self.bad {
+                Some(bad) if now < bad => self.set(((now + bad) / 2.0).exp()),
+                _ => self.correct(typical),
             }
-            _ => self.correct((above - AIM_DB) / -TYPICAL_DB),
+        } else {
+            self.bad = Some(self.bad.map_or(now, |bad| bad.min(now)));
+            match self.good.take() {
+                Some(good) if good < now => self.set(good.exp()),
+                _ => self.correct(typical),
+            }
         }
     }
 
