@@ -34,7 +34,7 @@ use std::sync::Arc;
 use target::{Aim, Search, Verdict};
 
 /// Corrections of the price before a target counts as missed.
-const MAX_CORRECTIONS: usize = 8;
+const MAX_CORRECTIONS: usize = 14;
 /// Times that a model of the same size is tried again with finer rounding.
 const MAX_REFINEMENTS: usize = 2;
 /// Times that a model may be found too small.

@@ -114,7 +114,7 @@ const TYPICAL_BYTES: f64 = -0.5;
 const FOLLOW: f64 = 0.4;
 const MAX_FOLLOW: f64 = 0.4;
 /// Change of the logarithm of the price in one correction, at most.
-const MAX_MOVE: f64 = 1.5;
+const MAX_MOVE: f64 = 1.0;
 
 /// The search for the price that meets the target.
 pub(super) struct Search {
@@ -233,14 +233,14 @@ impl Search {
     }
 
     /// The price to begin a correction with, for a PSNR this far above the target. Above it: halfway to the lowest price
-    /// that was too high. Below it: back to the highest that was good enough, once; a field that has lost features
+    /// that was too high, once. Below it: back to the highest that was good enough, once; a field that has lost features
     /// needs a lower price than before to win them back.
     fn correct_psnr(&mut self, above: f64) {
         let now = self.price().ln();
         let typical = (above - AIM_DB) / -TYPICAL_DB;
         if above >= 0.0 {
             self.good = Some(self.good.map_or(now, |good| good.max(now)));
-            match self.bad {
+            match self.bad.take() {
                 Some(bad) if now < bad => self.set(((now + bad) / 2.0).exp()),
                 _ => self.correct(typical),
             }
