@@ -24,6 +24,8 @@
 //! # Ok(()) }
 //! ```
 
+#[cfg(feature = "bridge")]
+mod bridge;
 pub(crate) mod codec;
 pub mod container;
 pub mod engine;

@@ -105,6 +105,72 @@ fn cpu_values_agree_with_scalar_within_1e5() {
 }
 
 #[test]
+fn scalar_position_gradients_are_the_slopes_of_the_field() {
+    let field = field(2, 3, 16, 2, [20, 17, 9]);
+    let evaluator = Scalar.evaluator(&field);
+    let positions = batch(200).positions;
+    let (mut values, mut gradients) = (vec![0.0; 200], vec![[0.0; 3]; 200]);
+    evaluator.gradients(&positions, &mut values, &mut gradients);
+    let mut expected = vec![0.0; 200];
+    evaluator.points(&positions, &mut expected);
+    assert_eq!(values, expected);
+    let (mut checked, mut largest) = (0, 0.0f32);
+    for (position, gradient) in positions.iter().zip(&gradients) {
+        for axis in 0..3 {
+            let at = |h: f32| {
+                let mut moved = *position;
+                moved[axis] += h;
+                let mut value = [0.0];
+                evaluator.points(&[moved], &mut value);
+                value[0]
+            };
+            let [below, here, above] = [-1e-3, 0.0, 1e-3].map(at);
+            let (left, right) = ((here - below) / 1e-3, (above - here) / 1e-3);
+            // Where the two disagree there is a kink between the points: a vertex of the grid, a ReLU.
+            if (left - right).abs() < 2e-3 {
+                checked += 1;
+                largest = largest.max(left.abs());
+                let slope = (left + right) / 2.0;
+                assert!(
+                    (slope - gradient[axis]).abs() < 2e-3,
+                    "{slope} not {} at {position:?}",
+                    gradient[axis]
+                );
+            }
+        }
+    }
+    assert!(checked > 300 && largest > 0.3, "{checked} slopes checked, the largest {largest}");
+}
+
+#[test]
+fn cpu_position_gradients_agree_with_scalar() {
+    for (features, levels, width, hidden) in [(1, 5, 16, 1), (2, 3, 48, 2), (4, 5, 64, 2), (8, 2, 32, 5)] {
+        let field = field(features, levels, width, hidden, [40, 31, 1]);
+        let mut positions = batch(1000).positions;
+        positions.extend([[0.0; 3], [1.0; 3]]);
+        let count = positions.len();
+        let (mut values, mut expected) = (vec![0.0; count], vec![[0.0; 3]; count]);
+        Scalar.evaluator(&field).gradients(&positions, &mut values, &mut expected);
+        let scale = expected.as_flattened().iter().fold(1.0f32, |m, v| m.max(v.abs()));
+        assert!(expected.iter().all(|g| g[2] == 0.0), "an axis of one sample has no slope");
+        for (name, engine) in engines() {
+            let evaluator = engine.evaluator(&field);
+            let mut at_points = vec![0.0; count];
+            evaluator.points(&positions, &mut at_points);
+            let (mut values, mut gradients) = (vec![0.0; count], vec![[0.0; 3]; count]);
+            evaluator.gradients(&positions, &mut values, &mut gradients);
+            assert_eq!(values, at_points, "{name}");
+            let mut differ = 0;
+            for (g, e) in gradients.iter().zip(&expected) {
+                differ += usize::from((0..3).any(|a| (g[a] - e[a]).abs() > 1e-4 * scale));
+            }
+            // A neuron whose input is within rounding of zero may be on here and off there.
+            assert!(differ <= 2, "{name} F={features} width={width}: {differ} of {count} differ");
+        }
+    }
+}
+
+#[test]
 fn cpu_lattices_agree_with_scalar_points() {
     let field = field(4, 5, 32, 2, [40, 31, 1]);
     let mut shapes = vec![([40, 31, 1], 1), ([7, 5, 1], 3), ([1, 1, 1], 1)];

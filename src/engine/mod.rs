@@ -26,6 +26,9 @@ pub trait Evaluator: Send + Sync {
     fn points(&self, positions: &[[f32; 3]], out: &mut [f32]);
     /// The field's value at every point of a lattice, x fastest; `out` has one value a point.
     fn lattice(&self, lattice: &Lattice, out: &mut [f32]);
+    /// [`Self::points`], and the field's derivative by the position's three coordinates. Where the field has a kink (at a
+    /// grid's vertex, where a neuron switches) it is the derivative of the side that the value is computed on.
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]);
     /// Bytes that the evaluator holds.
     fn bytes(&self) -> usize;
 }

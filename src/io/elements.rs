@@ -247,7 +247,7 @@ fn swap_bytes(bytes: &mut [u8], size: usize) {
 }
 
 /// 64-bit integers as int32, else uint32, else refused.
-fn narrow(path: &Path, values: impl Iterator<Item = i128> + Clone) -> Result<Samples> {
+pub(crate) fn narrow(path: &Path, values: impl Iterator<Item = i128> + Clone) -> Result<Samples> {
     let (low, high) = values.clone().fold((i128::MAX, i128::MIN), |(low, high), v| (low.min(v), high.max(v)));
     if low >= i128::from(i32::MIN) && high <= i128::from(i32::MAX) {
         Ok(Samples::I32(values.map(|v| v as i32).collect()))

@@ -3,7 +3,7 @@
 mod affine;
 pub(crate) mod atomic;
 mod dicom;
-mod elements;
+pub(crate) mod elements;
 mod nifti;
 mod nrrd;
 mod raw;

@@ -1,11 +1,12 @@
 //! [`NeuralVolume`]: an open `.nvol` file. Everything that reads a compressed volume goes through it.
 
+mod cache;
 mod points;
 mod quantise;
 mod region;
 
-pub use points::{Outside, Space};
-pub use region::Region;
+pub use points::{Outside, PointSample, Space};
+pub use region::{ObserveRegion, Region};
 
 pub(crate) use quantise::ValueScale;
 
@@ -13,7 +14,9 @@ use crate::container::{Contents, Description, MaskBricks, StoredModel};
 use crate::engine::cpu::Cpu;
 use crate::engine::{Engine, Evaluator};
 use crate::error::{Error, Result};
+use cache::PieceCache;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// An open neural volume: regions and points are evaluated on demand, the whole is never decompressed.
@@ -33,6 +36,9 @@ pub struct NeuralVolume {
     engine: Arc<dyn Engine>,
     /// Made on first use, so that `info` does not wait for the entropy decoder.
     evaluator: OnceLock<Box<dyn Evaluator>>,
+    /// Decoded pieces, where the caller wants them kept.
+    cache: Option<PieceCache>,
+    evaluated: AtomicU64,
 }
 
 impl NeuralVolume {
@@ -62,8 +68,29 @@ impl NeuralVolume {
         let path = path.as_ref();
         let Contents { description, model, mask } = Contents::from_bytes(bytes, path)?;
         let file_bytes = bytes.len() as u64;
-        let evaluator = OnceLock::new();
-        Ok(Self { path: path.to_owned(), file_bytes, description, model, mask, engine, evaluator })
+        Ok(Self {
+            path: path.to_owned(),
+            file_bytes,
+            description,
+            model,
+            mask,
+            engine,
+            evaluator: OnceLock::new(),
+            cache: None,
+            evaluated: AtomicU64::new(0),
+        })
+    }
+
+    /// Keeps up to `bytes` of decoded voxels for the regions to come; 0 keeps none.
+    #[must_use]
+    pub fn with_cache(self, bytes: usize) -> Self {
+        Self { cache: (bytes > 0).then(|| PieceCache::new(bytes)), ..self }
+    }
+
+    /// How often the field was evaluated since the file was opened: voxels of regions that were not in the cache, and
+    /// points.
+    pub fn evaluated(&self) -> u64 {
+        self.evaluated.load(Ordering::Relaxed)
     }
 
     /// What the file says of the volume.

@@ -1,8 +1,10 @@
 //! Values at scattered points, between voxels too.
 
-use super::NeuralVolume;
+use super::{NeuralVolume, ValueScale};
 use crate::error::{Error, Result};
 use crate::volume::{MaskClass, SampleType, Samples};
+use rayon::prelude::*;
+use std::sync::atomic::Ordering;
 
 /// What point coordinates mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +24,29 @@ pub enum Outside {
     Value(f64),
 }
 
+/// The volume at a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointSample {
+    /// The value: at a voxel the decoded voxel, between voxels the field, unrounded.
+    pub value: f64,
+    /// The field's derivative by the point's coordinates (value per voxel, or per unit of the world), where it was asked
+    /// for; 0 where the point is not valid, and where the value is held at an end of the volume's range.
+    pub gradient: [f64; 3],
+    /// True where the point lies in the grid and its nearest voxel is not masked.
+    pub valid: bool,
+}
+
+impl Default for PointSample {
+    fn default() -> Self {
+        Self { value: f64::NAN, gradient: [0.0; 3], valid: false }
+    }
+}
+
 /// How near to a voxel, in voxels, a point is that voxel: far below any use, far above the error of an affine in f64.
 const AT_A_VOXEL: f64 = 1e-6;
+
+/// Points that one task takes.
+const TASK: usize = 1 << 10;
 
 /// Points placed at a time: bounds the memory of large requests.
 const CHUNK: usize = 1 << 16;
@@ -36,13 +59,7 @@ impl NeuralVolume {
     /// [`Error::Options`] when the slices differ in length or the affine cannot be inverted; [`Error::Section`] when
     /// the file is damaged.
     pub fn sample(&self, points: &[[f64; 3]], space: Space, outside: Outside, out: &mut [f32]) -> Result<()> {
-        if points.len() != out.len() {
-            return Err(Error::Options(format!(
-                "{} points, but room for {} values",
-                points.len(),
-                out.len()
-            )));
-        }
+        same_length(points.len(), out.len())?;
         self.sample_each(points, space, outside, |i, value| out[i] = value as f32)
     }
 
@@ -63,6 +80,53 @@ impl NeuralVolume {
         outside: Outside,
         mut put: impl FnMut(usize, f64),
     ) -> Result<()> {
+        let mut samples = vec![PointSample::default(); points.len().min(CHUNK)];
+        for (chunk, points) in points.chunks(CHUNK).enumerate() {
+            let samples = &mut samples[..points.len()];
+            self.probe(points, space, outside, samples)?;
+            samples.iter().enumerate().for_each(|(i, sample)| put(chunk * CHUNK + i, sample.value));
+        }
+        Ok(())
+    }
+
+    /// Value and validity of each point, as f64; gradients are left at 0.
+    ///
+    /// # Errors
+    /// As for [`Self::sample`].
+    pub fn probe(
+        &self,
+        points: &[[f64; 3]],
+        space: Space,
+        outside: Outside,
+        out: &mut [PointSample],
+    ) -> Result<()> {
+        self.probe_points(points, space, outside, Want::Values, out)
+    }
+
+    /// [`Self::probe`] with gradients: exact derivatives of the field, no differences. At a face between two cells of
+    /// the encoding's grid, where the field has a kink, it is the derivative of one side.
+    ///
+    /// # Errors
+    /// As for [`Self::sample`].
+    pub fn probe_with_gradients(
+        &self,
+        points: &[[f64; 3]],
+        space: Space,
+        outside: Outside,
+        out: &mut [PointSample],
+    ) -> Result<()> {
+        self.probe_points(points, space, outside, Want::Gradients, out)
+    }
+
+    fn probe_points(
+        &self,
+        points: &[[f64; 3]],
+        space: Space,
+        outside: Outside,
+        want: Want,
+        out: &mut [PointSample],
+    ) -> Result<()> {
+        same_length(points.len(), out.len())?;
         let shape = self.description.shape;
         let to_index = match space {
             Space::Index => None,
@@ -70,33 +134,74 @@ impl NeuralVolume {
                 Error::Options(format!("{}: the volume's affine is singular", self.path.display()))
             })?),
         };
-        let scale = self.scale();
         let evaluator = self.evaluator()?;
-        let mut positions = Vec::with_capacity(points.len().min(CHUNK));
-        let mut values = vec![0.0; points.len().min(CHUNK)];
-        for (chunk, points) in points.chunks(CHUNK).enumerate() {
+        let scale = self.scale();
+        let task = |points: &[[f64; 3]], out: &mut [PointSample]| -> Result<()> {
             let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
-            positions.clear();
-            positions.extend(points.iter().map(|p| place(p).position(shape)));
-            let values = &mut values[..points.len()];
-            if let Some(evaluator) = evaluator {
-                evaluator.points(&positions, values);
+            let places: Vec<Place> = points.iter().map(place).collect();
+            let positions: Vec<[f32; 3]> = places.iter().map(|p| p.position(shape)).collect();
+            let mut values = vec![0.0; points.len()];
+            let mut gradients = vec![[0.0; 3]; if want == Want::Gradients { points.len() } else { 0 }];
+            match (evaluator, want) {
+                (Some(evaluator), Want::Values) => evaluator.points(&positions, &mut values),
+                (Some(evaluator), Want::Gradients) => {
+                    evaluator.gradients(&positions, &mut values, &mut gradients);
+                }
+                (None, _) => {}
             }
-            for (i, (point, &value)) in points.iter().zip(values.iter()).enumerate() {
-                let place = place(point);
-                let value = match outside {
-                    _ if !place.is_a_point => f64::NAN,
-                    Outside::Value(outside) if !place.inside => outside,
-                    _ => match self.mask_value(place.nearest())? {
-                        Some(masked) => masked,
-                        None if place.at_a_voxel() => scale.voxel_value(value),
-                        None => scale.value(value),
-                    },
-                };
-                put(chunk * CHUNK + i, value);
+            for (i, (place, out)) in places.iter().zip(out).enumerate() {
+                *out = self.point_sample(place, scale, values[i], outside)?;
+                let is_free = (0.0..=1.0).contains(&values[i]);
+                if let (Some(by_position), true, true) = (gradients.get(i), out.valid, is_free) {
+                    let by_index: [f64; 3] = std::array::from_fn(|a| {
+                        f64::from(by_position[a]) * scale.span() / shape[a].saturating_sub(1).max(1) as f64
+                    });
+                    out.gradient = to_index.map_or(by_index, |map| map.gradient(by_index));
+                }
             }
+            Ok(())
+        };
+        if evaluator.is_some() {
+            self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
         }
-        Ok(())
+        if points.len() <= TASK {
+            return task(points, out);
+        }
+        let mut result = Ok(());
+        self.engine.run(&mut || {
+            let tasks = points.par_chunks(TASK).zip(out.par_chunks_mut(TASK));
+            result = tasks.try_for_each(|(points, out)| task(points, out));
+        });
+        result
+    }
+
+    /// Value and validity at a place where the field has this value.
+    fn point_sample(
+        &self,
+        place: &Place,
+        scale: ValueScale,
+        field_value: f32,
+        outside: Outside,
+    ) -> Result<PointSample> {
+        let invalid = |value| PointSample { value, ..PointSample::default() };
+        if !place.is_a_point {
+            return Ok(invalid(f64::NAN));
+        }
+        if let (Outside::Value(value), false) = (outside, place.inside) {
+            return Ok(invalid(value));
+        }
+        Ok(match self.mask_value(place.nearest())? {
+            Some(masked) => invalid(masked),
+            None => PointSample {
+                value: if place.at_a_voxel() {
+                    scale.voxel_value(field_value)
+                } else {
+                    scale.value(field_value)
+                },
+                valid: place.inside,
+                ..PointSample::default()
+            },
+        })
     }
 
     /// The value of a masked voxel.
@@ -110,6 +215,19 @@ impl NeuralVolume {
     pub fn sample_type(&self) -> SampleType {
         self.description.sample_type
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Values,
+    Gradients,
+}
+
+fn same_length(points: usize, out: usize) -> Result<()> {
+    if points != out {
+        return Err(Error::Options(format!("{points} points, but room for {out} values")));
+    }
+    Ok(())
 }
 
 /// A point in index coordinates, moved into the grid.

@@ -1,6 +1,6 @@
 //! Between the field's value, 0 to 1, and the volume's values (FORMAT.md, "From the field to samples").
 
-use crate::volume::{Sample, SampleType, Samples, for_each_type};
+use crate::volume::{Sample, SampleType, SamplesMut, for_each_type};
 use rayon::prelude::*;
 
 /// Maps a field's values onto a volume's range and type.
@@ -16,6 +16,11 @@ impl ValueScale {
     pub(crate) fn new(range: Option<(f64, f64)>, sample_type: SampleType) -> Self {
         let (low, high) = range.unwrap_or((0.0, 0.0));
         Self { low, span: high - low, sample_type }
+    }
+
+    /// Largest minus smallest value.
+    pub(crate) fn span(&self) -> f64 {
+        self.span
     }
 
     /// The unrounded value, held inside the volume's range.
@@ -45,9 +50,9 @@ impl ValueScale {
     }
 
     /// Converts voxels into `out[at..]`, whatever type that has.
-    pub(crate) fn store(&self, field_values: &[f32], out: &mut Samples, at: usize) {
+    pub(crate) fn store(&self, field_values: &[f32], out: &mut SamplesMut<'_>, at: usize) {
         const PIECE: usize = 1 << 15;
-        for_each_type!(out, out => {
+        for_each_type!(SamplesMut: out, out => {
             let out = &mut out[at..at + field_values.len()];
             let pieces = out.par_chunks_mut(PIECE).zip(field_values.par_chunks(PIECE));
             pieces.for_each(|(out, values)| {
@@ -62,6 +67,7 @@ impl ValueScale {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::Samples;
 
     #[test]
     fn integers_round_and_stay_in_the_range() {
@@ -72,7 +78,7 @@ mod tests {
         let half = (1000.5 / 2979.0) as f32;
         assert!([0.0, 1.0].contains(&scale.voxel_value(half)));
         let mut out = Samples::zeros(SampleType::I16, 3);
-        scale.store(&[0.0, 1.0], &mut out, 1);
+        scale.store(&[0.0, 1.0], &mut out.as_mut(), 1);
         assert_eq!(out, Samples::I16(vec![0, -1000, 1979]));
         for value in [-1000.0, -3.0, 0.0, 77.0, 1979.0] {
             assert_eq!(scale.voxel_value(scale.normalised(value)), value);

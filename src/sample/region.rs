@@ -1,12 +1,15 @@
 //! Regions of the grid, at full or reduced resolution.
 
 use super::NeuralVolume;
+use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
 use crate::engine::{Lattice, axis_position};
 use crate::error::{Error, Result};
-use crate::volume::{Geometry, MaskClass, SampleType, Samples, Volume};
+use crate::volume::{Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
 /// A box of voxels: from `start` to `end`, `end` not included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Region {
     /// First voxel.
     pub start: [usize; 3],
@@ -36,6 +39,18 @@ impl Region {
         std::array::from_fn(|a| (self.end[a] - self.start[a]).div_ceil(stride))
     }
 
+    fn len(&self) -> usize {
+        self.shape(1).iter().product()
+    }
+
+    /// The voxels of a box of samples: every `stride`-th from the region's first on.
+    fn voxels(&self, first: [usize; 3], stride: usize) -> Region {
+        Region {
+            start: std::array::from_fn(|a| first[a] + self.start[a] * stride),
+            end: std::array::from_fn(|a| first[a] + (self.end[a] - 1) * stride + 1),
+        }
+    }
+
     fn check(&self, shape: [usize; 3], stride: usize) -> Result<()> {
         let inside = (0..3).all(|a| self.start[a] < self.end[a] && self.end[a] <= shape[a]);
         if !inside || stride == 0 {
@@ -50,6 +65,9 @@ impl Region {
 
 /// Lattice points evaluated at a time: 4 MiB of field values.
 const SLAB: usize = 1 << 20;
+
+/// Told how much of a region is done, 0 to 1, from the calling thread; [`ControlFlow::Break`] ends the work.
+pub type ObserveRegion<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 
 impl NeuralVolume {
     /// The voxels of a region in their stored type, every `stride`-th along each axis, with the geometry that belongs
@@ -78,11 +96,7 @@ impl NeuralVolume {
                 format!("{voxels} voxels of {sample_type} do not fit into memory; read a smaller region");
             Error::Options(format!("{}: {what}", self.path.display()))
         })?;
-        self.read_slabs(region, stride, |first, values| {
-            self.engine.run(&mut || self.scale().store(values, &mut samples, first));
-            Ok(())
-        })?;
-        self.put_mask(region, stride, &mut samples)?;
+        self.read_region_into(region, stride, &mut samples.as_mut(), &mut |_| ControlFlow::Continue(()))?;
         let mut volume = Volume::new(samples, shape)?;
         let whole = &self.description.geometry;
         volume.geometry = Geometry {
@@ -95,6 +109,142 @@ impl NeuralVolume {
         volume.fill_value = self.description.fill_value.map(|fill| sample_type.nearest(fill));
         volume.provenance = self.description.provenance.clone();
         Ok(volume)
+    }
+
+    /// [`Self::read_region`] into the caller's memory, x fastest: a value a sample, in the type that `out` has.
+    ///
+    /// # Errors
+    /// As for [`Self::read_region`]; [`Error::Options`] when `out` has another length, [`Error::Interrupted`] when
+    /// `observe` said so.
+    pub fn read_region_into(
+        &self,
+        region: Region,
+        stride: usize,
+        out: &mut SamplesMut<'_>,
+        observe: ObserveRegion<'_>,
+    ) -> Result<()> {
+        region.check(self.description.shape, stride)?;
+        let window = Window { first: region.start, stride, shape: region.shape(stride) };
+        if out.len() != window.whole().len() {
+            return Err(Error::Options(format!(
+                "{} samples, but room for {} values",
+                window.whole().len(),
+                out.len()
+            )));
+        }
+        // Bricks are counted from the grid's first voxel, so that regions share them.
+        match &self.cache {
+            Some(cache) if region.start.iter().all(|n| n % stride == 0) => {
+                self.decode_through(cache, &window, out, observe)
+            }
+            _ => self.decode_box(&window, window.whole(), out, observe),
+        }
+    }
+
+    /// Takes from the cache what it has, decodes the rest in few large boxes, and keeps their pieces.
+    fn decode_through(
+        &self,
+        cache: &PieceCache,
+        window: &Window,
+        out: &mut SamplesMut<'_>,
+        observe: ObserveRegion<'_>,
+    ) -> Result<()> {
+        let sample_type = out.sample_type();
+        let offset = window.first.map(|n| n / window.stride);
+        // Positions in the window as the cache counts them.
+        let absolute = |region: Region| Region {
+            start: std::array::from_fn(|a| region.start[a] + offset[a]),
+            end: std::array::from_fn(|a| region.end[a] + offset[a]),
+        };
+        let first: [usize; 3] = offset.map(|n| n / BRICK_EDGE);
+        let counts: [usize; 3] =
+            std::array::from_fn(|a| (offset[a] + window.shape[a]).div_ceil(BRICK_EDGE) - first[a]);
+        // The part of the window in the box of bricks `from..to`.
+        let part = |from: [usize; 3], to: [usize; 3]| Region {
+            start: std::array::from_fn(|a| ((first[a] + from[a]) * BRICK_EDGE).saturating_sub(offset[a])),
+            end: std::array::from_fn(|a| ((first[a] + to[a]) * BRICK_EDGE - offset[a]).min(window.shape[a])),
+        };
+        let bricks = counts.iter().product::<usize>();
+        let at = |n: usize| [n % counts[0], n / counts[0] % counts[1], n / counts[0] / counts[1]];
+        let brick = |n: usize| part(at(n), at(n).map(|i| i + 1));
+        let key = |region: Region| PieceKey { region, stride: window.stride, sample_type };
+
+        let mut missing = vec![true; bricks];
+        for (n, missing) in missing.iter_mut().enumerate() {
+            let here = brick(n);
+            let whole = Region {
+                start: std::array::from_fn(|a| (first[a] + at(n)[a]) * BRICK_EDGE),
+                end: std::array::from_fn(|a| {
+                    let samples = self.description.shape[a].div_ceil(window.stride);
+                    ((first[a] + at(n)[a] + 1) * BRICK_EDGE).min(samples)
+                }),
+            };
+            let candidates = [absolute(here), whole];
+            let found = candidates.iter().find_map(|r| cache.get(&key(*r)).map(|samples| (*r, samples)));
+            if let Some((of, samples)) = found {
+                let shape = of.shape(1);
+                for (row, count) in window.rows(here) {
+                    let [x, y, z] = [0, 1, 2].map(|a| row[a] + offset[a] - of.start[a]);
+                    let from = x + shape[0] * (y + shape[1] * z);
+                    out.copy_from(window.index(row), &samples, from, count);
+                }
+                *missing = false;
+            }
+        }
+        let boxes = merge(&missing, counts);
+        let total: usize = boxes.iter().map(|(from, to)| part(*from, *to).len()).sum();
+        let mut done = 0;
+        for (from, to) in boxes {
+            let region = part(from, to);
+            let (before, share) = (done as f64 / total as f64, region.len() as f64 / total as f64);
+            self.decode_box(window, region, out, &mut |fraction| observe(before + share * fraction))?;
+            done += region.len();
+        }
+        // What exceeds the bound would only push itself out again.
+        if total * sample_type.size() <= cache.bound() {
+            for n in (0..bricks).filter(|&n| missing[n]) {
+                let here = brick(n);
+                let mut samples = Samples::with_capacity(sample_type, here.len());
+                for (row, count) in window.rows(here) {
+                    out.append_to(window.index(row), count, &mut samples);
+                }
+                cache.put(key(absolute(here)), samples);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes a box of a window and gives masked voxels their values back.
+    fn decode_box(
+        &self,
+        window: &Window,
+        region: Region,
+        out: &mut SamplesMut<'_>,
+        observe: ObserveRegion<'_>,
+    ) -> Result<()> {
+        let scale = self.scale();
+        let total = region.len();
+        let shape = region.shape(1);
+        // The box's samples follow one another in the window.
+        let contiguous = shape[..2] == window.shape[..2];
+        self.read_slabs(region.voxels(window.first, window.stride), window.stride, |first, values| {
+            if contiguous {
+                let at = window.index(region.start) + first;
+                self.engine.run(&mut || scale.store(values, out, at));
+            } else {
+                for (n, row) in values.chunks(shape[0]).enumerate() {
+                    let row_of_box = first / shape[0] + n;
+                    let [x, y, z] = region.start;
+                    let at = window.index([x, y + row_of_box % shape[1], z + row_of_box / shape[1]]);
+                    scale.store(row, out, at);
+                }
+            }
+            match observe((first + values.len()) as f64 / total as f64) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Interrupted),
+            }
+        })?;
+        self.put_mask(window, region, out)
     }
 
     /// Decodes a region slab by slab along z: `take` gets the first sample's index in the region and the field's values.
@@ -121,21 +271,23 @@ impl NeuralVolume {
             let values = &mut values[..lattice.len()];
             if let Some(evaluator) = evaluator {
                 evaluator.lattice(&lattice, values);
+                self.evaluated.fetch_add(values.len() as u64, Ordering::Relaxed);
             }
             take(z * plane, values)?;
         }
         Ok(())
     }
 
-    /// Gives masked voxels their values back.
-    fn put_mask(&self, region: Region, stride: usize, samples: &mut Samples) -> Result<()> {
+    /// Gives masked voxels of a box of a window their values back.
+    fn put_mask(&self, window: &Window, region: Region, out: &mut SamplesMut<'_>) -> Result<()> {
         let Some(mask) = &self.mask else { return Ok(()) };
-        let shape = region.shape(stride);
+        let Window { first, stride, .. } = *window;
         let fill = self.description.fill_value;
-        let visit = mask.visit(region.start, region.end, |start, size, codes| {
-            // Per axis: the region's samples that lie in the brick.
+        let voxels = region.voxels(first, stride);
+        let visit = mask.visit(voxels.start, voxels.end, |start, size, codes| {
+            // Per axis: the box's samples that lie in the brick, and where in it.
             let inside: [Vec<(usize, usize)>; 3] = std::array::from_fn(|a| {
-                let samples = (0..shape[a]).map(|i| (i, region.start[a] + i * stride));
+                let samples = (region.start[a]..region.end[a]).map(|i| (i, first[a] + i * stride));
                 let brick = start[a]..start[a] + size[a];
                 samples.filter(|(_, voxel)| brick.contains(voxel)).map(|(i, v)| (i, v - start[a])).collect()
             });
@@ -143,12 +295,95 @@ impl NeuralVolume {
                 for &(j, y) in &inside[1] {
                     for &(i, x) in &inside[0] {
                         if let Some(class) = MaskClass::from_code(codes[x + size[0] * (y + size[1] * z)]) {
-                            samples.set(i + shape[0] * (j + shape[1] * k), class.value(fill));
+                            out.set(window.index([i, j, k]), class.value(fill));
                         }
                     }
                 }
             }
         });
         visit.map_err(|what| self.section_error("BRIK", what))
+    }
+}
+
+/// Where the samples that were asked for lie: in the grid, and in the caller's memory.
+struct Window {
+    /// The first sample's voxel.
+    first: [usize; 3],
+    stride: usize,
+    shape: [usize; 3],
+}
+
+impl Window {
+    fn whole(&self) -> Region {
+        Region::whole(self.shape)
+    }
+
+    fn index(&self, [x, y, z]: [usize; 3]) -> usize {
+        x + self.shape[0] * (y + self.shape[1] * z)
+    }
+
+    /// First sample and length of every row of a box.
+    fn rows(&self, region: Region) -> impl Iterator<Item = ([usize; 3], usize)> {
+        let Region { start: [x, y0, z0], end: [x_end, y1, z1] } = region;
+        (z0..z1).flat_map(move |z| (y0..y1).map(move |y| ([x, y, z], x_end - x)))
+    }
+}
+
+/// Boxes (first, one past the last) that cover exactly the bricks that are missing: each as wide as it gets.
+fn merge(missing: &[bool], counts: [usize; 3]) -> Vec<([usize; 3], [usize; 3])> {
+    let mut left = missing.to_vec();
+    let index = |[x, y, z]: [usize; 3]| x + counts[0] * (y + counts[1] * z);
+    let mut boxes = Vec::new();
+    while let Some(n) = left.iter().position(|&is_left| is_left) {
+        let start = [n % counts[0], n / counts[0] % counts[1], n / counts[0] / counts[1]];
+        let mut end = start.map(|i| i + 1);
+        for axis in 0..3 {
+            while end[axis] < counts[axis] {
+                let mut layer = Region { start, end };
+                layer.start[axis] = end[axis];
+                layer.end[axis] = end[axis] + 1;
+                if !cells(layer).all(|cell| left[index(cell)]) {
+                    break;
+                }
+                end[axis] += 1;
+            }
+        }
+        cells(Region { start, end }).for_each(|cell| left[index(cell)] = false);
+        boxes.push((start, end));
+    }
+    boxes
+}
+
+fn cells(region: Region) -> impl Iterator<Item = [usize; 3]> {
+    let Region { start: [x0, y0, z0], end: [x1, y1, z1] } = region;
+    (z0..z1).flat_map(move |z| (y0..y1).flat_map(move |y| (x0..x1).map(move |x| [x, y, z])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_boxes_cover_each_missing_brick_once() {
+        let counts = [5, 4, 3];
+        let mut state = 1u32;
+        for density in [0u32, 1, 4, 8] {
+            let missing: Vec<bool> = (0..60)
+                .map(|_| {
+                    state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                    (state >> 16) % 8 < density
+                })
+                .collect();
+            let mut covered = vec![0; 60];
+            let boxes = merge(&missing, counts);
+            for &(start, end) in &boxes {
+                cells(Region { start, end }).for_each(|[x, y, z]| covered[x + 5 * (y + 4 * z)] += 1);
+            }
+            let wanted: Vec<i32> = missing.iter().map(|&m| i32::from(m)).collect();
+            assert_eq!(covered, wanted);
+            if density == 8 {
+                assert_eq!(boxes, [([0, 0, 0], counts)]);
+            }
+        }
     }
 }

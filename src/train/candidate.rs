@@ -107,7 +107,7 @@ impl<'a> Writer<'a> {
         draft.read_slabs(Region::whole(volume.shape()), 1, |first, values| {
             self.engine.run(&mut || {
                 let mut decoded = Samples::zeros(volume.sample_type(), values.len());
-                scale.store(values, &mut decoded, 0);
+                scale.store(values, &mut decoded.as_mut(), 0);
                 let codes = self.mask.map(|m| &m.codes()[first..first + values.len()]);
                 sums.add(volume.samples(), first, &decoded, codes);
             });

@@ -87,6 +87,11 @@ impl WorldToIndex {
     pub fn apply(&self, world: [f64; 3]) -> [f64; 3] {
         std::array::from_fn(|row| (0..3).map(|c| self.inverse[row][c] * (world[c] - self.origin[c])).sum())
     }
+
+    /// The gradient by the world position of what has this gradient by the index.
+    pub fn gradient(&self, by_index: [f64; 3]) -> [f64; 3] {
+        std::array::from_fn(|c| (0..3).map(|row| self.inverse[row][c] * by_index[row]).sum())
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod samples;
 pub use geometry::{Frame, Geometry};
 pub use mask::{Mask, MaskClass};
 pub(crate) use samples::for_each_type;
-pub use samples::{Sample, SampleType, Samples};
+pub use samples::{Sample, SampleType, Samples, SamplesMut};
 
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;

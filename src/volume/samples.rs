@@ -119,7 +119,64 @@ macro_rules! sample_types {
         #[allow(missing_docs)] // the variants are the types' names
         pub enum Samples { $($variant(Vec<$type>),)* }
 
+        /// Samples in memory of somebody else's, in their stored type.
+        #[derive(Debug, PartialEq)]
+        #[allow(missing_docs)] // the variants are the types' names
+        pub enum SamplesMut<'a> { $($variant(&'a mut [$type]),)* }
+
+        impl<'a> SamplesMut<'a> {
+            /// Bytes as samples of a type; `None` where they are not aligned for it or not a whole number of samples.
+            pub fn from_bytes(sample_type: SampleType, bytes: &'a mut [u8]) -> Option<Self> {
+                match sample_type {
+                    $(SampleType::$variant => bytemuck::try_cast_slice_mut(bytes).ok().map(SamplesMut::$variant),)*
+                }
+            }
+            /// Number of samples.
+            pub fn len(&self) -> usize {
+                match self { $(SamplesMut::$variant(v) => v.len(),)* }
+            }
+            /// True when there is no sample.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+            /// The element type.
+            pub fn sample_type(&self) -> SampleType {
+                match self { $(SamplesMut::$variant(_) => SampleType::$variant,)* }
+            }
+            /// Stores the nearest value of the type. Panics when out of range.
+            pub fn set(&mut self, index: usize, value: f64) {
+                match self { $(SamplesMut::$variant(v) => v[index] = Sample::from_f64(value),)* }
+            }
+            /// Copies `count` samples from `from[at..]` to `self[index..]`. Panics when the types differ or a range is
+            /// out of range.
+            pub(crate) fn copy_from(&mut self, index: usize, from: &Samples, at: usize, count: usize) {
+                match (self, from) {
+                    $((SamplesMut::$variant(to), Samples::$variant(from)) => {
+                        to[index..index + count].copy_from_slice(&from[at..at + count]);
+                    })*
+                    (to, from) => panic!("{} samples do not go into {}", from.sample_type(), to.sample_type()),
+                }
+            }
+            /// Appends `count` samples from `self[index..]` to `to`. Panics as [`Self::copy_from`] does.
+            pub(crate) fn append_to(&self, index: usize, count: usize, to: &mut Samples) {
+                match (self, to) {
+                    $((SamplesMut::$variant(from), Samples::$variant(to)) => {
+                        to.extend_from_slice(&from[index..index + count]);
+                    })*
+                    (from, to) => panic!("{} samples do not go into {}", from.sample_type(), to.sample_type()),
+                }
+            }
+        }
+
         impl Samples {
+            /// The samples, to be written in place.
+            pub fn as_mut(&mut self) -> SamplesMut<'_> {
+                match self { $(Samples::$variant(v) => SamplesMut::$variant(v),)* }
+            }
+            /// None yet, with room for `capacity`.
+            pub(crate) fn with_capacity(sample_type: SampleType, capacity: usize) -> Self {
+                match sample_type { $(SampleType::$variant => Samples::$variant(Vec::with_capacity(capacity)),)* }
+            }
             /// Number of samples.
             pub fn len(&self) -> usize {
                 match self { $(Samples::$variant(v) => v.len(),)* }
@@ -193,20 +250,24 @@ sample_types! {
 }
 
 /// Runs one expression for whichever element type the samples have:
-/// `for_each_type!(&samples, values => expression)`, `values` being a reference to the typed `Vec`.
+/// `for_each_type!(&samples, values => expression)`, `values` being a reference to the typed `Vec`;
+/// `for_each_type!(SamplesMut: samples, values => expression)` for borrowed ones.
 macro_rules! for_each_type {
-    ($samples:expr, $values:ident => $body:expr) => {{
+    ($samples:expr, $values:ident => $body:expr) => {
+        $crate::volume::for_each_type!(Samples: $samples, $values => $body)
+    };
+    ($of:ident: $samples:expr, $values:ident => $body:expr) => {{
         #[allow(unused_imports)] // a body that never leaves the type needs no trait
         use $crate::volume::Sample as _;
         match $samples {
-            $crate::volume::Samples::U8($values) => $body,
-            $crate::volume::Samples::I8($values) => $body,
-            $crate::volume::Samples::U16($values) => $body,
-            $crate::volume::Samples::I16($values) => $body,
-            $crate::volume::Samples::U32($values) => $body,
-            $crate::volume::Samples::I32($values) => $body,
-            $crate::volume::Samples::F32($values) => $body,
-            $crate::volume::Samples::F64($values) => $body,
+            $crate::volume::$of::U8($values) => $body,
+            $crate::volume::$of::I8($values) => $body,
+            $crate::volume::$of::U16($values) => $body,
+            $crate::volume::$of::I16($values) => $body,
+            $crate::volume::$of::U32($values) => $body,
+            $crate::volume::$of::I32($values) => $body,
+            $crate::volume::$of::F32($values) => $body,
+            $crate::volume::$of::F64($values) => $body,
         }
     }};
 }

@@ -51,6 +51,23 @@ impl TileEncoder {
             }
         }
     }
+
+    /// Writes the gradient by the positions of the tile encoded last.
+    #[inline(always)]
+    pub(super) fn by_position<S: Simd>(
+        &self,
+        encoding: &Encoding,
+        parameters: &[f32],
+        of_features: &[f32],
+        stride: usize,
+        out: &mut [[f32; 3]],
+    ) {
+        match (self, encoding) {
+            (TileEncoder::HashGrid(corners), Encoding::HashGrid(grid)) => {
+                hash_grid::by_position::<S>(grid, parameters, corners, of_features, stride, out);
+            }
+        }
+    }
 }
 
 /// An encoding's precomputation for a lattice.

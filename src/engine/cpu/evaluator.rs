@@ -2,12 +2,12 @@
 
 use super::Cpu;
 use super::encoding::{LatticeEncoder, TileEncoder};
-use super::mlp::{PackedMlp, TILE, TileBuffers, forward, padded};
+use super::mlp::{PackedMlp, TILE, TileBuffers, backward, forward, padded};
 use super::simd::{Kernel, Simd};
 use crate::engine::{Evaluator, Lattice};
 use crate::field::{Field, Model};
 use rayon::prelude::*;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Fewer points than this are not worth waking threads for.
 const PARALLEL_FROM: usize = 4 * TILE;
@@ -18,6 +18,8 @@ pub(super) struct CpuEvaluator {
     engine: Cpu,
     field: Field,
     network: PackedMlp,
+    /// The same with the transposes that gradients need, made when the first is asked for.
+    network_with_transposes: OnceLock<PackedMlp>,
     /// Tile memory, handed from call to call: a single point must not pay for an allocation.
     scratch: Mutex<Vec<Scratch>>,
 }
@@ -31,7 +33,16 @@ impl CpuEvaluator {
     pub(super) fn new(engine: Cpu, field: &Field) -> Self {
         let mut network = PackedMlp::new(field.model.network);
         network.pack(&field.parameters[field.model.network_offset()..], false);
-        Self { engine, field: field.clone(), network, scratch: Mutex::default() }
+        let network_with_transposes = OnceLock::new();
+        Self { engine, field: field.clone(), network, network_with_transposes, scratch: Mutex::default() }
+    }
+
+    fn network_with_transposes(&self) -> &PackedMlp {
+        self.network_with_transposes.get_or_init(|| {
+            let mut network = self.network.clone();
+            network.pack(&self.field.parameters[self.field.model.network_offset()..], true);
+            network
+        })
     }
 
     fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
@@ -91,6 +102,26 @@ impl Evaluator for CpuEvaluator {
         });
     }
 
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) {
+        assert_eq!(positions.len(), out.len(), "one value a position");
+        assert_eq!(positions.len(), gradients.len(), "one gradient a position");
+        let here = |positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]| {
+            let mut tile = TileBuffers::new(&self.field.model.network, true);
+            self.with_scratch(|Scratch { encoder, .. }| {
+                let tile = &mut tile;
+                self.engine.isa.run(Slopes { evaluator: self, tile, encoder, positions, out, gradients });
+            });
+        };
+        if positions.len() < PARALLEL_FROM {
+            return here(positions, out, gradients);
+        }
+        self.engine.pool.install(|| {
+            let outputs = out.par_chunks_mut(TASK).zip(gradients.par_chunks_mut(TASK));
+            let tasks = positions.par_chunks(TASK).zip(outputs);
+            tasks.for_each(|(positions, (out, gradients))| here(positions, out, gradients));
+        });
+    }
+
     fn bytes(&self) -> usize {
         4 * self.field.parameters.len() + self.network.bytes()
     }
@@ -116,6 +147,37 @@ impl Kernel for Points<'_> {
             encoder.encode::<S>(encoding, &self.evaluator.field.parameters, positions, features, stride);
             forward::<S>(&self.evaluator.network, tile, positions.len());
             out.copy_from_slice(&tile.outputs[..positions.len()]);
+        }
+    }
+}
+
+/// Values and gradients of scattered points on one thread.
+struct Slopes<'a> {
+    evaluator: &'a CpuEvaluator,
+    tile: &'a mut TileBuffers,
+    encoder: &'a mut TileEncoder,
+    positions: &'a [[f32; 3]],
+    out: &'a mut [f32],
+    gradients: &'a mut [[f32; 3]],
+}
+
+impl Kernel for Slopes<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Model { encoding, network } = &self.evaluator.field.model;
+        let parameters = &self.evaluator.field.parameters;
+        let packed = self.evaluator.network_with_transposes();
+        let Self { tile, encoder, .. } = self;
+        let stride = padded(network.inputs);
+        tile.of_outputs.fill(1.0);
+        let outputs = self.out.chunks_mut(TILE).zip(self.gradients.chunks_mut(TILE));
+        for (positions, (out, gradients)) in self.positions.chunks(TILE).zip(outputs) {
+            encoder.encode::<S>(encoding, parameters, positions, tile.features.as_mut_slice(), stride);
+            forward::<S>(packed, tile, positions.len());
+            out.copy_from_slice(&tile.outputs[..positions.len()]);
+            backward::<S>(packed, tile, positions.len(), None);
+            encoder.by_position::<S>(encoding, parameters, tile.of_features.as_slice(), stride, gradients);
         }
     }
 }

@@ -208,6 +208,51 @@ pub(super) fn scatter<S: Simd>(
     }
 }
 
+/// Writes the gradient by the located positions, given that by the features.
+#[inline(always)]
+pub(super) fn by_position<S: Simd>(
+    grid: &HashGrid,
+    parameters: &[f32],
+    corners: &Corners,
+    of_features: &[f32],
+    stride: usize,
+    out: &mut [[f32; 3]],
+) {
+    let count = out.len();
+    assert!(count <= TILE && count * stride <= of_features.len());
+    out.fill([0.0; 3]);
+    for (l, (level, corners)) in grid.levels().iter().zip(&corners.levels).enumerate() {
+        let cells = level.resolution.map(|n| n as f32);
+        with_features!(grid.features(), F => {
+            let table = &parameters[level.offset..level.offset + level.entries * F];
+            for (s, gradient) in out.iter_mut().enumerate() {
+                let of_level = &of_features[s * stride + l * F..s * stride + l * F + F];
+                // The gradient by each corner's weight.
+                let mut at = [0f32; 8];
+                for (corner, at) in at.iter_mut().enumerate() {
+                    let entry = corners.entries[corner][s] as usize * F;
+                    for (value, of_feature) in table[entry..entry + F].iter().zip(of_level) {
+                        *at = S::scalar_mul_add(*value, *of_feature, *at);
+                    }
+                }
+                let edges = [0, 1, 2, 3].map(|e| corners.edges[e][s]);
+                // Sums of neighbouring edges' weights.
+                let (y, z) = (edges[1] + edges[3], edges[2] + edges[3]);
+                let (x, mut by_x, mut on_edge) = (corners.fraction[s], 0.0, [0f32; 4]);
+                for e in 0..4 {
+                    let along = at[2 * e + 1] - at[2 * e];
+                    by_x += edges[e] * along;
+                    on_edge[e] = at[2 * e] + x * along;
+                }
+                let [c00, c10, c01, c11] = on_edge;
+                gradient[0] += cells[0] * by_x;
+                gradient[1] += cells[1] * ((1.0 - z) * (c10 - c00) + z * (c11 - c01));
+                gradient[2] += cells[2] * ((1.0 - y) * (c01 - c00) + y * (c11 - c10));
+            }
+        });
+    }
+}
+
 /// A lattice seen by every level: what can be computed once an axis instead of once a point.
 pub(super) struct LatticePlan {
     levels: Vec<LevelPlan>,

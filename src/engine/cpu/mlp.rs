@@ -130,24 +130,26 @@ pub(super) fn forward<S: Simd>(network: &PackedMlp, tile: &mut TileBuffers, coun
     }
 }
 
-/// The gradient by the network's parameters is added to `gradient`, that by the features goes to the tile.
+/// The gradient by the features goes to the tile, that by the network's parameters is added to `gradient` where there
+/// is one.
 #[inline(always)]
 pub(super) fn backward<S: Simd>(
     network: &PackedMlp,
     tile: &mut TileBuffers,
     count: usize,
-    gradient: &mut PackedGradient,
+    mut gradient: Option<&mut PackedGradient>,
 ) {
     let Mlp { inputs, width, hidden_layers } = network.shape;
     let top = tile.hidden[hidden_layers - 1].as_slice();
     let weights = network.output_weights.as_slice();
-    let of_weights = gradient.output_weights.as_mut_slice();
     let of_top = tile.of_hidden[0].as_mut_slice();
     for s in 0..count {
         let of_output = tile.of_outputs[s];
-        gradient.output_bias += of_output;
         let row = s * width..(s + 1) * width;
-        axpy::<S>(of_output, &top[row.clone()], of_weights);
+        if let Some(gradient) = &mut gradient {
+            gradient.output_bias += of_output;
+            axpy::<S>(of_output, &top[row.clone()], gradient.output_weights.as_mut_slice());
+        }
         gated_scale::<S>(of_output, weights, &top[row.clone()], &mut of_top[row]);
     }
     for l in (0..hidden_layers).rev() {
@@ -161,17 +163,19 @@ pub(super) fn backward<S: Simd>(
         } else {
             (tile.hidden[l - 1].as_slice(), width, width)
         };
-        let into = &mut gradient.hidden[l];
-        // dW = X^T dY: rows are inputs, the depth is samples.
-        product::<S>(
-            [rows, width, count],
-            Operand { data: input, row_stride: 1, k_stride: stride },
-            (of_outputs, width),
-            (into.weights.as_mut_slice(), width),
-            Finish::Accumulate,
-        );
-        for row in of_outputs[..count * width].chunks_exact(width) {
-            axpy::<S>(1.0, row, into.biases.as_mut_slice());
+        if let Some(gradient) = &mut gradient {
+            let into = &mut gradient.hidden[l];
+            // dW = X^T dY: rows are inputs, the depth is samples.
+            product::<S>(
+                [rows, width, count],
+                Operand { data: input, row_stride: 1, k_stride: stride },
+                (of_outputs, width),
+                (into.weights.as_mut_slice(), width),
+                Finish::Accumulate,
+            );
+            for row in of_outputs[..count * width].chunks_exact(width) {
+                axpy::<S>(1.0, row, into.biases.as_mut_slice());
+            }
         }
         // dX = dY W^T, through the ReLU below.
         let of_outputs = Operand { data: of_outputs, row_stride: width, k_stride: 1 };

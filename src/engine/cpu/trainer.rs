@@ -179,7 +179,7 @@ impl Kernel for Share<'_> {
                 tile.of_outputs[s] = of_output;
                 squared_errors += f64::from(residual) * f64::from(residual);
             }
-            backward::<S>(self.network, tile, count, of_network);
+            backward::<S>(self.network, tile, count, Some(of_network));
             encoder.backward::<S>(encoding, count, tile.of_features.as_slice(), stride, of_encoding);
         }
         of_network.take(network, of_network_flat);

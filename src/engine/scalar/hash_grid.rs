@@ -2,8 +2,18 @@
 
 use crate::field::encoding::{HashGrid, Level};
 
-/// The eight corners of the cell around a position: table entry and trilinear weight.
-fn corners(level: &Level, position: [f32; 3]) -> [(usize, f32); 8] {
+/// A corner of the cell around a position.
+struct Corner {
+    /// Its entry in the level's table.
+    entry: usize,
+    /// Its trilinear weight.
+    weight: f32,
+    /// The weight's derivative by the position.
+    slope: [f32; 3],
+}
+
+/// The eight corners of the cell around a position.
+fn corners(level: &Level, position: [f32; 3]) -> [Corner; 8] {
     let mut cell = [0u32; 3];
     let mut fraction = [0f32; 3];
     for axis in 0..3 {
@@ -14,13 +24,22 @@ fn corners(level: &Level, position: [f32; 3]) -> [(usize, f32); 8] {
     }
     std::array::from_fn(|corner| {
         let mut vertex = [0u32; 3];
-        let mut weight = 1.0;
+        let mut along = [0f32; 3];
+        let mut along_slope = [0f32; 3];
         for axis in 0..3 {
             let upper = corner >> axis & 1 == 1;
+            let cells = level.resolution[axis] as f32;
             vertex[axis] = (cell[axis] + u32::from(upper)).min(level.resolution[axis]);
-            weight *= if upper { fraction[axis] } else { 1.0 - fraction[axis] };
+            along[axis] = if upper { fraction[axis] } else { 1.0 - fraction[axis] };
+            along_slope[axis] = if upper { cells } else { -cells };
         }
-        (level.entry(vertex), weight)
+        let [x, y, z] = along;
+        let [of_x, of_y, of_z] = along_slope;
+        Corner {
+            entry: level.entry(vertex),
+            weight: x * y * z,
+            slope: [of_x * y * z, x * of_y * z, x * y * of_z],
+        }
     })
 }
 
@@ -33,7 +52,7 @@ pub(super) fn encode(grid: &HashGrid, parameters: &[f32], position: [f32; 3]) ->
             features.push(
                 corners
                     .iter()
-                    .map(|&(entry, weight)| weight * parameters[level.offset + entry * grid.features() + f])
+                    .map(|c| c.weight * parameters[level.offset + c.entry * grid.features() + f])
                     .sum(),
             );
         }
@@ -44,10 +63,31 @@ pub(super) fn encode(grid: &HashGrid, parameters: &[f32], position: [f32; 3]) ->
 /// Adds the gradient by each table value, given the gradient by each feature.
 pub(super) fn backward(grid: &HashGrid, position: [f32; 3], of_features: &[f32], gradient: &mut [f32]) {
     for (level, of_level) in grid.levels().iter().zip(of_features.chunks(grid.features())) {
-        for (entry, weight) in corners(level, position) {
+        for Corner { entry, weight, .. } in corners(level, position) {
             for (f, of_feature) in of_level.iter().enumerate() {
                 gradient[level.offset + entry * grid.features() + f] += weight * of_feature;
             }
         }
     }
+}
+
+/// The gradient by the position, given the gradient by each feature.
+pub(super) fn by_position(
+    grid: &HashGrid,
+    parameters: &[f32],
+    position: [f32; 3],
+    of_features: &[f32],
+) -> [f32; 3] {
+    let mut gradient = [0.0; 3];
+    for (level, of_level) in grid.levels().iter().zip(of_features.chunks(grid.features())) {
+        for Corner { entry, slope, .. } in corners(level, position) {
+            for (f, of_feature) in of_level.iter().enumerate() {
+                let value = parameters[level.offset + entry * grid.features() + f];
+                for axis in 0..3 {
+                    gradient[axis] += slope[axis] * value * of_feature;
+                }
+            }
+        }
+    }
+    gradient
 }

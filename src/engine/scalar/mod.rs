@@ -60,6 +60,22 @@ impl Evaluator for ScalarEvaluator {
         }
     }
 
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) {
+        let Field { model, parameters } = &self.0;
+        let network_parameters = &parameters[model.network_offset()..];
+        let mut of_parameters = vec![0.0; network_parameters.len()];
+        for ((&position, value), gradient) in positions.iter().zip(out).zip(gradients) {
+            let features = encode(model, parameters, position);
+            let forward = mlp::forward(&model.network, network_parameters, &features);
+            *value = forward.output;
+            let of_features =
+                mlp::backward(&model.network, network_parameters, &forward, 1.0, &mut of_parameters);
+            *gradient = match &model.encoding {
+                Encoding::HashGrid(grid) => hash_grid::by_position(grid, parameters, position, &of_features),
+            };
+        }
+    }
+
     fn bytes(&self) -> usize {
         4 * self.0.parameters.len()
     }

@@ -1,0 +1,284 @@
+// The C++ face over the bridge: types, exceptions, nothing else.
+
+#include "neuvol/neuvol.h"
+
+// Before any catch of rust::Error.
+#include "rust/cxx.h"
+
+#include "neuvol/src/bridge.rs.h"
+#include "observer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace neuvol
+{
+
+namespace
+{
+
+rust::Str text(const std::string& s)
+{
+  return rust::Str(s.data(), s.size());
+}
+
+/// Passes progress on, and remembers whether the caller said stop.
+class Caller final : public bridge::Observer
+{
+public:
+  explicit Caller(const Progress& progress)
+    : Report(progress)
+  {
+  }
+  bool progress(double fraction) const override
+  {
+    this->Stopped = this->Report && !this->Report(fraction);
+    return !this->Stopped;
+  }
+  bool stopped() const { return this->Stopped; }
+
+private:
+  const Progress& Report;
+  mutable bool Stopped = false;
+};
+
+/// Runs a call of the bridge; its errors become ours.
+template <typename Call>
+auto guarded(Call&& call, const Caller* caller = nullptr) -> decltype(call())
+{
+  try
+  {
+    return call();
+  }
+  catch (const rust::Error& error)
+  {
+    if (caller && caller->stopped())
+    {
+      throw Interrupted(error.what());
+    }
+    throw Error(error.what());
+  }
+  catch (const std::invalid_argument&)
+  {
+    throw Error("a path or name is not UTF-8");
+  }
+}
+
+Info infoOf(const bridge::OpenVolume& volume)
+{
+  const bridge::Description d = volume.describe();
+  Info info;
+  std::copy(d.grid.shape.begin(), d.grid.shape.end(), info.grid.shape.begin());
+  std::copy(d.grid.origin.begin(), d.grid.origin.end(), info.grid.origin.begin());
+  std::copy(d.grid.spacing.begin(), d.grid.spacing.end(), info.grid.spacing.begin());
+  std::copy(d.grid.direction.begin(), d.grid.direction.end(), info.grid.direction.begin());
+  info.grid.frame = std::string(d.grid.frame);
+  info.sampleType = std::string(d.sample_type);
+  info.name = std::string(d.name);
+  info.unit = std::string(d.unit);
+  info.range = { d.range[0], d.range[1] };
+  info.fillValue = d.fill_value;
+  info.fileBytes = d.file_bytes;
+  info.ratio = d.ratio;
+  info.ratioFloat32 = d.ratio_float32;
+  info.psnr = d.psnr;
+  info.rmse = d.rmse;
+  info.maxError = d.max_error;
+  info.model = std::string(d.model);
+  info.writer = std::string(d.writer);
+  return info;
+}
+
+std::size_t sizeOf(const std::string& type)
+{
+  if (type == "uint8" || type == "int8")
+  {
+    return 1;
+  }
+  if (type == "uint16" || type == "int16")
+  {
+    return 2;
+  }
+  if (type == "uint32" || type == "int32" || type == "float32")
+  {
+    return 4;
+  }
+  if (type == "float64")
+  {
+    return 8;
+  }
+  throw Error("samples of type " + type + " cannot be read");
+}
+
+}
+
+struct Volume::Implementation
+{
+  rust::Box<bridge::OpenVolume> Handle;
+  Info About;
+
+  explicit Implementation(rust::Box<bridge::OpenVolume> handle)
+    : Handle(std::move(handle))
+    , About(infoOf(*this->Handle))
+  {
+  }
+};
+
+Volume::Volume(std::unique_ptr<Implementation> implementation)
+  : Inside(std::move(implementation))
+{
+}
+Volume::Volume(Volume&&) noexcept = default;
+Volume& Volume::operator=(Volume&&) noexcept = default;
+Volume::~Volume() = default;
+
+Volume Volume::open(const std::string& path, const OpenOptions& options)
+{
+  return guarded(
+    [&]
+    {
+      auto handle = bridge::open(text(path), options.threads, options.cacheBytes);
+      return Volume(std::make_unique<Implementation>(std::move(handle)));
+    });
+}
+
+const Info& Volume::info() const
+{
+  return this->Inside->About;
+}
+
+Region Volume::whole(std::size_t stride) const
+{
+  return { { 0, 0, 0 }, this->info().grid.shape, stride };
+}
+
+Region Volume::slice(int axis, std::size_t index) const
+{
+  Region region = this->whole();
+  region.start.at(axis) = index;
+  region.end.at(axis) = index + 1;
+  return region;
+}
+
+void Volume::read(const Region& region, const char* sampleType, void* out, const Progress& progress) const
+{
+  bridge::Box3 box;
+  std::copy(region.start.begin(), region.start.end(), box.start.begin());
+  std::copy(region.end.begin(), region.end.end(), box.end.begin());
+  box.stride = region.stride;
+  if (region.stride == 0)
+  {
+    throw Error("a stride of 0 takes no voxel");
+  }
+  const std::size_t bytes = region.size() * sizeOf(sampleType);
+  const Caller caller(progress);
+  guarded(
+    [&]
+    {
+      const rust::Slice<std::uint8_t> room(static_cast<std::uint8_t*>(out), bytes);
+      this->Inside->Handle->read(box, sampleType, room, caller);
+    },
+    &caller);
+}
+
+void Volume::sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,
+  double* gradients) const
+{
+  if (count == 0)
+  {
+    return;
+  }
+  guarded(
+    [&]
+    {
+      const bridge::Points meant{ how.world, how.clamp, how.outside };
+      this->Inside->Handle->probe(rust::Slice<const double>(points, 3 * count), meant,
+        rust::Slice<double>(values, count), rust::Slice<std::uint8_t>(valid, count),
+        gradients ? rust::Slice<double>(gradients, 3 * count) : rust::Slice<double>());
+    });
+}
+
+std::uint64_t Volume::evaluated() const
+{
+  return guarded([&] { return this->Inside->Handle->evaluated(); });
+}
+
+struct Compressed::Implementation
+{
+  rust::Box<bridge::CompressedVolume> Handle;
+};
+
+Compressed::Compressed(std::unique_ptr<Implementation> implementation)
+  : Inside(std::move(implementation))
+{
+}
+Compressed::Compressed(Compressed&&) noexcept = default;
+Compressed& Compressed::operator=(Compressed&&) noexcept = default;
+Compressed::~Compressed() = default;
+
+void Compressed::save(const std::string& path) const
+{
+  guarded([&] { this->Inside->Handle->save(text(path)); });
+}
+
+Volume Compressed::open(const OpenOptions& options) const
+{
+  return guarded(
+    [&]
+    {
+      auto handle = this->Inside->Handle->open_again(options.threads);
+      return Volume(std::make_unique<Volume::Implementation>(std::move(handle)));
+    });
+}
+
+Compressed compress(const Samples& samples, const CompressOptions& options, const Progress& progress)
+{
+  bridge::Grid grid;
+  std::copy(samples.grid.shape.begin(), samples.grid.shape.end(), grid.shape.begin());
+  std::copy(samples.grid.origin.begin(), samples.grid.origin.end(), grid.origin.begin());
+  std::copy(samples.grid.spacing.begin(), samples.grid.spacing.end(), grid.spacing.begin());
+  std::copy(samples.grid.direction.begin(), samples.grid.direction.end(), grid.direction.begin());
+  grid.frame = samples.grid.frame;
+
+  bridge::Request request;
+  switch (options.target)
+  {
+    case CompressOptions::Target::Psnr:
+      request.target = bridge::TargetKind::Psnr;
+      break;
+    case CompressOptions::Target::Ratio:
+      request.target = bridge::TargetKind::Ratio;
+      break;
+    case CompressOptions::Target::Size:
+      request.target = bridge::TargetKind::Size;
+      break;
+  }
+  request.target_value = options.value;
+  request.preset = options.preset;
+  request.seed = options.seed;
+  request.threads = options.threads;
+
+  const Caller caller(progress);
+  return guarded(
+    [&]
+    {
+      const rust::Slice<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(samples.data), samples.bytes);
+      auto handle = bridge::compress(bytes, text(samples.type), std::move(grid), text(samples.name),
+        text(samples.unit), samples.fillValue, std::move(request), caller);
+      return Compressed(std::unique_ptr<Compressed::Implementation>(
+        new Compressed::Implementation{ std::move(handle) }));
+    },
+    &caller);
+}
+
+std::string version()
+{
+  return std::string(bridge::version());
+}
+
+void panicOnPurpose()
+{
+  guarded([] { bridge::panic_on_purpose(); });
+}
+
+}

@@ -1,0 +1,270 @@
+// neuvol for C++: open neural volumes (.nvol), read regions, sample points, compress.
+//
+//   #include <neuvol/neuvol.h>
+//   const neuvol::Volume volume = neuvol::Volume::open("ct.nvol");
+//   const std::vector<float> slice = volume.read<float>(volume.slice(2, 100));
+//
+// Axes are x, y, z with x fastest in memory. Every function may throw neuvol::Error, whose text says what was wrong,
+// where, and what to do. One Volume may be read by several threads at a time.
+
+#ifndef neuvol_neuvol_h
+#define neuvol_neuvol_h
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#if defined(_WIN32)
+#if defined(NEUVOL_BUILDING)
+#define NEUVOL_EXPORT __declspec(dllexport)
+#else
+#define NEUVOL_EXPORT __declspec(dllimport)
+#endif
+#else
+#define NEUVOL_EXPORT __attribute__((visibility("default")))
+#endif
+
+namespace neuvol
+{
+
+/// What went wrong, as a sentence.
+class NEUVOL_EXPORT Error : public std::runtime_error
+{
+public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The caller's Progress said stop; nothing was written.
+class NEUVOL_EXPORT Interrupted : public Error
+{
+public:
+  using Error::Error;
+};
+
+/// Told how much is done, 0 to 1, on the calling thread. Returns false to stop.
+using Progress = std::function<bool(double fraction)>;
+
+/// The grid behind a volume: world = origin + direction * diag(spacing) * index.
+struct Grid
+{
+  /// Samples along x, y, z.
+  std::array<std::size_t, 3> shape{ 1, 1, 1 };
+  /// World position of voxel (0, 0, 0).
+  std::array<double, 3> origin{ 0, 0, 0 };
+  std::array<double, 3> spacing{ 1, 1, 1 };
+  /// Row by row; column a is the unit vector of axis a.
+  std::array<double, 9> direction{ 1, 0, 0, 0, 1, 0, 0, 0, 1 };
+  /// "unknown", or "LPS mm": DICOM's patient frame.
+  std::string frame = "unknown";
+};
+
+/// What a file says of its volume.
+struct Info
+{
+  Grid grid;
+  /// NumPy's name: uint8 int8 uint16 int16 uint32 int32 float32 float64.
+  std::string sampleType;
+  /// The array's name.
+  std::string name;
+  /// Empty when unknown.
+  std::string unit;
+  /// Smallest and largest measurement; NaN when every voxel is masked.
+  std::array<double, 2> range;
+  /// The value of masked voxels; NaN when there is none.
+  double fillValue;
+  std::uint64_t fileBytes;
+  /// Bytes in the stored type, and as float32, by bytes of the file.
+  double ratio;
+  double ratioFloat32;
+  /// Over the volume's full range, in dB; infinite where nothing differs.
+  double psnr;
+  /// In the volume's unit.
+  double rmse;
+  double maxError;
+  /// The model in one line.
+  std::string model;
+  /// The program that wrote the file.
+  std::string writer;
+};
+
+/// A box of voxels, `end` not included, of which every `stride`-th along each axis is taken.
+struct Region
+{
+  std::array<std::size_t, 3> start{ 0, 0, 0 };
+  std::array<std::size_t, 3> end{ 0, 0, 0 };
+  std::size_t stride = 1;
+
+  /// Samples along each axis.
+  std::array<std::size_t, 3> shape() const
+  {
+    std::array<std::size_t, 3> n{};
+    for (int a = 0; a < 3; ++a)
+    {
+      n[a] = end[a] > start[a] ? (end[a] - start[a] + stride - 1) / stride : 0;
+    }
+    return n;
+  }
+  /// Number of samples.
+  std::size_t size() const
+  {
+    const auto n = this->shape();
+    return n[0] * n[1] * n[2];
+  }
+};
+
+/// The NumPy name of a C++ type.
+template <typename T>
+constexpr const char* typeName();
+template <>
+constexpr const char* typeName<std::uint8_t>() { return "uint8"; }
+template <>
+constexpr const char* typeName<std::int8_t>() { return "int8"; }
+template <>
+constexpr const char* typeName<std::uint16_t>() { return "uint16"; }
+template <>
+constexpr const char* typeName<std::int16_t>() { return "int16"; }
+template <>
+constexpr const char* typeName<std::uint32_t>() { return "uint32"; }
+template <>
+constexpr const char* typeName<std::int32_t>() { return "int32"; }
+template <>
+constexpr const char* typeName<float>() { return "float32"; }
+template <>
+constexpr const char* typeName<double>() { return "float64"; }
+
+struct OpenOptions
+{
+  /// 0: the machine's cores, shared among the MPI ranks that run on it.
+  std::size_t threads = 0;
+  /// Decoded voxels kept for later regions; 0 keeps none.
+  std::size_t cacheBytes = 0;
+};
+
+/// How points are meant.
+struct Sampling
+{
+  /// World coordinates, else voxel indices.
+  bool world = true;
+  /// A point outside takes the nearest value of the grid, else `outside`.
+  bool clamp = false;
+  double outside = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// An open neural volume. Regions and points are evaluated on demand, the whole is never decompressed.
+class NEUVOL_EXPORT Volume
+{
+public:
+  static Volume open(const std::string& path, const OpenOptions& options = {});
+
+  Volume(Volume&&) noexcept;
+  Volume& operator=(Volume&&) noexcept;
+  ~Volume();
+
+  const Info& info() const;
+
+  /// The whole grid, and slice `index` across axis 0, 1 or 2.
+  Region whole(std::size_t stride = 1) const;
+  Region slice(int axis, std::size_t index) const;
+
+  /// The voxels of a region into `out`, which has room for region.size() samples of this type (NumPy's name). The cost
+  /// follows the number of samples.
+  void read(const Region& region, const char* sampleType, void* out, const Progress& progress = {}) const;
+
+  template <typename T>
+  std::vector<T> read(const Region& region, const Progress& progress = {}) const
+  {
+    std::vector<T> out(region.size());
+    this->read(region, typeName<T>(), out.data(), progress);
+    return out;
+  }
+
+  /// The volume at `count` points (x y z x y z ...): values; 1 in `valid` where the point is in the grid and its nearest
+  /// voxel is not masked; and, where `gradients` is not null, the field's exact derivative by the coordinates (3 a
+  /// point). At a voxel the value is the decoded voxel, between voxels the field, unrounded.
+  void sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,
+    double* gradients = nullptr) const;
+
+  /// How often the field was evaluated since the file was opened.
+  std::uint64_t evaluated() const;
+
+private:
+  friend class Compressed;
+  struct Implementation;
+  explicit Volume(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> Inside;
+};
+
+/// What a compression must meet, and how.
+struct CompressOptions
+{
+  enum class Target
+  {
+    /// At least so many dB, at most 1 dB more.
+    Psnr,
+    /// Bytes of the stored samples by bytes of the file.
+    Ratio,
+    /// Bytes of the file.
+    Size
+  };
+  Target target = Target::Psnr;
+  double value = 40.0;
+  /// "fast", "balanced" or "best": how much time training may take.
+  std::string preset = "balanced";
+  std::uint64_t seed = 0;
+  std::size_t threads = 0;
+};
+
+/// A volume to compress; `samples` has one a voxel, x fastest.
+struct Samples
+{
+  const void* data = nullptr;
+  /// Bytes at `data`.
+  std::size_t bytes = 0;
+  /// NumPy's name; int64 and uint64 are taken where the values fit into 32 bits.
+  std::string type;
+  Grid grid;
+  std::string name;
+  std::string unit;
+  /// Voxels of this value are masked; NaN: none but NaN and infinity.
+  double fillValue = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// A compressed volume that is not yet a file.
+class NEUVOL_EXPORT Compressed
+{
+public:
+  Compressed(Compressed&&) noexcept;
+  Compressed& operator=(Compressed&&) noexcept;
+  ~Compressed();
+
+  /// Writes the file, whole or not at all; an existing one is replaced.
+  void save(const std::string& path) const;
+  /// The volume as a reader of the file will see it.
+  Volume open(const OpenOptions& options = {}) const;
+
+private:
+  friend NEUVOL_EXPORT Compressed compress(const Samples&, const CompressOptions&, const Progress&);
+  struct Implementation;
+  explicit Compressed(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> Inside;
+};
+
+/// Compresses a volume; throws Interrupted when `progress` said stop.
+NEUVOL_EXPORT Compressed compress(
+  const Samples& samples, const CompressOptions& options = {}, const Progress& progress = {});
+
+/// neuvol's version.
+NEUVOL_EXPORT std::string version();
+
+/// For tests of hosts: panics inside, which must arrive here as an Error.
+NEUVOL_EXPORT void panicOnPurpose();
+
+}
+
+#endif

@@ -1,0 +1,445 @@
+//! The one way between Rust and C++: what `cpp/neuvol/neuvol.cpp` calls.
+//!
+//! Nothing is computed here. Every function that C++ calls returns a `Result`, and a panic becomes an error like any
+//! other: it must never end the host (ParaView, a user's program).
+#![allow(unsafe_code)] // cxx's generated glue
+#![allow(unreachable_pub, missing_docs)] // names that only C++ sees
+
+use crate::engine::Engine;
+use crate::engine::cpu::Cpu;
+use crate::io::elements::narrow;
+use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
+use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
+use crate::volume::{Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[cxx::bridge(namespace = "neuvol::bridge")]
+mod ffi {
+    // ---- Shared by both sides
+
+    /// Where a grid lies; see `volume::Geometry`.
+    #[derive(Debug, Clone)]
+    struct Grid {
+        /// Samples along x, y, z.
+        shape: [usize; 3],
+        origin: [f64; 3],
+        spacing: [f64; 3],
+        /// Row by row.
+        direction: [f64; 9],
+        /// `unknown` or `LPS mm`.
+        frame: String,
+    }
+
+    /// What a file says of its volume.
+    struct Description {
+        grid: Grid,
+        /// NumPy's name.
+        sample_type: String,
+        name: String,
+        unit: String,
+        /// Smallest and largest measurement; NaN when every voxel is masked.
+        range: [f64; 2],
+        /// NaN when there is none.
+        fill_value: f64,
+        file_bytes: u64,
+        ratio: f64,
+        ratio_float32: f64,
+        psnr: f64,
+        rmse: f64,
+        max_error: f64,
+        model: String,
+        writer: String,
+    }
+
+    /// What a compression must meet.
+    enum TargetKind {
+        Psnr,
+        Ratio,
+        Size,
+    }
+
+    struct Request {
+        target: TargetKind,
+        target_value: f64,
+        /// `fast`, `balanced`, `best`.
+        preset: String,
+        seed: u64,
+        threads: usize,
+    }
+
+    /// A box of voxels, `end` not included, of which every `stride`-th is taken.
+    struct Box3 {
+        start: [usize; 3],
+        end: [usize; 3],
+        stride: usize,
+    }
+
+    /// How points are meant.
+    struct Points {
+        /// World coordinates, else voxel indices.
+        world: bool,
+        /// Points outside take the nearest value of the grid, else `outside`.
+        clamp: bool,
+        outside: f64,
+    }
+
+    // ---- What Rust calls
+
+    unsafe extern "C++" {
+        include!("observer.h");
+        type Observer;
+        fn progress(self: &Observer, fraction: f64) -> Result<bool>;
+    }
+
+    // ---- What C++ calls
+
+    extern "Rust" {
+        type OpenVolume;
+        type CompressedVolume;
+
+        fn open(path: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>>;
+        fn describe(self: &OpenVolume) -> Result<Description>;
+        fn evaluated(self: &OpenVolume) -> Result<u64>;
+        fn read(
+            self: &OpenVolume,
+            region: Box3,
+            sample_type: &str,
+            out: &mut [u8],
+            observer: &Observer,
+        ) -> Result<()>;
+        fn probe(
+            self: &OpenVolume,
+            points: &[f64],
+            how: Points,
+            values: &mut [f64],
+            valid: &mut [u8],
+            gradients: &mut [f64],
+        ) -> Result<()>;
+
+        #[allow(clippy::too_many_arguments)] // one a property of a volume
+        fn compress(
+            samples: &[u8],
+            sample_type: &str,
+            grid: Grid,
+            name: &str,
+            unit: &str,
+            fill_value: f64,
+            request: Request,
+            observer: &Observer,
+        ) -> Result<Box<CompressedVolume>>;
+        fn save(self: &CompressedVolume, path: &str) -> Result<()>;
+        fn open_again(self: &CompressedVolume, threads: usize) -> Result<Box<OpenVolume>>;
+
+        fn panic_on_purpose() -> Result<()>;
+        fn version() -> String;
+    }
+}
+
+/// An open file.
+pub struct OpenVolume(NeuralVolume);
+
+/// A compressed volume that is not yet a file.
+pub struct CompressedVolume(train::Compressed);
+
+/// What C++ is told: a sentence.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<crate::Error> for Failure {
+    fn from(error: crate::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Turns a panic into a failure.
+fn guard<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let what =
+            panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        let what = what.unwrap_or("a panic without a message");
+        Err(Failure(format!("neuvol failed inside ({what}); this is a bug, please report it")))
+    })
+}
+
+fn open(path: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>, Failure> {
+    guard(|| {
+        let volume = NeuralVolume::open_with(path, engine(threads)?)?;
+        Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes))))
+    })
+}
+
+impl OpenVolume {
+    fn describe(&self) -> Result<ffi::Description, Failure> {
+        guard(|| {
+            let info = self.0.info();
+            Ok(ffi::Description {
+                grid: ffi::Grid {
+                    shape: info.shape,
+                    origin: info.geometry.origin,
+                    spacing: info.geometry.spacing,
+                    direction: std::array::from_fn(|n| info.geometry.direction[n / 3][n % 3]),
+                    frame: info.geometry.frame.name().into(),
+                },
+                sample_type: info.sample_type.name().into(),
+                name: info.name.clone(),
+                unit: info.unit.clone(),
+                range: info.range.map_or([f64::NAN; 2], |(low, high)| [low, high]),
+                fill_value: info.fill_value.unwrap_or(f64::NAN),
+                file_bytes: self.0.file_bytes(),
+                ratio: self.0.ratio(),
+                ratio_float32: self.0.ratio_f32(),
+                psnr: info.psnr(),
+                rmse: info.achieved.rmse,
+                max_error: info.achieved.max_error,
+                model: self.0.model_summary(),
+                writer: info.achieved.writer.clone(),
+            })
+        })
+    }
+
+    fn evaluated(&self) -> Result<u64, Failure> {
+        guard(|| Ok(self.0.evaluated()))
+    }
+
+    fn read(
+        &self,
+        region: ffi::Box3,
+        sample_type: &str,
+        out: &mut [u8],
+        observer: &ffi::Observer,
+    ) -> Result<(), Failure> {
+        guard(|| {
+            let sample_type = type_named(sample_type)?;
+            let mut out = SamplesMut::from_bytes(sample_type, out)
+                .ok_or_else(|| Failure(format!("the memory for the voxels does not hold {sample_type}")))?;
+            let ffi::Box3 { start, end, stride } = region;
+            let mut thrown = None;
+            let read = self.0.read_region_into(Region { start, end }, stride, &mut out, &mut |fraction| {
+                go_on(observer, fraction, &mut thrown)
+            });
+            thrown.map_or(Ok(()), Err)?;
+            Ok(read?)
+        })
+    }
+
+    fn probe(
+        &self,
+        points: &[f64],
+        how: ffi::Points,
+        values: &mut [f64],
+        valid: &mut [u8],
+        gradients: &mut [f64],
+    ) -> Result<(), Failure> {
+        guard(|| {
+            let (points, rest) = points.as_chunks::<3>();
+            let count = points.len();
+            let with_gradients = !gradients.is_empty();
+            let rooms = [values.len(), valid.len(), if with_gradients { gradients.len() / 3 } else { count }];
+            if !rest.is_empty() || rooms != [count; 3] {
+                return Err(Failure(format!("{count} points, but room for {rooms:?} results")));
+            }
+            let space = if how.world { Space::World } else { Space::Index };
+            let outside = if how.clamp { Outside::Clamp } else { Outside::Value(how.outside) };
+            let mut samples = vec![PointSample::default(); count];
+            if with_gradients {
+                self.0.probe_with_gradients(points, space, outside, &mut samples)?;
+            } else {
+                self.0.probe(points, space, outside, &mut samples)?;
+            }
+            for (i, sample) in samples.iter().enumerate() {
+                values[i] = sample.value;
+                valid[i] = sample.valid.into();
+            }
+            for (gradient, sample) in gradients.as_chunks_mut::<3>().0.iter_mut().zip(&samples) {
+                *gradient = sample.gradient;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // as declared
+fn compress(
+    samples: &[u8],
+    sample_type: &str,
+    grid: ffi::Grid,
+    name: &str,
+    unit: &str,
+    fill_value: f64,
+    request: ffi::Request,
+    observer: &ffi::Observer,
+) -> Result<Box<CompressedVolume>, Failure> {
+    guard(|| {
+        let voxels = grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
+        let mut volume = Volume::new(samples, grid.shape)?;
+        volume.geometry = Geometry {
+            origin: grid.origin,
+            spacing: grid.spacing,
+            direction: std::array::from_fn(|row| std::array::from_fn(|a| grid.direction[3 * row + a])),
+            frame: if grid.frame == Frame::Lps.name() { Frame::Lps } else { Frame::Unknown },
+        };
+        if !name.is_empty() {
+            volume.name = name.into();
+        }
+        volume.unit = unit.into();
+        volume.fill_value = (!fill_value.is_nan()).then(|| volume.sample_type().nearest(fill_value));
+        volume.provenance.insert("source".into(), "VTK image data".into());
+        let target = match request.target {
+            ffi::TargetKind::Psnr => Target::Psnr(request.target_value),
+            ffi::TargetKind::Ratio => Target::Ratio(request.target_value),
+            ffi::TargetKind::Size => Target::Size(request.target_value.max(0.0) as u64),
+            _ => return Err(Failure("this target is unknown".into())),
+        };
+        let preset = match request.preset.as_str() {
+            "fast" => Preset::Fast,
+            "balanced" => Preset::Balanced,
+            "best" => Preset::Best,
+            other => return Err(Failure(format!("the preset {other:?} is unknown: fast, balanced, best"))),
+        };
+        let threads = threads(request.threads);
+        let options = CompressOptions { target, preset, seed: request.seed, threads, ..Default::default() };
+        let mut thrown = None;
+        let mut fraction = 0.0;
+        let compressed = train::compress(&volume, &options, |progress| {
+            fraction = fraction_done(progress, fraction);
+            go_on(observer, fraction, &mut thrown)
+        });
+        thrown.map_or(Ok(()), Err)?;
+        Ok(Box::new(CompressedVolume(compressed?)))
+    })
+}
+
+impl CompressedVolume {
+    fn save(&self, path: &str) -> Result<(), Failure> {
+        guard(|| Ok(self.0.save(path)?))
+    }
+
+    fn open_again(&self, threads: usize) -> Result<Box<OpenVolume>, Failure> {
+        guard(|| {
+            let volume = NeuralVolume::from_bytes(&self.0.bytes, "the compressed volume", engine(threads)?)?;
+            Ok(Box::new(OpenVolume(volume)))
+        })
+    }
+}
+
+/// For tests of hosts: they must live on.
+fn panic_on_purpose() -> Result<(), Failure> {
+    guard(|| panic!("a panic on purpose"))
+}
+
+fn version() -> String {
+    env!("CARGO_PKG_VERSION").into()
+}
+
+/// Asks the observer; what it throws ends the work and is kept.
+fn go_on(observer: &ffi::Observer, fraction: f64, thrown: &mut Option<Failure>) -> ControlFlow<()> {
+    match observer.progress(fraction) {
+        Ok(true) => ControlFlow::Continue(()),
+        Ok(false) => ControlFlow::Break(()),
+        Err(exception) => {
+            *thrown = Some(Failure(exception.what().into()));
+            ControlFlow::Break(())
+        }
+    }
+}
+
+/// One bar for the whole: the first run is most of the work, corrections move the rest. Never falls.
+fn fraction_done(progress: &Progress, before: f64) -> f64 {
+    let of_stage = progress.step as f64 / progress.steps.max(1) as f64;
+    let now = match progress.stage {
+        Stage::Training => 0.7 * of_stage,
+        Stage::Correcting => before + 0.1 * (1.0 - before) * of_stage,
+        Stage::Measuring => before,
+    };
+    now.max(before).min(0.99)
+}
+
+fn type_named(name: &str) -> Result<SampleType, Failure> {
+    SampleType::from_name(name).ok_or_else(|| Failure(format!("samples of type {name} cannot be stored")))
+}
+
+/// Copies the caller's memory; 64-bit integers are narrowed where their values fit.
+fn samples_of(bytes: &[u8], sample_type: &str, voxels: usize) -> Result<Samples, Failure> {
+    let wide = matches!(sample_type, "int64" | "uint64");
+    let size = if wide { 8 } else { type_named(sample_type)?.size() };
+    if voxels.checked_mul(size) != Some(bytes.len()) {
+        return Err(Failure(format!("{} bytes are not {voxels} samples of {sample_type}", bytes.len())));
+    }
+    if !wide {
+        let mut samples = Samples::zeros(type_named(sample_type)?, voxels);
+        samples.as_bytes_mut().copy_from_slice(bytes);
+        return Ok(samples);
+    }
+    let words = bytes.as_chunks::<8>().0.iter();
+    let image = Path::new("the image");
+    Ok(if sample_type == "int64" {
+        narrow(image, words.map(|w| i64::from_ne_bytes(*w).into()))?
+    } else {
+        narrow(image, words.map(|w| u64::from_ne_bytes(*w).into()))?
+    })
+}
+
+/// Threads to use when `asked` is 0: the machine's cores, shared among the MPI ranks that run on it.
+fn threads(asked: usize) -> usize {
+    if asked > 0 {
+        return asked;
+    }
+    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.trim().parse::<usize>().ok());
+    // Open MPI; MPICH and Intel MPI; Slurm's own launcher.
+    let ranks = ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"];
+    let ranks = ranks.into_iter().find_map(number).unwrap_or(1).max(1);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / ranks).max(1)
+}
+
+/// The process's engine of so many threads: all its volumes share one pool.
+fn engine(asked: usize) -> Result<Arc<dyn Engine>, Failure> {
+    static ENGINES: Mutex<Option<HashMap<usize, Cpu>>> = Mutex::new(None);
+    let threads = threads(asked);
+    let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let engines = engines.get_or_insert_default();
+    if let Some(engine) = engines.get(&threads) {
+        return Ok(Arc::new(engine.clone()));
+    }
+    let engine = Cpu::new(threads)?;
+    engines.insert(threads, engine.clone());
+    Ok(Arc::new(engine))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_with_its_message() {
+        let failure = panic_on_purpose().expect_err("it panics");
+        assert!(failure.to_string().contains("a panic on purpose"), "{failure}");
+    }
+
+    #[test]
+    fn wide_integers_are_narrowed_or_refused() {
+        let bytes = |values: &[i64]| values.iter().flat_map(|v| v.to_ne_bytes()).collect::<Vec<u8>>();
+        let narrowed = samples_of(&bytes(&[-3, 70_000]), "int64", 2).expect("they fit");
+        assert_eq!(narrowed, Samples::I32(vec![-3, 70_000]));
+        let large = i64::from(u32::MAX);
+        assert_eq!(
+            samples_of(&bytes(&[0, large]), "uint64", 2).expect("fit"),
+            Samples::U32(vec![0, u32::MAX])
+        );
+        let failure = samples_of(&bytes(&[0, large + 1]), "int64", 2).expect_err("too large");
+        assert!(failure.to_string().contains("4294967296"), "{failure}");
+        assert!(samples_of(&[0; 3], "int16", 2).is_err(), "too few bytes");
+        assert!(samples_of(&[0; 8], "complex64", 1).is_err(), "no such type");
+    }
+}

@@ -1,0 +1,193 @@
+//! What viewers ask for: regions through the cache, and points with gradients.
+
+use neuvol::engine::cpu::Cpu;
+use neuvol::sample::{Outside, PointSample, Space};
+use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::volume::{Geometry, Samples};
+use neuvol::{Error, NeuralVolume, Region, Volume};
+use std::ops::ControlFlow;
+use std::sync::{Arc, LazyLock};
+
+/// Three cache bricks by two by two, none of them at the far faces whole.
+const SHAPE: [usize; 3] = [150, 70, 68];
+const FILL: f32 = -9999.0;
+
+/// Smooth waves, masked in a corner, in an oblique frame.
+static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let [nx, ny, nz] = SHAPE;
+    let value = |i: usize| {
+        let [x, y, z] = [i % nx, i / nx % ny, i / nx / ny].map(|n| n as f32);
+        if x + y + z < 40.0 { FILL } else { 20.0 * (0.05 * x).sin() * (0.06 * y).cos() + 0.2 * z }
+    };
+    let mut volume = Volume::new((0..nx * ny * nz).map(value).collect::<Vec<f32>>(), SHAPE).unwrap();
+    volume.fill_value = Some(f64::from(FILL));
+    let (s, c) = 0.4f64.sin_cos();
+    volume.geometry = Geometry {
+        origin: [-30.0, 12.0, 5.0],
+        spacing: [0.5, 0.8, 1.5],
+        direction: [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]],
+        ..Geometry::default()
+    };
+    let target = Target::Psnr(36.0);
+    let options = CompressOptions { target, preset: Preset::Fast, threads: 1, ..Default::default() };
+    compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap().bytes
+});
+
+fn opened() -> NeuralVolume {
+    NeuralVolume::from_bytes(&FILE, "test.nvol", Arc::new(Cpu::new(2).unwrap())).unwrap()
+}
+
+fn samples(neural: &NeuralVolume, region: Region, stride: usize) -> Samples {
+    neural.read_region(region, stride).unwrap().into_samples()
+}
+
+#[test]
+fn the_cache_changes_no_voxel_and_saves_the_work() {
+    let plain = opened();
+    let cached = opened().with_cache(100_000_000);
+    let whole = Region::whole(SHAPE);
+    let regions = [
+        (Region { start: [10, 3, 5], end: [141, 66, 67] }, 1),
+        (Region::slice(SHAPE, 2, 33), 1),
+        (Region::slice(SHAPE, 0, 149), 1),
+        (Region { start: [60, 60, 60], end: [70, 70, 68] }, 1),
+        (whole, 1),
+        (Region { start: [64, 0, 0], end: [128, 64, 64] }, 1),
+        (whole, 2),
+        (Region { start: [8, 4, 0], end: [149, 69, 68] }, 4),
+        // Not on the multiples of its stride: past the cache.
+        (Region { start: [9, 5, 1], end: [149, 69, 68] }, 4),
+    ];
+    for round in 0..2 {
+        for (region, stride) in regions {
+            assert_eq!(
+                samples(&cached, region, stride),
+                samples(&plain, region, stride),
+                "round {round}: {region:?} by {stride}"
+            );
+            let as_floats = cached.read_region_f32(region, stride).unwrap();
+            assert_eq!(as_floats.samples(), plain.read_region_f32(region, stride).unwrap().samples());
+        }
+    }
+    // Everything was read: a part of it costs nothing, a region off the cache's multiples its own voxels.
+    let before = cached.evaluated();
+    samples(&cached, Region { start: [64, 0, 0], end: [128, 64, 64] }, 1);
+    samples(&cached, whole, 1);
+    assert_eq!(cached.evaluated(), before);
+    let (off, stride) = regions[8];
+    samples(&cached, off, stride);
+    assert_eq!(cached.evaluated() - before, off.shape(stride).iter().product::<usize>() as u64);
+}
+
+#[test]
+fn a_slice_costs_a_slice() {
+    for neural in [opened(), opened().with_cache(1_000_000)] {
+        samples(&neural, Region::slice(SHAPE, 1, 30), 1);
+        assert_eq!(neural.evaluated(), 150 * 68);
+        samples(&neural, Region::slice(SHAPE, 1, 31), 1);
+        assert_eq!(neural.evaluated(), 2 * 150 * 68);
+    }
+    let cached = opened().with_cache(1_000_000);
+    for _ in 0..3 {
+        samples(&cached, Region::slice(SHAPE, 1, 30), 1);
+    }
+    assert_eq!(cached.evaluated(), 150 * 68, "back at a slice, it is still there");
+}
+
+#[test]
+fn a_cache_smaller_than_the_region_is_no_cache_but_right() {
+    let (plain, cached) = (opened(), opened().with_cache(10_000));
+    for _ in 0..2 {
+        assert_eq!(samples(&cached, Region::whole(SHAPE), 1), samples(&plain, Region::whole(SHAPE), 1));
+    }
+    assert_eq!(cached.evaluated(), 2 * SHAPE.iter().product::<usize>() as u64);
+}
+
+#[test]
+fn an_observer_sees_the_end_and_can_stop() {
+    let neural = opened().with_cache(100_000_000);
+    let region = Region::whole(SHAPE);
+    let mut out = Samples::zeros(neural.sample_type(), SHAPE.iter().product());
+    let mut seen = Vec::new();
+    let stopped = neural.read_region_into(region, 1, &mut out.as_mut(), &mut |_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    let mut observe = |fraction| {
+        seen.push(fraction);
+        ControlFlow::Continue(())
+    };
+    neural.read_region_into(region, 1, &mut out.as_mut(), &mut observe).unwrap();
+    assert!(seen.windows(2).all(|w| w[0] <= w[1]) && (seen.last().unwrap() - 1.0).abs() < 1e-9, "{seen:?}");
+    assert_eq!(out, samples(&opened(), region, 1), "what was stopped left nothing behind");
+    let mut small = Samples::zeros(neural.sample_type(), 7);
+    let refused = neural.read_region_into(region, 1, &mut small.as_mut(), &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(refused, Err(Error::Options(_))), "{refused:?}");
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_values() {
+    let neural = opened();
+    let geometry = neural.info().geometry;
+    // Inside cells, away from voxels (where values are rounded), on more points than one task takes.
+    let mut state = 5u64;
+    let mut random = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 40) as f64 / (1u64 << 24) as f64
+    };
+    let index: Vec<[f64; 3]> =
+        (0..3000).map(|_| [0, 1, 2].map(|a| 1.0 + random() * (SHAPE[a] as f64 - 3.0))).collect();
+    let world: Vec<[f64; 3]> = index.iter().map(|i| geometry.index_to_world(*i)).collect();
+    for (points, space) in [(index, Space::Index), (world, Space::World)] {
+        let mut found = vec![PointSample::default(); points.len()];
+        neural.probe_with_gradients(&points, space, Outside::Clamp, &mut found).unwrap();
+        let at = |points: &[[f64; 3]]| {
+            let mut values = vec![PointSample::default(); points.len()];
+            neural.probe(points, space, Outside::Clamp, &mut values).unwrap();
+            values
+        };
+        let plain = at(&points);
+        let (mut checked, mut largest) = (0, 0.0f64);
+        for axis in 0..3 {
+            let moved = |by: f64| {
+                let shifted =
+                    points.iter().map(|p| std::array::from_fn(|a| p[a] + if a == axis { by } else { 0.0 }));
+                at(&shifted.collect::<Vec<_>>())
+            };
+            let line = [-0.02, -0.01, 0.0, 0.01, 0.02].map(moved);
+            for (i, sample) in found.iter().enumerate() {
+                assert_eq!((sample.value, sample.valid), (plain[i].value, plain[i].valid));
+                if !sample.valid {
+                    assert_eq!(sample.gradient, [0.0; 3]);
+                    continue;
+                }
+                let slopes = [0, 1, 2, 3].map(|n| (line[n + 1][i].value - line[n][i].value) / 0.01);
+                let slope = slopes.iter().sum::<f64>() / 4.0;
+                // Where they disagree there is a kink between the points.
+                if slopes.iter().all(|s| (s - slope).abs() < 4e-3) {
+                    checked += 1;
+                    largest = largest.max(slope.abs());
+                    assert!(
+                        (slope - sample.gradient[axis]).abs() < 4e-3,
+                        "{slope} not {} along {axis} in {space:?}",
+                        sample.gradient[axis]
+                    );
+                }
+            }
+        }
+        assert!(checked > 3000 && largest > 0.5, "{checked} slopes checked, the largest {largest}");
+    }
+}
+
+#[test]
+fn validity_follows_grid_and_mask() {
+    let neural = opened();
+    let points = [[100.0, 35.0, 30.2], [2.0, 3.0, 4.4], [-2.0, 35.0, 30.0], [f64::NAN, 1.0, 1.0]];
+    let mut found = [PointSample::default(); 4];
+    neural.probe_with_gradients(&points, Space::Index, Outside::Value(7.0), &mut found).unwrap();
+    assert_eq!(found.map(|s| s.valid), [true, false, false, false]);
+    assert!(found[0].gradient != [0.0; 3]);
+    assert_eq!([found[1].value, found[2].value], [f64::from(FILL), 7.0]);
+    assert!(found[3].value.is_nan());
+    assert!(found[1..].iter().all(|s| s.gradient == [0.0; 3]));
+    neural.probe(&points, Space::Index, Outside::Clamp, &mut found).unwrap();
+    assert!(!found[2].valid && found[2].value != 7.0, "clamped, but still outside");
+}
