@@ -1,0 +1,6 @@
+"""neuvol's VTK classes: vtkNeuvolReader, vtkNeuvolSampler, vtkNeuvolWriter, vtkNeuvolCompress."""
+
+# VTK's own classes first: ours inherit from them.
+import vtkmodules.vtkCommonExecutionModel  # noqa: F401
+
+from .vtkNeuvol import *  # noqa: F401, F403

@@ -1,0 +1,55 @@
+/**
+ * @class vtkNeuvolCompress
+ * @brief pass an image through neuvol's compression, to see what a quality means before it is saved
+ *
+ * The output is the input's scalars as a .nvol file of the same options would give them back. What was achieved is in
+ * the output's field data (see vtkNeuvolReader) and in GetPSNR() and its neighbours.
+ *
+ * It runs on one process: where there are several, the first works on the whole image and the others' output is empty.
+ */
+
+#ifndef vtkNeuvolCompress_h
+#define vtkNeuvolCompress_h
+
+#include "vtkNeuvolCompressor.h"
+#include "vtkNeuvolModule.h" // for the export macro
+
+class VTKNEUVOL_EXPORT vtkNeuvolCompress : public vtkNeuvolCompressor
+{
+public:
+  static vtkNeuvolCompress* New();
+  vtkTypeMacro(vtkNeuvolCompress, vtkNeuvolCompressor);
+  void PrintSelf(ostream& os, vtkIndent indent) override;
+
+  ///@{
+  /**
+   * What the last update achieved: dB over the full range, largest error and its root mean square in the array's unit,
+   * bytes in the stored type by bytes of the file, bytes of the file. 0 before the first update.
+   */
+  vtkGetMacro(AchievedPSNR, double);
+  vtkGetMacro(AchievedMaximumError, double);
+  vtkGetMacro(AchievedRMSE, double);
+  vtkGetMacro(AchievedRatio, double);
+  vtkGetMacro(FileBytes, vtkTypeInt64);
+  ///@}
+
+protected:
+  vtkNeuvolCompress() = default;
+  ~vtkNeuvolCompress() override = default;
+
+  int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+
+  double AchievedPSNR = 0.0;
+  double AchievedMaximumError = 0.0;
+  double AchievedRMSE = 0.0;
+  double AchievedRatio = 0.0;
+  vtkTypeInt64 FileBytes = 0;
+
+private:
+  vtkNeuvolCompress(const vtkNeuvolCompress&) = delete;
+  void operator=(const vtkNeuvolCompress&) = delete;
+};
+
+#endif

@@ -1,0 +1,126 @@
+/**
+ * @class vtkNeuvolCompressor
+ * @brief what vtkNeuvolWriter and vtkNeuvolCompress share: the target that a compression must meet
+ *
+ * Which array is compressed is set with SetInputArrayToProcess(0, ...); without it the active point scalars, else the
+ * active cell scalars (which sit at cell centres), else the first array. It has one component. NaN and infinity are
+ * masked: they come back exactly and do not disturb their neighbours.
+ *
+ * Compression is the training of a network: it takes seconds to minutes, reports progress, and can be aborted.
+ */
+
+#ifndef vtkNeuvolCompressor_h
+#define vtkNeuvolCompressor_h
+
+#include "vtkImageAlgorithm.h"
+#include "vtkNeuvolModule.h" // for the export macro
+
+class vtkDataArray;
+class vtkImageData;
+
+class VTKNEUVOL_EXPORT vtkNeuvolCompressor : public vtkImageAlgorithm
+{
+public:
+  vtkAbstractTypeMacro(vtkNeuvolCompressor, vtkImageAlgorithm);
+  void PrintSelf(ostream& os, vtkIndent indent) override;
+
+  enum Targets
+  {
+    PSNR = 0,
+    RATIO = 1,
+    SIZE = 2
+  };
+  ///@{
+  /**
+   * Which of TargetPSNR (the default), TargetRatio and TargetSize counts. A target that the image cannot meet is an
+   * error that says the best that was reached.
+   */
+  vtkSetClampMacro(Target, int, PSNR, SIZE);
+  vtkGetMacro(Target, int);
+  ///@}
+
+  ///@{
+  /**
+   * Quality: at least so many dB over the image's full range, and at most 1 dB more. Default 40.
+   */
+  vtkSetMacro(TargetPSNR, double);
+  vtkGetMacro(TargetPSNR, double);
+  ///@}
+
+  ///@{
+  /**
+   * Bytes of the stored samples by bytes of the file. Default 50.
+   */
+  vtkSetMacro(TargetRatio, double);
+  vtkGetMacro(TargetRatio, double);
+  ///@}
+
+  ///@{
+  /**
+   * Largest size of the file, in kilobytes (10^3 bytes). Default 100.
+   */
+  vtkSetMacro(TargetSize, double);
+  vtkGetMacro(TargetSize, double);
+  ///@}
+
+  enum Presets
+  {
+    FAST = 0,
+    BALANCED = 1,
+    BEST = 2
+  };
+  ///@{
+  /**
+   * How much time training may take: FAST, BALANCED (the default) or BEST.
+   */
+  vtkSetClampMacro(Preset, int, FAST, BEST);
+  vtkGetMacro(Preset, int);
+  ///@}
+
+  ///@{
+  /**
+   * Seed of every random choice. Default 0.
+   */
+  vtkSetClampMacro(Seed, int, 0, VTK_INT_MAX);
+  vtkGetMacro(Seed, int);
+  ///@}
+
+  ///@{
+  /**
+   * Threads that train; 0 (the default): the machine's cores, shared among the MPI ranks that run on it.
+   */
+  vtkSetClampMacro(Threads, int, 0, 4096);
+  vtkGetMacro(Threads, int);
+  ///@}
+
+protected:
+  vtkNeuvolCompressor();
+  ~vtkNeuvolCompressor() override = default;
+
+  int FillInputPortInformation(int port, vtkInformation* info) override;
+  int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+
+  /**
+   * The input as an image, or null behind an error that says why not.
+   */
+  vtkImageData* GetImage(vtkInformationVector** inputs);
+
+  /**
+   * The array that was chosen, and where it sits; null when there is none.
+   */
+  vtkDataArray* GetArray(vtkImageData* image, int& association);
+
+  int Target = PSNR;
+  double TargetPSNR = 40.0;
+  double TargetRatio = 50.0;
+  double TargetSize = 100.0;
+  int Preset = BALANCED;
+  int Seed = 0;
+  int Threads = 0;
+
+private:
+  vtkNeuvolCompressor(const vtkNeuvolCompressor&) = delete;
+  void operator=(const vtkNeuvolCompressor&) = delete;
+};
+
+#endif

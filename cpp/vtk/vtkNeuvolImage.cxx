@@ -1,0 +1,208 @@
+#include "vtkNeuvolImage.h"
+
+#include "vtkNeuvolCompressor.h"
+
+#include "vtkAlgorithm.h"
+#include "vtkDataArray.h"
+#include "vtkDataSetAttributes.h"
+#include "vtkDoubleArray.h"
+#include "vtkFieldData.h"
+#include "vtkImageData.h"
+#include "vtkInformation.h"
+#include "vtkInformationStringKey.h"
+#include "vtkMatrix3x3.h"
+#include "vtkNew.h"
+#include "vtkPointData.h"
+#include "vtkStringArray.h"
+
+#include <algorithm>
+
+namespace
+{
+
+struct TypePair
+{
+  const char* Name;
+  int Code;
+};
+
+constexpr TypePair Types[] = { { "uint8", VTK_UNSIGNED_CHAR }, { "int8", VTK_SIGNED_CHAR },
+  { "uint16", VTK_UNSIGNED_SHORT }, { "int16", VTK_SHORT }, { "uint32", VTK_UNSIGNED_INT }, { "int32", VTK_INT },
+  { "float32", VTK_FLOAT }, { "float64", VTK_DOUBLE } };
+
+/// NumPy's name of an array's element type; empty where there is none.
+std::string SampleType(const vtkDataArray* array)
+{
+  const int code = const_cast<vtkDataArray*>(array)->GetDataType();
+  for (const TypePair& pair : Types)
+  {
+    if (pair.Code == code)
+    {
+      return pair.Name;
+    }
+  }
+  const bool wide = const_cast<vtkDataArray*>(array)->GetDataTypeSize() == 8;
+  switch (code)
+  {
+    case VTK_CHAR:
+      return static_cast<char>(-1) < 0 ? "int8" : "uint8";
+    case VTK_LONG:
+    case VTK_LONG_LONG:
+    case VTK_ID_TYPE:
+      return wide ? "int64" : "int32";
+    case VTK_UNSIGNED_LONG:
+    case VTK_UNSIGNED_LONG_LONG:
+      return wide ? "uint64" : "uint32";
+    default:
+      return {};
+  }
+}
+
+void AddValue(vtkFieldData* to, const char* name, double value)
+{
+  vtkNew<vtkDoubleArray> array;
+  array->SetName(name);
+  array->InsertNextValue(value);
+  to->AddArray(array);
+}
+
+}
+
+int vtkNeuvolImage::VTKType(const std::string& sampleType)
+{
+  for (const TypePair& pair : Types)
+  {
+    if (sampleType == pair.Name)
+    {
+      return pair.Code;
+    }
+  }
+  throw neuvol::Error("VTK has no type for " + sampleType);
+}
+
+neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array, int association)
+{
+  if (!array)
+  {
+    // None was chosen, and there are no active scalars: the first array there is.
+    const bool points = image->GetPointData()->GetNumberOfArrays() > 0;
+    association = points ? vtkDataObject::FIELD_ASSOCIATION_POINTS : vtkDataObject::FIELD_ASSOCIATION_CELLS;
+    array = image->GetAttributes(points ? vtkDataObject::POINT : vtkDataObject::CELL)->GetArray(0);
+  }
+  if (!array)
+  {
+    throw neuvol::Error("the image has no point or cell array to compress");
+  }
+  const std::string name = array->GetName() ? array->GetName() : "";
+  const int components = array->GetNumberOfComponents();
+  if (components != 1)
+  {
+    throw neuvol::Error("array '" + name + "' has " + std::to_string(components) +
+      " components, and a neural volume holds one: extract a component or the magnitude first (in ParaView with "
+      "Calculator)");
+  }
+  neuvol::Samples samples;
+  samples.type = SampleType(array);
+  if (samples.type.empty())
+  {
+    throw neuvol::Error("array '" + name + "' is of type " + array->GetDataTypeAsString() + ", which cannot be stored");
+  }
+  samples.name = name;
+  if (array->HasInformation() && array->GetInformation()->Has(vtkDataArray::UNITS_LABEL()))
+  {
+    samples.unit = array->GetInformation()->Get(vtkDataArray::UNITS_LABEL());
+  }
+
+  const bool cells = association == vtkDataObject::FIELD_ASSOCIATION_CELLS;
+  int extent[6];
+  image->GetExtent(extent);
+  neuvol::Grid& grid = samples.grid;
+  double first[3];
+  for (int a = 0; a < 3; ++a)
+  {
+    const int points = extent[2 * a + 1] - extent[2 * a] + 1;
+    // A flat axis has one cell, as thick as its one point.
+    const bool inside = cells && points > 1;
+    grid.shape[a] = static_cast<std::size_t>(std::max(inside ? points - 1 : points, 0));
+    grid.spacing[a] = image->GetSpacing()[a];
+    first[a] = extent[2 * a] + (inside ? 0.5 : 0.0);
+  }
+  const double* direction = image->GetDirectionMatrix()->GetData();
+  std::copy(direction, direction + 9, grid.direction.begin());
+  image->TransformContinuousIndexToPhysicalPoint(first, grid.origin.data());
+  vtkFieldData* fields = image->GetFieldData();
+  auto* frame = vtkStringArray::SafeDownCast(fields->GetAbstractArray("neuvol_frame"));
+  if (frame && frame->GetNumberOfValues() == 1)
+  {
+    grid.frame = frame->GetValue(0);
+  }
+  if (auto* fill = vtkDataArray::SafeDownCast(fields->GetAbstractArray("neuvol_fill_value")))
+  {
+    samples.fillValue = fill->GetNumberOfValues() == 1 ? fill->GetTuple1(0) : samples.fillValue;
+  }
+  samples.data = array->GetVoidPointer(0);
+  samples.bytes = static_cast<std::size_t>(array->GetNumberOfValues()) * array->GetDataTypeSize();
+  return samples;
+}
+
+neuvol::CompressOptions vtkNeuvolImage::Options(vtkNeuvolCompressor& properties)
+{
+  neuvol::CompressOptions options;
+  switch (properties.GetTarget())
+  {
+    case vtkNeuvolCompressor::RATIO:
+      options.target = neuvol::CompressOptions::Target::Ratio;
+      options.value = properties.GetTargetRatio();
+      break;
+    case vtkNeuvolCompressor::SIZE:
+      options.target = neuvol::CompressOptions::Target::Size;
+      options.value = properties.GetTargetSize() * 1000.0;
+      break;
+    default:
+      options.value = properties.GetTargetPSNR();
+  }
+  const char* presets[] = { "fast", "balanced", "best" };
+  options.preset = presets[properties.GetPreset()];
+  options.seed = static_cast<std::uint64_t>(properties.GetSeed());
+  options.threads = static_cast<std::size_t>(properties.GetThreads());
+  return options;
+}
+
+vtkDataArray* vtkNeuvolImage::NewArray(const neuvol::Info& info, int type, vtkIdType samples)
+{
+  vtkDataArray* array = vtkDataArray::CreateDataArray(type);
+  array->SetName(info.name.c_str());
+  array->SetNumberOfTuples(samples);
+  if (!info.unit.empty())
+  {
+    array->GetInformation()->Set(vtkDataArray::UNITS_LABEL(), info.unit.c_str());
+  }
+  return array;
+}
+
+void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
+{
+  vtkFieldData* fields = image->GetFieldData();
+  AddValue(fields, "neuvol_psnr", info.psnr);
+  AddValue(fields, "neuvol_max_error", info.maxError);
+  AddValue(fields, "neuvol_rmse", info.rmse);
+  AddValue(fields, "neuvol_ratio", info.ratio);
+  AddValue(fields, "neuvol_ratio_float32", info.ratioFloat32);
+  if (info.fillValue == info.fillValue)
+  {
+    AddValue(fields, "neuvol_fill_value", info.fillValue);
+  }
+  vtkNew<vtkStringArray> frame;
+  frame->SetName("neuvol_frame");
+  frame->InsertNextValue(info.grid.frame);
+  fields->AddArray(frame);
+}
+
+neuvol::Progress vtkNeuvolImage::ProgressOf(vtkAlgorithm* algorithm, double from, double to)
+{
+  return [=](double fraction)
+  {
+    algorithm->UpdateProgress(from + (to - from) * fraction);
+    return algorithm->GetAbortExecute() == 0;
+  };
+}

@@ -1,0 +1,306 @@
+#include "vtkNeuvolReader.h"
+
+#include "vtkNeuvolImage.h"
+
+#include "vtkDataArray.h"
+#include "vtkDataObject.h"
+#include "vtkImageData.h"
+#include "vtkInformation.h"
+#include "vtkInformationVector.h"
+#include "vtkMatrix3x3.h"
+#include "vtkObjectFactory.h"
+#include "vtkPointData.h"
+#include "vtkSmartPointer.h"
+#include "vtkStreamingDemandDrivenPipeline.h"
+
+#include "vtksys/FStream.hxx"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+vtkStandardNewMacro(vtkNeuvolReader);
+
+struct vtkNeuvolReader::Implementation
+{
+  std::vector<std::string> FileNames;
+
+  /// The file that is open, and what it was opened with.
+  std::optional<neuvol::Volume> Volume;
+  std::string OpenFile;
+  int OpenCacheSize = -1;
+  int OpenThreads = -1;
+
+  /// Opens a step's file, unless it is open.
+  const neuvol::Volume& Open(std::size_t step, int cacheSize, int threads)
+  {
+    const std::string& name = this->FileNames.at(step);
+    if (!this->Volume || name != this->OpenFile || cacheSize != this->OpenCacheSize || threads != this->OpenThreads)
+    {
+      this->Close();
+      neuvol::OpenOptions options;
+      options.threads = static_cast<std::size_t>(threads);
+      options.cacheBytes = static_cast<std::size_t>(cacheSize) * 1000000;
+      this->Volume = neuvol::Volume::open(name, options);
+      this->OpenFile = name;
+      this->OpenCacheSize = cacheSize;
+      this->OpenThreads = threads;
+    }
+    return *this->Volume;
+  }
+
+  void Close() { this->Volume.reset(); }
+};
+
+namespace
+{
+
+/// The whole extent at a stride: the samples, counted in strides from the grid's first voxel, inside the region.
+std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], int stride)
+{
+  std::array<int, 6> extent{};
+  for (int a = 0; a < 3; ++a)
+  {
+    const int last = static_cast<int>(info.grid.shape[a]) - 1;
+    const bool whole = region[2 * a + 1] < region[2 * a];
+    const int from = whole ? 0 : std::clamp(region[2 * a], 0, last);
+    const int to = whole ? last : std::clamp(region[2 * a + 1], 0, last);
+    extent[2 * a] = (from + stride - 1) / stride;
+    extent[2 * a + 1] = to / stride;
+    // A region thinner than the stride has the sample before it.
+    extent[2 * a] = std::min(extent[2 * a], extent[2 * a + 1]);
+  }
+  return extent;
+}
+
+}
+
+vtkNeuvolReader::vtkNeuvolReader()
+  : Inside(new Implementation)
+{
+  this->SetNumberOfInputPorts(0);
+}
+
+vtkNeuvolReader::~vtkNeuvolReader() = default;
+
+void vtkNeuvolReader::SetFileName(const char* name)
+{
+  const std::vector<std::string> names = name && *name ? std::vector<std::string>{ name } : std::vector<std::string>{};
+  if (names != this->Inside->FileNames)
+  {
+    this->Inside->FileNames = names;
+    this->Inside->Close();
+    this->Modified();
+  }
+}
+
+const char* vtkNeuvolReader::GetFileName()
+{
+  return this->GetFileName(0);
+}
+
+void vtkNeuvolReader::AddFileName(const char* name)
+{
+  if (name && *name)
+  {
+    this->Inside->FileNames.emplace_back(name);
+    this->Modified();
+  }
+}
+
+void vtkNeuvolReader::RemoveAllFileNames()
+{
+  this->Inside->FileNames.clear();
+  this->Inside->Close();
+  this->Modified();
+}
+
+int vtkNeuvolReader::GetNumberOfFileNames()
+{
+  return static_cast<int>(this->Inside->FileNames.size());
+}
+
+const char* vtkNeuvolReader::GetFileName(int step)
+{
+  const auto& names = this->Inside->FileNames;
+  return step >= 0 && static_cast<std::size_t>(step) < names.size() ? names[step].c_str() : nullptr;
+}
+
+int vtkNeuvolReader::CanReadFile(const char* name)
+{
+  // FORMAT.md, "File header".
+  constexpr char magic[] = { '\x89', 'N', 'V', 'O', 'L', '\r', '\n', '\x1a' };
+  char begin[sizeof magic] = {};
+  vtksys::ifstream file(name, std::ios::binary);
+  file.read(begin, sizeof begin);
+  return file && std::memcmp(begin, magic, sizeof magic) == 0;
+}
+
+vtkTypeInt64 vtkNeuvolReader::GetVoxelsEvaluated()
+{
+  return this->Inside->Volume ? static_cast<vtkTypeInt64>(this->Inside->Volume->evaluated()) : 0;
+}
+
+void vtkNeuvolReader::PanicOnPurpose()
+{
+  try
+  {
+    neuvol::panicOnPurpose();
+  }
+  catch (const std::exception& error)
+  {
+    vtkErrorMacro(<< error.what());
+  }
+}
+
+int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector* outputVector)
+{
+  vtkInformation* outInfo = outputVector->GetInformationObject(0);
+  if (this->Inside->FileNames.empty())
+  {
+    vtkErrorMacro(<< "No file name was given.");
+    return 0;
+  }
+  try
+  {
+    const std::size_t steps = this->Inside->FileNames.size();
+    // A series is described by the file that is open, so that a look at the time steps opens none.
+    std::size_t step = 0;
+    for (std::size_t s = 0; this->Inside->Volume && s < steps; ++s)
+    {
+      step = this->Inside->FileNames[s] == this->Inside->OpenFile ? s : step;
+    }
+    const neuvol::Info& info = this->Inside->Open(step, this->CacheSize, this->Threads).info();
+    for (std::size_t n : info.grid.shape)
+    {
+      if (n > static_cast<std::size_t>(VTK_INT_MAX))
+      {
+        vtkErrorMacro(<< this->Inside->OpenFile << ": " << n << " samples along an axis are beyond VTK's extents.");
+        return 0;
+      }
+    }
+    std::array<int, 6> extent = WholeExtent(info, this->RegionOfInterest, this->Stride);
+    double spacing[3];
+    for (int a = 0; a < 3; ++a)
+    {
+      spacing[a] = info.grid.spacing[a] * this->Stride;
+    }
+    outInfo->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent.data(), 6);
+    outInfo->Set(vtkDataObject::ORIGIN(), info.grid.origin.data(), 3);
+    outInfo->Set(vtkDataObject::SPACING(), spacing, 3);
+    outInfo->Set(vtkDataObject::DIRECTION(), info.grid.direction.data(), 9);
+    outInfo->Set(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT(), 1);
+    const int type = this->OutputType == FLOAT ? VTK_FLOAT : vtkNeuvolImage::VTKType(info.sampleType);
+    vtkDataObject::SetPointDataActiveScalarInfo(outInfo, type, 1);
+    if (steps > 1)
+    {
+      std::vector<double> times(steps);
+      for (std::size_t s = 0; s < steps; ++s)
+      {
+        times[s] = static_cast<double>(s);
+      }
+      double range[2] = { times.front(), times.back() };
+      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_STEPS(), times.data(), static_cast<int>(steps));
+      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_RANGE(), range, 2);
+    }
+    else
+    {
+      outInfo->Remove(vtkStreamingDemandDrivenPipeline::TIME_STEPS());
+      outInfo->Remove(vtkStreamingDemandDrivenPipeline::TIME_RANGE());
+    }
+    return 1;
+  }
+  catch (const std::exception& error)
+  {
+    vtkErrorMacro(<< error.what());
+    return 0;
+  }
+}
+
+int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector* outputVector)
+{
+  vtkInformation* outInfo = outputVector->GetInformationObject(0);
+  vtkImageData* output = vtkImageData::GetData(outInfo);
+  int extent[6];
+  outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT(), extent);
+  const std::size_t steps = this->Inside->FileNames.size();
+  double time = 0;
+  if (steps > 1 && outInfo->Has(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP()))
+  {
+    time = outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP());
+    time = std::clamp(std::floor(time), 0.0, static_cast<double>(steps - 1));
+  }
+  try
+  {
+    const neuvol::Volume& volume =
+      this->Inside->Open(static_cast<std::size_t>(time), this->CacheSize, this->Threads);
+    const neuvol::Info& info = volume.info();
+    const std::array<int, 6> whole = WholeExtent(info, this->RegionOfInterest, this->Stride);
+    int announced[6];
+    outInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), announced);
+    if (!std::equal(whole.begin(), whole.end(), announced))
+    {
+      vtkErrorMacro(<< this->Inside->OpenFile << ": its grid is another than that of the series' other files.");
+      return 0;
+    }
+    output->SetExtent(extent);
+    output->SetOrigin(info.grid.origin.data());
+    output->SetSpacing(info.grid.spacing[0] * this->Stride, info.grid.spacing[1] * this->Stride,
+      info.grid.spacing[2] * this->Stride);
+    output->SetDirectionMatrix(info.grid.direction.data());
+    vtkNeuvolImage::AddFieldData(info, output);
+    if (steps > 1)
+    {
+      output->GetInformation()->Set(vtkDataObject::DATA_TIME_STEP(), time);
+    }
+    if (extent[1] < extent[0] || extent[3] < extent[2] || extent[5] < extent[4])
+    {
+      return 1;
+    }
+    neuvol::Region region;
+    region.stride = static_cast<std::size_t>(this->Stride);
+    for (int a = 0; a < 3; ++a)
+    {
+      region.start[a] = static_cast<std::size_t>(extent[2 * a]) * region.stride;
+      region.end[a] = static_cast<std::size_t>(extent[2 * a + 1]) * region.stride + 1;
+    }
+    const std::string type = this->OutputType == FLOAT ? "float32" : info.sampleType;
+    const auto array = vtkSmartPointer<vtkDataArray>::Take(
+      vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(type), static_cast<vtkIdType>(region.size())));
+    volume.read(region, type.c_str(), array->GetVoidPointer(0), vtkNeuvolImage::ProgressOf(this));
+    output->GetPointData()->SetScalars(array);
+    return 1;
+  }
+  catch (const neuvol::Interrupted&)
+  {
+    output->Initialize();
+    return 1;
+  }
+  catch (const std::exception& error)
+  {
+    vtkErrorMacro(<< error.what());
+    output->Initialize();
+    return 0;
+  }
+}
+
+void vtkNeuvolReader::PrintSelf(ostream& os, vtkIndent indent)
+{
+  this->Superclass::PrintSelf(os, indent);
+  os << indent << "FileNames:";
+  for (const std::string& name : this->Inside->FileNames)
+  {
+    os << " " << name;
+  }
+  os << "\n" << indent << "Stride: " << this->Stride << "\n" << indent << "RegionOfInterest:";
+  for (int n : this->RegionOfInterest)
+  {
+    os << " " << n;
+  }
+  os << "\n" << indent << "OutputType: " << (this->OutputType == FLOAT ? "FLOAT" : "STORED") << "\n";
+  os << indent << "CacheSize: " << this->CacheSize << "\n" << indent << "Threads: " << this->Threads << "\n";
+}

@@ -1,0 +1,110 @@
+/**
+ * @class vtkNeuvolSampler
+ * @brief evaluate a neural volume (.nvol) at the points of a data set
+ *
+ * The output is the input with a point array of the volume's values at its points, whatever the input is: a slice, a
+ * mesh, streamlines, an unstructured grid. No image is made in between, and the cost follows the number of points.
+ *
+ * At a voxel the value is the decoded voxel; between voxels it is the field, unrounded. Points outside the grid, and
+ * points whose nearest voxel is masked, are 0 in the mask array (as with vtkProbeFilter). Gradients are exact
+ * derivatives of the field by the world coordinates, not differences; they are 0 where the mask is.
+ *
+ * Values are float, or double where the volume's type has more than 24 bits.
+ */
+
+#ifndef vtkNeuvolSampler_h
+#define vtkNeuvolSampler_h
+
+#include "vtkDataSetAlgorithm.h"
+#include "vtkNeuvolModule.h" // for the export macro
+
+#include <memory> // for the implementation
+
+class VTKNEUVOL_EXPORT vtkNeuvolSampler : public vtkDataSetAlgorithm
+{
+public:
+  static vtkNeuvolSampler* New();
+  vtkTypeMacro(vtkNeuvolSampler, vtkDataSetAlgorithm);
+  void PrintSelf(ostream& os, vtkIndent indent) override;
+
+  ///@{
+  /**
+   * The neural volume to evaluate.
+   */
+  vtkSetFilePathMacro(FileName);
+  vtkGetFilePathMacro(FileName);
+  ///@}
+
+  ///@{
+  /**
+   * Adds a point array of gradients. Off by default.
+   */
+  vtkSetMacro(ComputeGradients, bool);
+  vtkGetMacro(ComputeGradients, bool);
+  vtkBooleanMacro(ComputeGradients, bool);
+  ///@}
+
+  ///@{
+  /**
+   * On: a point outside takes the value of the grid's nearest point. Off (the default): it takes OutsideValue.
+   */
+  vtkSetMacro(Clamp, bool);
+  vtkGetMacro(Clamp, bool);
+  vtkBooleanMacro(Clamp, bool);
+  ///@}
+
+  ///@{
+  /**
+   * The value of points outside when Clamp is off. Default NaN.
+   */
+  vtkSetMacro(OutsideValue, double);
+  vtkGetMacro(OutsideValue, double);
+  ///@}
+
+  ///@{
+  /**
+   * Name of the array of values; empty (the default): the volume's own.
+   */
+  vtkSetStringMacro(ResultArrayName);
+  vtkGetStringMacro(ResultArrayName);
+  ///@}
+
+  ///@{
+  /**
+   * Name of the mask array. Default vtkValidPointMask.
+   */
+  vtkSetStringMacro(ValidPointMaskArrayName);
+  vtkGetStringMacro(ValidPointMaskArrayName);
+  ///@}
+
+  ///@{
+  /**
+   * Threads that evaluate; 0 (the default): the machine's cores, shared among the MPI ranks that run on it.
+   */
+  vtkSetClampMacro(Threads, int, 0, 4096);
+  vtkGetMacro(Threads, int);
+  ///@}
+
+protected:
+  vtkNeuvolSampler();
+  ~vtkNeuvolSampler() override;
+
+  int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+
+  char* FileName = nullptr;
+  bool ComputeGradients = false;
+  bool Clamp = false;
+  double OutsideValue;
+  char* ResultArrayName = nullptr;
+  char* ValidPointMaskArrayName = nullptr;
+  int Threads = 0;
+
+private:
+  vtkNeuvolSampler(const vtkNeuvolSampler&) = delete;
+  void operator=(const vtkNeuvolSampler&) = delete;
+
+  struct Implementation;
+  std::unique_ptr<Implementation> Inside;
+};
+
+#endif
