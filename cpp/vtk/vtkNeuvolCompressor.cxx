@@ -8,8 +8,7 @@
 
 vtkNeuvolCompressor::vtkNeuvolCompressor()
 {
-  this->SetInputArrayToProcess(
-    0, 0, 0, vtkDataObject::FIELD_ASSOCIATION_POINTS_THEN_CELLS, vtkDataSetAttributes::SCALARS);
+  this->SetInputArrayToProcess(0, 0, 0, vtkDataObject::FIELD_ASSOCIATION_POINTS, vtkDataSetAttributes::SCALARS);
 }
 
 int vtkNeuvolCompressor::FillInputPortInformation(int, vtkInformation* info)

@@ -3,8 +3,8 @@
 #include "vtkNeuvolCompressor.h"
 
 #include "vtkAlgorithm.h"
+#include "vtkCellData.h"
 #include "vtkDataArray.h"
-#include "vtkDataSetAttributes.h"
 #include "vtkDoubleArray.h"
 #include "vtkFieldData.h"
 #include "vtkImageData.h"
@@ -84,10 +84,11 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
 {
   if (!array)
   {
-    // None was chosen, and there are no active scalars: the first array there is.
-    const bool points = image->GetPointData()->GetNumberOfArrays() > 0;
-    association = points ? vtkDataObject::FIELD_ASSOCIATION_POINTS : vtkDataObject::FIELD_ASSOCIATION_CELLS;
-    array = image->GetAttributes(points ? vtkDataObject::POINT : vtkDataObject::CELL)->GetArray(0);
+    // None was chosen, and there are no point scalars: the cells', else the first array there is.
+    array = image->GetCellData()->GetScalars();
+    array = array || image->GetPointData()->GetNumberOfArrays() > 0 ? array : image->GetCellData()->GetArray(0);
+    association = array ? vtkDataObject::FIELD_ASSOCIATION_CELLS : vtkDataObject::FIELD_ASSOCIATION_POINTS;
+    array = array ? array : image->GetPointData()->GetArray(0);
   }
   if (!array)
   {

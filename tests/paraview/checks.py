@@ -1,0 +1,50 @@
+"""What the tests share: where the scene lies, arrays as NumPy sees them, and what VTK says when something fails."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkCommand
+
+FOLDER = Path(os.environ["NEUVOL_SCENE"])
+NEUVOL = os.environ["NEUVOL_COMMAND"]
+SHAPE = (100, 80, 60)
+
+
+def decoded():
+    """The scene as the Rust decoder gives it, z first."""
+    return np.fromfile(FOLDER / "scene.raw", np.int16).reshape(SHAPE[::-1])
+
+
+def array(image, name=None):
+    """An image's point array, z first."""
+    data = image.GetPointData()
+    values = vtk_to_numpy(data.GetArray(name) if name else data.GetScalars())
+    return values.reshape(image.GetDimensions()[::-1])
+
+
+def field(data, name):
+    """One value of the field data."""
+    return data.GetFieldData().GetAbstractArray(name).GetValue(0)
+
+
+@contextmanager
+def errors_of(*algorithms):
+    """The messages that algorithms and their executives report; nothing else may fail."""
+    messages = []
+
+    def note(_caller, _event, message):
+        messages.append(message)
+
+    note.CallDataType = "string0"
+    for algorithm in algorithms:
+        algorithm.AddObserver(vtkCommand.ErrorEvent, note)
+        algorithm.GetExecutive().AddObserver(vtkCommand.ErrorEvent, note)
+    yield messages
+
+
+def says(messages, *parts):
+    """One message has all of these parts."""
+    assert any(all(part in message for part in parts) for message in messages), messages

@@ -1,0 +1,153 @@
+"""The plugin in ParaView: File > Open, filters, Save Data, and errors that the session survives. Everything through
+proxies, with the plugin found by PV_PLUGIN_PATH."""
+
+import sys
+
+import numpy as np
+import vtkneuvol  # noqa: F401 (so that Python knows the classes of client-side objects)
+from checks import FOLDER, SHAPE, array, decoded, errors_of, field, says
+from paraview import servermanager, simple
+from paraview.servermanager import Fetch
+
+
+def opened(*names):
+    return simple.OpenDataFile([str(FOLDER / name) for name in names])
+
+
+def open_data_file():
+    reader = opened("scene.nvol")
+    assert type(reader).__name__ == "NeuralVolumeReader"
+    reader.UpdatePipeline()
+    info = reader.GetDataInformation()
+    assert info.GetExtent() == (0, 99, 0, 79, 0, 59)
+    assert reader.PointData["density"].GetRange() == (float(decoded().min()), float(decoded().max()))
+    assert np.array_equal(array(Fetch(reader)), decoded())
+    reader.LevelOfDetail = "Every 4th voxel"
+    reader.UpdatePipeline()
+    assert np.array_equal(array(Fetch(reader)), decoded()[::4, ::4, ::4])
+    reader.LevelOfDetail = "Full resolution"
+    reader.RegionOfInterest = [20, 40, 0, -1, 3, 3]
+    reader.UpdatePipeline()
+    assert np.array_equal(array(Fetch(reader)), decoded()[3:4, :, 20:41])
+
+
+def a_slice_evaluates_a_slice():
+    reader = opened("scene.nvol")
+    slice_of = simple.ExtractSubset(Input=reader, VOI=[0, 99, 0, 79, 30, 30])
+    slice_of.UpdatePipeline()
+    evaluated = reader.SMProxy.GetClientSideObject().GetVoxelsEvaluated()
+    assert evaluated == 100 * 80, evaluated
+
+
+def a_time_series():
+    reader = opened("step_0.nvol", "step_1.nvol", "step_2.nvol")
+    assert list(reader.TimestepValues) == [0, 1, 2]
+    ranges = []
+    for time in reader.TimestepValues:
+        reader.UpdatePipeline(time)
+        image = Fetch(reader)
+        assert field(image, "neuvol_psnr") >= 34
+        ranges.append(array(image).copy())
+    assert not np.array_equal(ranges[0], ranges[1]) and not np.array_equal(ranges[1], ranges[2])
+
+
+def every_property_says_what_it_is():
+    for group, name in [
+        ("sources", "NeuvolReader"),
+        ("filters", "NeuvolSampler"),
+        ("filters", "NeuvolCompress"),
+        ("writers", "NeuvolWriter"),
+    ]:
+        proxy = servermanager.ProxyManager().NewProxy(group, name)
+        assert proxy.GetDocumentation().GetDescription().strip(), name
+        properties = proxy.NewPropertyIterator()
+        properties.Begin()
+        count = 0
+        while not properties.IsAtEnd():
+            documentation = properties.GetProperty().GetDocumentation()
+            assert documentation and documentation.GetDescription().strip(), (name, properties.GetKey())
+            count += 1
+            properties.Next()
+        assert count >= 5, name
+
+
+def sample_on_a_slice():
+    # A plane of its own, not cut from a volume.
+    reader = opened("scene.nvol")
+    reader.UpdatePipeline()
+    bounds = reader.GetDataInformation().GetBounds()
+    middle = [(bounds[2 * a] + bounds[2 * a + 1]) / 2 for a in range(3)]
+    plane = simple.Plane(
+        Origin=[middle[0] - 10, middle[1] - 10, middle[2]],
+        Point1=[middle[0] + 10, middle[1] - 10, middle[2]],
+        Point2=[middle[0] - 10, middle[1] + 10, middle[2]],
+        XResolution=50,
+        YResolution=50,
+    )
+    sampler = simple.SampleNeuralVolume(Input=plane, NeuralVolume=str(FOLDER / "scene.nvol"), ComputeGradients=1)
+    sampler.UpdatePipeline()
+    output = Fetch(sampler)
+    assert output.GetNumberOfPoints() == 51 * 51
+    arrays = [output.GetPointData().GetArrayName(i) for i in range(output.GetPointData().GetNumberOfArrays())]
+    assert {"density", "density gradient", "vtkValidPointMask"} <= set(arrays), arrays
+    # A set of several blocks too.
+    group = simple.GroupDatasets(Input=[plane, simple.Sphere(Center=middle, Radius=5)])
+    blocks = simple.SampleNeuralVolume(Input=group, NeuralVolume=str(FOLDER / "scene.nvol"))
+    blocks.UpdatePipeline()
+    assert blocks.PointData["density"] is not None
+
+
+def save_data_and_reopen():
+    reader = opened("step_0.nvol")
+    reader.UpdatePipeline()
+    path = str(FOLDER / "saved.nvol")
+    simple.SaveData(path, proxy=reader, Target="Quality (PSNR)", PSNRdB=36.0, Preset="Fast")
+    again = simple.OpenDataFile(path)
+    again.UpdatePipeline()
+    original, written = array(Fetch(reader)).astype(float), array(Fetch(again)).astype(float)
+    difference = np.sqrt(np.mean((original - written) ** 2))
+    assert 20 * np.log10((original.max() - original.min()) / difference) >= 36
+    assert Fetch(again).GetPointData().GetScalars().GetName() == "intensity"
+
+
+def compress_filter():
+    reader = opened("step_0.nvol")
+    compress = simple.CompressToNeuralVolume(Input=reader, PSNRdB=33.0, Preset="Fast")
+    compress.UpdatePipeline()
+    image = Fetch(compress)
+    assert 33 <= field(image, "neuvol_psnr") <= 34.2
+    compress.UpdatePipelineInformation()
+    assert compress.GetPropertyValue("AchievedPSNR") == field(image, "neuvol_psnr")
+
+
+def errors_are_sentences_and_the_session_lives_on():
+    for name, parts in {"corrupt.nvol": ["corrupt.nvol", "section"], "gone.nvol": ["gone.nvol", "No such file"]}.items():
+        reader = simple.NeuralVolumeReader(FileName=str(FOLDER / name))
+        algorithm = reader.SMProxy.GetClientSideObject()
+        with errors_of(algorithm) as messages:
+            try:
+                reader.UpdatePipeline()
+            except RuntimeError:
+                pass
+        says(messages, *parts)
+    reader = opened("scene.nvol")
+    with errors_of(reader.SMProxy.GetClientSideObject()) as messages:
+        reader.SMProxy.InvokeCommand("PanicOnPurpose")
+    says(messages, "a panic on purpose")
+    reader.UpdatePipeline()
+    assert np.array_equal(array(Fetch(reader)), decoded())
+
+
+for test in (
+    open_data_file,
+    a_slice_evaluates_a_slice,
+    a_time_series,
+    every_property_says_what_it_is,
+    sample_on_a_slice,
+    save_data_and_reopen,
+    compress_filter,
+    errors_are_sentences_and_the_session_lives_on,
+):
+    test()
+    print(f"{test.__name__}: ok")
+sys.stdout.flush()

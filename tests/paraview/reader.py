@@ -1,0 +1,216 @@
+"""vtkNeuvolReader: every number against the Rust decoder and the command's own report."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+from checks import FOLDER, NEUVOL, SHAPE, array, decoded, errors_of, field, says
+from vtkmodules.vtkCommonCore import vtkCommand, vtkDataArray
+from vtkmodules.vtkIOXML import vtkXMLImageDataReader
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline as Pipeline
+from vtkneuvol import vtkNeuvolReader
+
+
+def reader(name="scene.nvol"):
+    out = vtkNeuvolReader()
+    out.SetFileName(str(FOLDER / name))
+    return out
+
+
+def whole_file():
+    r = reader()
+    r.Update()
+    image = r.GetOutput()
+    assert np.array_equal(array(image), decoded())
+    assert r.GetVoxelsEvaluated() == decoded().size
+    original = vtkXMLImageDataReader()
+    original.SetFileName(str(FOLDER / "scene.vti"))
+    original.Update()
+    source = original.GetOutput()
+    assert image.GetDimensions() == source.GetDimensions() == SHAPE
+    assert image.GetOrigin() == source.GetOrigin() and image.GetSpacing() == source.GetSpacing()
+    for row in range(3):
+        for column in range(3):
+            directions = [i.GetDirectionMatrix().GetElement(row, column) for i in (image, source)]
+            assert directions[0] == directions[1]
+    scalars = image.GetPointData().GetScalars()
+    assert scalars.GetName() == "density" and scalars.GetDataTypeAsString() == "short"
+    assert scalars.GetInformation().Get(vtkDataArray.UNITS_LABEL()) == "HU"
+    info = json.loads(subprocess.check_output([NEUVOL, "info", "--json", str(FOLDER / "scene.nvol")]))
+    difference = array(image).astype(float) - array(source)
+    low, high = source.GetScalarRange()
+    psnr = 20 * np.log10((high - low) / np.sqrt(np.mean(difference**2)))
+    assert abs(field(image, "neuvol_psnr") - psnr) < 1e-9 and psnr >= 42
+    assert field(image, "neuvol_max_error") == np.abs(difference).max()
+    size = (FOLDER / "scene.nvol").stat().st_size
+    assert field(image, "neuvol_ratio") == 2 * difference.size / size
+    assert field(image, "neuvol_ratio_float32") == 4 * difference.size / size
+    assert field(image, "neuvol_frame") == "unknown"
+    assert info["file_bytes"] == size
+
+
+def any_extent_alone():
+    expected = decoded()
+    for extent in [(0, 99, 0, 79, 30, 30), (17, 17, 0, 79, 0, 59), (3, 90, 60, 70, 5, 50), (99, 99, 79, 79, 59, 59)]:
+        r = reader()
+        r.UpdateExtent(extent)
+        x0, x1, y0, y1, z0, z1 = extent
+        image = r.GetOutput()
+        assert image.GetExtent() == extent
+        assert np.array_equal(array(image), expected[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
+        assert r.GetVoxelsEvaluated() == array(image).size, "an extent costs its own voxels"
+
+
+def level_of_detail():
+    expected = decoded()
+    for stride in (1, 2, 4, 8):
+        r = reader()
+        r.SetStride(stride)
+        r.Update()
+        image = r.GetOutput()
+        wanted = expected[::stride, ::stride, ::stride]
+        assert image.GetDimensions() == wanted.shape[::-1]
+        assert np.array_equal(array(image), wanted)
+        assert np.allclose(image.GetSpacing(), np.array([0.8, 0.8, 1.25]) * stride)
+        assert r.GetVoxelsEvaluated() == wanted.size
+        # The samples stay where they are in the world.
+        corner = [0.0] * 3
+        image.TransformIndexToPhysicalPoint(1, 1, 1, corner)
+        full = reader()
+        full.UpdateInformation()
+        full.Update()
+        there = [0.0] * 3
+        full.GetOutput().TransformIndexToPhysicalPoint(stride, stride, stride, there)
+        assert np.allclose(corner, there)
+
+
+def region_of_interest():
+    expected = decoded()
+    r = reader()
+    r.SetRegionOfInterest(10, 30, 5, 5, 0, -1)
+    r.Update()
+    image = r.GetOutput()
+    assert image.GetExtent() == (10, 30, 5, 5, 0, 59)
+    assert np.array_equal(array(image), expected[:, 5:6, 10:31])
+    r.SetStride(4)
+    r.Update()
+    assert r.GetOutput().GetExtent() == (3, 7, 1, 1, 0, 14)
+    assert np.array_equal(array(r.GetOutput()), expected[0:57:4, 4:5, 12:29:4])
+    r.SetRegionOfInterest(-50, 1000, 0, -1, 0, -1)
+    r.SetStride(1)
+    r.Update()
+    assert r.GetOutput().GetDimensions() == SHAPE
+
+
+def output_type():
+    r = reader()
+    r.SetOutputType(vtkNeuvolReader.FLOAT)
+    r.Update()
+    assert r.GetOutput().GetPointData().GetScalars().GetDataTypeAsString() == "float"
+    assert np.array_equal(array(r.GetOutput()), decoded().astype(np.float32))
+
+
+def masked_voxels():
+    r = reader("masked.nvol")
+    r.Update()
+    missing = np.isnan(array(r.GetOutput()))
+    assert missing[:, :20, :30].all() and missing.sum() == 60 * 20 * 30
+
+
+def time_series():
+    r = vtkNeuvolReader()
+    for step in range(3):
+        r.AddFileName(str(FOLDER / f"step_{step}.nvol"))
+    assert r.GetNumberOfFileNames() == 3
+    r.UpdateInformation()
+    info = r.GetOutputInformation(0)
+    assert [info.Get(Pipeline.TIME_STEPS(), i) for i in range(info.Length(Pipeline.TIME_STEPS()))] == [0, 1, 2]
+    steps = []
+    for time in (0.0, 2.0, 1.5):
+        r.UpdateTimeStep(time)
+        steps.append(array(r.GetOutput()).copy())
+        alone = reader(f"step_{int(time)}.nvol")
+        alone.Update()
+        assert np.array_equal(steps[-1], array(alone.GetOutput()))
+    assert not np.array_equal(steps[0], steps[1])
+    r.AddFileName(str(FOLDER / "masked.nvol"))
+    r.UpdateTimeStep(3.0)
+    assert r.GetOutput().GetDimensions() == SHAPE
+
+
+def cache():
+    r = reader()
+    r.Update()
+    before = r.GetVoxelsEvaluated()
+    r.Modified()
+    r.UpdateExtent((5, 60, 7, 7, 0, 59))
+    assert r.GetVoxelsEvaluated() == before, "these voxels are in the cache"
+    assert np.array_equal(array(r.GetOutput()), decoded()[:, 7:8, 5:61])
+    r.SetCacheSize(0)
+    r.UpdateExtent((5, 60, 7, 7, 0, 59))
+    assert r.GetVoxelsEvaluated() == 56 * 60, "without a cache"
+
+
+def progress_and_abort():
+    r = reader()
+    seen = []
+    r.AddObserver(vtkCommand.ProgressEvent, lambda *_: seen.append(r.GetProgress()))
+    r.Update()
+    assert seen and seen == sorted(seen) and seen[-1] == 1.0
+    stopped = reader()
+    stopped.AddObserver(vtkCommand.ProgressEvent, lambda *_: stopped.SetAbortExecute(1))
+    stopped.Update()
+    assert stopped.GetOutput().GetNumberOfPoints() == 0, "what was aborted has no half-read voxels"
+
+
+def failures():
+    for name, parts in {
+        "corrupt.nvol": ["corrupt.nvol", "section", "checksum"],
+        "nothing.nvol": ["nothing.nvol", "No such file"],
+        "scene.vti": ["scene.vti", "not a .nvol file"],
+    }.items():
+        r = reader(name)
+        with errors_of(r) as messages:
+            r.Update()
+        says(messages, *parts)
+        assert r.GetOutput().GetNumberOfPoints() == 0
+    r = reader()
+    assert r.CanReadFile(str(FOLDER / "scene.nvol")) == 1
+    assert r.CanReadFile(str(FOLDER / "scene.vti")) == 0 and r.CanReadFile(str(FOLDER / "nothing")) == 0
+    with errors_of(r) as messages:
+        r.PanicOnPurpose()
+    says(messages, "a panic on purpose", "bug")
+    r.Update()
+    assert np.array_equal(array(r.GetOutput()), decoded()), "and it lives on"
+    empty = vtkNeuvolReader()
+    with errors_of(empty) as messages:
+        empty.Update()
+    says(messages, "No file name")
+    # A file that is replaced under the same name is read again.
+    copy = FOLDER / "replaced.nvol"
+    shutil.copy(FOLDER / "step_0.nvol", copy)
+    r = reader(copy.name)
+    r.Update()
+    first = array(r.GetOutput()).copy()
+    shutil.copy(FOLDER / "step_2.nvol", copy)
+    r.SetFileName("")
+    r.SetFileName(str(copy))
+    r.Update()
+    assert not np.array_equal(first, array(r.GetOutput()))
+
+
+for test in (
+    whole_file,
+    any_extent_alone,
+    level_of_detail,
+    region_of_interest,
+    output_type,
+    masked_voxels,
+    time_series,
+    cache,
+    progress_and_abort,
+    failures,
+):
+    test()
+    print(f"{test.__name__}: ok")

@@ -1,0 +1,161 @@
+"""vtkNeuvolSampler: any data set's points against the command `neuvol sample`, gradients against differences."""
+
+import json
+import subprocess
+
+import numpy as np
+from checks import FOLDER, NEUVOL, SHAPE, array, decoded, errors_of, says
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonDataModel import VTK_VERTEX, vtkCellArray, vtkPolyData, vtkUnstructuredGrid
+from vtkmodules.vtkFiltersSources import vtkSphereSource
+from vtkneuvol import vtkNeuvolReader, vtkNeuvolSampler
+
+FILE = str(FOLDER / "scene.nvol")
+
+
+def world(index):
+    """World positions of voxel indices, by VTK's own affine."""
+    r = vtkNeuvolReader()
+    r.SetFileName(FILE)
+    r.UpdateExtent((0, 0, 0, 0, 0, 0))
+    image = r.GetOutput()
+    out = np.empty_like(index)
+    for i, at in enumerate(index):
+        image.TransformContinuousIndexToPhysicalPoint(at, out[i])
+    return out
+
+
+def grid_of(points):
+    """An unstructured grid of vertices, in double."""
+    coordinates = vtkPoints()
+    coordinates.SetData(numpy_to_vtk(points, deep=True))
+    grid = vtkUnstructuredGrid()
+    grid.SetPoints(coordinates)
+    grid.Allocate(len(points))
+    for i in range(len(points)):
+        grid.InsertNextCell(VTK_VERTEX, 1, [i])
+    return grid
+
+
+def sampled(data, **properties):
+    s = vtkNeuvolSampler()
+    s.SetFileName(FILE)
+    for name, value in properties.items():
+        getattr(s, f"Set{name}")(value)
+    s.SetInputData(data)
+    s.Update()
+    return s.GetOutput()
+
+
+def values(output, name="density"):
+    return vtk_to_numpy(output.GetPointData().GetArray(name))
+
+
+def unstructured_grid_against_the_command():
+    random = np.random.default_rng(1)
+    inside = random.uniform(0, np.array(SHAPE) - 1, (500, 3))
+    outside = inside[:50] + [0, 200, 0]
+    points = world(np.concatenate([inside, outside]))
+    listed = "\n".join(" ".join(repr(float(c)) for c in p) for p in points)
+    command = [NEUVOL, "sample", FILE, "--points", "-", "--world", "--outside", "-5000", "--json"]
+    expected = json.loads(subprocess.run(command, input=listed.encode(), check=True, capture_output=True).stdout)
+    output = sampled(grid_of(points), OutsideValue=-5000.0)
+    assert output.IsA("vtkUnstructuredGrid") and output.GetNumberOfCells() == len(points)
+    assert np.array_equal(values(output), np.array(expected["values"], np.float32))
+    mask = values(output, "vtkValidPointMask")
+    assert mask[:500].all() and not mask[500:].any()
+    assert output.GetPointData().GetScalars().GetName() == "density"
+
+
+def voxels_are_voxels():
+    index = np.array([[0, 0, 0], [99, 79, 59], [13, 71, 8]], float)
+    expected = [decoded()[int(z), int(y), int(x)] for x, y, z in index]
+    assert values(sampled(grid_of(world(index)))).tolist() == expected
+
+
+def image_points_without_an_image():
+    # The sampler at the image's own points is the reader.
+    r = vtkNeuvolReader()
+    r.SetFileName(FILE)
+    r.UpdateExtent((0, 99, 40, 40, 0, 59))
+    output = sampled(r.GetOutput(), ResultArrayName="again")
+    assert np.array_equal(array(output, "again"), decoded()[:, 40:41, :].astype(np.float32))
+    assert array(output, "density").dtype == np.int16, "the input's arrays stay"
+
+
+def gradients_are_slopes():
+    random = np.random.default_rng(2)
+    points = world(random.uniform(2, np.array(SHAPE) - 3, (2000, 3)))
+    output = sampled(grid_of(points), ComputeGradients=True)
+    gradients = values(output, "density gradient")
+    assert gradients.shape == (2000, 3)
+    checked = 0
+    for axis in range(3):
+        step = np.zeros(3)
+        step[axis] = 0.02
+        line = [values(sampled(grid_of(points + k * step))).astype(float) for k in (-1, 0, 1)]
+        left, right = (line[1] - line[0]) / 0.02, (line[2] - line[1]) / 0.02
+        # Where the two disagree there is a kink of the field between the points.
+        smooth = np.abs(left - right) < 0.2
+        checked += smooth.sum()
+        off = np.abs((left + right) / 2 - gradients[:, axis])[smooth]
+        # Two kinks may look like none: a few in a thousand.
+        assert np.quantile(off, 0.99) < 0.2, np.quantile(off, [0.5, 0.9, 0.99, 1])
+    assert checked > 2000 and np.abs(gradients).max() > 20
+
+
+def surfaces_and_outside():
+    ball = vtkSphereSource()
+    ball.SetCenter(world(np.array([[38.0, 40.0, 28.0]]))[0])
+    ball.SetRadius(12)
+    ball.SetThetaResolution(300)
+    ball.SetPhiResolution(300)
+    ball.Update()
+    on_surface = values(sampled(ball.GetOutput()))
+    assert len(on_surface) == ball.GetOutput().GetNumberOfPoints() and np.isfinite(on_surface).all()
+    far = grid_of(world(np.array([[-40.0, 10.0, 10.0]])))
+    assert np.isnan(values(sampled(far))[0])
+    clamped = values(sampled(far, Clamp=True))[0]
+    assert clamped == decoded()[10, 10, 0]
+    empty = vtkPolyData()
+    empty.SetPoints(vtkPoints())
+    empty.SetVerts(vtkCellArray())
+    assert sampled(empty).GetNumberOfPoints() == 0
+
+
+def masked_voxels_are_not_valid():
+    index = np.array([[5.2, 5.1, 30], [60, 40, 30]])
+    s = vtkNeuvolSampler()
+    s.SetFileName(str(FOLDER / "masked.nvol"))
+    s.SetInputData(grid_of(world(index)))
+    s.Update()
+    assert values(s.GetOutput(), "vtkValidPointMask").tolist() == [0, 1]
+    temperature = values(s.GetOutput(), "temperature")
+    assert np.isnan(temperature[0]) and np.isfinite(temperature[1])
+
+
+def failures():
+    s = vtkNeuvolSampler()
+    s.SetInputData(grid_of(world(np.zeros((1, 3)))))
+    for name, parts in {"": ["No file name"], str(FOLDER / "corrupt.nvol"): ["corrupt.nvol", "section"]}.items():
+        s.SetFileName(name)
+        with errors_of(s) as messages:
+            s.Update()
+        says(messages, *parts)
+    s.SetFileName(FILE)
+    s.Update()
+    assert s.GetOutput().GetNumberOfPoints() == 1
+
+
+for test in (
+    unstructured_grid_against_the_command,
+    voxels_are_voxels,
+    image_points_without_an_image,
+    gradients_are_slopes,
+    surfaces_and_outside,
+    masked_voxels_are_not_valid,
+    failures,
+):
+    test()
+    print(f"{test.__name__}: ok")
