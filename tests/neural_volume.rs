@@ -317,6 +317,10 @@ impl Evaluator for CountingEvaluator {
         self.1.fetch_add(lattice.len(), Ordering::Relaxed);
         self.0.lattice(lattice, out);
     }
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) {
+        self.1.fetch_add(positions.len(), Ordering::Relaxed);
+        self.0.gradients(positions, out, gradients);
+    }
     fn bytes(&self) -> usize {
         self.0.bytes()
     }
@@ -329,8 +333,11 @@ fn the_cost_of_a_region_is_its_voxels() {
     let engine = Arc::new(Counting(Cpu::new(1).unwrap(), count.clone()));
     let neural = NeuralVolume::from_bytes(&result.bytes, "test.nvol", engine).unwrap();
     let cost = |region: Region, stride: usize| {
+        let before = neural.evaluated();
         neural.read_region(region, stride).unwrap();
-        count.swap(0, Ordering::Relaxed)
+        let cost = count.swap(0, Ordering::Relaxed);
+        assert_eq!(neural.evaluated() - before, cost as u64, "the volume's own count");
+        cost
     };
     assert_eq!(cost(Region::slice(SHAPE, 2, 9), 1), 44 * 37);
     assert_eq!(cost(Region::slice(SHAPE, 0, 9), 1), 37 * 21);

@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up and test commands of this repository.
 
 mod cache;
+mod paraview;
 mod python_env;
 mod results;
 mod test;
@@ -14,16 +15,20 @@ Usage: cargo xtask COMMAND
 
 Commands:
   test [--full] [-- ARGS]   set up what the tests need, run all of them, build the examples and run those that need
-                            no arguments
+                            no arguments; with ParaView installed also the tests of the plugin
                               --full   also the tests over whole series (sets NEUVOL_FULL=1; minutes)
                               ARGS     passed to cargo test, e.g. -- --test engine
+  paraview [--prefix DIR]   build the VTK module and the ParaView plugin, install them below DIR (target/paraview when
+                            absent), and print the PV_PLUGIN_PATH to set as the last line
   help                      print this
 
 Environment:
   NEUVOL_DATA     folder of the sample volumes; without it the tests on real data are skipped
   NEUVOL_PYTHON   interpreter with tests/python/requirements.txt installed; without it one is set up in the cache
   NEUVOL_CACHE    the cache folder; without it $XDG_CACHE_HOME/neuvol or ~/.cache/neuvol
-  CI              when set, a Python environment that cannot be set up is an error, not a skip";
+  ParaView_DIR    where the plugin's build finds ParaView, when CMake does not by itself
+  CI              when set, a Python environment or a ParaView that cannot be set up is an error, not a skip; as root,
+                  ParaView's packages are installed";
 
 fn main() -> ExitCode {
     match run() {
@@ -46,6 +51,10 @@ fn run() -> Result<ExitCode> {
             };
             return test::run(&root()?, &options);
         }
+        Some("paraview") => match paraview::Options::parse(arguments)? {
+            Some(options) => paraview::run(&root()?, &options)?,
+            None => println!("{HELP}"),
+        },
         Some(other) => bail!("there is no command {other:?}; `cargo xtask help` lists them"),
     }
     Ok(ExitCode::SUCCESS)

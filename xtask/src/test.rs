@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test of the workspace, with its set-up done.
 
+use crate::paraview;
 use crate::python_env;
 use crate::results::Results;
 use anyhow::{Context, Result, bail};
@@ -41,13 +42,16 @@ impl Options {
     }
 
     /// The arguments of cargo. A passing test's SKIPPED line is shown only when output is asked for.
-    fn arguments(&self) -> Vec<String> {
+    fn arguments(&self, with_bridge: bool) -> Vec<String> {
         let mut own = self.cargo.splitn(2, |a| a == "--");
         let of_cargo = own.next().unwrap_or_default();
         let mut arguments: Vec<String> = ["test", "--no-fail-fast"].map(String::from).into();
         // Beside a package's name, cargo would take --workspace.
         if !of_cargo.iter().any(|a| a.starts_with("-p") || a.starts_with("--package")) {
             arguments.push("--workspace".into());
+            if with_bridge {
+                arguments.extend(["--features", "neuvol/bridge"].map(String::from));
+            }
         }
         arguments.extend(of_cargo.iter().cloned());
         arguments.extend(["--", "--show-output"].map(String::from));
@@ -63,6 +67,8 @@ impl Options {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     let mut not_run = Vec::new();
     let environment = environment(root, options, &mut not_run)?;
+    // Arguments for cargo ask for a part of its tests.
+    let with_paraview = options.cargo.is_empty() && paraview_is_set_up(&mut not_run)?;
     let cargo = || {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root).envs(environment.iter().map(|(name, value)| (name, value)));
@@ -71,7 +77,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
 
     let mut failures = Vec::new();
     let mut results = Results::default();
-    if !tests(cargo().args(options.arguments()), &mut results)? {
+    if !tests(cargo().args(options.arguments(with_paraview)), &mut results)? {
         failures.push("cargo test".to_owned());
     }
     if !cargo().args(["build", "--workspace", "--examples"]).status().context("starting cargo")?.success() {
@@ -91,6 +97,21 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         }
     }
     fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+
+    if with_paraview {
+        let target = set("CARGO_TARGET_DIR").unwrap_or_else(|| root.join("target"));
+        let target = std::path::absolute(&target)?;
+        println!("\nTesting the VTK module and the ParaView plugin");
+        let prefix = target.join("paraview");
+        paraview::install(root, &prefix)?;
+        let (passed, failed) = paraview::test(root, &prefix, &target.join("debug/neuvol"))?;
+        results.suites += 1;
+        results.passed += passed;
+        results.failed += failed;
+        if failed > 0 {
+            failures.push("ctest".to_owned());
+        }
+    }
 
     let skipping = results.skipping();
     not_run.append(&mut results.skipped);
@@ -160,6 +181,23 @@ fn environment(
     Ok(environment)
 }
 
+/// Whether the plugin can be built and tested here. What is missing is installed in CI, and told elsewhere.
+fn paraview_is_set_up(not_run: &mut Vec<String>) -> Result<bool> {
+    let missing = paraview::missing();
+    if missing.is_empty() {
+        return Ok(true);
+    }
+    if set("CI").is_some() {
+        paraview::install_packages()?;
+        return Ok(true);
+    }
+    let message =
+        format!("tests of the ParaView plugin; {} missing; {}", missing.join(", "), paraview::hint());
+    eprintln!("\n**** SKIPPED: {message} ****\n");
+    not_run.push(message);
+    Ok(false)
+}
+
 /// A variable that is set to something.
 fn set(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
@@ -209,9 +247,11 @@ mod tests {
         let options = parsed("--full -- --test engine -- decode").expect("valid").expect("no help");
         assert!(options.full);
         let expected = "test --no-fail-fast --workspace --test engine -- --show-output decode";
-        assert_eq!(options.arguments().join(" "), expected);
+        assert_eq!(options.arguments(false).join(" "), expected);
         let package = parsed("-- -p xtask").expect("valid").expect("no help");
-        assert_eq!(package.arguments().join(" "), "test --no-fail-fast -p xtask -- --show-output");
+        assert_eq!(package.arguments(true).join(" "), "test --no-fail-fast -p xtask -- --show-output");
+        let all = Options::default().arguments(true).join(" ");
+        assert_eq!(all, "test --no-fail-fast --workspace --features neuvol/bridge -- --show-output");
     }
 
     #[test]

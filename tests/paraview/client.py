@@ -1,0 +1,37 @@
+"""The client's half of `parallel.py server`: client.py PORT."""
+
+import sys
+
+import numpy as np
+from checks import FOLDER, array, decoded
+from paraview import simple
+from paraview.servermanager import Fetch
+
+simple.Connect("localhost", int(sys.argv[1]))
+reader = simple.OpenDataFile(str(FOLDER / "scene.nvol"))
+reader.UpdatePipeline()
+assert reader.GetDataInformation().GetExtent() == (0, 99, 0, 79, 0, 59)
+assert reader.PointData["density"].GetRange() == (float(decoded().min()), float(decoded().max()))
+piece = simple.ExtractSubset(Input=reader, VOI=[0, 99, 33, 33, 0, 59])
+# Each server process has a piece of its own.
+extents = set()
+for rank in range(2):
+    image = Fetch(reader, rank)
+    x0, x1, y0, y1, z0, z1 = image.GetExtent()
+    assert np.array_equal(array(image, "density"), decoded()[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
+    extents.add(image.GetExtent())
+assert len(extents) == 2, extents
+ball = simple.Sphere(Center=[10, 60, 40], Radius=3)
+sampler = simple.SampleNeuralVolume(Input=ball, NeuralVolume=str(FOLDER / "scene.nvol"))
+sampler.UpdatePipeline()
+assert sampler.PointData["density"].GetRange()[0] >= decoded().min()
+try:
+    broken = simple.NeuralVolumeReader(FileName=str(FOLDER / "corrupt.nvol"))
+    broken.UpdatePipeline()
+except RuntimeError:
+    pass
+assert broken.GetDataInformation().GetNumberOfPoints() == 0
+reader.LevelOfDetail = "Every 2nd voxel"
+reader.UpdatePipeline()
+assert reader.GetDataInformation().GetExtent() == (0, 49, 0, 39, 0, 29)
+assert reader.PointData["density"].GetRange()[1] == float(decoded()[::2, ::2, ::2].max())

@@ -1,0 +1,117 @@
+// neuvol.h from a plain C++ program: library SCENE_FOLDER
+
+#include <neuvol/neuvol.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace
+{
+
+void check(bool holds, const char* what, int line)
+{
+  if (!holds)
+  {
+    std::fprintf(stderr, "line %d: %s\n", line, what);
+    std::exit(1);
+  }
+}
+#define CHECK(condition) check(condition, #condition, __LINE__)
+
+template <typename Call>
+std::string messageOf(Call&& call)
+{
+  try
+  {
+    call();
+  }
+  catch (const neuvol::Error& error)
+  {
+    return error.what();
+  }
+  return {};
+}
+
+bool has(const std::string& text, const char* part)
+{
+  return text.find(part) != std::string::npos;
+}
+
+}
+
+int main(int, char** argv)
+{
+  const std::string folder = argv[1];
+  const neuvol::Volume volume = neuvol::Volume::open(folder + "/scene.nvol", { 2, 10000000 });
+  const neuvol::Info& info = volume.info();
+  CHECK((info.grid.shape == std::array<std::size_t, 3>{ 100, 80, 60 }));
+  CHECK(info.sampleType == "int16" && info.name == "density" && info.unit == "HU");
+  CHECK(info.psnr >= 42 && info.ratioFloat32 == 2 * info.ratio && std::isnan(info.fillValue));
+
+  std::vector<std::int16_t> decoded(100 * 80 * 60);
+  std::ifstream(folder + "/scene.raw", std::ios::binary)
+    .read(reinterpret_cast<char*>(decoded.data()), static_cast<std::streamsize>(2 * decoded.size()));
+  CHECK(volume.read<std::int16_t>(volume.whole()) == decoded);
+  CHECK(volume.evaluated() == decoded.size());
+  const std::vector<float> slice = volume.read<float>(volume.slice(1, 7));
+  CHECK(slice.size() == 100 * 60 && slice[100 * 5 + 3] == decoded[3 + 100 * (7 + 80 * 5)]);
+  CHECK(volume.evaluated() == decoded.size() + slice.size());
+  const auto coarse = volume.read<std::int16_t>(volume.whole(4));
+  CHECK(coarse.size() == 25 * 20 * 15 && coarse[1 + 25 * (2 + 20 * 3)] == decoded[4 + 100 * (8 + 80 * 12)]);
+
+  const double points[] = { 3, 7, 5, 3.5, 7.25, 5.1, -4, 0, 0 };
+  double values[3], gradients[9];
+  std::uint8_t valid[3];
+  neuvol::Sampling how;
+  how.world = false;
+  volume.sample(points, 3, how, values, valid, gradients);
+  CHECK(values[0] == decoded[3 + 100 * (7 + 80 * 5)] && std::isnan(values[2]));
+  CHECK(valid[0] == 1 && valid[1] == 1 && valid[2] == 0);
+  CHECK(gradients[3] != 0 && gradients[6] == 0);
+
+  // What goes wrong says so, and nothing ends.
+  CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/nothing.nvol"); }), "nothing.nvol: No such file"));
+  CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/corrupt.nvol"); }), "section PARM"));
+  CHECK(has(messageOf([&] { volume.read<float>({ { 0, 0, 0 }, { 101, 1, 1 }, 1 }); }), "not a region"));
+  CHECK(has(messageOf([&] { volume.read<float>({ { 0, 0, 0 }, { 1, 1, 1 }, 0 }); }), "stride"));
+  std::int16_t one[1];
+  CHECK(has(messageOf([&] { volume.read(volume.slice(0, 0), "int64", one); }), "int64"));
+  CHECK(has(messageOf([] { neuvol::panicOnPurpose(); }), "a panic on purpose"));
+  CHECK(has(messageOf([] { neuvol::Volume::open("\xff\xfe"); }), "UTF-8"));
+
+  // Compression, with a caller that stops and one that throws.
+  neuvol::Samples samples;
+  samples.data = decoded.data();
+  samples.bytes = 2 * 100 * 80 * 10;
+  samples.type = "int16";
+  samples.grid.shape = { 100, 80, 10 };
+  samples.grid.origin = { 1, 2, 3 };
+  samples.name = "slab";
+  neuvol::CompressOptions options;
+  options.preset = "fast";
+  options.value = 30;
+  options.threads = 1;
+  bool stopped = false;
+  try
+  {
+    neuvol::compress(samples, options, [](double) { return false; });
+  }
+  catch (const neuvol::Interrupted&)
+  {
+    stopped = true;
+  }
+  CHECK(stopped);
+  const auto thrower = [](double) -> bool { throw std::runtime_error("the caller's own"); };
+  CHECK(has(messageOf([&] { neuvol::compress(samples, options, thrower); }), "the caller's own"));
+  const neuvol::Compressed compressed = neuvol::compress(samples, options);
+  compressed.save(folder + "/slab.nvol");
+  const neuvol::Volume again = neuvol::Volume::open(folder + "/slab.nvol");
+  CHECK(again.info().psnr >= 30 && again.info().name == "slab" && again.info().grid.origin[2] == 3);
+  CHECK(again.read<float>(again.whole()) == compressed.open().read<float>(again.whole()));
+  std::printf("neuvol %s: ok\n", neuvol::version().c_str());
+  return 0;
+}
