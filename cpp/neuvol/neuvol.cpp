@@ -110,7 +110,7 @@ std::size_t sizeOf(const std::string& type)
   throw Error("samples of type " + type + " cannot be read");
 }
 
-}
+} // namespace
 
 struct Volume::Implementation
 {
@@ -263,10 +263,10 @@ Compressed compress(const Samples& samples, const CompressOptions& options, cons
     [&]
     {
       const rust::Slice<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(samples.data), samples.bytes);
-      auto handle = bridge::compress(bytes, text(samples.type), std::move(grid), text(samples.name),
-        text(samples.unit), samples.fillValue, std::move(request), caller);
-      return Compressed(std::unique_ptr<Compressed::Implementation>(
-        new Compressed::Implementation{ std::move(handle) }));
+      auto handle = bridge::compress(bytes, text(samples.type), std::move(grid), text(samples.name), text(samples.unit),
+        samples.fillValue, std::move(request), caller);
+      return Compressed(
+        std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation{ std::move(handle) }));
     },
     &caller);
 }
@@ -281,4 +281,4 @@ void panicOnPurpose()
   guarded([] { bridge::panic_on_purpose(); });
 }
 
-}
+} // namespace neuvol

@@ -122,21 +122,45 @@ struct Region
 template <typename T>
 constexpr const char* typeName();
 template <>
-constexpr const char* typeName<std::uint8_t>() { return "uint8"; }
+constexpr const char* typeName<std::uint8_t>()
+{
+  return "uint8";
+}
 template <>
-constexpr const char* typeName<std::int8_t>() { return "int8"; }
+constexpr const char* typeName<std::int8_t>()
+{
+  return "int8";
+}
 template <>
-constexpr const char* typeName<std::uint16_t>() { return "uint16"; }
+constexpr const char* typeName<std::uint16_t>()
+{
+  return "uint16";
+}
 template <>
-constexpr const char* typeName<std::int16_t>() { return "int16"; }
+constexpr const char* typeName<std::int16_t>()
+{
+  return "int16";
+}
 template <>
-constexpr const char* typeName<std::uint32_t>() { return "uint32"; }
+constexpr const char* typeName<std::uint32_t>()
+{
+  return "uint32";
+}
 template <>
-constexpr const char* typeName<std::int32_t>() { return "int32"; }
+constexpr const char* typeName<std::int32_t>()
+{
+  return "int32";
+}
 template <>
-constexpr const char* typeName<float>() { return "float32"; }
+constexpr const char* typeName<float>()
+{
+  return "float32";
+}
 template <>
-constexpr const char* typeName<double>() { return "float64"; }
+constexpr const char* typeName<double>()
+{
+  return "float64";
+}
 
 struct OpenOptions
 {
@@ -184,9 +208,9 @@ public:
     return out;
   }
 
-  /// The volume at `count` points (x y z x y z ...): values; 1 in `valid` where the point is in the grid and its nearest
-  /// voxel is not masked; and, where `gradients` is not null, the field's exact derivative by the coordinates (3 a
-  /// point). At a voxel the value is the decoded voxel, between voxels the field, unrounded.
+  /// The volume at `count` points (x y z x y z ...): values; 1 in `valid` where the point is in the grid and its
+  /// nearest voxel is not masked; and, where `gradients` is not null, the field's exact derivative by the coordinates
+  /// (3 a point). At a voxel the value is the decoded voxel, between voxels the field, unrounded.
   void sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,
     double* gradients = nullptr) const;
 
@@ -265,6 +289,6 @@ NEUVOL_EXPORT std::string version();
 /// For tests of hosts: panics inside, which must arrive here as an Error.
 NEUVOL_EXPORT void panicOnPurpose();
 
-}
+} // namespace neuvol
 
 #endif

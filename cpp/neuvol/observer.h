@@ -15,6 +15,6 @@ public:
   virtual bool progress(double fraction) const = 0;
 };
 
-}
+} // namespace neuvol::bridge
 
 #endif

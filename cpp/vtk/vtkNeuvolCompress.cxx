@@ -29,8 +29,7 @@ int vtkNeuvolCompress::RequestInformation(
 int vtkNeuvolCompress::RequestUpdateExtent(
   vtkInformation* request, vtkInformationVector** inputs, vtkInformationVector* outputs)
 {
-  const int* extent =
-    outputs->GetInformationObject(0)->Get(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT());
+  const int* extent = outputs->GetInformationObject(0)->Get(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT());
   if (extent && (extent[1] < extent[0] || extent[3] < extent[2] || extent[5] < extent[4]))
   {
     return this->vtkImageAlgorithm::RequestUpdateExtent(request, inputs, outputs);
@@ -58,8 +57,8 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
     int association = 0;
     vtkDataArray* array = this->GetArray(image, association);
     const neuvol::Samples samples = vtkNeuvolImage::Samples(image, array, association);
-    const neuvol::Compressed compressed = neuvol::compress(samples, vtkNeuvolImage::Options(*this),
-      vtkNeuvolImage::ProgressOf(this, 0.0, 0.95));
+    const neuvol::Compressed compressed =
+      neuvol::compress(samples, vtkNeuvolImage::Options(*this), vtkNeuvolImage::ProgressOf(this, 0.0, 0.95));
     neuvol::OpenOptions how;
     how.threads = static_cast<std::size_t>(this->Threads);
     const neuvol::Volume volume = compressed.open(how);
@@ -83,10 +82,10 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
     output->SetSpacing(image->GetSpacing());
     output->SetDirectionMatrix(image->GetDirectionMatrix());
     const neuvol::Region region = volume.whole();
-    const auto decoded = vtkSmartPointer<vtkDataArray>::Take(vtkNeuvolImage::NewArray(
-      info, vtkNeuvolImage::VTKType(info.sampleType), static_cast<vtkIdType>(region.size())));
-    volume.read(region, info.sampleType.c_str(), decoded->GetVoidPointer(0),
-      vtkNeuvolImage::ProgressOf(this, 0.95, 1.0));
+    const auto decoded = vtkSmartPointer<vtkDataArray>::Take(
+      vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(info.sampleType), static_cast<vtkIdType>(region.size())));
+    volume.read(
+      region, info.sampleType.c_str(), decoded->GetVoidPointer(0), vtkNeuvolImage::ProgressOf(this, 0.95, 1.0));
     output->GetPointData()->SetScalars(decoded);
     vtkNeuvolImage::AddFieldData(info, output);
     this->AchievedPSNR = info.psnr;

@@ -66,7 +66,7 @@ void AddValue(vtkFieldData* to, const char* name, double value)
   to->AddArray(array);
 }
 
-}
+} // namespace
 
 int vtkNeuvolImage::VTKType(const std::string& sampleType)
 {
@@ -98,7 +98,8 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
   const int components = array->GetNumberOfComponents();
   if (components != 1)
   {
-    throw neuvol::Error("array '" + name + "' has " + std::to_string(components) +
+    throw neuvol::Error(
+      "array '" + name + "' has " + std::to_string(components) +
       " components, and a neural volume holds one: extract a component or the magnitude first (in ParaView with "
       "Calculator)");
   }

@@ -36,6 +36,6 @@ void AddFieldData(const neuvol::Info& info, vtkImageData* image);
 /// Progress and abort of an algorithm, scaled into from..to.
 neuvol::Progress ProgressOf(vtkAlgorithm* algorithm, double from = 0.0, double to = 1.0);
 
-}
+} // namespace vtkNeuvolImage
 
 #endif

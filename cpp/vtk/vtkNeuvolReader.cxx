@@ -77,7 +77,7 @@ std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], in
   return extent;
 }
 
-}
+} // namespace
 
 vtkNeuvolReader::vtkNeuvolReader()
   : Inside(new Implementation)
@@ -236,8 +236,7 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
   }
   try
   {
-    const neuvol::Volume& volume =
-      this->Inside->Open(static_cast<std::size_t>(time), this->CacheSize, this->Threads);
+    const neuvol::Volume& volume = this->Inside->Open(static_cast<std::size_t>(time), this->CacheSize, this->Threads);
     const neuvol::Info& info = volume.info();
     const std::array<int, 6> whole = WholeExtent(info, this->RegionOfInterest, this->Stride);
     int announced[6];
@@ -249,8 +248,8 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
     }
     output->SetExtent(extent);
     output->SetOrigin(info.grid.origin.data());
-    output->SetSpacing(info.grid.spacing[0] * this->Stride, info.grid.spacing[1] * this->Stride,
-      info.grid.spacing[2] * this->Stride);
+    output->SetSpacing(
+      info.grid.spacing[0] * this->Stride, info.grid.spacing[1] * this->Stride, info.grid.spacing[2] * this->Stride);
     output->SetDirectionMatrix(info.grid.direction.data());
     vtkNeuvolImage::AddFieldData(info, output);
     if (steps > 1)

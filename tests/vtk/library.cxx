@@ -41,7 +41,7 @@ bool has(const std::string& text, const char* part)
   return text.find(part) != std::string::npos;
 }
 
-}
+} // namespace
 
 int main(int, char** argv)
 {

@@ -64,7 +64,7 @@ vtkSmartPointer<vtkImageData> picture(vtkAlgorithmOutput* volume)
   return out;
 }
 
-}
+} // namespace
 
 int main(int, char** argv)
 {
