@@ -160,7 +160,6 @@ fn every_flipped_bit_is_noticed() {
             let message = refusal(&damaged).to_string();
             let wanted = match starts.iter().rposition(|&start| start <= byte) {
                 Some(section) => names[section].as_str(),
-                None if byte < MAGIC.len() => "not a .nvol file",
                 None => "file header",
             };
             assert!(message.contains(wanted), "byte {byte}, bit {bit}: {message}");
@@ -176,6 +175,16 @@ fn every_truncation_is_noticed() {
         let known = ["file header", "not a .nvol file", "truncated"].iter().any(|m| message.contains(m));
         assert!(known, "{length} bytes: {message}");
     }
+}
+
+#[test]
+fn another_format_is_told_from_a_damaged_file() {
+    for other in [&b"\x89PNG\r\n\x1a\n and more"[..], b"# vtk DataFile Version 3.0", b"{}"] {
+        assert!(refusal(other).to_string().contains("not a .nvol file"));
+    }
+    // What a transfer as text makes of the line ends.
+    let transferred = [&b"\x89NVOL\n\x1a"[..], &file()[8..]].concat();
+    assert!(refusal(&transferred).to_string().contains("file header"));
 }
 
 #[test]

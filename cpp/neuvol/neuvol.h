@@ -100,13 +100,13 @@ struct Region
   std::array<std::size_t, 3> end{ 0, 0, 0 };
   std::size_t stride = 1;
 
-  /// Samples along each axis.
+  /// Samples along each axis; a stride of 0 takes none.
   std::array<std::size_t, 3> shape() const
   {
     std::array<std::size_t, 3> n{};
     for (int a = 0; a < 3; ++a)
     {
-      n[a] = end[a] > start[a] ? (end[a] - start[a] + stride - 1) / stride : 0;
+      n[a] = stride > 0 && end[a] > start[a] ? (end[a] - start[a] + stride - 1) / stride : 0;
     }
     return n;
   }

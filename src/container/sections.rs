@@ -65,8 +65,15 @@ pub(super) struct SectionReader<'a> {
 impl<'a> SectionReader<'a> {
     pub(super) fn new(bytes: &'a [u8], path: &Path) -> Result<Self> {
         let header_error = |what: String| section_error(path, "file header", what);
-        if !bytes.starts_with(&MAGIC[..MAGIC.len().min(bytes.len())]) || bytes.is_empty() {
-            return Err(Error::format(path, "not a .nvol file (its first bytes are others)"));
+        let expected = &MAGIC[..MAGIC.len().min(bytes.len())];
+        if !bytes.starts_with(expected) || bytes.is_empty() {
+            let alike = expected.iter().zip(bytes).filter(|(a, b)| a == b).count();
+            // Most of it is there: one of ours that was changed, by a text transfer perhaps.
+            return Err(if 2 * alike > MAGIC.len() {
+                header_error("its first eight bytes are damaged".into())
+            } else {
+                Error::format(path, "not a .nvol file (its first bytes are others)")
+            });
         }
         let header = bytes.get(..HEADER).ok_or_else(|| header_error("the file ends inside it".into()))?;
         let version = u16::from_le_bytes([header[8], header[9]]);

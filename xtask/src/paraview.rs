@@ -11,7 +11,7 @@ const PROGRAMS: [&str; 8] =
     ["c++", "cmake", "ninja", "paraview", "pvpython", "pvbatch", "mpiexec", "xvfb-run"];
 
 /// Debian's and Ubuntu's packages of all that.
-const PACKAGES: [&str; 21] = [
+const PACKAGES: [&str; 22] = [
     "g++",
     "cmake",
     "ninja-build",
@@ -31,6 +31,7 @@ const PACKAGES: [&str; 21] = [
     "zlib1g-dev",
     "libpng-dev",
     "libgl-dev",
+    "libglew-dev",
     "libx11-dev",
     "libgl1-mesa-dri",
 ];
