@@ -132,7 +132,8 @@ mod ffi {
             observer: &Observer,
         ) -> Result<Box<CompressedVolume>>;
         fn save(self: &CompressedVolume, path: &str) -> Result<()>;
-        fn open_again(self: &CompressedVolume, threads: usize) -> Result<Box<OpenVolume>>;
+        fn open_again(self: &CompressedVolume, threads: usize, cache_bytes: usize)
+        -> Result<Box<OpenVolume>>;
 
         fn panic_on_purpose() -> Result<()>;
         fn version() -> String;
@@ -250,18 +251,23 @@ impl OpenVolume {
             }
             let space = if how.world { Space::World } else { Space::Index };
             let outside = if how.clamp { Outside::Clamp } else { Outside::Value(how.outside) };
-            let mut samples = vec![PointSample::default(); count];
-            if with_gradients {
-                self.0.probe_with_gradients(points, space, outside, &mut samples)?;
-            } else {
-                self.0.probe(points, space, outside, &mut samples)?;
-            }
-            for (i, sample) in samples.iter().enumerate() {
-                values[i] = sample.value;
-                valid[i] = sample.valid.into();
-            }
-            for (gradient, sample) in gradients.as_chunks_mut::<3>().0.iter_mut().zip(&samples) {
-                *gradient = sample.gradient;
+            // Piece by piece: what is kept beside the caller's own memory stays small.
+            const PIECE: usize = 1 << 16;
+            let mut samples = vec![PointSample::default(); count.min(PIECE)];
+            for first in (0..count).step_by(PIECE) {
+                let piece = first..(first + PIECE).min(count);
+                let samples = &mut samples[..piece.len()];
+                if with_gradients {
+                    self.0.probe_with_gradients(&points[piece.clone()], space, outside, samples)?;
+                    let gradients = &mut gradients.as_chunks_mut::<3>().0[piece.clone()];
+                    gradients.iter_mut().zip(samples.iter()).for_each(|(g, sample)| *g = sample.gradient);
+                } else {
+                    self.0.probe(&points[piece.clone()], space, outside, samples)?;
+                }
+                for (i, sample) in piece.zip(samples.iter()) {
+                    values[i] = sample.value;
+                    valid[i] = sample.valid.into();
+                }
             }
             Ok(())
         })
@@ -325,10 +331,10 @@ impl CompressedVolume {
         guard(|| Ok(self.0.save(path)?))
     }
 
-    fn open_again(&self, threads: usize) -> Result<Box<OpenVolume>, Failure> {
+    fn open_again(&self, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>, Failure> {
         guard(|| {
             let volume = NeuralVolume::from_bytes(&self.0.bytes, "the compressed volume", engine(threads)?)?;
-            Ok(Box::new(OpenVolume(volume)))
+            Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes))))
         })
     }
 }
@@ -395,12 +401,32 @@ fn threads(asked: usize) -> usize {
     if asked > 0 {
         return asked;
     }
-    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.trim().parse::<usize>().ok());
-    // Open MPI; MPICH and Intel MPI; Slurm's own launcher.
-    let ranks = ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"];
+    let number = |name: &str| {
+        let value = std::env::var(name).ok()?;
+        let digits = value.trim().split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<usize>().ok()
+    };
+    // Open MPI; MPICH and Intel MPI; Slurm's own launcher ("4" or "4(x2)").
+    let ranks = ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"];
     let ranks = ranks.into_iter().find_map(number).unwrap_or(1).max(1);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores / ranks).max(1)
+    // A launcher that bound this rank to cores of its own has shared them out already.
+    let ours = std::thread::available_parallelism().map_or(1, usize::from);
+    ours.min(online_cores().unwrap_or(ours) / ranks).max(1)
+}
+
+/// The machine's cores, whichever of them this process may use; `None` where the system does not say.
+fn online_cores() -> Option<usize> {
+    let list = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    core_count(list.trim())
+}
+
+/// Number of cores in a list like `0-3,8`.
+fn core_count(list: &str) -> Option<usize> {
+    let ranges = list.split(',').map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        (last.parse::<usize>().ok()? + 1).checked_sub(first.parse().ok()?)
+    });
+    ranges.sum()
 }
 
 /// The process's engine of so many threads: all its volumes share one pool.
@@ -425,6 +451,14 @@ mod tests {
     fn a_panic_is_a_failure_with_its_message() {
         let failure = panic_on_purpose().expect_err("it panics");
         assert!(failure.to_string().contains("a panic on purpose"), "{failure}");
+    }
+
+    #[test]
+    fn cores_are_counted() {
+        assert_eq!(core_count("0-15"), Some(16));
+        assert_eq!(core_count("0-3,8,10-11"), Some(7));
+        assert_eq!(core_count("0"), Some(1));
+        assert_eq!(core_count("none"), None);
     }
 
     #[test]

@@ -188,6 +188,13 @@ fn validity_follows_grid_and_mask() {
     assert_eq!([found[1].value, found[2].value], [f64::from(FILL), 7.0]);
     assert!(found[3].value.is_nan());
     assert!(found[1..].iter().all(|s| s.gradient == [0.0; 3]));
+    // A face's point in float32, as a viewer's filters have it, is on the face.
+    let geometry = neural.info().geometry;
+    let on_faces = [[149.0, 35.0, 30.0], [100.0, 69.0, 30.0], [100.0, 35.0, 67.0]];
+    let rounded = on_faces.map(|i| geometry.index_to_world(i).map(|c| f64::from(c as f32)));
+    let mut rim = [PointSample::default(); 3];
+    neural.probe(&rounded, Space::World, Outside::Value(f64::NAN), &mut rim).unwrap();
+    assert!(rim.iter().all(|s| s.valid && s.value.is_finite()), "{rim:?}");
     neural.probe(&points, Space::Index, Outside::Clamp, &mut found).unwrap();
     assert!(!found[2].valid && found[2].value != 7.0, "clamped, but still outside");
 }

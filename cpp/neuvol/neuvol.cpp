@@ -89,6 +89,39 @@ Info infoOf(const bridge::OpenVolume& volume)
   return info;
 }
 
+bridge::Grid gridOf(const Grid& grid)
+{
+  bridge::Grid out;
+  std::copy(grid.shape.begin(), grid.shape.end(), out.shape.begin());
+  std::copy(grid.origin.begin(), grid.origin.end(), out.origin.begin());
+  std::copy(grid.spacing.begin(), grid.spacing.end(), out.spacing.begin());
+  std::copy(grid.direction.begin(), grid.direction.end(), out.direction.begin());
+  out.frame = grid.frame;
+  return out;
+}
+
+bridge::Request requestOf(const CompressOptions& options)
+{
+  bridge::Request request;
+  switch (options.target)
+  {
+    case CompressOptions::Target::Psnr:
+      request.target = bridge::TargetKind::Psnr;
+      break;
+    case CompressOptions::Target::Ratio:
+      request.target = bridge::TargetKind::Ratio;
+      break;
+    case CompressOptions::Target::Size:
+      request.target = bridge::TargetKind::Size;
+      break;
+  }
+  request.target_value = options.value;
+  request.preset = options.preset;
+  request.seed = options.seed;
+  request.threads = options.threads;
+  return request;
+}
+
 std::size_t sizeOf(const std::string& type)
 {
   if (type == "uint8" || type == "int8")
@@ -226,45 +259,20 @@ Volume Compressed::open(const OpenOptions& options) const
   return guarded(
     [&]
     {
-      auto handle = this->Inside->Handle->open_again(options.threads);
+      auto handle = this->Inside->Handle->open_again(options.threads, options.cacheBytes);
       return Volume(std::make_unique<Volume::Implementation>(std::move(handle)));
     });
 }
 
 Compressed compress(const Samples& samples, const CompressOptions& options, const Progress& progress)
 {
-  bridge::Grid grid;
-  std::copy(samples.grid.shape.begin(), samples.grid.shape.end(), grid.shape.begin());
-  std::copy(samples.grid.origin.begin(), samples.grid.origin.end(), grid.origin.begin());
-  std::copy(samples.grid.spacing.begin(), samples.grid.spacing.end(), grid.spacing.begin());
-  std::copy(samples.grid.direction.begin(), samples.grid.direction.end(), grid.direction.begin());
-  grid.frame = samples.grid.frame;
-
-  bridge::Request request;
-  switch (options.target)
-  {
-    case CompressOptions::Target::Psnr:
-      request.target = bridge::TargetKind::Psnr;
-      break;
-    case CompressOptions::Target::Ratio:
-      request.target = bridge::TargetKind::Ratio;
-      break;
-    case CompressOptions::Target::Size:
-      request.target = bridge::TargetKind::Size;
-      break;
-  }
-  request.target_value = options.value;
-  request.preset = options.preset;
-  request.seed = options.seed;
-  request.threads = options.threads;
-
   const Caller caller(progress);
   return guarded(
     [&]
     {
       const rust::Slice<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(samples.data), samples.bytes);
-      auto handle = bridge::compress(bytes, text(samples.type), std::move(grid), text(samples.name), text(samples.unit),
-        samples.fillValue, std::move(request), caller);
+      auto handle = bridge::compress(bytes, text(samples.type), gridOf(samples.grid), text(samples.name),
+        text(samples.unit), samples.fillValue, requestOf(options), caller);
       return Compressed(
         std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation{ std::move(handle) }));
     },

@@ -6,11 +6,13 @@
 #include "vtkImageData.h"
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
-#include "vtkMatrix3x3.h"
+#include "vtkNew.h"
 #include "vtkObjectFactory.h"
 #include "vtkPointData.h"
 #include "vtkSmartPointer.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
+
+#include <algorithm>
 
 vtkStandardNewMacro(vtkNeuvolCompress);
 
@@ -21,28 +23,42 @@ int vtkNeuvolCompress::RequestInformation(
   {
     return 0;
   }
-  // The first process gets the whole, the others nothing.
-  outputs->GetInformationObject(0)->Remove(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT());
-  return 1;
-}
-
-int vtkNeuvolCompress::RequestUpdateExtent(
-  vtkInformation* request, vtkInformationVector** inputs, vtkInformationVector* outputs)
-{
-  const int* extent = outputs->GetInformationObject(0)->Get(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT());
-  if (extent && (extent[1] < extent[0] || extent[3] < extent[2] || extent[5] < extent[4]))
+  vtkInformation* outInfo = outputs->GetInformationObject(0);
+  // The first process has the whole, the others nothing.
+  outInfo->Remove(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT());
+  vtkInformation* inInfo = inputs[0]->GetInformationObject(0);
+  vtkInformation* asked = this->GetInputArrayInformation(0);
+  const bool cells = asked->Get(vtkDataObject::FIELD_ASSOCIATION()) == vtkDataObject::FIELD_ASSOCIATION_CELLS;
+  if (!cells || !inInfo->Has(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()))
   {
-    return this->vtkImageAlgorithm::RequestUpdateExtent(request, inputs, outputs);
+    return 1;
   }
-  return this->Superclass::RequestUpdateExtent(request, inputs, outputs);
+  // Cells' centres become points.
+  int whole[6];
+  inInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole);
+  vtkNew<vtkImageData> grid;
+  grid->SetExtent(whole);
+  grid->CopyInformationFromPipeline(inInfo);
+  int extent[6];
+  std::copy(whole, whole + 6, extent);
+  vtkNeuvolImage::CellExtent(extent);
+  double half[3];
+  for (int a = 0; a < 3; ++a)
+  {
+    half[a] = extent[2 * a + 1] < whole[2 * a + 1] ? 0.5 : 0.0;
+  }
+  double origin[3];
+  grid->TransformContinuousIndexToPhysicalPoint(half, origin);
+  outInfo->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent, 6);
+  outInfo->Set(vtkDataObject::ORIGIN(), origin, 3);
+  return 1;
 }
 
 int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector* outputs)
 {
   vtkInformation* outInfo = outputs->GetInformationObject(0);
   vtkImageData* output = vtkImageData::GetData(outInfo);
-  const int* extent = outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT());
-  if (extent && (extent[1] < extent[0] || extent[3] < extent[2] || extent[5] < extent[4]))
+  if (this->IsIdle())
   {
     output->Initialize();
     return 1;
@@ -52,6 +68,27 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
   {
     return 0;
   }
+  // An empty output does not satisfy the pipeline, which would train again and again.
+  if (this->FailureTime == std::max(this->GetMTime(), image->GetMTime()))
+  {
+    output->Initialize();
+    if (!this->Failure.empty())
+    {
+      vtkErrorMacro(<< this->Failure);
+    }
+    return this->Failure.empty() ? 1 : 0;
+  }
+  this->AchievedPSNR = this->AchievedMaximumError = this->AchievedRMSE = this->AchievedRatio = 0.0;
+  this->FileBytes = 0;
+  this->FailureTime = 0;
+  const auto failed = [&](const std::string& why)
+  {
+    output->Initialize();
+    // Itself a modification, if it is left to the next update.
+    this->SetAbortExecute(0);
+    this->Failure = why;
+    this->FailureTime = std::max(this->GetMTime(), image->GetMTime());
+  };
   try
   {
     int association = 0;
@@ -64,23 +101,10 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
     const neuvol::Volume volume = compressed.open(how);
     const neuvol::Info& info = volume.info();
 
-    // Point data: of cell data, the grid of the cells' centres.
-    const auto& shape = info.grid.shape;
+    output->CopyInformationFromPipeline(outInfo);
     int whole[6];
-    image->GetExtent(whole);
-    const bool points = static_cast<std::size_t>(image->GetNumberOfPoints()) == shape[0] * shape[1] * shape[2];
-    if (points)
-    {
-      output->SetExtent(whole);
-      output->SetOrigin(image->GetOrigin());
-    }
-    else
-    {
-      output->SetDimensions(static_cast<int>(shape[0]), static_cast<int>(shape[1]), static_cast<int>(shape[2]));
-      output->SetOrigin(info.grid.origin.data());
-    }
-    output->SetSpacing(image->GetSpacing());
-    output->SetDirectionMatrix(image->GetDirectionMatrix());
+    outInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole);
+    output->SetExtent(whole);
     const neuvol::Region region = volume.whole();
     const auto decoded = vtkSmartPointer<vtkDataArray>::Take(
       vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(info.sampleType), static_cast<vtkIdType>(region.size())));
@@ -97,13 +121,13 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
   }
   catch (const neuvol::Interrupted&)
   {
-    output->Initialize();
+    failed("");
     return 1;
   }
   catch (const std::exception& error)
   {
+    failed(error.what());
     vtkErrorMacro(<< error.what());
-    output->Initialize();
     return 0;
   }
 }

@@ -5,7 +5,10 @@
  * The output is the input's scalars as a .nvol file of the same options would give them back. What was achieved is in
  * the output's field data (see vtkNeuvolReader) and in GetPSNR() and its neighbours.
  *
- * It runs on one process: where there are several, the first works on the whole image and the others' output is empty.
+ * The output has point data; of a cell array it is an image whose points are the cells' centres.
+ *
+ * Where there are several processes, the first has the whole output and the others' is empty. What failed or was
+ * aborted is not tried again until the input or a property changes.
  */
 
 #ifndef vtkNeuvolCompress_h
@@ -13,6 +16,8 @@
 
 #include "vtkNeuvolCompressor.h"
 #include "vtkNeuvolModule.h" // for the export macro
+
+#include <string> // for the failure
 
 class VTKNEUVOL_EXPORT vtkNeuvolCompress : public vtkNeuvolCompressor
 {
@@ -24,7 +29,8 @@ public:
   ///@{
   /**
    * What the last update achieved: dB over the full range, largest error and its root mean square in the array's unit,
-   * bytes in the stored type by bytes of the file, bytes of the file. 0 before the first update.
+   * bytes in the stored type by bytes of the file, bytes of the file. 0 before the first update and after one that
+   * failed.
    */
   vtkGetMacro(AchievedPSNR, double);
   vtkGetMacro(AchievedMaximumError, double);
@@ -38,7 +44,6 @@ protected:
   ~vtkNeuvolCompress() override = default;
 
   int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
-  int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
   int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
 
   double AchievedPSNR = 0.0;
@@ -46,6 +51,12 @@ protected:
   double AchievedRMSE = 0.0;
   double AchievedRatio = 0.0;
   vtkTypeInt64 FileBytes = 0;
+
+  /**
+   * Why the last update gave nothing (empty: it was aborted), and the modification times that it was for.
+   */
+  std::string Failure;
+  vtkMTimeType FailureTime = 0;
 
 private:
   vtkNeuvolCompress(const vtkNeuvolCompress&) = delete;

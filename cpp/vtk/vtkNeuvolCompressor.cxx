@@ -1,10 +1,19 @@
 #include "vtkNeuvolCompressor.h"
 
+#include <neuvol/neuvol.h>
+
+#include "vtkCellData.h"
 #include "vtkDataSetAttributes.h"
 #include "vtkImageData.h"
 #include "vtkInformation.h"
+#include "vtkInformationStringKey.h"
 #include "vtkInformationVector.h"
+#include "vtkMultiProcessController.h"
+#include "vtkPointData.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
+
+#include <algorithm>
+#include <string>
 
 vtkNeuvolCompressor::vtkNeuvolCompressor()
 {
@@ -20,14 +29,28 @@ int vtkNeuvolCompressor::FillInputPortInformation(int, vtkInformation* info)
 
 int vtkNeuvolCompressor::RequestUpdateExtent(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector*)
 {
-  // A network is trained on the whole.
   vtkInformation* info = inputs[0]->GetInformationObject(0);
-  if (info->Has(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()))
+  if (!info->Has(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()))
   {
-    info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT(),
-      info->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()), 6);
+    return 1;
   }
+  int extent[6] = { 0, -1, 0, -1, 0, -1 };
+  if (!IsIdle())
+  {
+    info->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent);
+  }
+  // All in one piece: a request for one of several would be cut again.
+  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT(), extent, 6);
+  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_PIECE_NUMBER(), 0);
+  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_PIECES(), 1);
+  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_GHOST_LEVELS(), 0);
   return 1;
+}
+
+bool vtkNeuvolCompressor::IsIdle()
+{
+  vtkMultiProcessController* processes = vtkMultiProcessController::GetGlobalController();
+  return processes && processes->GetLocalProcessId() > 0;
 }
 
 vtkImageData* vtkNeuvolCompressor::GetImage(vtkInformationVector** inputs)
@@ -46,13 +69,41 @@ vtkImageData* vtkNeuvolCompressor::GetImage(vtkInformationVector** inputs)
     vtkErrorMacro(<< "The image is empty: there is nothing to compress.");
     return nullptr;
   }
+  const int* whole = inputs[0]->GetInformationObject(0)->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT());
+  if (whole && !std::equal(whole, whole + 6, image->GetExtent()))
+  {
+    vtkErrorMacro(<< "The image is only a part of what its source announces, and the source cannot bring its parts "
+                     "together: compress it on a single process.");
+    return nullptr;
+  }
   return image;
 }
 
 vtkDataArray* vtkNeuvolCompressor::GetArray(vtkImageData* image, int& association)
 {
   association = vtkDataObject::FIELD_ASSOCIATION_POINTS;
-  return this->GetInputArrayToProcess(0, image, association);
+  vtkDataArray* array = this->GetInputArrayToProcess(0, image, association);
+  if (array)
+  {
+    return array;
+  }
+  vtkInformation* asked = this->GetInputArrayInformation(0);
+  const char* name = asked->Get(vtkDataObject::FIELD_NAME());
+  // ParaView sets an empty name where it knows no array yet.
+  if (name && *name)
+  {
+    const bool cells = asked->Get(vtkDataObject::FIELD_ASSOCIATION()) == vtkDataObject::FIELD_ASSOCIATION_CELLS;
+    throw neuvol::Error(std::string("the image has no ") + (cells ? "cell" : "point") + " array '" + name + "'");
+  }
+  association = vtkDataObject::FIELD_ASSOCIATION_POINTS;
+  array = image->GetPointData()->GetArray(0);
+  if (!array)
+  {
+    throw neuvol::Error(image->GetCellData()->GetNumberOfArrays() > 0
+                          ? "the image has cell arrays only: choose one of them (SetInputArrayToProcess)"
+                          : "the image has no array to compress");
+  }
+  return array;
 }
 
 void vtkNeuvolCompressor::PrintSelf(ostream& os, vtkIndent indent)

@@ -3,8 +3,11 @@
  * @brief what vtkNeuvolWriter and vtkNeuvolCompress share: the target that a compression must meet
  *
  * Which array is compressed is set with SetInputArrayToProcess(0, ...); without it the active point scalars, else the
- * active cell scalars (which sit at cell centres), else the first array. It has one component. NaN and infinity are
+ * first point array. Cell arrays, which sit at cell centres, are set. The array has one component. NaN and infinity are
  * masked: they come back exactly and do not disturb their neighbours.
+ *
+ * A network is trained on the whole image, by one process: where there are several, the first asks its source for all
+ * of it, and the others are idle.
  *
  * Compression is the training of a network: it takes seconds to minutes, reports progress, and can be aborted.
  */
@@ -101,12 +104,17 @@ protected:
   int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
 
   /**
+   * True on every process but the first.
+   */
+  static bool IsIdle();
+
+  /**
    * The input as an image, or null behind an error that says why not.
    */
   vtkImageData* GetImage(vtkInformationVector** inputs);
 
   /**
-   * The array that was chosen, and where it sits; null when there is none.
+   * The array that was chosen, and where it sits. Throws neuvol::Error where there is none.
    */
   vtkDataArray* GetArray(vtkImageData* image, int& association);
 

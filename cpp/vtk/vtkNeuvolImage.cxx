@@ -3,7 +3,6 @@
 #include "vtkNeuvolCompressor.h"
 
 #include "vtkAlgorithm.h"
-#include "vtkCellData.h"
 #include "vtkDataArray.h"
 #include "vtkDoubleArray.h"
 #include "vtkFieldData.h"
@@ -66,6 +65,14 @@ void AddValue(vtkFieldData* to, const char* name, double value)
   to->AddArray(array);
 }
 
+void AddText(vtkFieldData* to, const char* name, const std::string& text)
+{
+  vtkNew<vtkStringArray> array;
+  array->SetName(name);
+  array->InsertNextValue(text);
+  to->AddArray(array);
+}
+
 } // namespace
 
 int vtkNeuvolImage::VTKType(const std::string& sampleType)
@@ -82,18 +89,6 @@ int vtkNeuvolImage::VTKType(const std::string& sampleType)
 
 neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array, int association)
 {
-  if (!array)
-  {
-    // None was chosen, and there are no point scalars: the cells', else the first array there is.
-    array = image->GetCellData()->GetScalars();
-    array = array || image->GetPointData()->GetNumberOfArrays() > 0 ? array : image->GetCellData()->GetArray(0);
-    association = array ? vtkDataObject::FIELD_ASSOCIATION_CELLS : vtkDataObject::FIELD_ASSOCIATION_POINTS;
-    array = array ? array : image->GetPointData()->GetArray(0);
-  }
-  if (!array)
-  {
-    throw neuvol::Error("the image has no point or cell array to compress");
-  }
   const std::string name = array->GetName() ? array->GetName() : "";
   const int components = array->GetNumberOfComponents();
   if (components != 1)
@@ -115,19 +110,21 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
     samples.unit = array->GetInformation()->Get(vtkDataArray::UNITS_LABEL());
   }
 
-  const bool cells = association == vtkDataObject::FIELD_ASSOCIATION_CELLS;
+  neuvol::Grid& grid = samples.grid;
   int extent[6];
   image->GetExtent(extent);
-  neuvol::Grid& grid = samples.grid;
+  if (association == vtkDataObject::FIELD_ASSOCIATION_CELLS)
+  {
+    vtkNeuvolImage::CellExtent(extent);
+  }
   double first[3];
   for (int a = 0; a < 3; ++a)
   {
-    const int points = extent[2 * a + 1] - extent[2 * a] + 1;
-    // A flat axis has one cell, as thick as its one point.
-    const bool inside = cells && points > 1;
-    grid.shape[a] = static_cast<std::size_t>(std::max(inside ? points - 1 : points, 0));
+    const int* range = extent + 2 * a;
+    grid.shape[a] = static_cast<std::size_t>(range[1] - range[0] + 1);
     grid.spacing[a] = image->GetSpacing()[a];
-    first[a] = extent[2 * a] + (inside ? 0.5 : 0.0);
+    const bool shifted = range[1] < image->GetExtent()[2 * a + 1];
+    first[a] = range[0] + (shifted ? 0.5 : 0.0);
   }
   const double* direction = image->GetDirectionMatrix()->GetData();
   std::copy(direction, direction + 9, grid.direction.begin());
@@ -138,13 +135,28 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
   {
     grid.frame = frame->GetValue(0);
   }
-  if (auto* fill = vtkDataArray::SafeDownCast(fields->GetAbstractArray("neuvol_fill_value")))
+  // Field data travels through filters: the fill value is that of the array which the reader made.
+  auto* of = vtkStringArray::SafeDownCast(fields->GetAbstractArray("neuvol_array"));
+  auto* fill = vtkDataArray::SafeDownCast(fields->GetAbstractArray("neuvol_fill_value"));
+  if (of && fill && of->GetNumberOfValues() == 1 && of->GetValue(0) == name && fill->GetNumberOfValues() == 1)
   {
-    samples.fillValue = fill->GetNumberOfValues() == 1 ? fill->GetTuple1(0) : samples.fillValue;
+    samples.fillValue = fill->GetTuple1(0);
   }
   samples.data = array->GetVoidPointer(0);
   samples.bytes = static_cast<std::size_t>(array->GetNumberOfValues()) * array->GetDataTypeSize();
   return samples;
+}
+
+void vtkNeuvolImage::CellExtent(int extent[6])
+{
+  for (int a = 0; a < 3; ++a)
+  {
+    // A flat axis has one cell, where its one point is.
+    if (extent[2 * a + 1] > extent[2 * a])
+    {
+      --extent[2 * a + 1];
+    }
+  }
 }
 
 neuvol::CompressOptions vtkNeuvolImage::Options(vtkNeuvolCompressor& properties)
@@ -194,10 +206,8 @@ void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
   {
     AddValue(fields, "neuvol_fill_value", info.fillValue);
   }
-  vtkNew<vtkStringArray> frame;
-  frame->SetName("neuvol_frame");
-  frame->InsertNextValue(info.grid.frame);
-  fields->AddArray(frame);
+  AddText(fields, "neuvol_frame", info.grid.frame);
+  AddText(fields, "neuvol_array", info.name);
 }
 
 neuvol::Progress vtkNeuvolImage::ProgressOf(vtkAlgorithm* algorithm, double from, double to)

@@ -20,9 +20,12 @@ namespace vtkNeuvolImage
 /// VTK's code of a sample type (NumPy's name).
 int VTKType(const std::string& sampleType);
 
-/// An image's array (the first, where it is null) and the grid that its samples are on; cell data sits at cell centres.
-/// Throws neuvol::Error where there is none that can be stored.
+/// An image's array and the grid that its samples are on; cell data sits at cell centres. Throws neuvol::Error where it
+/// cannot be stored.
 neuvol::Samples Samples(vtkImageData* image, vtkDataArray* array, int association);
+
+/// Makes a points' extent that of the cells between them.
+void CellExtent(int extent[6]);
 
 /// What the properties ask for.
 neuvol::CompressOptions Options(vtkNeuvolCompressor& properties);

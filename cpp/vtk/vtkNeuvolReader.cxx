@@ -1,5 +1,6 @@
 #include "vtkNeuvolReader.h"
 
+#include "vtkNeuvolFile.h"
 #include "vtkNeuvolImage.h"
 
 #include "vtkDataArray.h"
@@ -7,7 +8,6 @@
 #include "vtkImageData.h"
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
-#include "vtkMatrix3x3.h"
 #include "vtkObjectFactory.h"
 #include "vtkPointData.h"
 #include "vtkSmartPointer.h"
@@ -28,32 +28,38 @@ vtkStandardNewMacro(vtkNeuvolReader);
 struct vtkNeuvolReader::Implementation
 {
   std::vector<std::string> FileNames;
+  vtkNeuvolFile File;
+  /// What the first file says: it describes the series.
+  std::optional<neuvol::Info> First;
 
-  /// The file that is open, and what it was opened with.
-  std::optional<neuvol::Volume> Volume;
-  std::string OpenFile;
-  int OpenCacheSize = -1;
-  int OpenThreads = -1;
-
-  /// Opens a step's file, unless it is open.
-  const neuvol::Volume& Open(std::size_t step, int cacheSize, int threads)
+  const neuvol::Volume& Open(std::size_t step, const vtkNeuvolReader& reader)
   {
-    const std::string& name = this->FileNames.at(step);
-    if (!this->Volume || name != this->OpenFile || cacheSize != this->OpenCacheSize || threads != this->OpenThreads)
+    neuvol::OpenOptions options;
+    options.threads = static_cast<std::size_t>(reader.Threads);
+    options.cacheBytes = static_cast<std::size_t>(reader.CacheSize) * 1000000;
+    const neuvol::Volume& volume = this->File.Open(this->FileNames.at(step), options);
+    if (step == 0)
     {
-      this->Close();
-      neuvol::OpenOptions options;
-      options.threads = static_cast<std::size_t>(threads);
-      options.cacheBytes = static_cast<std::size_t>(cacheSize) * 1000000;
-      this->Volume = neuvol::Volume::open(name, options);
-      this->OpenFile = name;
-      this->OpenCacheSize = cacheSize;
-      this->OpenThreads = threads;
+      this->First = volume.info();
     }
-    return *this->Volume;
+    return volume;
   }
 
-  void Close() { this->Volume.reset(); }
+  /// The series' description. Of a single file it is always that of the file as it is now.
+  const neuvol::Info& Describe(const vtkNeuvolReader& reader)
+  {
+    if (!this->First || this->FileNames.size() == 1)
+    {
+      this->Open(0, reader);
+    }
+    return *this->First;
+  }
+
+  void Forget()
+  {
+    this->File.Close();
+    this->First.reset();
+  }
 };
 
 namespace
@@ -93,7 +99,7 @@ void vtkNeuvolReader::SetFileName(const char* name)
   if (names != this->Inside->FileNames)
   {
     this->Inside->FileNames = names;
-    this->Inside->Close();
+    this->Inside->Forget();
     this->Modified();
   }
 }
@@ -115,7 +121,7 @@ void vtkNeuvolReader::AddFileName(const char* name)
 void vtkNeuvolReader::RemoveAllFileNames()
 {
   this->Inside->FileNames.clear();
-  this->Inside->Close();
+  this->Inside->Forget();
   this->Modified();
 }
 
@@ -142,7 +148,8 @@ int vtkNeuvolReader::CanReadFile(const char* name)
 
 vtkTypeInt64 vtkNeuvolReader::GetVoxelsEvaluated()
 {
-  return this->Inside->Volume ? static_cast<vtkTypeInt64>(this->Inside->Volume->evaluated()) : 0;
+  const neuvol::Volume* volume = this->Inside->File.Get();
+  return volume ? static_cast<vtkTypeInt64>(volume->evaluated()) : 0;
 }
 
 void vtkNeuvolReader::PanicOnPurpose()
@@ -168,20 +175,18 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
   try
   {
     const std::size_t steps = this->Inside->FileNames.size();
-    // A series is described by the file that is open, so that a look at the time steps opens none.
-    std::size_t step = 0;
-    for (std::size_t s = 0; this->Inside->Volume && s < steps; ++s)
-    {
-      step = this->Inside->FileNames[s] == this->Inside->OpenFile ? s : step;
-    }
-    const neuvol::Info& info = this->Inside->Open(step, this->CacheSize, this->Threads).info();
+    const neuvol::Info& info = this->Inside->Describe(*this);
     for (std::size_t n : info.grid.shape)
     {
       if (n > static_cast<std::size_t>(VTK_INT_MAX))
       {
-        vtkErrorMacro(<< this->Inside->OpenFile << ": " << n << " samples along an axis are beyond VTK's extents.");
+        vtkErrorMacro(<< this->GetFileName() << ": " << n << " samples along an axis are beyond VTK's extents.");
         return 0;
       }
+    }
+    for (int a = 0; a < 3; ++a)
+    {
+      this->GridExtent[2 * a + 1] = static_cast<int>(info.grid.shape[a]) - 1;
     }
     std::array<int, 6> extent = WholeExtent(info, this->RegionOfInterest, this->Stride);
     double spacing[3];
@@ -232,18 +237,20 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
   if (steps > 1 && outInfo->Has(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP()))
   {
     time = outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP());
-    time = std::clamp(std::floor(time), 0.0, static_cast<double>(steps - 1));
+    // A time that is a step but for rounding is that step.
+    time = std::clamp(std::floor(time + 1e-6), 0.0, static_cast<double>(steps - 1));
   }
   try
   {
-    const neuvol::Volume& volume = this->Inside->Open(static_cast<std::size_t>(time), this->CacheSize, this->Threads);
+    const neuvol::Volume& volume = this->Inside->Open(static_cast<std::size_t>(time), *this);
     const neuvol::Info& info = volume.info();
     const std::array<int, 6> whole = WholeExtent(info, this->RegionOfInterest, this->Stride);
     int announced[6];
     outInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), announced);
     if (!std::equal(whole.begin(), whole.end(), announced))
     {
-      vtkErrorMacro(<< this->Inside->OpenFile << ": its grid is another than that of the series' other files.");
+      vtkErrorMacro(<< this->GetFileName(static_cast<int>(time))
+                    << ": its grid is another than that of the series' other files.");
       return 0;
     }
     output->SetExtent(extent);

@@ -97,6 +97,13 @@ public:
   vtkGetMacro(Threads, int);
   ///@}
 
+  ///@{
+  /**
+   * The extent of the file's grid at full resolution, whatever stride and region are; known after UpdateInformation().
+   */
+  vtkGetVector6Macro(GridExtent, int);
+  ///@}
+
   /**
    * Voxels that this reader evaluated in the current file, those that came from the cache not counted.
    */
@@ -116,6 +123,7 @@ protected:
 
   int Stride = 1;
   int RegionOfInterest[6] = { 0, -1, 0, -1, 0, -1 };
+  int GridExtent[6] = { 0, -1, 0, -1, 0, -1 };
   int OutputType = STORED;
   int CacheSize = 256;
   int Threads = 0;

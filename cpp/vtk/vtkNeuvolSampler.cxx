@@ -1,5 +1,6 @@
 #include "vtkNeuvolSampler.h"
 
+#include "vtkNeuvolFile.h"
 #include "vtkNeuvolImage.h"
 
 #include "vtkCharArray.h"
@@ -15,7 +16,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,23 +23,7 @@ vtkStandardNewMacro(vtkNeuvolSampler);
 
 struct vtkNeuvolSampler::Implementation
 {
-  std::optional<neuvol::Volume> Volume;
-  std::string OpenFile;
-  int OpenThreads = -1;
-
-  const neuvol::Volume& Open(const char* name, int threads)
-  {
-    if (!this->Volume || this->OpenFile != name || this->OpenThreads != threads)
-    {
-      this->Volume.reset();
-      neuvol::OpenOptions options;
-      options.threads = static_cast<std::size_t>(threads);
-      this->Volume = neuvol::Volume::open(name, options);
-      this->OpenFile = name;
-      this->OpenThreads = threads;
-    }
-    return *this->Volume;
-  }
+  vtkNeuvolFile File;
 };
 
 vtkNeuvolSampler::vtkNeuvolSampler()
@@ -68,7 +52,9 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
   }
   try
   {
-    const neuvol::Volume& volume = this->Inside->Open(this->FileName, this->Threads);
+    neuvol::OpenOptions options;
+    options.threads = static_cast<std::size_t>(this->Threads);
+    const neuvol::Volume& volume = this->Inside->File.Open(this->FileName, options);
     const neuvol::Info& info = volume.info();
     const std::string& stored = info.sampleType;
     const bool wide = stored == "float64" || stored == "int32" || stored == "uint32";
@@ -79,6 +65,11 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
     if (this->ResultArrayName && *this->ResultArrayName)
     {
       values->SetName(this->ResultArrayName);
+    }
+    else if (input->GetPointData()->HasArray(values->GetName()))
+    {
+      // The original's array beside which this one is to be seen.
+      values->SetName((info.name + " (neural)").c_str());
     }
     vtkNew<vtkCharArray> mask;
     const bool named = this->ValidPointMaskArrayName && *this->ValidPointMaskArrayName;

@@ -63,7 +63,8 @@ public:
 
   ///@{
   /**
-   * Name of the array of values; empty (the default): the volume's own.
+   * Name of the array of values; empty (the default): the volume's own, with " (neural)" behind it where the input has
+   * an array of that name.
    */
   vtkSetStringMacro(ResultArrayName);
   vtkGetStringMacro(ResultArrayName);

@@ -24,12 +24,18 @@ int vtkNeuvolWriter::Write()
   this->Written = false;
   // Also when nothing changed: the file may have gone.
   this->Modified();
-  this->UpdateWholeExtent();
+  // What is asked of the source is RequestUpdateExtent's.
+  this->Update();
   return this->Written ? 1 : 0;
 }
 
 int vtkNeuvolWriter::RequestData(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector*)
 {
+  if (this->IsIdle())
+  {
+    this->Written = true;
+    return 1;
+  }
   if (!this->FileName || !*this->FileName)
   {
     vtkErrorMacro(<< "No file name was given: there is nowhere to write to.");

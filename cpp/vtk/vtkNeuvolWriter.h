@@ -7,6 +7,9 @@
  *
  * Origin, spacing, direction, the array's name, its unit (vtkDataArray::UNITS_LABEL) and its type are kept. The field
  * data neuvol_frame and neuvol_fill_value, as vtkNeuvolReader makes them, are kept too.
+ *
+ * Where there are several processes, all of them call Write(): the first asks its source for the whole image and
+ * writes.
  */
 
 #ifndef vtkNeuvolWriter_h

@@ -45,6 +45,10 @@ impl Default for PointSample {
 /// How near to a voxel, in voxels, a point is that voxel: far below any use, far above the error of an affine in f64.
 const AT_A_VOXEL: f64 = 1e-6;
 
+/// How far beyond its faces, in voxels, a point still is in the grid: coordinates in float32, as filters make them, are
+/// off by a hundredth of this, and a cut through a face must keep its rim. The value is the face's.
+const ON_A_FACE: f64 = 1e-3;
+
 /// Points that one task takes.
 const TASK: usize = 1 << 10;
 
@@ -241,7 +245,7 @@ struct Place {
 impl Place {
     fn of(index: [f64; 3], shape: [usize; 3]) -> Self {
         let clamped: [f64; 3] = std::array::from_fn(|a| index[a].max(0.0).min((shape[a] - 1) as f64));
-        let inside = (0..3).all(|a| (index[a] - clamped[a]).abs() <= AT_A_VOXEL);
+        let inside = (0..3).all(|a| (index[a] - clamped[a]).abs() <= ON_A_FACE);
         Self { index: clamped, inside, is_a_point: index.iter().all(|v| !v.is_nan()) }
     }
 

@@ -228,17 +228,17 @@ impl NeuralVolume {
         // The box's samples follow one another in the window.
         let contiguous = shape[..2] == window.shape[..2];
         self.read_slabs(region.voxels(window.first, window.stride), window.stride, |first, values| {
-            if contiguous {
-                let at = window.index(region.start) + first;
-                self.engine.run(&mut || scale.store(values, out, at));
-            } else {
+            self.engine.run(&mut || {
+                if contiguous {
+                    return scale.store(values, out, window.index(region.start) + first);
+                }
                 for (n, row) in values.chunks(shape[0]).enumerate() {
                     let row_of_box = first / shape[0] + n;
                     let [x, y, z] = region.start;
                     let at = window.index([x, y + row_of_box % shape[1], z + row_of_box / shape[1]]);
                     scale.store(row, out, at);
                 }
-            }
+            });
             match observe((first + values.len()) as f64 / total as f64) {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => Err(Error::Interrupted),

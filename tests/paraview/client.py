@@ -12,7 +12,6 @@ reader = simple.OpenDataFile(str(FOLDER / "scene.nvol"))
 reader.UpdatePipeline()
 assert reader.GetDataInformation().GetExtent() == (0, 99, 0, 79, 0, 59)
 assert reader.PointData["density"].GetRange() == (float(decoded().min()), float(decoded().max()))
-piece = simple.ExtractSubset(Input=reader, VOI=[0, 99, 33, 33, 0, 59])
 # Each server process has a piece of its own.
 extents = set()
 for rank in range(2):
@@ -35,3 +34,14 @@ reader.LevelOfDetail = "Every 2nd voxel"
 reader.UpdatePipeline()
 assert reader.GetDataInformation().GetExtent() == (0, 49, 0, 39, 0, 29)
 assert reader.PointData["density"].GetRange()[1] == float(decoded()[::2, ::2, ::2].max())
+# The first server process writes the whole.
+small = simple.OpenDataFile(str(FOLDER / "step_0.nvol"))
+path = str(FOLDER / "from_two_ranks.nvol")
+simple.SaveData(path, proxy=small, Target="Quality (PSNR)", PSNRdB=33.0, Preset="Fast")
+again = simple.OpenDataFile(path)
+again.UpdatePipeline()
+assert again.GetDataInformation().GetExtent() == (0, 99, 0, 79, 0, 59)
+# One process compresses, the other has nothing.
+compress = simple.CompressToNeuralVolume(Input=small, PSNRdB=30.0, Preset="Fast")
+compress.UpdatePipeline()
+assert compress.GetDataInformation().GetNumberOfPoints() == 100 * 80 * 60

@@ -98,16 +98,31 @@ def session(name):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def share(rows, condition):
+    """The share of the 3D view's pixels that fulfil a condition on red, green, blue."""
+    # Inside the view's frame, whatever the rest of the window shows.
+    pixels = [row[3 * x : 3 * x + 3] for row in rows[210:710:4] for x in range(320, 1130, 4)]
+    return sum(condition(*pixel) for pixel in pixels) / len(pixels)
+
+
 def main():
+    hot = lambda r, g, b: r > 170 and r > b + 50
+    cold = lambda r, g, b: b > 140 and b > r + 60
+    white = lambda r, g, b: min(r, g, b) > 245
     (width, height, rows), _ = session("picture")
     assert (width, height) == SIZE
-    colours = {row[i : i + 3] for row in rows[::4] for i in range(0, len(row), 12)}
-    assert len(colours) > 200, f"{len(colours)} colours are no picture of a volume"
     if len(sys.argv) > 1:
         write_png(Path(sys.argv[1]), *cropped(rows))
-    _, said = session("error")
-    assert "corrupt.nvol: section PARM" in said, said
-    print(f"{len(colours)} colours on the screen, and an error that it survives: ok")
+    # The slice: the ball and the rod are hot, the waves around them cold.
+    shares = [share(rows, condition) for condition in (hot, cold, white)]
+    assert shares[0] > 0.01 and shares[1] > 0.03 and shares[2] < 0.01, shares
+    (_, _, rows), said = session("error")
+    for sentence in ("corrupt.nvol: section PARM: checksum mismatch", "neuvol failed inside (a panic on purpose)"):
+        assert sentence in said, said
+    # The panel of messages has opened over the view, which still shows the slice.
+    over = [share(rows, condition) for condition in (hot, cold, white)]
+    assert over[2] > 0.1 and over[1] > 0.005, over
+    print(f"hot, cold and white shares of the view: {shares}, with messages {over}: ok")
 
 
 main()

@@ -18,6 +18,7 @@ def error():
     except RuntimeError:
         pass
     simple.Delete(broken)
+    simple.OpenDataFile(str(SCENE / "scene.nvol")).SMProxy.InvokeCommand("PanicOnPurpose")
     picture()
 
 

@@ -4,7 +4,6 @@ Needs pvbatch, pvserver, pvpython and mpiexec on the PATH; nothing is drawn. par
 """
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -52,7 +51,7 @@ def client_and_server():
             if "Accepting connection" in line or "Waiting for client" in line:
                 break
         client = ["timeout", "100", "pvpython", HERE / "client.py", str(port)]
-        subprocess.run(client, check=True, env={**os.environ, "NEUVOL_PORT": str(port)})
+        subprocess.run(client, check=True)
     finally:
         server.terminate()
         server.wait(20)

@@ -20,6 +20,7 @@ def open_data_file():
     reader.UpdatePipeline()
     info = reader.GetDataInformation()
     assert info.GetExtent() == (0, 99, 0, 79, 0, 59)
+    assert list(reader.GetPropertyValue("GridExtent")) == [0, 99, 0, 79, 0, 59]
     assert reader.PointData["density"].GetRange() == (float(decoded().min()), float(decoded().max()))
     assert np.array_equal(array(Fetch(reader)), decoded())
     reader.LevelOfDetail = "Every 4th voxel"
@@ -69,6 +70,9 @@ def every_property_says_what_it_is():
             count += 1
             properties.Next()
         assert count >= 5, name
+        if group == "filters":
+            menu = proxy.GetHints().FindNestedElementByName("ShowInMenu")
+            assert menu.GetAttribute("category") == "Neuvol"
 
 
 def sample_on_a_slice():

@@ -88,6 +88,8 @@ def level_of_detail():
 def region_of_interest():
     expected = decoded()
     r = reader()
+    r.UpdateInformation()
+    assert r.GetGridExtent() == (0, 99, 0, 79, 0, 59)
     r.SetRegionOfInterest(10, 30, 5, 5, 0, -1)
     r.Update()
     image = r.GetOutput()
@@ -134,9 +136,16 @@ def time_series():
         alone.Update()
         assert np.array_equal(steps[-1], array(alone.GetOutput()))
     assert not np.array_equal(steps[0], steps[1])
-    r.AddFileName(str(FOLDER / "masked.nvol"))
-    r.UpdateTimeStep(3.0)
-    assert r.GetOutput().GetDimensions() == SHAPE
+    r.UpdateTimeStep(1.9999999)
+    assert np.array_equal(array(r.GetOutput()), steps[1]), "a step but for rounding"
+    # A file of another grid has no place in the series, and the others keep theirs.
+    r.AddFileName(str(FOLDER / "other_grid.nvol"))
+    with errors_of(r) as messages:
+        r.UpdateTimeStep(3.0)
+    says(messages, "other_grid.nvol", "its grid is another")
+    r.SetCacheSize(100)
+    r.UpdateTimeStep(0.0)
+    assert np.array_equal(array(r.GetOutput()), steps[0])
 
 
 def cache():
@@ -187,15 +196,16 @@ def failures():
     with errors_of(empty) as messages:
         empty.Update()
     says(messages, "No file name")
-    # A file that is replaced under the same name is read again.
+
+
+def a_replaced_file_is_read_again():
     copy = FOLDER / "replaced.nvol"
     shutil.copy(FOLDER / "step_0.nvol", copy)
     r = reader(copy.name)
     r.Update()
     first = array(r.GetOutput()).copy()
     shutil.copy(FOLDER / "step_2.nvol", copy)
-    r.SetFileName("")
-    r.SetFileName(str(copy))
+    r.Modified()
     r.Update()
     assert not np.array_equal(first, array(r.GetOutput()))
 
@@ -211,6 +221,7 @@ for test in (
     cache,
     progress_and_abort,
     failures,
+    a_replaced_file_is_read_again,
 ):
     test()
     print(f"{test.__name__}: ok")

@@ -1,7 +1,7 @@
 """The volumes of the ParaView and VTK tests: pvpython scene.py FOLDER NEUVOL.
 
 `scene.vti` (int16, oblique, HU), `scene.nvol`, `scene.raw` (what the Rust decoder makes of it), `masked.nvol` (float32
-with NaN), `step_0.nvol` to `step_2.nvol` (a time series) and `corrupt.nvol` (one bit is wrong).
+with NaN), `step_0.nvol` to `step_2.nvol` (a time series), `other_grid.nvol` and `corrupt.nvol` (one bit is wrong).
 """
 
 import subprocess
@@ -74,6 +74,9 @@ def main():
     for step in range(3):
         write(f"step_{step}.vti", np.round(scene(step) * 200).astype(np.uint8), "intensity")
         compress(f"step_{step}.vti", "--psnr", "34")
+
+    write("other_grid.vti", values[:20].astype(np.float32), "density")
+    compress("other_grid.vti", "--psnr", "25")
 
     damaged = bytearray((folder / "scene.nvol").read_bytes())
     damaged[len(damaged) // 2] ^= 4

@@ -4,7 +4,7 @@ import numpy as np
 from checks import FOLDER, SHAPE, array, errors_of, field, says
 from scene import image, scene
 from vtkmodules.vtkCommonCore import vtkCommand, vtkFloatArray
-from vtkmodules.vtkCommonDataModel import vtkImageData
+from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
 from vtkmodules.vtkFiltersSources import vtkSphereSource
 from vtkneuvol import vtkNeuvolCompress, vtkNeuvolReader, vtkNeuvolWriter
 
@@ -71,9 +71,22 @@ def extents_and_cells():
     of_cells = image(SMALL, "of cells").GetPointData().GetScalars()
     cells.GetCellData().SetScalars(of_cells)
     w.SetInputDataObject(cells)
+    with errors_of(w) as messages:
+        assert w.Write() == 0
+    says(messages, "cell arrays only")
+    w.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_CELLS, "of cells")
     assert w.Write() == 1
     again = read(path)
     assert again.GetDimensions() == (50, 40, 60) and again.GetOrigin() == (1, 1.5, 2)
+    c = fast(vtkNeuvolCompress(), cells)
+    c.SetTargetPSNR(30)
+    c.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_CELLS, "of cells")
+    runs = []
+    c.AddObserver(vtkCommand.StartEvent, lambda *_: runs.append(1))
+    c.Update()
+    assert np.array_equal(array(c.GetOutput()), array(again)) and c.GetOutput().GetOrigin() == again.GetOrigin()
+    c.Update()
+    assert len(runs) == 1, "what was done is not done again"
 
 
 def compress_shows_what_comes_back():
@@ -95,6 +108,36 @@ def compress_shows_what_comes_back():
     w.SetFileName(str(FOLDER / "same.nvol"))
     assert w.Write() == 1
     assert np.array_equal(array(read(FOLDER / "same.nvol")), array(output))
+
+
+def what_failed_is_not_tried_again():
+    source = image(SMALL, "intensity")
+    c = fast(vtkNeuvolCompress(), source)
+    c.SetTarget(c.SIZE)
+    c.SetTargetSize(0.1)
+    bars = []
+    c.AddObserver(vtkCommand.ProgressEvent, lambda *_: bars.append(c.GetProgress()))
+    for attempt in range(2):
+        with errors_of(c) as messages:
+            c.Update()
+        says(messages, "100 bytes")
+        assert c.GetAchievedPSNR() == 0 and c.GetOutput().GetNumberOfPoints() == 0
+        if attempt == 0:
+            trained = len(bars)
+    # The pipeline's own 0 and 1, no training.
+    assert len(bars) - trained <= 2, bars
+    stop = c.AddObserver(vtkCommand.ProgressEvent, lambda *_: c.GetProgress() > 0 and c.SetAbortExecute(1))
+    c.SetTarget(c.PSNR)
+    c.SetTargetPSNR(34)
+    c.Update()
+    assert c.GetOutput().GetNumberOfPoints() == 0 and c.GetAchievedPSNR() == 0
+    c.RemoveObserver(stop)
+    bars.clear()
+    c.Update()
+    assert len(bars) <= 2 and c.GetOutput().GetNumberOfPoints() == 0, "what was aborted stays so"
+    c.SetTargetPSNR(33)
+    c.Update()
+    assert c.GetAchievedPSNR() >= 33
 
 
 def a_reread_file_keeps_frame_and_fill():
@@ -137,7 +180,14 @@ def refusals():
     refused(ball.GetOutput(), "vtkPolyData", "vtkResampleToImage")
     bare = vtkImageData()
     bare.SetDimensions(4, 4, 4)
-    refused(bare, "no point or cell array")
+    refused(bare, "no array")
+    w = fast(vtkNeuvolWriter(), image(SMALL, "intensity"))
+    w.SetFileName(str(path))
+    w.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_POINTS, "density")
+    with errors_of(w) as messages:
+        assert w.Write() == 0
+    says(messages, "no point array 'density'")
+    assert not path.exists()
     refused(vtkImageData(), "empty")
     wide = image(np.array([[[0, 2**40]]], np.int64), "wide")
     refused(wide, "32 bits", str(2**40))
@@ -168,6 +218,7 @@ for test in (
     save_and_reopen,
     extents_and_cells,
     compress_shows_what_comes_back,
+    what_failed_is_not_tried_again,
     a_reread_file_keeps_frame_and_fill,
     refusals,
     abort_leaves_nothing,

@@ -7,7 +7,7 @@ use super::simd::{Kernel, Simd};
 use crate::engine::{Evaluator, Lattice};
 use crate::field::{Field, Model};
 use rayon::prelude::*;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 /// Fewer points than this are not worth waking threads for.
 const PARALLEL_FROM: usize = 4 * TILE;
@@ -18,8 +18,6 @@ pub(super) struct CpuEvaluator {
     engine: Cpu,
     field: Field,
     network: PackedMlp,
-    /// The same with the transposes that gradients need, made when the first is asked for.
-    network_with_transposes: OnceLock<PackedMlp>,
     /// Tile memory, handed from call to call: a single point must not pay for an allocation.
     scratch: Mutex<Vec<Scratch>>,
 }
@@ -32,17 +30,8 @@ struct Scratch {
 impl CpuEvaluator {
     pub(super) fn new(engine: Cpu, field: &Field) -> Self {
         let mut network = PackedMlp::new(field.model.network);
-        network.pack(&field.parameters[field.model.network_offset()..], false);
-        let network_with_transposes = OnceLock::new();
-        Self { engine, field: field.clone(), network, network_with_transposes, scratch: Mutex::default() }
-    }
-
-    fn network_with_transposes(&self) -> &PackedMlp {
-        self.network_with_transposes.get_or_init(|| {
-            let mut network = self.network.clone();
-            network.pack(&self.field.parameters[self.field.model.network_offset()..], true);
-            network
-        })
+        network.pack(&field.parameters[field.model.network_offset()..]);
+        Self { engine, field: field.clone(), network, scratch: Mutex::default() }
     }
 
     fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
@@ -167,7 +156,7 @@ impl Kernel for Slopes<'_> {
     fn run<S: Simd>(self) {
         let Model { encoding, network } = &self.evaluator.field.model;
         let parameters = &self.evaluator.field.parameters;
-        let packed = self.evaluator.network_with_transposes();
+        let packed = &self.evaluator.network;
         let Self { tile, encoder, .. } = self;
         let stride = padded(network.inputs);
         tile.of_outputs.fill(1.0);

@@ -43,20 +43,18 @@ impl PackedMlp {
         Self { shape, hidden, output_weights: Aligned::zeros(shape.width), output_bias: 0.0 }
     }
 
-    /// Takes over the network's parameters; the transposes only where training needs them.
-    pub(super) fn pack(&mut self, parameters: &[f32], for_training: bool) {
+    /// Takes over the network's parameters.
+    pub(super) fn pack(&mut self, parameters: &[f32]) {
         let layers = self.shape.layers();
         for (packed, layer) in self.hidden.iter_mut().zip(&layers) {
             let weights = &parameters[layer.weights.clone()];
             packed.weights.as_mut_slice().copy_from_slice(weights);
             packed.biases.as_mut_slice().copy_from_slice(&parameters[layer.biases.clone()]);
-            if for_training {
-                let stride = padded(layer.inputs);
-                let transposed = packed.transposed.as_mut_slice();
-                for (i, row) in weights.chunks_exact(layer.outputs).enumerate() {
-                    for (o, &w) in row.iter().enumerate() {
-                        transposed[o * stride + i] = w;
-                    }
+            let stride = padded(layer.inputs);
+            let transposed = packed.transposed.as_mut_slice();
+            for (i, row) in weights.chunks_exact(layer.outputs).enumerate() {
+                for (o, &w) in row.iter().enumerate() {
+                    transposed[o * stride + i] = w;
                 }
             }
         }
@@ -90,9 +88,9 @@ pub(super) struct TileBuffers {
 }
 
 impl TileBuffers {
-    pub(super) fn new(shape: &Mlp, for_training: bool) -> Self {
+    pub(super) fn new(shape: &Mlp, with_gradients: bool) -> Self {
         let wide = |width: usize| Aligned::zeros(TILE * width);
-        let backward = |width: usize| wide(if for_training { width } else { 0 });
+        let backward = |width: usize| wide(if with_gradients { width } else { 0 });
         // Evaluation needs no history: two buffers in turn would do, and for two hidden layers these are two.
         Self {
             features: wide(padded(shape.inputs)),

@@ -65,7 +65,7 @@ impl CpuTrainer {
         if samples == 0 {
             return 0.0;
         }
-        self.network.pack(&self.parameters[self.model.network_offset()..], true);
+        self.network.pack(&self.parameters[self.model.network_offset()..]);
         let share = samples.div_ceil(self.workers.len()).next_multiple_of(TILE);
         let isa = self.engine.isa;
         let (model, network, parameters) = (&self.model, &self.network, &self.parameters);
