@@ -13,8 +13,26 @@
 #include "vtkStreamingDemandDrivenPipeline.h"
 
 #include <algorithm>
+#include <sstream>
 
 vtkStandardNewMacro(vtkNeuvolCompress);
+
+namespace
+{
+
+/// All that a result depends on. Modification times of the filter itself would not do: an abort is a modification.
+std::string RequestOf(const neuvol::CompressOptions& options, vtkInformation* array, vtkImageData* image)
+{
+  const char* name = array->Get(vtkDataObject::FIELD_NAME());
+  std::ostringstream out;
+  out.precision(17);
+  out << static_cast<int>(options.target) << ' ' << options.value << ' ' << options.preset << ' ' << options.seed << ' '
+      << options.threads << ' ' << array->Get(vtkDataObject::FIELD_ASSOCIATION()) << ' ' << image->GetMTime() << ' '
+      << (name ? name : "");
+  return out.str();
+}
+
+} // namespace
 
 int vtkNeuvolCompress::RequestInformation(
   vtkInformation* request, vtkInformationVector** inputs, vtkInformationVector* outputs)
@@ -68,8 +86,11 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
   {
     return 0;
   }
+  vtkNeuvolImage::ClearAbort(this);
   // An empty output does not satisfy the pipeline, which would train again and again.
-  if (this->FailureTime == std::max(this->GetMTime(), image->GetMTime()))
+  const neuvol::CompressOptions options = vtkNeuvolImage::Options(*this);
+  const std::string request = RequestOf(options, this->GetInputArrayInformation(0), image);
+  if (request == this->FailedRequest)
   {
     output->Initialize();
     if (!this->Failure.empty())
@@ -80,14 +101,12 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
   }
   this->AchievedPSNR = this->AchievedMaximumError = this->AchievedRMSE = this->AchievedRatio = 0.0;
   this->FileBytes = 0;
-  this->FailureTime = 0;
+  this->FailedRequest.clear();
   const auto failed = [&](const std::string& why)
   {
     output->Initialize();
-    // Itself a modification, if it is left to the next update.
-    this->SetAbortExecute(0);
+    this->FailedRequest = request;
     this->Failure = why;
-    this->FailureTime = std::max(this->GetMTime(), image->GetMTime());
   };
   try
   {
@@ -95,7 +114,7 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
     vtkDataArray* array = this->GetArray(image, association);
     const neuvol::Samples samples = vtkNeuvolImage::Samples(image, array, association);
     const neuvol::Compressed compressed =
-      neuvol::compress(samples, vtkNeuvolImage::Options(*this), vtkNeuvolImage::ProgressOf(this, 0.0, 0.95));
+      neuvol::compress(samples, options, vtkNeuvolImage::ProgressOf(this, 0.0, 0.95));
     neuvol::OpenOptions how;
     how.threads = static_cast<std::size_t>(this->Threads);
     const neuvol::Volume volume = compressed.open(how);

@@ -53,10 +53,10 @@ protected:
   vtkTypeInt64 FileBytes = 0;
 
   /**
-   * Why the last update gave nothing (empty: it was aborted), and the modification times that it was for.
+   * What gave nothing, and why (empty: it was aborted).
    */
+  std::string FailedRequest;
   std::string Failure;
-  vtkMTimeType FailureTime = 0;
 
 private:
   vtkNeuvolCompress(const vtkNeuvolCompress&) = delete;

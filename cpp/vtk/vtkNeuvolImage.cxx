@@ -210,6 +210,14 @@ void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
   AddText(fields, "neuvol_array", info.name);
 }
 
+void vtkNeuvolImage::ClearAbort(vtkAlgorithm* algorithm)
+{
+  if (algorithm->GetAbortExecute())
+  {
+    algorithm->SetAbortExecute(0);
+  }
+}
+
 neuvol::Progress vtkNeuvolImage::ProgressOf(vtkAlgorithm* algorithm, double from, double to)
 {
   return [=](double fraction)

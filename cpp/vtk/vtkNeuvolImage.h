@@ -36,6 +36,9 @@ vtkDataArray* NewArray(const neuvol::Info& info, int type, vtkIdType samples);
 /// Adds what the file achieves to the image's field data.
 void AddFieldData(const neuvol::Info& info, vtkImageData* image);
 
+/// Forgets an abort of an earlier update, which VTK leaves set.
+void ClearAbort(vtkAlgorithm* algorithm);
+
 /// Progress and abort of an algorithm, scaled into from..to.
 neuvol::Progress ProgressOf(vtkAlgorithm* algorithm, double from = 0.0, double to = 1.0);
 

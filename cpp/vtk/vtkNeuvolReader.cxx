@@ -230,6 +230,7 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
 {
   vtkInformation* outInfo = outputVector->GetInformationObject(0);
   vtkImageData* output = vtkImageData::GetData(outInfo);
+  vtkNeuvolImage::ClearAbort(this);
   int extent[6];
   outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT(), extent);
   const std::size_t steps = this->Inside->FileNames.size();

@@ -45,6 +45,7 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
   vtkDataSet* input = vtkDataSet::GetData(inputs[0]);
   vtkDataSet* output = vtkDataSet::GetData(outputs);
   output->ShallowCopy(input);
+  vtkNeuvolImage::ClearAbort(this);
   if (!this->FileName || !*this->FileName)
   {
     vtkErrorMacro(<< "No file name was given: choose the neural volume to evaluate.");

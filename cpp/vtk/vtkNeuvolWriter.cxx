@@ -46,6 +46,7 @@ int vtkNeuvolWriter::RequestData(vtkInformation*, vtkInformationVector** inputs,
   {
     return 0;
   }
+  vtkNeuvolImage::ClearAbort(this);
   try
   {
     int association = 0;

@@ -171,6 +171,9 @@ def progress_and_abort():
     stopped.AddObserver(vtkCommand.ProgressEvent, lambda *_: stopped.SetAbortExecute(1))
     stopped.Update()
     assert stopped.GetOutput().GetNumberOfPoints() == 0, "what was aborted has no half-read voxels"
+    stopped.RemoveAllObservers()
+    stopped.Update()
+    assert np.array_equal(array(stopped.GetOutput()), decoded()), "and the next update is a new one"
 
 
 def failures():
