@@ -50,6 +50,8 @@ def make(size):
         writer = vtkXMLImageDataWriter()
         writer.SetFileName(f"scene_{size}.vti")
         writer.SetInputData(image)
+        # Inline: VTK 9.2 cannot find appended data with a recent expat.
+        writer.SetDataModeToBinary()
         assert writer.Write() == 1
 
 

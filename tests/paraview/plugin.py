@@ -32,6 +32,12 @@ def open_data_file():
     assert np.array_equal(array(Fetch(reader)), decoded()[3:4, :, 20:41])
 
 
+def what_the_command_decodes_opens_too():
+    decoded_file = simple.OpenDataFile(str(FOLDER / "decoded.vti"))
+    decoded_file.UpdatePipeline()
+    assert np.array_equal(array(Fetch(decoded_file), "density"), decoded())
+
+
 def a_slice_evaluates_a_slice():
     reader = opened("scene.nvol")
     slice_of = simple.ExtractSubset(Input=reader, VOI=[0, 99, 0, 79, 30, 30])
@@ -144,6 +150,7 @@ def errors_are_sentences_and_the_session_lives_on():
 
 for test in (
     open_data_file,
+    what_the_command_decodes_opens_too,
     a_slice_evaluates_a_slice,
     a_time_series,
     every_property_says_what_it_is,

@@ -2,6 +2,22 @@
 
 use std::io::{Error, ErrorKind, Read, Result};
 
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// One run, padded.
+pub(super) fn encode(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let at = |i: usize| u32::from(group.get(i).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        let characters: [u8; 4] = std::array::from_fn(|i| {
+            if i <= group.len() { ALPHABET[(bits >> (18 - 6 * i)) as usize & 63] } else { b'=' }
+        });
+        out.extend(characters);
+    }
+    out
+}
+
 /// Decodes while reading; ends at the first character of markup or at the end of the source.
 pub(super) struct Decoder<R> {
     source: R,

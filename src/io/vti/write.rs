@@ -1,5 +1,7 @@
-//! Writing `.vti`: appended raw data in zlib blocks with 64-bit headers, as ParaView writes and reads them.
+//! Writing `.vti`: inline base64 of zlib blocks with 64-bit headers. Appended data would be smaller by a quarter, but VTK
+//! before 9.3 does not find it with expat 2.6 and later, nor with the older ones that distributions mended like it.
 
+use super::base64;
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use crate::io::elements::ByteOrder;
@@ -30,20 +32,21 @@ pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
     header.push((bytes.len() - (blocks.len() - 1) * BLOCK_BYTES) as u64);
     header.extend(blocks.iter().map(|block| block.len() as u64));
 
-    let xml = xml(volume);
+    let header: Vec<u8> = header.iter().flat_map(|number| number.to_ne_bytes()).collect();
+    let [before, behind] = xml(volume);
     atomic::write(path, |writer| {
         let mut fill = || {
-            writer.write_all(xml.as_bytes())?;
-            header.iter().try_for_each(|number| writer.write_all(&number.to_ne_bytes()))?;
-            blocks.iter().try_for_each(|block| writer.write_all(block))?;
-            writer.write_all(b"\n  </AppendedData>\n</VTKFile>\n")
+            writer.write_all(before.as_bytes())?;
+            writer.write_all(&base64::encode(&header))?;
+            writer.write_all(&base64::encode(&blocks.concat()))?;
+            writer.write_all(behind.as_bytes())
         };
         fill().map_err(|e: std::io::Error| Error::io(path, e))
     })
 }
 
-/// The XML up to and including the underscore before the data.
-fn xml(volume: &Volume) -> String {
+/// The XML before and behind the data.
+fn xml(volume: &Volume) -> [String; 2] {
     let geometry = &volume.geometry;
     let list = |values: &[f64]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(" ");
     let [x, y, z] = volume.shape().map(|n| n - 1);
@@ -60,25 +63,29 @@ fn xml(volume: &Volume) -> String {
         ByteOrder::Little => "LittleEndian",
         ByteOrder::Big => "BigEndian",
     };
-    format!(
+    let before = format!(
         r#"<?xml version="1.0"?>
 <VTKFile type="ImageData" version="1.0" byte_order="{byte_order}" header_type="UInt64" compressor="vtkZLibDataCompressor">
   <ImageData WholeExtent="{extent}" Origin="{}" Spacing="{}" Direction="{}">
     <Piece Extent="{extent}">
       <PointData Scalars="{name}">
-        <DataArray type="{}" Name="{name}" format="appended" offset="0">{unit}</DataArray>
+        <DataArray type="{}" Name="{name}" format="binary">{unit}
+"#,
+        list(&geometry.origin),
+        list(&geometry.spacing),
+        list(geometry.direction.as_flattened()),
+        type_name(volume.sample_type()),
+    );
+    let behind = "
+        </DataArray>
       </PointData>
       <CellData>
       </CellData>
     </Piece>
   </ImageData>
-  <AppendedData encoding="raw">
-   _"#,
-        list(&geometry.origin),
-        list(&geometry.spacing),
-        list(geometry.direction.as_flattened()),
-        type_name(volume.sample_type()),
-    )
+</VTKFile>
+";
+    [before, behind.into()]
 }
 
 fn type_name(sample_type: SampleType) -> &'static str {
