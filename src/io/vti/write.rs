@@ -69,23 +69,26 @@ fn xml(volume: &Volume) -> [String; 2] {
   <ImageData WholeExtent="{extent}" Origin="{}" Spacing="{}" Direction="{}">
     <Piece Extent="{extent}">
       <PointData Scalars="{name}">
-        <DataArray type="{}" Name="{name}" format="binary">{unit}
+        <DataArray type="{}" Name="{name}" format="binary">
 "#,
         list(&geometry.origin),
         list(&geometry.spacing),
         list(geometry.direction.as_flattened()),
         type_name(volume.sample_type()),
     );
-    let behind = "
-        </DataArray>
+    // VTK takes what comes first in the element for its data.
+    let behind = format!(
+        "
+        {unit}</DataArray>
       </PointData>
       <CellData>
       </CellData>
     </Piece>
   </ImageData>
 </VTKFile>
-";
-    [before, behind.into()]
+"
+    );
+    [before, behind]
 }
 
 fn type_name(sample_type: SampleType) -> &'static str {
