@@ -3,7 +3,6 @@
 use super::bytes::Fields;
 use crate::codec::{BitModel, RangeDecoder, RangeEncoder};
 use crate::volume::MaskClass;
-use std::sync::OnceLock;
 
 /// Voxels along a brick's edge; bricks at the far faces are cut.
 pub const BRICK_EDGE: usize = 64;
@@ -13,8 +12,8 @@ pub const BRICK_EDGE: usize = 64;
 enum Brick {
     /// Every voxel has this code; 0: all are measurements.
     Uniform(u8),
-    /// A coded stream, and its codes once a point in it was asked for.
-    Mixed(Vec<u8>, OnceLock<Result<Vec<u8>, String>>),
+    /// A coded stream.
+    Mixed(Vec<u8>),
 }
 
 /// The mask of a volume, brick by brick, x fastest.
@@ -43,7 +42,7 @@ impl MaskBricks {
                     out.push(if brick.iter().all(|&c| c == brick[0]) {
                         Brick::Uniform(brick[0])
                     } else {
-                        Brick::Mixed(encode_brick(&brick, size), OnceLock::new())
+                        Brick::Mixed(encode_brick(&brick, size))
                     });
                 }
             }
@@ -51,51 +50,52 @@ impl MaskBricks {
         Self { shape, bricks: out }
     }
 
-    /// Calls `each` with every brick that meets the box from `start` to `end` (exclusive) and has masked voxels: the
-    /// brick's first voxel, its size and its codes.
-    ///
-    /// # Errors
-    /// A sentence, when a stream holds what no encoder writes.
-    pub(crate) fn visit(
-        &self,
-        start: [usize; 3],
-        end: [usize; 3],
-        mut each: impl FnMut([usize; 3], [usize; 3], &[u8]),
-    ) -> Result<(), String> {
+    /// The bricks that meet the box from `start` to `end` (exclusive) and have masked voxels.
+    pub(crate) fn meeting(&self, start: [usize; 3], end: [usize; 3]) -> Vec<usize> {
         let counts = brick_counts(self.shape);
         let first = start.map(|n| n / BRICK_EDGE);
         let last = end.map(|n| n.div_ceil(BRICK_EDGE));
+        let mut found = Vec::new();
         for z in first[2]..last[2] {
             for y in first[1]..last[1] {
-                for x in first[0]..last[0] {
-                    let (start, size) = brick_box([x, y, z], self.shape);
-                    match &self.bricks[x + counts[0] * (y + counts[1] * z)] {
-                        Brick::Uniform(0) => {}
-                        Brick::Uniform(code) => each(start, size, &vec![*code; size.iter().product()]),
-                        Brick::Mixed(stream, _) => each(start, size, &decode_brick(stream, size)?),
-                    }
-                }
+                let row = counts[0] * (y + counts[1] * z);
+                found
+                    .extend((row + first[0]..row + last[0]).filter(|&b| self.bricks[b] != Brick::Uniform(0)));
             }
         }
-        Ok(())
+        found
     }
 
-    /// The code of one voxel. The brick is decoded once and kept: points come in crowds.
-    ///
-    /// # Errors
-    /// As for [`Self::visit`].
-    pub(crate) fn code_at(&self, voxel: [usize; 3]) -> Result<u8, String> {
+    /// The brick that a voxel is in.
+    pub(crate) fn containing(&self, voxel: [usize; 3]) -> usize {
         let counts = brick_counts(self.shape);
         let [x, y, z] = voxel.map(|n| n / BRICK_EDGE);
-        match &self.bricks[x + counts[0] * (y + counts[1] * z)] {
-            Brick::Uniform(code) => Ok(*code),
-            Brick::Mixed(stream, codes) => {
-                let (start, size) = brick_box([x, y, z], self.shape);
-                let codes =
-                    codes.get_or_init(|| decode_brick(stream, size)).as_ref().map_err(String::clone)?;
-                let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - start[a]);
-                Ok(codes[x + size[0] * (y + size[1] * z)])
-            }
+        x + counts[0] * (y + counts[1] * z)
+    }
+
+    /// A brick's first voxel and size.
+    pub(crate) fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
+        let [nx, ny, _] = brick_counts(self.shape);
+        brick_box([brick % nx, brick / nx % ny, brick / nx / ny], self.shape)
+    }
+
+    /// The code of all of a brick's voxels, where they have one.
+    pub(crate) fn uniform(&self, brick: usize) -> Option<u8> {
+        match self.bricks[brick] {
+            Brick::Uniform(code) => Some(code),
+            Brick::Mixed(_) => None,
+        }
+    }
+
+    /// A brick's codes, x fastest.
+    ///
+    /// # Errors
+    /// A sentence, when the stream holds what no encoder writes.
+    pub(crate) fn decode(&self, brick: usize) -> Result<Vec<u8>, String> {
+        let (_, size) = self.bounds(brick);
+        match &self.bricks[brick] {
+            Brick::Uniform(code) => Ok(vec![*code; size.iter().product()]),
+            Brick::Mixed(stream) => decode_brick(stream, size),
         }
     }
 
@@ -104,14 +104,14 @@ impl MaskBricks {
         for brick in &self.bricks {
             match brick {
                 Brick::Uniform(code) => out.push(*code),
-                Brick::Mixed(stream, _) => {
+                Brick::Mixed(stream) => {
                     out.push(MIXED);
                     out.extend((stream.len() as u32).to_le_bytes());
                 }
             }
         }
         for brick in &self.bricks {
-            if let Brick::Mixed(stream, _) = brick {
+            if let Brick::Mixed(stream) = brick {
                 out.extend(stream);
             }
         }
@@ -138,7 +138,7 @@ impl MaskBricks {
         let mut bricks = Vec::with_capacity(count);
         for (kind, length) in kinds {
             bricks.push(if kind == MIXED {
-                Brick::Mixed(fields.bytes(length as usize, "a brick's stream")?.to_vec(), OnceLock::new())
+                Brick::Mixed(fields.bytes(length as usize, "a brick's stream")?.to_vec())
             } else {
                 Brick::Uniform(kind)
             });
@@ -248,16 +248,15 @@ mod tests {
             let bricks = MaskBricks::encode(&codes, shape);
             let bricks = MaskBricks::parse(&bricks.section(), shape).unwrap();
             let mut back = vec![0; count];
-            bricks.visit([0; 3], shape, |start, size, codes| {
-                for (voxel, &code) in voxels(size).zip(codes) {
+            for brick in bricks.meeting([0; 3], shape) {
+                let (start, size) = bricks.bounds(brick);
+                for (voxel, code) in voxels(size).zip(bricks.decode(brick).unwrap()) {
                     let [x, y, z] = [0, 1, 2].map(|a| start[a] + voxel[a]);
+                    prop_assert_eq!(bricks.containing([x, y, z]), brick);
                     back[x + shape[0] * (y + shape[1] * z)] = code;
                 }
-            }).unwrap();
+            }
             prop_assert_eq!(&back, &codes);
-            let probe = [shape[0] - 1, shape[1] / 2, 0];
-            let index = probe[0] + shape[0] * probe[1];
-            prop_assert_eq!(bricks.code_at(probe).unwrap(), codes[index]);
         }
     }
 

@@ -1,6 +1,7 @@
 //! [`NeuralVolume`]: an open `.nvol` file. Everything that reads a compressed volume goes through it.
 
 mod cache;
+mod mask;
 mod points;
 mod quantise;
 mod region;
@@ -10,11 +11,12 @@ pub use region::{ObserveRegion, Region};
 
 pub(crate) use quantise::ValueScale;
 
-use crate::container::{Contents, Description, MaskBricks, StoredModel};
+use crate::container::{Contents, Description, StoredModel};
 use crate::engine::cpu::Cpu;
 use crate::engine::{Engine, Evaluator};
 use crate::error::{Error, Result};
 use cache::PieceCache;
+use mask::MaskReader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -32,7 +34,7 @@ pub struct NeuralVolume {
     file_bytes: u64,
     description: Description,
     model: Option<StoredModel>,
-    mask: Option<MaskBricks>,
+    mask: Option<MaskReader>,
     engine: Arc<dyn Engine>,
     /// Made on first use, so that `info` does not wait for the entropy decoder.
     evaluator: OnceLock<Box<dyn Evaluator>>,
@@ -73,7 +75,7 @@ impl NeuralVolume {
             file_bytes,
             description,
             model,
-            mask,
+            mask: mask.map(MaskReader::new),
             engine,
             evaluator: OnceLock::new(),
             cache: None,

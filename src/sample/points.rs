@@ -1,5 +1,6 @@
 //! Values at scattered points, between voxels too.
 
+use super::mask::{MaskCursor, MaskReader};
 use super::{NeuralVolume, ValueScale};
 use crate::error::{Error, Result};
 use crate::volume::{MaskClass, SampleType, Samples};
@@ -153,8 +154,9 @@ impl NeuralVolume {
                 }
                 (None, _) => {}
             }
+            let mut mask = self.mask.as_ref().map(MaskReader::cursor);
             for (i, (place, out)) in places.iter().zip(out).enumerate() {
-                *out = self.point_sample(place, scale, values[i], outside)?;
+                *out = self.point_sample(place, scale, values[i], outside, mask.as_mut())?;
                 let is_free = (0.0..=1.0).contains(&values[i]);
                 if let (Some(by_position), true, true) = (gradients.get(i), out.valid, is_free) {
                     let by_index: [f64; 3] = std::array::from_fn(|a| {
@@ -186,6 +188,7 @@ impl NeuralVolume {
         scale: ValueScale,
         field_value: f32,
         outside: Outside,
+        mask: Option<&mut MaskCursor<'_>>,
     ) -> Result<PointSample> {
         let invalid = |value| PointSample { value, ..PointSample::default() };
         if !place.is_a_point {
@@ -194,7 +197,7 @@ impl NeuralVolume {
         if let (Outside::Value(value), false) = (outside, place.inside) {
             return Ok(invalid(value));
         }
-        Ok(match self.mask_value(place.nearest())? {
+        Ok(match self.mask_value(place.nearest(), mask)? {
             Some(masked) => invalid(masked),
             None => PointSample {
                 value: if place.at_a_voxel() {
@@ -209,8 +212,8 @@ impl NeuralVolume {
     }
 
     /// The value of a masked voxel.
-    fn mask_value(&self, voxel: [usize; 3]) -> Result<Option<f64>> {
-        let Some(mask) = &self.mask else { return Ok(None) };
+    fn mask_value(&self, voxel: [usize; 3], mask: Option<&mut MaskCursor<'_>>) -> Result<Option<f64>> {
+        let Some(mask) = mask else { return Ok(None) };
         let code = mask.code_at(voxel).map_err(|what| self.section_error("BRIK", what))?;
         Ok(MaskClass::from_code(code).map(|class| class.value(self.description.fill_value)))
     }

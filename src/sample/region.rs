@@ -284,7 +284,7 @@ impl NeuralVolume {
         let Window { first, stride, .. } = *window;
         let fill = self.description.fill_value;
         let voxels = region.voxels(first, stride);
-        let visit = mask.visit(voxels.start, voxels.end, |start, size, codes| {
+        let mut put = |start: [usize; 3], size: [usize; 3], codes: &[u8]| {
             // Per axis: the box's samples that lie in the brick, and where in it.
             let inside: [Vec<(usize, usize)>; 3] = std::array::from_fn(|a| {
                 let samples = (region.start[a]..region.end[a]).map(|i| (i, first[a] + i * stride));
@@ -300,7 +300,9 @@ impl NeuralVolume {
                     }
                 }
             }
-        });
+        };
+        let mut visit = Ok(());
+        self.engine.run(&mut || visit = mask.visit(voxels.start, voxels.end, &mut put));
         visit.map_err(|what| self.section_error("BRIK", what))
     }
 }
