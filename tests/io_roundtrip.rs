@@ -98,6 +98,21 @@ proptest! {
     }
 
     #[test]
+    fn metaimage(volume in volumes()) {
+        let back = write_and_read(&volume, "v.mha", &OpenOptions::default());
+        assert_same_samples(&volume, &back);
+        assert_same_corners(&volume, &back, 1e-9);
+        prop_assert_eq!(back.geometry.frame, volume.geometry.frame);
+    }
+
+    #[test]
+    fn npy(volume in volumes()) {
+        let back = write_and_read(&volume, "v.npy", &OpenOptions::default());
+        assert_same_samples(&volume, &back);
+        prop_assert_eq!(back.shape(), volume.shape());
+    }
+
+    #[test]
     fn raw(volume in volumes()) {
         let options = OpenOptions {
             dims: Some(volume.shape()),
@@ -116,7 +131,7 @@ proptest! {
     #[test]
     fn damaged_files_never_panic(
         volume in volumes(),
-        extension in prop::sample::select(vec!["vti", "nrrd", "nii", "nii.gz"]),
+        extension in prop::sample::select(vec!["vti", "nrrd", "nii", "nii.gz", "mha", "npy"]),
         hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
@@ -141,7 +156,7 @@ proptest! {
 fn other_names_are_refused_with_the_list() {
     let volume = Volume::new(vec![1u8], [1, 1, 1]).unwrap();
     let message = io::save(&volume, "volume.tiff".as_ref()).unwrap_err().to_string();
-    for extension in [".vti", ".nii", ".nii.gz", ".nrrd", ".raw"] {
+    for extension in [".vti", ".nii", ".nii.gz", ".nrrd", ".mha", ".npy", ".raw"] {
         assert!(message.contains(extension), "{message}");
     }
 }

@@ -268,6 +268,54 @@ fn nrrd_files() {
 
 /// One file a slice, named by a pattern; SimpleITK refuses its header, the sample volume has the same samples.
 #[test]
+fn metaimage_files() {
+    let test = "metaimage_files";
+    let (Some(python), Some(data)) = (environment("NEUVOL_PYTHON", test), environment("NEUVOL_DATA", test))
+    else {
+        return;
+    };
+    compare_files(&python, &files_in(&data.join("formats/mha"), &[".mha", ".mhd"]), 1e-6, &[]);
+}
+
+/// Forms that other programs write and we do not.
+#[test]
+fn files_that_python_writes() {
+    let Some(python) = environment("NEUVOL_PYTHON", "files_that_python_writes") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+import sys, numpy as np, SimpleITK as sitk
+folder = sys.argv[1] + "/"
+values = np.arange(60).reshape(5, 4, 3)
+for name in ["uint8", "int16", ">i4", "<u4", "int64", ">f8", "float32"]:
+    np.save(folder + "c_" + name.strip("<>") + ".npy", (values - 7).clip(0).astype(name))
+np.save(folder + "fortran.npy", np.asfortranarray(values.astype("float32")))
+np.save(folder + "plane.npy", values[0].astype("int16"))
+image = sitk.GetImageFromArray(values.astype("int16"))
+image.SetOrigin([1.5, -2.25, 1000.125]); image.SetSpacing([0.5, 0.75, 3])
+image.SetDirection([0, -1, 0, 1, 0, 0, 0, 0, 1])
+sitk.WriteImage(image, folder + "plain.mha", False)
+sitk.WriteImage(image, folder + "detached.mhd", False)
+sitk.WriteImage(image, folder + "detached_zlib.mhd", True)
+sitk.WriteImage(sitk.Cast(image, sitk.sitkFloat64), folder + "double.mha", True)
+"#;
+    let done = Command::new(&python).args(["-c", script]).arg(folder.path()).status().unwrap();
+    assert!(done.success());
+    let files = files_in(folder.path(), &[".npy", ".mha", ".mhd"]);
+    assert_eq!(files.len(), 13);
+    let expected = reference(&python, &files);
+    for path in files {
+        // NumPy's Fortran order is x, y, z for us.
+        let volume = io::open(&path, &OpenOptions::default()).unwrap();
+        if path.ends_with("fortran.npy") {
+            assert_eq!(volume.shape(), [5, 4, 3]);
+            assert_eq!(volume.samples().get(1), 12.0);
+            continue;
+        }
+        compare(&path, &volume, &expected[path.to_str().unwrap()], 1e-9);
+    }
+}
+
+#[test]
 fn nrrd_in_numbered_files() {
     let Some(data) = environment("NEUVOL_DATA", "nrrd_in_numbered_files") else { return };
     let volume = io::open(&data.join("formats/nrrd/headsq/quarter.nhdr"), &OpenOptions::default()).unwrap();
@@ -332,7 +380,7 @@ fn files_that_we_write() {
     ];
     let mut written = Vec::new();
     for (index, volume) in volumes.iter().enumerate() {
-        for extension in ["vti", "nii", "nii.gz", "nrrd"] {
+        for extension in ["vti", "nii", "nii.gz", "nrrd", "mha", "npy"] {
             let path = folder.path().join(format!("v{index}.{extension}"));
             io::save(volume, &path).unwrap();
             written.push((path, volume));
@@ -341,6 +389,8 @@ fn files_that_we_write() {
     let paths: Vec<PathBuf> = written.iter().map(|(path, _)| path.clone()).collect();
     let expected = reference(&python, &paths);
     for (path, volume) in written {
+        let without_geometry = Volume::new(volume.samples().clone(), volume.shape()).unwrap();
+        let volume = if path.extension().is_some_and(|e| e == "npy") { &without_geometry } else { volume };
         let tolerance = if path.to_str().unwrap().contains(".nii") { 1e-4 } else { 1e-6 };
         let entry = &expected[path.to_str().unwrap()];
         compare(&path, volume, entry, tolerance);

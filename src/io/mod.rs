@@ -2,9 +2,12 @@
 
 mod affine;
 pub(crate) mod atomic;
+mod detached;
 mod dicom;
 pub(crate) mod elements;
+mod metaimage;
 mod nifti;
+mod npy;
 mod nrrd;
 mod raw;
 mod rescale;
@@ -61,7 +64,9 @@ const SIGNATURE_BYTES: u64 = 352;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Dicom,
+    MetaImage,
     Nifti,
+    Npy,
     Nrrd,
     Raw,
     Vti,
@@ -77,7 +82,9 @@ enum Format {
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let mut volume = match format_of(path, options)? {
         Format::Dicom => dicom::open(path, options),
+        Format::MetaImage => metaimage::open(path, options),
         Format::Nifti => nifti::open(path, options),
+        Format::Npy => npy::open(path, options),
         Format::Nrrd => nrrd::open(path, options),
         Format::Raw => raw::open(path, options),
         Format::Vti => vti::open(path, options),
@@ -110,6 +117,12 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     if start.starts_with(b"NRRD000") {
         return Ok(Format::Nrrd);
     }
+    if start.starts_with(npy::SIGNATURE) {
+        return Ok(Format::Npy);
+    }
+    if metaimage::recognises(&start) {
+        return Ok(Format::MetaImage);
+    }
     if start.starts_with(vtk::SIGNATURE) {
         return Ok(Format::Vtk);
     }
@@ -126,6 +139,8 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
         Ok(Format::Nifti)
     } else if ends_in(&[".nrrd", ".nhdr"]) {
         Ok(Format::Nrrd)
+    } else if ends_in(&[".mhd", ".mha"]) {
+        Ok(Format::MetaImage)
     } else if ends_in(&[".vti"]) {
         Ok(Format::Vti)
     } else if ends_in(&[".raw", ".bin"]) || options.dims.is_some() {
@@ -133,13 +148,13 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     } else {
         Err(Error::unsupported(
             path,
-            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI-1, NRRD, VTK images and raw \
-             (which needs --dims and --type)",
+            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI-1, NRRD, MetaImage, VTK \
+             images, .npy and raw (which needs --dims and --type)",
         ))
     }
 }
 
-/// Writes a volume; the format is told by the name: `.vti`, `.nii`, `.nii.gz`, `.nrrd`, `.raw`.
+/// Writes a volume; the format is told by the name: `.vti`, `.nii`, `.nii.gz`, `.nrrd`, `.mha`, `.npy`, `.raw`.
 ///
 /// # Errors
 /// [`Error::Options`] for another name or a volume that the format cannot hold, [`Error::Io`] when writing fails; an
@@ -152,11 +167,16 @@ pub fn save(volume: &Volume, path: &Path) -> Result<()> {
         nifti::save(volume, path)
     } else if name.ends_with(".nrrd") {
         nrrd::save(volume, path)
+    } else if name.ends_with(".mha") {
+        metaimage::save(volume, path)
+    } else if name.ends_with(".npy") {
+        npy::save(volume, path)
     } else if name.ends_with(".raw") {
         raw::save(volume, path)
     } else {
         Err(Error::Options(format!(
-            "{}: the output's name does not tell a format that neuvol writes; end it in .vti, .nii, .nii.gz, .nrrd or .raw",
+            "{}: the output's name does not tell a format that neuvol writes; end it in .vti, .nii, \
+             .nii.gz, .nrrd, .mha, .npy or .raw",
             path.display()
         )))
     }

@@ -4,7 +4,8 @@ Per path: shape [nx, ny, nz], dtype, origin, spacing, direction (rows; column a 
 where the format has a patient frame, and the sha256 of the values as float64, little endian, x fastest, NaN as one
 bit pattern. A path that cannot be read as one scalar volume gives {"error": ...}.
 
-DICOM: pydicom (values) and SimpleITK (geometry). NIfTI: nibabel. NRRD: SimpleITK. VTK: the vtk package.
+DICOM: pydicom (values) and SimpleITK (geometry). NIfTI: nibabel. NRRD and MetaImage: SimpleITK. VTK: the vtk package.
+.npy: NumPy.
 """
 
 import hashlib
@@ -76,7 +77,7 @@ def nifti(path):
     return volume(values.T, raw.dtype, affine[:3, 3], spacing, affine[:3, :3] / spacing)
 
 
-def nrrd(path):
+def itk(path):
     import SimpleITK as sitk
 
     image = sitk.ReadImage(str(path))
@@ -86,6 +87,14 @@ def nrrd(path):
         image = sitk.JoinSeries(image)
     values = sitk.GetArrayFromImage(image)
     return volume(values, values.dtype, image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+
+
+def npy(path):
+    values = np.load(path)
+    if values.ndim > 3 or values.dtype.kind not in "uif":
+        raise ValueError("not a scalar volume")
+    values = values.reshape((1,) * (3 - values.ndim) + values.shape)
+    return volume(values, values.dtype, [0.0] * 3, [1.0] * 3, np.eye(3))
 
 
 def scalar_array(data):
@@ -130,8 +139,10 @@ def reference(path):
         return dicom(path)
     if name.endswith((".nii", ".nii.gz", ".hdr", ".img")):
         return nifti(path)
-    if name.endswith((".nrrd", ".nhdr")):
-        return nrrd(path)
+    if name.endswith((".nrrd", ".nhdr", ".mha", ".mhd")):
+        return itk(path)
+    if name.endswith(".npy"):
+        return npy(path)
     return vtk_image(path)
 
 

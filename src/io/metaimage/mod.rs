@@ -1,0 +1,228 @@
+//! MetaImage: `.mha` (samples behind the header) and `.mhd` (samples in files beside it); raw and zlib.
+//!
+//! Specification: <https://itk.org/Wiki/ITK/MetaIO/Documentation>. Coordinates are ITK's, which are LPS; the frame counts as
+//! a patient's where `AnatomicalOrientation` says so.
+
+mod header;
+mod write;
+
+pub(super) use write::save;
+
+use super::detached::{self, Coding, Skip, Stream};
+use super::{OpenOptions, affine, elements};
+use crate::error::{Error, Result};
+use crate::volume::{Frame, Geometry, Volume};
+use header::Header;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// True for a file that begins as MetaImage does: its first field is one of a few.
+pub(super) fn recognises(start: &[u8]) -> bool {
+    ["ObjectType", "NDims", "Comment"].iter().any(|name| {
+        let rest = start.strip_prefix(name.as_bytes()).map(<[u8]>::trim_ascii_start);
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    })
+}
+
+/// Reads a scalar MetaImage of up to three dimensions.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let header = Header::read(path, &mut reader)?;
+    let sizes = sizes(path, &header)?;
+    let stored = header.stored_type(path)?;
+    let count = elements::sample_count(path, sizes, stored.size(), &options.limits)?;
+    let shape = sizes.map(|n| n as usize);
+
+    let files = data_files(path, &header, sizes, options)?;
+    let bytes_expected = (count * stored.size()) as u64;
+    let bytes_found = if files.is_empty() {
+        detached::size(path)?.saturating_sub(header.bytes)
+    } else {
+        files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?
+    };
+    let skip = Skip { lines: 0, bytes: header.optional_number(path, "headersize")?.unwrap_or(0) };
+    let compressed = header.is_true("compresseddata");
+    if skip.bytes < -1 || (skip.bytes == -1 && (compressed || files.len() > 1)) {
+        return Err(Error::unsupported(
+            path,
+            format!("a HeaderSize of {} is not supported for these data files", skip.bytes),
+        ));
+    }
+    if !header.is_true("binarydata") && header.field("binarydata").is_some() {
+        return Err(Error::unsupported(
+            path,
+            "samples as text (BinaryData = False) are not supported; save it as binary",
+        ));
+    }
+    elements::check_file_holds(path, bytes_expected, bytes_found, compressed)?;
+    let coding = if compressed { Coding::Zlib } else { Coding::Plain };
+    let behind_header = files.is_empty().then_some(reader);
+    let mut stream =
+        Stream::new(files, behind_header, skip, coding, bytes_expected).map_err(|e| Error::io(path, e))?;
+    let samples = elements::read_samples(path, &mut stream, stored, header.byte_order(), count)?;
+
+    let mut volume = Volume::new(samples, shape)?;
+    volume.geometry = geometry(path, &header, shape)?;
+    volume.provenance.insert("source format".into(), "MetaImage".into());
+    volume.provenance.insert("source type".into(), stored.name().into());
+    Ok(volume)
+}
+
+/// Samples along each axis; missing axes have one.
+fn sizes(path: &Path, header: &Header) -> Result<[u64; 3]> {
+    let sizes: Vec<u64> = header.numbers(path, "dimsize")?;
+    if sizes.is_empty() || header.optional_number(path, "ndims")?.is_some_and(|n: usize| n != sizes.len()) {
+        return Err(Error::format(path, format!("DimSize lists {} axes, NDims says otherwise", sizes.len())));
+    }
+    if sizes.len() > 3 {
+        return Err(Error::unsupported(
+            path,
+            format!(
+                "the image has {} axes; only volumes of up to 3 are supported: slice it first",
+                sizes.len()
+            ),
+        ));
+    }
+    let channels = header.optional_number(path, "elementnumberofchannels")?.unwrap_or(1);
+    if channels != 1usize {
+        return Err(Error::unsupported(
+            path,
+            format!(
+                "its elements have {channels} channels; neuvol stores scalar fields: extract one channel first"
+            ),
+        ));
+    }
+    Ok(std::array::from_fn(|axis| sizes.get(axis).copied().unwrap_or(1)))
+}
+
+/// The files that hold the samples, in order; none when they follow the header.
+fn data_files(path: &Path, header: &Header, sizes: [u64; 3], options: &OpenOptions) -> Result<Vec<PathBuf>> {
+    let words: Vec<&str> = header.data_file.split_whitespace().collect();
+    let names: Vec<String> = match words.as_slice() {
+        ["LOCAL" | "Local" | "local"] => return Ok(Vec::new()),
+        ["LIST", dimension @ ..] => {
+            // One file a slice, or a file of as many dimensions as said.
+            if dimension.first().is_some_and(|d| *d != "2" && *d != "2D") && sizes[2] > 1 {
+                return Err(Error::unsupported(path, "a LIST of files that are not slices is not supported"));
+            }
+            header.listed_files.clone()
+        }
+        [pattern, first, last, rest @ ..] if pattern.contains('%') => {
+            let step = rest.first().copied().unwrap_or("1");
+            detached::numbered(path, pattern, [first, last, step], options.limits.axis)?
+        }
+        _ => vec![header.data_file.clone()],
+    };
+    if names.is_empty() {
+        return Err(Error::format(path, "ElementDataFile names no file"));
+    }
+    names.iter().map(|name| detached::beside(path, name)).collect()
+}
+
+fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry> {
+    let three = |names: &[&str], default: f64| -> Result<[f64; 3]> {
+        for name in names {
+            let numbers: Vec<f64> = header.optional_numbers(path, name)?;
+            if !numbers.is_empty() {
+                return Ok(std::array::from_fn(|a| numbers.get(a).copied().unwrap_or(default)));
+            }
+        }
+        Ok([default; 3])
+    };
+    let spacing = three(&["elementspacing", "elementsize"], 1.0)?;
+    let origin = three(&["offset", "position", "origin"], 0.0)?;
+    let mut matrix: Vec<f64> = Vec::new();
+    for name in ["transformmatrix", "rotation", "orientation"] {
+        if matrix.is_empty() {
+            matrix = header.optional_numbers(path, name)?;
+        }
+    }
+    let dimensions = header.numbers::<u64>(path, "dimsize")?.len();
+    if !matrix.is_empty() && matrix.len() != dimensions * dimensions {
+        return Err(Error::format(
+            path,
+            format!("TransformMatrix has {} numbers for {dimensions} axes", matrix.len()),
+        ));
+    }
+    // Each axis' direction is a row of it.
+    let step = |axis: usize| -> [f64; 3] {
+        std::array::from_fn(|row| {
+            let inside = !matrix.is_empty() && axis < dimensions && row < dimensions;
+            let cosine = if inside { matrix[axis * dimensions + row] } else { f64::from(axis == row) };
+            cosine * spacing[axis]
+        })
+    };
+    let says = header.field("anatomicalorientation").is_some_and(|o| !o.contains('?'));
+    let frame = if says { Frame::Lps } else { Frame::Unknown };
+    affine::geometry(path, [0, 1, 2].map(step), origin, frame, shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::Samples;
+
+    fn read(files: &[(&str, &[u8])]) -> Result<Volume> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        open(&folder.path().join(files[0].0), &OpenOptions::default())
+    }
+
+    #[test]
+    fn an_attached_big_endian_image_with_a_rotation() {
+        let text = b"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = True\n\
+            TransformMatrix = 0 1 0 -1 0 0 0 0 1\nOffset = 1 2 3\nElementSpacing = 2 3 4\n\
+            AnatomicalOrientation = RAI\nDimSize = 2 1 1\nElementType = MET_SHORT\nElementDataFile = LOCAL\n\x01\x00\xff\xfe";
+        assert!(recognises(text));
+        let volume = read(&[("a.mha", text)]).unwrap();
+        assert_eq!(*volume.samples(), Samples::I16(vec![256, -2]));
+        assert_eq!(volume.geometry.index_to_world([1.0, 0.0, 0.0]), [1.0, 4.0, 3.0]);
+        assert_eq!(volume.geometry.index_to_world([0.0, 1.0, 0.0]), [-2.0, 2.0, 3.0]);
+        assert_eq!(volume.geometry.frame, Frame::Lps);
+    }
+
+    #[test]
+    fn detached_files_a_list_and_a_pattern() {
+        let header = |file: &str| {
+            format!("NDims = 3\nDimSize = 1 1 2\nElementType = MET_UCHAR\nElementDataFile = {file}\n")
+        };
+        let one: [(&str, &[u8]); 2] = [("a.mhd", &header("a.raw").into_bytes()), ("a.raw", b"\x07\x08")];
+        assert_eq!(*read(&one).unwrap().samples(), Samples::U8(vec![7, 8]));
+        let slices: [(&str, &[u8]); 2] = [("s1.raw", b"\x01"), ("s2.raw", b"\x02")];
+        for file in ["LIST\ns1.raw\ns2.raw", "LIST 2D\ns1.raw\ns2.raw", "s%d.raw 1 2 1", "s%01d.raw 1 2"] {
+            let text = header(file).into_bytes();
+            let volume = read(&[("a.mhd", &text), slices[0], slices[1]]).unwrap();
+            assert_eq!(*volume.samples(), Samples::U8(vec![1, 2]), "{file}");
+        }
+        let behind =
+            b"NDims = 1\nDimSize = 2\nHeaderSize = -1\nElementType = MET_UCHAR\nElementDataFile = a.raw\n";
+        let volume = read(&[("a.mhd", behind), ("a.raw", b"any header\x05\x06")]).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![5, 6]));
+    }
+
+    #[test]
+    fn what_is_no_scalar_volume_is_refused() {
+        let refuse = |fields: &str, words: &str| {
+            let text = format!("ObjectType = Image\n{fields}\nElementDataFile = LOCAL\n0123456789");
+            let message = read(&[("a.mha", text.as_bytes())]).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        };
+        refuse("DimSize = 1 1 1 2\nElementType = MET_UCHAR", "4 axes");
+        refuse("DimSize = 2 2\nElementNumberOfChannels = 3\nElementType = MET_UCHAR", "3 channels");
+        refuse("DimSize = 2 2\nElementType = MET_UCHAR_ARRAY", "MET_UCHAR_ARRAY");
+        refuse("DimSize = 100 100 100\nElementType = MET_UCHAR", "truncated");
+        refuse("DimSize = 2 x\nElementType = MET_UCHAR", "'x'");
+        refuse("NDims = 2\nDimSize = 2 2 2\nElementType = MET_UCHAR", "NDims");
+        refuse("ElementType = MET_UCHAR", "DimSize");
+        refuse("DimSize = 2 2\nTransformMatrix = 1 0 0\nElementType = MET_UCHAR", "TransformMatrix");
+        refuse("DimSize = 2 2\nBinaryData = False\nElementType = MET_UCHAR", "BinaryData");
+        let away = b"DimSize = 2\nElementType = MET_UCHAR\nElementDataFile = ../a.raw\n";
+        let message = read(&[("a.mhd", away)]).unwrap_err().to_string();
+        assert!(message.contains("outside the header's folder"), "{message}");
+        assert!(read(&[("a.mhd", b"DimSize = 2\n")]).is_err(), "no data file");
+    }
+}

@@ -1,0 +1,220 @@
+//! NumPy's `.npy`, versions 1 to 3: arrays of one to three axes.
+//!
+//! Specification: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. C order is z, y, x, so that x is
+//! fastest in memory as it is here; an array in Fortran order is x, y, z.
+
+use super::elements::{self, ByteOrder, StoredType};
+use super::{OpenOptions, atomic, raw};
+use crate::error::{Error, Result};
+use crate::volume::{SampleType, Volume};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// First bytes of every file.
+pub(super) const SIGNATURE: &[u8] = b"\x93NUMPY";
+
+/// A longer header than this is no header.
+const LONGEST_HEADER_BYTES: u32 = 1 << 20;
+
+/// Reads an array; its geometry is unit, in an unknown frame.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let (header, header_bytes) = header(path, &mut reader)?;
+    let (stored, order) = element_type(path, value(path, &header, "descr")?)?;
+    let axes = axes(path, value(path, &header, "shape")?)?;
+    // Whichever axis is fastest becomes x.
+    let fortran = value(path, &header, "fortran_order")?.starts_with("True");
+    let at = |axis: usize| axes.get(if fortran { axis } else { axes.len().wrapping_sub(1 + axis) }).copied();
+    let shape: [u64; 3] = std::array::from_fn(|axis| at(axis).unwrap_or(1));
+    let count = elements::sample_count(path, shape, stored.size(), &options.limits)?;
+    elements::check_file_holds(
+        path,
+        (count * stored.size()) as u64,
+        length.saturating_sub(header_bytes),
+        false,
+    )?;
+    let samples = elements::read_samples(path, &mut reader, stored, order, count)?;
+    let mut volume = Volume::new(samples, shape.map(|n| n as usize))?;
+    volume.provenance.insert("source format".into(), "NumPy".into());
+    volume.provenance.insert("source type".into(), stored.name().into());
+    Ok(volume)
+}
+
+/// The header's text, a Python dictionary, and the bytes up to its end.
+fn header(path: &Path, reader: &mut impl Read) -> Result<(String, u64)> {
+    let truncated = |_| Error::format(path, "the file ends inside its header");
+    let mut start = [0; 8];
+    reader.read_exact(&mut start).map_err(truncated)?;
+    if !start.starts_with(SIGNATURE) {
+        return Err(Error::format(path, "the file does not start with '\\x93NUMPY'"));
+    }
+    let mut length = [0; 4];
+    let length_bytes = match start[6] {
+        1 => 2,
+        2 | 3 => 4,
+        version => {
+            return Err(Error::unsupported(
+                path,
+                format!("version {version} of the format is not supported"),
+            ));
+        }
+    };
+    reader.read_exact(&mut length[..length_bytes]).map_err(truncated)?;
+    let length = u32::from_le_bytes(length);
+    if length > LONGEST_HEADER_BYTES {
+        return Err(Error::format(path, format!("a header of {length} bytes is none")));
+    }
+    let mut text = vec![0; length as usize];
+    reader.read_exact(&mut text).map_err(truncated)?;
+    Ok((String::from_utf8_lossy(&text).into_owned(), (8 + length_bytes) as u64 + u64::from(length)))
+}
+
+/// The text behind a key of the dictionary.
+fn value<'a>(path: &Path, header: &'a str, key: &str) -> Result<&'a str> {
+    let quoted = [format!("'{key}'"), format!("\"{key}\"")];
+    let found = quoted.iter().find_map(|key| header.split_once(key.as_str()));
+    let behind = found.and_then(|(_, rest)| rest.trim_start().strip_prefix(':')).map(str::trim_start);
+    behind.ok_or_else(|| Error::format(path, format!("the header lacks '{key}'")))
+}
+
+/// NumPy's type string, as `'<f4'`.
+fn element_type(path: &Path, text: &str) -> Result<(StoredType, ByteOrder)> {
+    let refused = |what: &str| {
+        Err(Error::unsupported(
+            path,
+            format!("elements of type {what} are not supported; save numbers (array.astype)"),
+        ))
+    };
+    let quote = text.chars().next().filter(|c| ['\'', '"'].contains(c));
+    let Some((name, _)) = quote.and_then(|quote| text[1..].split_once(quote)) else {
+        return refused(text.split('}').next().unwrap_or_default().trim());
+    };
+    let (order, name) = match name.split_at_checked(1) {
+        Some(("<", rest)) => (ByteOrder::Little, rest),
+        Some((">", rest)) => (ByteOrder::Big, rest),
+        Some(("|" | "=", rest)) => (ByteOrder::NATIVE, rest),
+        _ => (ByteOrder::NATIVE, name),
+    };
+    let stored = match name {
+        "u1" | "b1" => StoredType::Kept(SampleType::U8),
+        "i1" => StoredType::Kept(SampleType::I8),
+        "u2" => StoredType::Kept(SampleType::U16),
+        "i2" => StoredType::Kept(SampleType::I16),
+        "u4" => StoredType::Kept(SampleType::U32),
+        "i4" => StoredType::Kept(SampleType::I32),
+        "u8" => StoredType::U64,
+        "i8" => StoredType::I64,
+        "f4" => StoredType::Kept(SampleType::F32),
+        "f8" => StoredType::Kept(SampleType::F64),
+        _ => return refused(&format!("'{name}'")),
+    };
+    Ok((stored, order))
+}
+
+/// The shape's tuple.
+fn axes(path: &Path, text: &str) -> Result<Vec<u64>> {
+    let bad = || Error::format(path, "the header's 'shape' is not a tuple of numbers");
+    let inside = text.strip_prefix('(').and_then(|t| t.split_once(')')).ok_or_else(bad)?.0;
+    let words = inside.split(',').map(str::trim).filter(|w| !w.is_empty());
+    let axes: Vec<u64> =
+        words.map(|w| w.trim_end_matches('L').parse().map_err(|_| bad())).collect::<Result<_>>()?;
+    if axes.len() > 3 {
+        return Err(Error::unsupported(
+            path,
+            format!(
+                "the array has {} axes; only volumes of up to 3 are supported: save one step of it",
+                axes.len()
+            ),
+        ));
+    }
+    Ok(axes)
+}
+
+/// Writes the samples in C order, (z, y, x); geometry, name and unit are not kept.
+pub(super) fn save(volume: &Volume, path: &Path) -> Result<()> {
+    let [nx, ny, nz] = volume.shape();
+    let descr = match volume.sample_type() {
+        SampleType::U8 => "|u1",
+        SampleType::I8 => "|i1",
+        SampleType::U16 => "<u2",
+        SampleType::I16 => "<i2",
+        SampleType::U32 => "<u4",
+        SampleType::I32 => "<i4",
+        SampleType::F32 => "<f4",
+        SampleType::F64 => "<f8",
+    };
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({nz}, {ny}, {nx}), }}");
+    // The samples begin at a multiple of 64 bytes; the header ends in a line break.
+    let padding =
+        (SIGNATURE.len() + 4 + text.len() + 1).next_multiple_of(64) - (SIGNATURE.len() + 4 + text.len() + 1);
+    text.extend(std::iter::repeat_n(' ', padding));
+    text.push('\n');
+    atomic::write(path, |writer| {
+        let mut fill = || {
+            writer.write_all(SIGNATURE)?;
+            writer.write_all(&[1, 0])?;
+            writer.write_all(&(text.len() as u16).to_le_bytes())?;
+            writer.write_all(text.as_bytes())?;
+            raw::write_little_endian(volume, writer)
+        };
+        fill().map_err(|e: std::io::Error| Error::io(path, e))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::Samples;
+
+    fn file(header: &str, samples: &[u8]) -> Vec<u8> {
+        [SIGNATURE, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), samples].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Volume> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        std::fs::write(&path, bytes).unwrap();
+        open(&path, &OpenOptions::default())
+    }
+
+    #[test]
+    fn c_and_fortran_order_and_both_byte_orders() {
+        let c = file(
+            "{'descr': '>i2', 'fortran_order': False, 'shape': (1, 2, 3), }\n",
+            &[0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6],
+        );
+        let volume = read(&c).unwrap();
+        assert_eq!((volume.shape(), volume.samples()), ([3, 2, 1], &Samples::I16(vec![1, 2, 3, 4, 5, 6])));
+        let fortran = file("{'shape': (3, 2), 'fortran_order': True, 'descr': '|u1'}\n", &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(read(&fortran).unwrap().shape(), [3, 2, 1]);
+        let line = file(
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n",
+            &[0, 0, 128, 63, 0, 0, 0, 64],
+        );
+        assert_eq!(*read(&line).unwrap().samples(), Samples::F32(vec![1.0, 2.0]));
+    }
+
+    #[test]
+    fn what_is_no_volume_is_refused() {
+        let refuse = |bytes: &[u8], words: &str| {
+            let message = read(bytes).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        };
+        let plain = |descr: &str, shape: &str| {
+            file(&format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n"), &[0; 16])
+        };
+        refuse(&plain("'<c8'", "(2,)"), "'c8'");
+        refuse(&plain("[('a', '<f4')]", "(2,)"), "[('a', '<f4')]");
+        refuse(&plain("'<f4'", "(2, 1, 1, 1)"), "4 axes");
+        refuse(&plain("'<f4'", "(100, 100)"), "truncated");
+        refuse(&plain("'<f4'", "(0, 4)"), "empty");
+        refuse(&plain("'<f4'", "(a, 4)"), "'shape'");
+        refuse(&file("{'descr': '<f4'}", &[]), "'shape'");
+        refuse(&file("{}", &[])[..9], "header");
+        refuse(b"\x93NUMPY\x09\x00\x00\x00", "version 9");
+        refuse(b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "is none");
+    }
+}
