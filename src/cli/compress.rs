@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// A DICOM series folder (searched recursively) or a volume file: DICOM, NIfTI, .vti, .vtk, NRRD, raw.
+    /// A DICOM series folder (searched recursively) or a volume file: DICOM, NIfTI, .vti, .vtk, NRRD,
+    /// MetaImage, .npy, raw.
     input: PathBuf,
     /// The .nvol file to write; beside the input when absent. An existing one is replaced.
     #[arg(short, long, value_name = "FILE")]

@@ -11,7 +11,7 @@ use std::time::Instant;
 pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
-    /// The file to write: .vti, .nii, .nii.gz, .nrrd or .raw. An existing one is replaced.
+    /// The file to write: .vti, .nii, .nii.gz, .nrrd, .mha, .npy or .raw. An existing one is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Take every N-th voxel along each axis.

@@ -49,7 +49,7 @@ Exit codes:
 enum Command {
     /// Compress a DICOM series folder or a volume file into a .nvol file.
     Compress(compress::Arguments),
-    /// Write a .nvol file back as .vti, .nii, .nii.gz, .nrrd or .raw.
+    /// Write a .nvol file back as .vti, .nii, .nii.gz, .nrrd, .mha, .npy or .raw.
     Decompress(decompress::Arguments),
     /// Show what a .nvol file holds.
     Info(info::Arguments),

@@ -5,6 +5,7 @@ use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
 use crate::engine::{Lattice, axis_position};
 use crate::error::{Error, Result};
 use crate::volume::{Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
+use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
@@ -202,14 +203,16 @@ impl NeuralVolume {
         }
         // What exceeds the bound would only push itself out again.
         if total * sample_type.size() <= cache.bound() {
-            for n in (0..bricks).filter(|&n| missing[n]) {
+            let out = &*out;
+            let keep = |n: usize| {
                 let here = brick(n);
                 let mut samples = Samples::with_capacity(sample_type, here.len());
                 for (row, count) in window.rows(here) {
                     out.append_to(window.index(row), count, &mut samples);
                 }
                 cache.put(key(absolute(here)), samples);
-            }
+            };
+            self.engine.run(&mut || (0..bricks).into_par_iter().filter(|&n| missing[n]).for_each(keep));
         }
         Ok(())
     }
