@@ -57,3 +57,35 @@ fn a_series_keeps_samples_and_geometry_and_leaves_the_patient_behind() {
     let decoded = neural.read_region(Region::whole(read.shape()), 1).unwrap();
     assert_eq!(neuvol::metrics::compare(&read, &decoded).unwrap(), compressed.distortion);
 }
+
+#[test]
+fn the_command_lists_series_and_picks_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, seed) in [("a", 1), ("b", 2)] {
+        let description = SeriesDescription { description: format!("series {name}"), seed };
+        write_series(&series(), &folder.path().join(name), &description).unwrap();
+    }
+    let neuvol = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_neuvol"));
+        command.args(arguments).current_dir(folder.path()).output().unwrap()
+    };
+    let listed = neuvol(&["series", ".", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    assert!(listed.iter().all(|s| s["modality"] == "CT" && s["shape"] == serde_json::json!([20, 16, 12])));
+    let text = String::from_utf8(neuvol(&["series", "."]).stdout).unwrap();
+    assert!(
+        text.contains("series a") && text.contains("20 x 16 x 12") && !text.contains("PHANTOM"),
+        "{text}"
+    );
+
+    let compress = ["compress", ".", "--psnr", "30", "--preset", "fast", "--threads", "1", "-o", "one.nvol"];
+    let refused = neuvol(&compress);
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    assert!(message.contains("2 series") && message.contains("--series"), "{message}");
+    let id = listed[1]["uid_end"].as_str().unwrap();
+    let done = neuvol(&[&compress[..], &["--series", id]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}

@@ -27,6 +27,9 @@ pub(super) struct InputArguments {
     /// Which array of a VTK file; the first scalar one when absent.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     array: Option<String>,
+    /// Which series of a DICOM folder: its number or the end of its UID, as `neuvol series` lists them.
+    #[arg(long, value_name = "SERIES", help_heading = "Input")]
+    series: Option<String>,
 }
 
 impl InputArguments {
@@ -38,6 +41,7 @@ impl InputArguments {
             spacing: self.spacing,
             fill_value: self.fill_value,
             array: self.array.clone(),
+            series: self.series.clone(),
             ..OpenOptions::default()
         };
         Ok(neuvol::io::open(path, &options)?)

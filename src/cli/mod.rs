@@ -18,6 +18,7 @@ mod interrupt;
 mod progress;
 mod report;
 mod sample;
+mod series;
 mod slice;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +60,8 @@ enum Command {
     Sample(sample::Arguments),
     /// Write one slice as a PNG picture.
     Slice(slice::Arguments),
+    /// List the DICOM series of a folder: modality, description, size; nothing of the patient.
+    Series(series::Arguments),
     /// Make a phantom CT series, compress it, and show what came out.
     Demo(demo::Arguments),
 }
@@ -83,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments, cli.threads),
         Command::Sample(arguments) => sample::run(&arguments, cli.threads),
         Command::Slice(arguments) => slice::run(&arguments, cli.threads),
+        Command::Series(arguments) => series::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, cli.threads),
     };
     match result {

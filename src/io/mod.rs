@@ -14,6 +14,7 @@ mod rescale;
 mod vti;
 mod vtk;
 
+pub use dicom::series::{Series, list_series};
 pub use dicom::write::{SeriesDescription, write_series};
 
 use crate::error::{Error, Result};
@@ -50,6 +51,9 @@ pub struct OpenOptions {
     pub fill_value: Option<f64>,
     /// Which point array of a VTK file; the first scalar one when absent.
     pub array: Option<String>,
+    /// Which series of a DICOM folder: its number, or at least eight characters of its UID's end. Needed where there are
+    /// several.
+    pub series: Option<String>,
     /// Bounds on what is allocated.
     pub limits: Limits,
 }

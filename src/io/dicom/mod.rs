@@ -8,7 +8,7 @@
 mod geometry;
 mod lengths;
 mod pixels;
-mod series;
+pub(super) mod series;
 mod slice;
 #[cfg(test)]
 mod tests;
@@ -25,9 +25,9 @@ pub(super) fn recognises(start: &[u8]) -> bool {
     start.get(128..132) == Some(b"DICM")
 }
 
-/// Reads the one series of a folder (searched recursively), or one file, into LPS millimetres.
+/// Reads a series of a folder (searched recursively), or one file, into LPS millimetres.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
-    let mut slices = series::find(path)?;
+    let mut slices = series::find(path, options.series.as_deref())?;
     let geometry = geometry::sort_and_measure(path, &mut slices)?;
     let first = series::first(path, &slices)?;
     let shape = [first.columns, first.rows, slices.len()];

@@ -27,25 +27,26 @@ pub(super) fn decode(path: &Path, slices: &[Slice]) -> Result<Decoded> {
     let first = series::first(path, slices)?;
     let rescale = Some(first.rescale).filter(|r| slices.iter().all(|s| s.rescale == *r));
     let count = first.columns * first.rows * slices.len();
+    // Slices may differ in their padding: one value stands for all.
+    let padding_bits = slices.iter().find_map(|s| s.padding);
     let (samples, has_padding) = match rescale {
         Some(rescale) if rescale.is_integer() => {
             let mut stored = Samples::zeros(first.stored_type(), count);
-            let has_padding =
-                for_each_type!(&mut stored, values => fill(slices, values, |_, value, _| value as f64))?;
+            let has_padding = for_each_type!(&mut stored, values => fill(slices, padding_bits, values, |_, value, _| value as f64))?;
             // Hounsfield units stay int16 even where a narrower type would do: readers expect it.
             let least_bytes = if first.unit() == "HU" { 2 } else { 1 };
             (rescale.apply_to(stored, least_bytes), has_padding)
         }
         uniform => {
             let mut real = vec![0f32; count];
-            let has_padding = fill(slices, &mut real, |slice, value, padding| {
+            let has_padding = fill(slices, padding_bits, &mut real, |slice, value, padding| {
                 // Padding has no one real value when slices differ in their rescale.
                 if padding && uniform.is_none() { f64::NAN } else { slice.rescale.apply(value as f64) }
             })?;
             (Samples::F32(real), has_padding)
         }
     };
-    let padding = match (has_padding, rescale, first.padding) {
+    let padding = match (has_padding, rescale, padding_bits) {
         (true, Some(rescale), Some(bits)) => {
             let real = rescale.apply(first.container_value(bits) as f64);
             Some(if samples.sample_type() == SampleType::F32 { f64::from(real as f32) } else { real })
@@ -59,6 +60,7 @@ pub(super) fn decode(path: &Path, slices: &[Slice]) -> Result<Decoded> {
 /// any voxel is padding.
 fn fill<T: Sample>(
     slices: &[Slice],
+    padding_bits: Option<u32>,
     values: &mut [T],
     real: impl Fn(&Slice, i64, bool) -> f64 + Sync,
 ) -> Result<bool> {
@@ -73,7 +75,11 @@ fn fill<T: Sample>(
                 let padding = slice.padding == Some(bits);
                 padded |= padding;
                 // Padding may use bits above the stored ones, so it is never masked.
-                let stored = if padding { slice.container_value(bits) } else { slice.stored_value(bits) };
+                let stored = if padding {
+                    slice.container_value(padding_bits.unwrap_or(bits))
+                } else {
+                    slice.stored_value(bits)
+                };
                 *value = T::from_f64(real(slice, stored, padding));
             }
             Ok(padded)

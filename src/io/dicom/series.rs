@@ -1,6 +1,7 @@
-//! Finding the slices of the one series in a folder.
+//! The series in a folder, and the slices of one of them.
 
 use super::Slice;
+use super::slice::Found;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -11,23 +12,177 @@ use std::path::{Path, PathBuf};
 /// Folders nested deeper than this are taken for a mistake.
 const DEEPEST_FOLDER: usize = 32;
 
-/// The slices of the series under `path`, unsorted; never empty.
-pub(super) fn find(path: &Path) -> Result<Vec<Slice>> {
+/// A series of a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// The end of the Series Instance UID: enough to tell the folder's series apart, too little to find a patient by.
+    pub id: String,
+    /// Series Number (0020,0011).
+    pub number: String,
+    /// Modality (0008,0060): `CT`, `MR`, ...
+    pub modality: String,
+    /// Series Description (0008,103E), free text.
+    pub description: String,
+    /// Columns, rows, slices.
+    pub shape: [usize; 3],
+    /// Distance between columns and rows in mm, and what the first slice says of the distance between slices.
+    pub spacing: [f64; 3],
+    /// Bytes of the pixels as they are stored.
+    pub bytes: u64,
+    /// The folder of the first slice.
+    pub folder: PathBuf,
+    /// Why the series cannot be read, where that is known from its headers.
+    pub refused: Option<String>,
+}
+
+/// The series under a folder (searched recursively), by number.
+///
+/// A damaged file is left out with a warning.
+///
+/// # Errors
+/// [`Error::Io`] when the folder cannot be read.
+pub fn list_series(path: &Path) -> Result<Vec<Series>> {
+    let leave_out = |damaged: Error| {
+        log::warn!("left out: {damaged}");
+        Ok(Found::Other)
+    };
+    let mut series: Vec<Series> = Stacks::read(path, leave_out)?.0.iter().map(Stack::summary).collect();
+    series.sort_by_key(|s| (s.number.parse::<u64>().unwrap_or(u64::MAX), s.id.clone()));
+    Ok(series)
+}
+
+/// The slices of a series under `path`, unsorted; never empty. `wanted` is its number or the end of its UID.
+pub(super) fn find(path: &Path, wanted: Option<&str>) -> Result<Vec<Slice>> {
     if path.is_file() {
-        let slice =
-            Slice::read(path)?.ok_or_else(|| Error::unsupported(path, "a DICOM file without an image"))?;
-        return Ok(vec![slice]);
+        return match Slice::read(path)? {
+            Found::Image(slice) => Ok(vec![*slice]),
+            Found::Refused { why, .. } => Err(why),
+            Found::Other => Err(Error::unsupported(path, "a DICOM file without an image")),
+        };
     }
-    let mut files = Vec::new();
-    walk(path, 0, &mut files)?;
-    let slices: Vec<Slice> = files
-        .par_iter()
-        .map(|file| if is_dicom(file)? { Slice::read(file) } else { Ok(None) })
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect();
-    choose(path, slices)
+    Stacks::read(path, Err)?.choose(path, wanted)
+}
+
+/// The files of one series.
+#[derive(Default)]
+struct Stack {
+    uid: String,
+    slices: Vec<Slice>,
+    refused: Vec<Error>,
+}
+
+struct Stacks(Vec<Stack>);
+
+impl Stacks {
+    /// `damaged` says what becomes of a file that cannot be read.
+    fn read(path: &Path, damaged: impl Fn(Error) -> Result<Found> + Sync) -> Result<Self> {
+        let mut files = Vec::new();
+        walk(path, 0, &mut files)?;
+        let found = files.par_iter().map(|file| {
+            let found = is_dicom(file).and_then(|is| if is { Slice::read(file) } else { Ok(Found::Other) });
+            found.or_else(&damaged)
+        });
+        let mut stacks: BTreeMap<String, Stack> = BTreeMap::new();
+        for found in found.collect::<Result<Vec<_>>>()? {
+            let uid = match &found {
+                Found::Image(slice) => slice.series_uid.clone(),
+                Found::Refused { series_uid, .. } => series_uid.clone(),
+                Found::Other => continue,
+            };
+            let stack = stacks.entry(uid.clone()).or_insert_with(|| Stack { uid, ..Stack::default() });
+            match found {
+                Found::Image(slice) => stack.slices.push(*slice),
+                Found::Refused { why, .. } => stack.refused.push(why),
+                Found::Other => {}
+            }
+        }
+        Ok(Self(stacks.into_values().collect()))
+    }
+
+    /// The series that is wanted; else the only one with more than one slice, or else the only image.
+    fn choose(self, path: &Path, wanted: Option<&str>) -> Result<Vec<Slice>> {
+        let stacks = self.0;
+        let all = stacks.len();
+        let mut candidates: Vec<Stack> = match wanted {
+            Some(wanted) => stacks.into_iter().filter(|s| s.is_called(wanted)).collect(),
+            None => {
+                let (larger, single): (Vec<_>, Vec<_>) = stacks.into_iter().partition(|s| s.slices.len() > 1);
+                if !larger.is_empty() && !single.is_empty() {
+                    log::warn!(
+                        "{}: {} series of a single image, or none that can be read, left out",
+                        path.display(),
+                        single.len()
+                    );
+                }
+                if larger.is_empty() { single } else { larger }
+            }
+        };
+        match (candidates.pop(), candidates.is_empty()) {
+            (None, _) if all == 0 => Err(no_image(path)),
+            (None, _) => Err(Error::Options(format!(
+                "{}: none of its {all} series has the number or the UID ending {}; `neuvol series` lists them",
+                path.display(),
+                wanted.unwrap_or_default()
+            ))),
+            // A series of which a part cannot be read is not read in part.
+            (Some(mut one), true) => match one.refused.pop() {
+                Some(why) => Err(why),
+                None => Ok(one.slices),
+            },
+            (Some(one), false) => {
+                candidates.push(one);
+                let mut lines: Vec<String> = candidates.iter().map(|s| s.summary().line()).collect();
+                lines.sort();
+                Err(Error::Options(format!(
+                    "{}: the folder holds {} series; choose one with --series NUMBER or the end of its UID:\n{}",
+                    path.display(),
+                    candidates.len(),
+                    lines.join("\n")
+                )))
+            }
+        }
+    }
+}
+
+impl Stack {
+    fn is_called(&self, wanted: &str) -> bool {
+        let number = self.slices.first().map_or("", |s| s.series_number.as_str());
+        (!number.is_empty() && number == wanted) || (wanted.len() >= ID_LENGTH && self.uid.ends_with(wanted))
+    }
+
+    fn summary(&self) -> Series {
+        let first = self.slices.first();
+        let text = |of: fn(&Slice) -> &String| first.map(of).cloned().unwrap_or_default();
+        let shape = first.map_or([0; 3], |s| [s.columns, s.rows, self.slices.len()]);
+        let pixels: u64 =
+            self.slices.iter().map(|s| (s.rows * s.columns) as u64 * u64::from(s.bits_allocated) / 8).sum();
+        Series {
+            id: self.uid.chars().skip(self.uid.chars().count().saturating_sub(ID_LENGTH)).collect(),
+            number: text(|s| &s.series_number),
+            modality: text(|s| &s.modality),
+            description: text(|s| &s.series_description),
+            shape,
+            spacing: first.map_or([0.0; 3], |s| [s.pixel_spacing[1], s.pixel_spacing[0], s.thickness]),
+            bytes: pixels,
+            folder: first.and_then(|s| s.path.parent()).map(Path::to_path_buf).unwrap_or_default(),
+            refused: self.refused.first().map(ToString::to_string),
+        }
+    }
+}
+
+/// Characters of a UID that tell a folder's series apart.
+const ID_LENGTH: usize = 8;
+
+impl Series {
+    /// A line that tells a series from the others and the patient from nobody.
+    fn line(&self) -> String {
+        let Self { number, modality, shape, id, folder, .. } = self;
+        format!(
+            "  series {number}, {modality}, {} slices, UID ending in {id}, in {}",
+            shape[2],
+            folder.display()
+        )
+    }
 }
 
 /// The first slice; a series has one.
@@ -61,51 +216,4 @@ fn is_dicom(path: &Path) -> Result<bool> {
     let mut start = Vec::with_capacity(132);
     file.take(132).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
     Ok(super::recognises(&start))
-}
-
-/// The only series with more than one slice, or else the only image.
-fn choose(path: &Path, slices: Vec<Slice>) -> Result<Vec<Slice>> {
-    let mut series: BTreeMap<String, Vec<Slice>> = BTreeMap::new();
-    for slice in slices {
-        series.entry(slice.series_uid.clone()).or_default().push(slice);
-    }
-    let (mut stacks, singles): (Vec<_>, Vec<_>) =
-        series.into_iter().partition(|(_, slices)| slices.len() > 1);
-    if stacks.is_empty() {
-        stacks = singles;
-    } else if !singles.is_empty() {
-        log::warn!("{}: {} series of a single image left out", path.display(), singles.len());
-    }
-    match stacks.len() {
-        0 => Err(no_image(path)),
-        1 => Ok(stacks.into_iter().flat_map(|(_, slices)| slices).collect()),
-        count => {
-            let mut lines: Vec<String> = stacks.iter().map(|(uid, slices)| describe(uid, slices)).collect();
-            lines.sort();
-            Err(Error::unsupported(
-                path,
-                format!(
-                    "the folder holds {count} series; open the folder or copy the files of one of them:\n{}",
-                    lines.join("\n")
-                ),
-            ))
-        }
-    }
-}
-
-/// A line that tells a series from the others and the patient from nobody.
-fn describe(uid: &str, slices: &[Slice]) -> String {
-    let tail: String = uid.chars().skip(uid.chars().count().saturating_sub(8)).collect();
-    let (modality, number, folder) = slices.first().map_or_else(Default::default, |s| {
-        (
-            s.modality.as_str(),
-            s.series_number.as_str(),
-            s.path.parent().map(Path::to_path_buf).unwrap_or_default(),
-        )
-    });
-    format!(
-        "  series {number}, {modality}, {} slices, UID ending in {tail}, in {}",
-        slices.len(),
-        folder.display()
-    )
 }

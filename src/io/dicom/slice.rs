@@ -16,6 +16,8 @@ pub(super) struct Slice {
     /// Tells series apart within one run; never stored or printed whole.
     pub(super) series_uid: String,
     pub(super) series_number: String,
+    /// Free text: for lists that the user asks for, never stored.
+    pub(super) series_description: String,
     pub(super) modality: String,
     /// The transfer syntax's name.
     pub(super) transfer_syntax: String,
@@ -41,23 +43,45 @@ pub(super) struct Slice {
     pub(super) padding: Option<u32>,
 }
 
+/// What a DICOM file is to us.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A slice.
+    Image(Box<Slice>),
+    /// An image that is not handled: which series it belongs to, and why not.
+    Refused { series_uid: String, why: Error },
+    /// No image: a DICOMDIR, a structure set, a report.
+    Other,
+}
+
 impl Slice {
-    /// Reads a header; `None` when the file is no image (a DICOMDIR, a structure set, a report).
-    pub(super) fn read(path: &Path) -> Result<Option<Self>> {
+    /// Reads a header. A damaged file is an error.
+    pub(super) fn read(path: &Path) -> Result<Found> {
         super::lengths::check(path)?;
         let object = OpenFileOptions::new()
             .read_until(tags::PIXEL_DATA)
             .open_file(path)
             .map_err(|e| Error::format(path, format!("damaged DICOM file: {}", reasons(&e))))?;
-        let (Some(rows), Some(columns)) = (integer(&object, tags::ROWS), integer(&object, tags::COLUMNS))
+        match Self::of(path, &object) {
+            Ok(Some(slice)) => Ok(Found::Image(Box::new(slice))),
+            Ok(None) => Ok(Found::Other),
+            Err(why @ Error::Unsupported { .. }) => {
+                Ok(Found::Refused { series_uid: text(&object, tags::SERIES_INSTANCE_UID), why })
+            }
+            Err(damaged) => Err(damaged),
+        }
+    }
+
+    fn of(path: &Path, object: &DefaultDicomObject) -> Result<Option<Self>> {
+        let (Some(rows), Some(columns)) = (integer(object, tags::ROWS), integer(object, tags::COLUMNS))
         else {
             return Ok(None);
         };
-        let transfer_syntax = native_transfer_syntax(path, &object)?;
-        refuse_colour_and_frames(path, &object)?;
+        let transfer_syntax = native_transfer_syntax(path, object)?;
+        refuse_colour_and_frames(path, object)?;
 
         let need = |tag: Tag, name: &str| {
-            integer(&object, tag)
+            integer(object, tag)
                 .ok_or_else(|| Error::format(path, format!("the attribute {name} is missing")))
         };
         let bits_allocated = need(tags::BITS_ALLOCATED, "Bits Allocated (0028,0100)")?;
@@ -67,8 +91,8 @@ impl Slice {
                 format!("pixels of {bits_allocated} allocated bits are not supported; only 8, 16 and 32 are"),
             ));
         }
-        let bits_stored = integer(&object, tags::BITS_STORED).unwrap_or(bits_allocated);
-        let high_bit = integer(&object, tags::HIGH_BIT).unwrap_or(bits_stored - 1);
+        let bits_stored = integer(object, tags::BITS_STORED).unwrap_or(bits_allocated);
+        let high_bit = integer(object, tags::HIGH_BIT).unwrap_or(bits_stored - 1);
         if !(1..=bits_allocated).contains(&bits_stored)
             || high_bit + 1 < bits_stored
             || high_bit >= bits_allocated
@@ -94,7 +118,7 @@ impl Slice {
             ));
         }
         let vector = |tag: Tag, at: usize| -> Option<[f64; 3]> {
-            let vector: [f64; 3] = numbers(&object, tag)?.get(at..at + 3)?.try_into().ok()?;
+            let vector: [f64; 3] = numbers(object, tag)?.get(at..at + 3)?.try_into().ok()?;
             vector.iter().all(|v| v.is_finite()).then_some(vector)
         };
         let orientation =
@@ -102,7 +126,7 @@ impl Slice {
                 (Some(row), Some(column)) => Some([row, column]),
                 _ => None,
             };
-        let pixel_spacing = match numbers(&object, tags::PIXEL_SPACING).as_deref() {
+        let pixel_spacing = match numbers(object, tags::PIXEL_SPACING).as_deref() {
             Some([row, column]) if *row > 0.0 && *column > 0.0 && (row + column).is_finite() => {
                 [*row, *column]
             }
@@ -111,13 +135,13 @@ impl Slice {
                 return Err(Error::format(path, format!("Pixel Spacing (0028,0030) is {other:?}")));
             }
         };
-        let positive = |tag: Tag| number(&object, tag).filter(|v| *v > 0.0 && v.is_finite());
+        let positive = |tag: Tag| number(object, tag).filter(|v| *v > 0.0 && v.is_finite());
         let rescale = Rescale {
             // Dose grids call it otherwise.
-            slope: number(&object, tags::RESCALE_SLOPE)
-                .or(number(&object, tags::DOSE_GRID_SCALING))
+            slope: number(object, tags::RESCALE_SLOPE)
+                .or(number(object, tags::DOSE_GRID_SCALING))
                 .unwrap_or(1.0),
-            intercept: number(&object, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
+            intercept: number(object, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
         };
         if !rescale.slope.is_finite() || rescale.slope == 0.0 || !rescale.intercept.is_finite() {
             return Err(Error::format(
@@ -127,9 +151,10 @@ impl Slice {
         }
         Ok(Some(Slice {
             path: path.to_owned(),
-            series_uid: text(&object, tags::SERIES_INSTANCE_UID),
-            series_number: text(&object, tags::SERIES_NUMBER),
-            modality: text(&object, tags::MODALITY),
+            series_uid: text(object, tags::SERIES_INSTANCE_UID),
+            series_number: text(object, tags::SERIES_NUMBER),
+            series_description: text(object, tags::SERIES_DESCRIPTION),
+            modality: text(object, tags::MODALITY),
             big_endian: transfer_syntax == entries::EXPLICIT_VR_BIG_ENDIAN.name(),
             transfer_syntax,
             rows: rows as usize,
@@ -143,12 +168,12 @@ impl Slice {
             bits_allocated: bits_allocated as u32,
             bits_stored: bits_stored as u32,
             high_bit: high_bit as u32,
-            signed: integer(&object, tags::PIXEL_REPRESENTATION) == Some(1),
-            photometric: text(&object, tags::PHOTOMETRIC_INTERPRETATION),
+            signed: integer(object, tags::PIXEL_REPRESENTATION) == Some(1),
+            photometric: text(object, tags::PHOTOMETRIC_INTERPRETATION),
             rescale,
-            rescale_type: text(&object, tags::RESCALE_TYPE),
+            rescale_type: text(object, tags::RESCALE_TYPE),
             // The value representation is US or SS, not always the one of the pixels: only the bits count.
-            padding: integer(&object, tags::PIXEL_PADDING_VALUE)
+            padding: integer(object, tags::PIXEL_PADDING_VALUE)
                 .map(|v| v as u32 & (u32::MAX >> (32 - bits_allocated as u32))),
         }))
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Error;
+use crate::io::dicom::series::list_series;
 use crate::io::dicom::write::{SeriesDescription, write_series};
 use crate::volume::{Frame, Geometry, Samples};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
@@ -27,7 +28,7 @@ fn phantom() -> Volume {
 fn series() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     write_series(&phantom(), folder.path(), &SeriesDescription::default()).unwrap();
-    let mut slices = series::find(folder.path()).unwrap();
+    let mut slices = series::find(folder.path(), None).unwrap();
     geometry::sort_and_measure(folder.path(), &mut slices).unwrap();
     (folder, slices.into_iter().map(|s| s.path).collect())
 }
@@ -124,12 +125,78 @@ fn series_that_are_not_one_volume_are_refused() {
 }
 
 #[test]
-fn several_series_are_listed() {
-    let (folder, _) = series();
+fn one_of_several_series_is_chosen() {
+    let (folder, first) = series();
     let second = folder.path().join("second");
-    write_series(&phantom(), &second, &SeriesDescription::default()).unwrap();
+    write_series(&phantom(), &second, &SeriesDescription { description: "thin".into(), seed: 7 }).unwrap();
+    let files: Vec<PathBuf> = std::fs::read_dir(&second).unwrap().map(|f| f.unwrap().path()).collect();
+    for file in &files {
+        edit(file, |o| put(o, tags::SERIES_NUMBER, VR::IS, "42"));
+    }
+    for file in &first {
+        edit(file, |o| put(o, tags::SERIES_NUMBER, VR::IS, "7"));
+    }
     refused(&folder, "2 series");
-    assert!(matches!(read(&folder), Err(Error::Unsupported { .. })));
+    refused(&folder, "--series");
+    assert!(matches!(read(&folder), Err(Error::Options(_))));
+
+    let listed = list_series(folder.path()).unwrap();
+    assert_eq!(listed.iter().map(|s| s.number.as_str()).collect::<Vec<_>>(), ["7", "42"]);
+    assert_eq!((listed[1].description.as_str(), listed[1].modality.as_str()), ("thin", "CT"));
+    assert_eq!((listed[1].shape, listed[1].bytes), ([5, 4, 6], 240));
+    assert_eq!(listed[1].folder, second);
+    let chosen = |name: &str| {
+        open(folder.path(), &OpenOptions { series: Some(name.into()), ..OpenOptions::default() })
+    };
+    for name in ["42", listed[1].id.as_str()] {
+        assert_eq!(chosen(name).unwrap().samples(), phantom().samples(), "{name}");
+    }
+    let message = chosen("43").unwrap_err().to_string();
+    assert!(message.contains("none of its 2 series") && message.contains("`neuvol series`"), "{message}");
+    assert!(chosen("2").is_err(), "one character of a UID is not enough");
+}
+
+#[test]
+fn what_is_not_handled_spoils_only_its_own_series() {
+    let (folder, files) = series();
+    let capture = folder.path().join("capture.dcm");
+    std::fs::copy(&files[0], &capture).unwrap();
+    let colour = |o: &mut DefaultDicomObject, uid: &str| {
+        put(o, tags::SERIES_INSTANCE_UID, VR::UI, uid);
+        put(o, tags::SAMPLES_PER_PIXEL, VR::US, 3u16);
+        put(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
+    };
+    edit(&capture, |o| colour(o, "2.25.1234567890"));
+    assert_eq!(read(&folder).unwrap().samples(), phantom().samples());
+    let listed = list_series(folder.path()).unwrap();
+    let with_reason: Vec<_> = listed.iter().filter_map(|s| s.refused.as_deref()).collect();
+    assert!(with_reason.len() == 1 && with_reason[0].contains("RGB"), "{with_reason:?}");
+    // In the series itself it is not left out in silence.
+    let uid = open_file(&files[1])
+        .unwrap()
+        .element(tags::SERIES_INSTANCE_UID)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .into_owned();
+    edit(&capture, |o| colour(o, &uid));
+    refused(&folder, "RGB");
+}
+
+#[test]
+fn slices_may_differ_in_their_padding() {
+    let (folder, files) = series();
+    for (k, file) in files.iter().enumerate() {
+        let padding = if k < 3 { 63536u16 } else { 60000 };
+        edit(file, |o| {
+            put(o, tags::PIXEL_PADDING_VALUE, VR::US, padding);
+            let mut pixels = vec![1024u16; 20];
+            pixels[0] = padding;
+            put(o, tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(pixels.into()));
+        });
+    }
+    let volume = read(&folder).unwrap();
+    assert_eq!(volume.range(), Some((0.0, 0.0)), "no padding counts as a measurement");
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! `neuvol series`.
+
+use super::report;
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    /// A folder of DICOM files, searched recursively.
+    folder: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    if !arguments.folder.is_dir() {
+        bail!("{}: no such folder", arguments.folder.display());
+    }
+    let series = neuvol::io::list_series(&arguments.folder)?;
+    if arguments.json {
+        let list: Vec<_> = series
+            .iter()
+            .map(|s| {
+                serde_json::json!({
+                    "number": s.number,
+                    "uid_end": s.id,
+                    "modality": s.modality,
+                    "description": s.description,
+                    "shape": s.shape,
+                    "spacing_mm": s.spacing,
+                    "bytes": s.bytes,
+                    "folder": s.folder,
+                    "refused": s.refused,
+                })
+            })
+            .collect();
+        say!("{:#}", serde_json::Value::from(list));
+        return Ok(());
+    }
+    if series.is_empty() {
+        bail!("{}: the folder holds no DICOM image", arguments.folder.display());
+    }
+    for s in &series {
+        let number = if s.number.is_empty() { "-" } else { &s.number };
+        say!("series {number}  {}  {}", s.modality, s.description);
+        if let Some(why) = &s.refused {
+            say!("  refused   {why}");
+        }
+        if s.shape[2] > 0 {
+            let [x, y, z] = s.spacing;
+            say!("  volume    {}, {x} x {y} x {z} mm, {}", report::dims(s.shape), report::bytes(s.bytes));
+        }
+        say!("  UID       ends in {}", s.id);
+        say!("  folder    {}", s.folder.display());
+    }
+    Ok(())
+}
