@@ -152,7 +152,7 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     } else {
         Err(Error::unsupported(
             path,
-            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI-1, NRRD, MetaImage, VTK \
+            "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI, NRRD, MetaImage, VTK \
              images, .npy and raw (which needs --dims and --type)",
         ))
     }

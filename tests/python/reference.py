@@ -58,7 +58,7 @@ def nifti(path):
     import nibabel
 
     image = nibabel.load(path)
-    if type(image).__name__ not in ("Nifti1Image", "Nifti1Pair"):
+    if type(image).__name__ not in ("Nifti1Image", "Nifti1Pair", "Nifti2Image", "Nifti2Pair"):
         raise ValueError(type(image).__name__)
     raw = image.dataobj.get_unscaled()
     values = image.get_fdata(dtype=np.float64)

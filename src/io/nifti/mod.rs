@@ -1,57 +1,42 @@
-//! NIfTI-1: `.nii`, `.nii.gz` and `.hdr`/`.img` pairs.
+//! NIfTI-1 and NIfTI-2: `.nii`, `.nii.gz` and `.hdr`/`.img` pairs.
 //!
-//! The `nifti` crate parses the 348 bytes of the header. Everything after is own code, because the crate's volume
+//! The `nifti` crate parses the 348 bytes of a NIfTI-1 header. Everything after is own code, because the crate's volume
 //! reader stops at the first gzip member, turns `scl_slope = NaN` into NaN samples and goes through one intermediate
 //! copy, and because its `qform_affine` panics on negative `pixdim` and its RGB conversion panics.
 //!
 //! Specification: <https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h>.
 
+mod header;
 mod transform;
 mod write;
 
+pub(super) use header::recognises;
 pub(super) use write::save;
 
 use super::OpenOptions;
-use super::elements::{self, ByteOrder, StoredType};
+use super::elements::{self, StoredType};
 use super::rescale::Rescale;
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
 use flate2::bufread::MultiGzDecoder;
-use nifti::NiftiHeader;
+use header::Header;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a NIfTI-1 header.
-const HEADER_BYTES: usize = 348;
-/// Where the samples of a single file start when the header does not say: after the header and the extension flag.
-const SINGLE_FILE_OFFSET: u64 = 352;
-
-/// What the first bytes (unzipped) look like.
-pub(super) fn recognises(start: &[u8]) -> bool {
-    let size = start.get(..4).and_then(|b| <[u8; 4]>::try_from(b).ok());
-    let magic = start.get(344..348);
-    match size.map(|b| (i32::from_le_bytes(b), i32::from_be_bytes(b))) {
-        Some((348, _) | (_, 348)) => matches!(magic, Some(b"n+1\0" | b"ni1\0")),
-        Some((540, _) | (_, 540)) => matches!(start.get(4..7), Some(b"n+2" | b"ni2")),
-        _ => false,
-    }
-}
-
-/// Reads a NIfTI-1 volume into LPS millimetres.
+/// Reads a volume into LPS millimetres.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let (header_path, data_path) = pair(path)?;
     let mut reader = Stream::open(&header_path)?;
-    let header = read_header(&header_path, &mut reader)?;
+    let header = Header::read(&header_path, &mut reader)?;
     let shape = shape(&header_path, &header)?;
     let stored = stored_type(&header_path, &header)?;
     let count =
         elements::sample_count(&header_path, shape.map(|n| n as u64), stored.size(), &options.limits)?;
-    let single_file = &header.magic == b"n+1\0";
-    let offset = data_offset(&header_path, &header, single_file)?;
+    let offset = data_offset(&header_path, &header)?;
 
-    let (data_path, mut reader, skip) = if single_file {
-        (header_path.clone(), reader, offset - HEADER_BYTES as u64)
+    let (data_path, mut reader, skip) = if header.single_file {
+        (header_path.clone(), reader, offset - header.bytes)
     } else {
         let reader = Stream::open(&data_path)?;
         (data_path, reader, offset)
@@ -66,17 +51,13 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
             format!("the file ends before its samples, which should start at byte {offset}"),
         ));
     }
-    let order = match header.endianness {
-        nifti::Endianness::Little => ByteOrder::Little,
-        nifti::Endianness::Big => ByteOrder::Big,
-    };
-    let samples = elements::read_samples(&data_path, &mut reader, stored, order, count)?;
+    let samples = elements::read_samples(&data_path, &mut reader, stored, header.order, count)?;
 
     let rescale = rescale(&header);
     let mut volume = Volume::new(rescale.apply_to(samples, 1), shape)?;
     volume.geometry = transform::geometry(&header_path, &header, shape)?;
     let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
-    note("source format", "NIfTI-1".into());
+    note("source format", header.version.into());
     note("source type", stored.name().into());
     if rescale != Rescale::NONE {
         note("rescale slope", rescale.slope.to_string());
@@ -130,36 +111,16 @@ impl Read for Stream {
     }
 }
 
-fn read_header(path: &Path, reader: &mut dyn Read) -> Result<NiftiHeader> {
-    let mut start = Vec::with_capacity(HEADER_BYTES);
-    reader.take(HEADER_BYTES as u64).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
-    if matches!(start.get(..4), Some([0x1c, 2, 0, 0] | [0, 0, 2, 0x1c])) {
-        return Err(Error::unsupported(
-            path,
-            "NIfTI-2 is not supported; save it as NIfTI-1 (nibabel: Nifti1Image.from_image)",
-        ));
-    }
-    if !recognises(&start) {
-        return Err(Error::format(
-            path,
-            "not a NIfTI-1 header: 348 in bytes 0-3 and 'n+1' or 'ni1' at byte 344 are missing \
-             (ANALYZE 7.5 files have no orientation and are not read)",
-        ));
-    }
-    NiftiHeader::from_reader(&start[..]).map_err(|e| Error::format(path, format!("NIfTI-1 header: {e}")))
-}
-
 /// The three spatial extents.
-fn shape(path: &Path, header: &NiftiHeader) -> Result<[usize; 3]> {
-    let dimensions = usize::from(header.dim[0]);
-    let extents = match header.dim.get(1..=dimensions) {
-        Some(extents) if !extents.is_empty() && extents.iter().all(|&n| n > 0 && n <= i16::MAX as u16) => {
-            extents
-        }
+fn shape(path: &Path, header: &Header) -> Result<[usize; 3]> {
+    let extents = usize::try_from(header.dim[0]).ok().and_then(|dimensions| header.dim.get(1..=dimensions));
+    let extents = match extents {
+        Some(extents) if !extents.is_empty() && extents.iter().all(|&n| n > 0) => extents,
         _ => {
+            let (at, dim) = (header.places.dim, header.dim);
             return Err(Error::format(
                 path,
-                format!("header field dim (byte 40) holds {:?}: no valid grid", header.dim),
+                format!("header field dim (byte {at}) holds {dim:?}: no valid grid"),
             ));
         }
     };
@@ -171,11 +132,11 @@ fn shape(path: &Path, header: &NiftiHeader) -> Result<[usize; 3]> {
             ),
         ));
     }
-    Ok(std::array::from_fn(|axis| extents.get(axis).map_or(1, |&n| n.into())))
+    Ok(std::array::from_fn(|axis| extents.get(axis).map_or(1, |&n| n as usize)))
 }
 
 /// Header field `datatype`.
-fn stored_type(path: &Path, header: &NiftiHeader) -> Result<StoredType> {
+fn stored_type(path: &Path, header: &Header) -> Result<StoredType> {
     let refused = match header.datatype {
         2 => return Ok(StoredType::Kept(SampleType::U8)),
         4 => return Ok(StoredType::Kept(SampleType::I16)),
@@ -194,7 +155,10 @@ fn stored_type(path: &Path, header: &NiftiHeader) -> Result<StoredType> {
         code => {
             return Err(Error::format(
                 path,
-                format!("header field datatype (byte 70) is {code}: unknown to NIfTI-1"),
+                format!(
+                    "header field datatype (byte {}) is {code}: unknown to {}",
+                    header.places.datatype, header.version
+                ),
             ));
         }
     };
@@ -205,25 +169,25 @@ fn stored_type(path: &Path, header: &NiftiHeader) -> Result<StoredType> {
 }
 
 /// Header field `vox_offset`: where the samples start.
-fn data_offset(path: &Path, header: &NiftiHeader, single_file: bool) -> Result<u64> {
-    let offset = header.vox_offset;
+fn data_offset(path: &Path, header: &Header) -> Result<u64> {
+    let (offset, at) = (header.vox_offset, header.places.vox_offset);
     if !(0.0..=1e9).contains(&offset) {
-        return Err(Error::format(path, format!("header field vox_offset (byte 108) is {offset}")));
+        return Err(Error::format(path, format!("header field vox_offset (byte {at}) is {offset}")));
     }
-    let offset = offset as u64;
-    match (single_file, offset) {
-        (true, 0) => Ok(SINGLE_FILE_OFFSET),
-        (true, 1..348) => Err(Error::format(
+    match (header.single_file, offset as u64) {
+        // Behind the header and the extension flag.
+        (true, 0) => Ok(header.bytes + 4),
+        (true, offset) if offset < header.bytes => Err(Error::format(
             path,
-            format!("header field vox_offset (byte 108) is {offset}, inside the header"),
+            format!("header field vox_offset (byte {at}) is {offset}, inside the header"),
         )),
-        _ => Ok(offset),
+        (_, offset) => Ok(offset),
     }
 }
 
 /// Header fields `scl_slope` and `scl_inter`; a slope of 0 or NaN means none.
-fn rescale(header: &NiftiHeader) -> Rescale {
-    let (slope, intercept) = (f64::from(header.scl_slope), f64::from(header.scl_inter));
+fn rescale(header: &Header) -> Rescale {
+    let Header { slope, intercept, .. } = *header;
     if slope == 0.0 || !slope.is_finite() || !intercept.is_finite() {
         return Rescale::NONE;
     }
@@ -287,6 +251,43 @@ mod tests {
         }
         let volume = read("a.nii.gz", &zipped).unwrap();
         assert_eq!(volume.samples().get(63), 63.0);
+    }
+
+    #[test]
+    fn version_2_of_either_byte_order() {
+        for big in [false, true] {
+            let mut bytes = vec![0u8; 544];
+            let mut put = |at: usize, little: &[u8]| {
+                let mut field = little.to_vec();
+                if big {
+                    field.reverse();
+                }
+                bytes[at..at + field.len()].copy_from_slice(&field);
+            };
+            put(0, &540i32.to_le_bytes());
+            put(12, &4i16.to_le_bytes());
+            for (n, extent) in [3i64, 2, 2, 1].into_iter().enumerate() {
+                put(16 + 8 * n, &extent.to_le_bytes());
+                put(104 + 8 * n, &1.5f64.to_le_bytes());
+            }
+            put(168, &544i64.to_le_bytes());
+            put(348, &1i32.to_le_bytes());
+            for (row, at) in [400, 432, 464].into_iter().enumerate() {
+                put(at + 8 * row, &(row as f64 + 2.0).to_le_bytes());
+                put(at + 24, &0.1f64.to_le_bytes());
+            }
+            bytes[4..12].copy_from_slice(b"n+2\0\r\n\x1a\n");
+            bytes.extend((0i16..4).flat_map(|v| if big { v.to_be_bytes() } else { v.to_le_bytes() }));
+            let volume = read("a.nii", &bytes).unwrap();
+            assert_eq!(*volume.samples(), Samples::I16(vec![0, 1, 2, 3]));
+            assert_eq!(volume.geometry.spacing, [2.0, 3.0, 4.0]);
+            // In float64, where version 1 has float32.
+            assert_eq!(volume.geometry.origin, [-0.1, -0.1, 0.1]);
+            let message = read("a.nii", &bytes[..500]).unwrap_err().to_string();
+            assert!(message.contains("byte 500 of its NIfTI-2 header"), "{message}");
+            let message = read("a.nii", &bytes[..550]).unwrap_err().to_string();
+            assert!(message.contains("truncated"), "{message}");
+        }
     }
 
     #[test]

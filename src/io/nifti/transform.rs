@@ -1,13 +1,13 @@
 //! The voxel-to-world transform of a header, and back: sform, qform, or the base affine.
 
+use super::header::Header;
 use crate::error::{Error, Result};
 use crate::io::affine::{self, RAS_LPS};
 use crate::volume::{Frame, Geometry};
-use nifti::NiftiHeader;
 use std::path::Path;
 
 /// The LPS geometry, from the transform that nibabel's `get_best_affine` picks.
-pub(super) fn geometry(path: &Path, header: &NiftiHeader, shape: [usize; 3]) -> Result<Geometry> {
+pub(super) fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry> {
     let (steps, origin) = if header.sform_code > 0 {
         sform(header)
     } else if header.qform_code > 0 {
@@ -16,7 +16,7 @@ pub(super) fn geometry(path: &Path, header: &NiftiHeader, shape: [usize; 3]) -> 
         base(header, shape)
     };
     // NIFTI_UNITS_METER, _MM, _MICRON; files that do not say are in millimetres.
-    let millimetres = match header.xyzt_units & 7 {
+    let millimetres = match header.units & 7 {
         1 => 1e3,
         3 => 1e-3,
         _ => 1.0,
@@ -28,27 +28,29 @@ pub(super) fn geometry(path: &Path, header: &NiftiHeader, shape: [usize; 3]) -> 
 /// The step vector of each axis, and the position of voxel (0, 0, 0).
 type Affine = ([[f64; 3]; 3], [f64; 3]);
 
-fn sform(header: &NiftiHeader) -> Affine {
-    let rows = [header.srow_x, header.srow_y, header.srow_z].map(|row| row.map(f64::from));
+fn sform(header: &Header) -> Affine {
+    let rows = header.sform;
     (std::array::from_fn(|axis| rows.map(|row| row[axis])), rows.map(|row| row[3]))
 }
 
 /// Voxel sizes as nibabel repairs them: a negative one loses its sign, zero becomes 1.
-fn zooms(header: &NiftiHeader) -> [f64; 3] {
-    std::array::from_fn(|axis| match f64::from(header.pixdim[axis + 1]).abs() {
+fn zooms(header: &Header) -> [f64; 3] {
+    std::array::from_fn(|axis| match header.pixdim[axis + 1].abs() {
         0.0 => 1.0,
         zoom => zoom,
     })
 }
 
-fn qform(path: &Path, header: &NiftiHeader) -> Result<Affine> {
-    let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
+fn qform(path: &Path, header: &Header) -> Result<Affine> {
+    let [b, c, d] = header.quaternion;
     let rest = 1.0 - (b * b + c * c + d * d);
-    // Three float32 units of rounding, as nibabel allows.
-    if rest < -3.0 * f64::from(f32::EPSILON) || !rest.is_finite() {
+    if rest < -header.quaternion_excess || !rest.is_finite() {
         return Err(Error::format(
             path,
-            format!("the qform quaternion (byte 256) is longer than 1: b = {b}, c = {c}, d = {d}"),
+            format!(
+                "the qform quaternion (byte {}) is longer than 1: b = {b}, c = {c}, d = {d}",
+                header.places.quatern
+            ),
         ));
     }
     let rotation = rotation([rest.max(0.0).sqrt(), b, c, d]);
@@ -56,11 +58,11 @@ fn qform(path: &Path, header: &NiftiHeader) -> Result<Affine> {
     let mut sizes = zooms(header);
     sizes[2] *= qfac;
     let steps = std::array::from_fn(|axis| rotation.map(|row| row[axis] * sizes[axis]));
-    Ok((steps, [header.quatern_x, header.quatern_y, header.quatern_z].map(f64::from)))
+    Ok((steps, header.qform_offset))
 }
 
 /// Neither form: the grid's centre at the origin and x to the left, as ANALYZE had it and nibabel still does.
-fn base(header: &NiftiHeader, shape: [usize; 3]) -> Affine {
+fn base(header: &Header, shape: [usize; 3]) -> Affine {
     let mut sizes = zooms(header);
     sizes[0] = -sizes[0];
     let steps =
