@@ -99,20 +99,17 @@ impl Stacks {
         Ok(Self(stacks.into_values().collect()))
     }
 
-    /// The series that is wanted; else the only one with more than one slice, or else the only image.
+    /// The series that is wanted; else the only one with more than one image, or else the only image. An image that
+    /// cannot be read counts: a compressed series must not give way to the localizer beside it.
     fn choose(self, path: &Path, wanted: Option<&str>) -> Result<Vec<Slice>> {
         let stacks = self.0;
         let all = stacks.len();
         let mut candidates: Vec<Stack> = match wanted {
             Some(wanted) => stacks.into_iter().filter(|s| s.is_called(wanted)).collect(),
             None => {
-                let (larger, single): (Vec<_>, Vec<_>) = stacks.into_iter().partition(|s| s.slices.len() > 1);
+                let (larger, single): (Vec<_>, Vec<_>) = stacks.into_iter().partition(|s| s.images() > 1);
                 if !larger.is_empty() && !single.is_empty() {
-                    log::warn!(
-                        "{}: {} series of a single image, or none that can be read, left out",
-                        path.display(),
-                        single.len()
-                    );
+                    log::warn!("{}: {} series of a single image left out", path.display(), single.len());
                 }
                 if larger.is_empty() { single } else { larger }
             }
@@ -131,7 +128,7 @@ impl Stacks {
             },
             (Some(one), false) => {
                 candidates.push(one);
-                let mut lines: Vec<String> = candidates.iter().map(|s| s.summary().line()).collect();
+                let mut lines: Vec<String> = candidates.iter().map(Stack::line).collect();
                 lines.sort();
                 Err(Error::Options(format!(
                     "{}: the folder holds {} series; choose one with --series NUMBER or the end of its UID:\n{}",
@@ -145,6 +142,11 @@ impl Stacks {
 }
 
 impl Stack {
+    /// Images, those that cannot be read included.
+    fn images(&self) -> usize {
+        self.slices.len() + self.refused.len()
+    }
+
     fn is_called(&self, wanted: &str) -> bool {
         let number = self.slices.first().map_or("", |s| s.series_number.as_str());
         (!number.is_empty() && number == wanted) || (wanted.len() >= ID_LENGTH && self.uid.ends_with(wanted))
@@ -168,22 +170,25 @@ impl Stack {
             refused: self.refused.first().map(ToString::to_string),
         }
     }
+
+    /// A line that tells a series from the others and the patient from nobody.
+    fn line(&self) -> String {
+        let Series { number, modality, id, folder, refused, .. } = self.summary();
+        let images = self.images();
+        match refused {
+            Some(why) => format!(
+                "  series {number}, {modality}, {images} images, UID ending in {id}, cannot be read: {why}"
+            ),
+            None => format!(
+                "  series {number}, {modality}, {images} slices, UID ending in {id}, in {}",
+                folder.display()
+            ),
+        }
+    }
 }
 
 /// Characters of a UID that tell a folder's series apart.
 const ID_LENGTH: usize = 8;
-
-impl Series {
-    /// A line that tells a series from the others and the patient from nobody.
-    fn line(&self) -> String {
-        let Self { number, modality, shape, id, folder, .. } = self;
-        format!(
-            "  series {number}, {modality}, {} slices, UID ending in {id}, in {}",
-            shape[2],
-            folder.display()
-        )
-    }
-}
 
 /// The first slice; a series has one.
 pub(super) fn first<'a>(path: &Path, slices: &'a [Slice]) -> Result<&'a Slice> {

@@ -171,6 +171,14 @@ fn what_is_not_handled_spoils_only_its_own_series() {
     let listed = list_series(folder.path()).unwrap();
     let with_reason: Vec<_> = listed.iter().filter_map(|s| s.refused.as_deref()).collect();
     assert!(with_reason.len() == 1 && with_reason[0].contains("RGB"), "{with_reason:?}");
+    // A whole series of them is one of two to choose from, whichever is the larger.
+    let more: Vec<PathBuf> = (0..8).map(|n| folder.path().join(format!("capture{n}.dcm"))).collect();
+    for file in &more {
+        std::fs::copy(&capture, file).unwrap();
+    }
+    refused(&folder, "2 series");
+    refused(&folder, "9 images");
+    more.iter().for_each(|file| std::fs::remove_file(file).unwrap());
     // In the series itself it is not left out in silence.
     let uid = open_file(&files[1])
         .unwrap()
