@@ -1,5 +1,6 @@
 //! The command from outside: what a user types, sees and finds on disk.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -115,17 +116,19 @@ fn an_interrupt_leaves_nothing_half_written_and_the_old_file_alone() {
     let folder = folder.path();
     raw(folder);
     std::fs::write(folder.join("waves.nvol"), b"older").unwrap();
-    let mut arguments = vec!["compress", "waves.raw", "--preset", "best", "--psnr", "44"];
+    let mut arguments = vec!["compress", "waves.raw", "--preset", "best", "--psnr", "44", "-v"];
     arguments.extend(RAW);
     let mut command = Command::new(env!("CARGO_BIN_EXE_neuvol"));
-    command.args(arguments).current_dir(folder).stderr(Stdio::piped()).stdout(Stdio::piped());
-    let child = command.spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    command.args(arguments).current_dir(folder).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // Training has begun.
+    assert!(said.by_ref().any(|line| line.contains("model of")));
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("nothing was written"));
+    let said: Vec<String> = said.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("nothing was written")), "{said:?}");
     assert_eq!(std::fs::read(folder.join("waves.nvol")).unwrap(), b"older");
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "no temporary file is left");
 }
