@@ -7,7 +7,7 @@
 
 use crate::engine::Engine;
 use crate::engine::cpu::Cpu;
-use crate::io::elements::narrow;
+use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
 use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
 use crate::volume::{Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
@@ -382,18 +382,13 @@ fn samples_of(bytes: &[u8], sample_type: &str, voxels: usize) -> Result<Samples,
     if voxels.checked_mul(size) != Some(bytes.len()) {
         return Err(Failure(format!("{} bytes are not {voxels} samples of {sample_type}", bytes.len())));
     }
-    if !wide {
-        let mut samples = Samples::zeros(type_named(sample_type)?, voxels);
-        samples.as_bytes_mut().copy_from_slice(bytes);
-        return Ok(samples);
-    }
-    let words = bytes.as_chunks::<8>().0.iter();
+    let stored = match sample_type {
+        "int64" => StoredType::I64,
+        "uint64" => StoredType::U64,
+        name => StoredType::Kept(type_named(name)?),
+    };
     let image = Path::new("the image");
-    Ok(if sample_type == "int64" {
-        narrow(image, words.map(|w| i64::from_ne_bytes(*w).into()))?
-    } else {
-        narrow(image, words.map(|w| u64::from_ne_bytes(*w).into()))?
-    })
+    Ok(elements::read_samples(image, &mut &bytes[..], stored, ByteOrder::NATIVE, voxels)?)
 }
 
 /// Threads to use when `asked` is 0: the machine's cores, shared among the MPI ranks that run on it.

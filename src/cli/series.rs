@@ -6,18 +6,21 @@ use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// A folder of DICOM files, searched recursively.
+    /// A folder of DICOM files, searched recursively, or a DICOMDIR.
     folder: PathBuf,
+    /// Show whose series they are: name and ID of the patient.
+    #[arg(long)]
+    patient: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    if !arguments.folder.is_dir() {
+    if !arguments.folder.exists() {
         bail!("{}: no such folder", arguments.folder.display());
     }
-    let series = neuvol::io::list_series(&arguments.folder)?;
+    let series = neuvol::io::list_series(&arguments.folder, arguments.patient)?;
     if arguments.json {
         let list: Vec<_> = series
             .iter()
@@ -27,6 +30,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                     "uid_end": s.id,
                     "modality": s.modality,
                     "description": s.description,
+                    "patient": arguments.patient.then_some(&s.patient),
                     "shape": s.shape,
                     "spacing_mm": s.spacing,
                     "bytes": s.bytes,
@@ -44,6 +48,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     for s in &series {
         let number = if s.number.is_empty() { "-" } else { &s.number };
         say!("series {number}  {}  {}", s.modality, s.description);
+        if arguments.patient {
+            say!("  patient   {}", s.patient);
+        }
         if let Some(why) = &s.refused {
             say!("  refused   {why}");
         }

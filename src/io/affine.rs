@@ -4,15 +4,15 @@ use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry};
 use std::path::Path;
 
-/// Largest cosine between two axes that still counts as a right angle: float32 headers are no better.
-const ORTHOGONAL: f64 = 1e-4;
+/// Volume between three unit vectors that lie in one plane, or as good as that.
+const FLAT: f64 = 1e-6;
 
 /// Turns coordinates of the RAS frame into LPS ones, or back.
 pub(crate) const RAS_LPS: [f64; 3] = [-1.0, -1.0, 1.0];
 
 /// The geometry of a grid whose axis `a` steps by the vector `steps[a]`.
 ///
-/// An axis with one sample may have a zero step; it then takes what direction is left, and spacing 1.
+/// Axes may meet at any angle (a tilted gantry). An axis with one sample may have a zero step; it then takes what direction is left, and spacing 1.
 pub(crate) fn geometry(
     path: &Path,
     mut steps: [[f64; 3]; 3],
@@ -37,17 +37,9 @@ pub(crate) fn geometry(
             *cosine = steps[axis][row] / spacing[axis];
         }
     }
-    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-        let cosine = dot(steps[a], steps[b]) / (spacing[a] * spacing[b]);
-        if cosine.abs() > ORTHOGONAL {
-            return Err(Error::unsupported(
-                path,
-                format!(
-                    "axes {a} and {b} meet at {:.3} degrees: sheared grids are not supported; resample to a right-angled grid",
-                    cosine.clamp(-1.0, 1.0).acos().to_degrees()
-                ),
-            ));
-        }
+    let volume = dot(steps[0], cross(steps[1], steps[2])) / spacing.iter().product::<f64>();
+    if volume.abs() < FLAT {
+        return Err(Error::format(path, "the grid's axes lie in one plane: its transform has no inverse"));
     }
     Ok(Geometry { origin, spacing, direction, frame })
 }
@@ -93,10 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn shear_and_nan_are_refused() {
-        let sheared = [[1.0, 0.0, 0.0], [0.1, 1.0, 0.0], [0.0, 0.0, 1.0]];
-        let error = geometry(Path::new("x"), sheared, [0.0; 3], Frame::Lps, [2; 3]).unwrap_err();
-        assert!(error.to_string().contains("axes 0 and 1 meet at 84.289 degrees"), "{error}");
-        assert!(geometry(Path::new("x"), [[f64::NAN; 3]; 3], [0.0; 3], Frame::Lps, [2; 3]).is_err());
+    fn shear_is_kept_and_what_has_no_inverse_is_refused() {
+        let of = |steps| geometry(Path::new("x"), steps, [0.0; 3], Frame::Lps, [2; 3]);
+        let sheared = of([[1.0, 0.0, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]]).unwrap();
+        assert_eq!(sheared.index_to_world([1.0, 2.0, 0.0]), [2.0, 2.0, 0.0]);
+        let back = sheared.world_to_index().unwrap().apply([2.0, 2.0, 0.0]);
+        assert!(back.iter().zip([1.0, 2.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-12), "{back:?}");
+        let error = of([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]).unwrap_err();
+        assert!(error.to_string().contains("in one plane"), "{error}");
+        assert!(of([[f64::NAN; 3]; 3]).is_err());
     }
 }

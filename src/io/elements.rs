@@ -109,24 +109,134 @@ pub(crate) fn read_samples(
     match stored {
         StoredType::Kept(sample_type) => {
             let mut samples = Samples::zeros(sample_type, count);
-            fill(path, reader, samples.as_bytes_mut())?;
+            let bytes = samples.as_bytes_mut();
+            let all = bytes.len();
+            fill(path, reader, bytes, (0, all))?;
             if order != ByteOrder::NATIVE {
                 swap_bytes(samples.as_bytes_mut(), sample_type.size());
             }
             Ok(samples)
         }
         StoredType::I64 | StoredType::U64 => {
-            let mut wide = vec![0u64; count];
-            let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut wide);
-            fill(path, reader, bytes)?;
-            if order != ByteOrder::NATIVE {
-                swap_bytes(bytes, 8);
+            let mut narrow = Narrow::with_capacity(count);
+            let mut block = vec![0u8; 8 * count.min(1 << 16)];
+            let mut left = count;
+            while left > 0 {
+                let bytes = block.get_mut(..8 * left.min(1 << 16)).unwrap_or_default();
+                fill(path, reader, bytes, (8 * (count - left), 8 * count))?;
+                if order != ByteOrder::NATIVE {
+                    swap_bytes(bytes, 8);
+                }
+                for &value in bytemuck::cast_slice::<u8, [u8; 8]>(bytes) {
+                    narrow.push(match stored {
+                        StoredType::I64 => i128::from(i64::from_ne_bytes(value)),
+                        _ => i128::from(u64::from_ne_bytes(value)),
+                    });
+                }
+                left -= bytes.len() / 8;
             }
-            match stored {
-                StoredType::I64 => narrow(path, wide.iter().map(|&v| i128::from(v as i64))),
-                _ => narrow(path, wide.iter().map(|&v| i128::from(v))),
-            }
+            narrow.finish(path)
         }
+    }
+}
+
+/// Which samples of a file are wanted: one of several volumes that follow each other, one component of each voxel's tuple.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Voxels of a volume.
+    pub(crate) count: usize,
+    pub(crate) components: usize,
+    pub(crate) component: usize,
+    pub(crate) step: usize,
+}
+
+impl Part {
+    /// Samples up to the end of the wanted volume; `usize::MAX` where they cannot be counted.
+    fn samples_to_its_end(self) -> usize {
+        self.count.saturating_mul(self.components).saturating_mul(self.step.saturating_add(1))
+    }
+
+    /// Bytes up to the end of the wanted volume.
+    pub(crate) fn bytes_to_its_end(self, stored: StoredType) -> u64 {
+        (self.samples_to_its_end() as u64).saturating_mul(stored.size() as u64)
+    }
+
+    /// Reads the samples; `reader` stands before the first volume.
+    pub(crate) fn read(
+        self,
+        path: &Path,
+        reader: &mut dyn Read,
+        stored: StoredType,
+        order: ByteOrder,
+    ) -> Result<Samples> {
+        let Part { count, components, component, step } = self;
+        let before = self.bytes_to_its_end(stored) / (step as u64 + 1) * step as u64;
+        std::io::copy(&mut (&mut *reader).take(before), &mut std::io::sink())
+            .map_err(|e| Error::io(path, e))?;
+        if components == 1 {
+            return read_samples(path, reader, stored, order, count);
+        }
+        let mut component = Component::new(reader, stored.size(), (components, component), count);
+        read_samples(path, &mut component, stored, order, count)
+    }
+
+    /// Parses the samples out of a text that begins with the first volume.
+    pub(crate) fn parse(self, path: &Path, text: &[u8], stored: StoredType) -> Result<Samples> {
+        let (all, _) = parse_samples(path, text, stored, self.samples_to_its_end())?;
+        if self.components == 1 && self.step == 0 {
+            return Ok(all);
+        }
+        let first = self.step * self.count * self.components + self.component;
+        Ok(for_each_type!(all, values => {
+            Samples::from(values.into_iter().skip(first).step_by(self.components).take(self.count).collect::<Vec<_>>())
+        }))
+    }
+}
+
+/// One component of samples that are stored tuple by tuple: passes its bytes on and leaves the others out.
+pub(crate) struct Component<'a> {
+    source: &'a mut dyn Read,
+    sample_bytes: usize,
+    components: usize,
+    component: usize,
+    tuples_left: usize,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> Component<'a> {
+    /// Of `tuples` tuples of `components` samples.
+    pub(crate) fn new(
+        source: &'a mut dyn Read,
+        sample_bytes: usize,
+        (components, component): (usize, usize),
+        tuples: usize,
+    ) -> Self {
+        Self { source, sample_bytes, components, component, tuples_left: tuples, block: Vec::new(), at: 0 }
+    }
+}
+
+impl Read for Component<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.block.len() && self.tuples_left > 0 {
+            let tuple_bytes = self.sample_bytes * self.components;
+            let tuples = self.tuples_left.min((1 << 16) / tuple_bytes + 1);
+            self.block.resize(tuples * tuple_bytes, 0);
+            self.source.read_exact(&mut self.block)?;
+            self.tuples_left -= tuples;
+            // The wanted samples move to the front.
+            for tuple in 0..tuples {
+                let from = tuple * tuple_bytes + self.component * self.sample_bytes;
+                self.block.copy_within(from..from + self.sample_bytes, tuple * self.sample_bytes);
+            }
+            self.block.truncate(tuples * self.sample_bytes);
+            self.at = 0;
+        }
+        let rest = self.block.get(self.at..).unwrap_or_default();
+        let taken = rest.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&rest[..taken]);
+        self.at += taken;
+        Ok(taken)
     }
 }
 
@@ -156,11 +266,11 @@ pub(crate) fn parse_samples(
             samples
         }
         StoredType::I64 | StoredType::U64 => {
-            let mut wide = vec![0i128; count];
-            for (index, value) in wide.iter_mut().enumerate() {
-                *value = numbers.next(index, count, stored)?;
+            let mut narrow = Narrow::with_capacity(count);
+            for index in 0..count {
+                narrow.push(numbers.next(index, count, stored)?);
             }
-            narrow(path, wide.iter().copied())?
+            narrow.finish(path)?
         }
     };
     Ok((samples, numbers.at))
@@ -199,8 +309,8 @@ impl Numbers<'_> {
     }
 }
 
-/// `read_exact` that says how far it came.
-fn fill(path: &Path, reader: &mut dyn Read, buffer: &mut [u8]) -> Result<()> {
+/// `read_exact` that says how far it came: `before` bytes of `all` have been read already.
+fn fill(path: &Path, reader: &mut dyn Read, buffer: &mut [u8], (before, all): (usize, usize)) -> Result<()> {
     let mut at = 0;
     while let Some(rest) = buffer.get_mut(at..).filter(|rest| !rest.is_empty()) {
         match reader.read(rest) {
@@ -208,8 +318,8 @@ fn fill(path: &Path, reader: &mut dyn Read, buffer: &mut [u8]) -> Result<()> {
                 return Err(Error::format(
                     path,
                     format!(
-                        "the samples end after {at} of {} bytes; the file is truncated or its header is wrong",
-                        buffer.len()
+                        "the samples end after {} of {all} bytes; the file is truncated or its header is wrong",
+                        before + at
                     ),
                 ));
             }
@@ -221,15 +331,15 @@ fn fill(path: &Path, reader: &mut dyn Read, buffer: &mut [u8]) -> Result<()> {
             {
                 return Err(Error::format(
                     path,
-                    format!("the compressed samples are corrupt near byte {at}: {e}"),
+                    format!("the compressed samples are corrupt near byte {}: {e}", before + at),
                 ));
             }
             Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(Error::format(
                     path,
                     format!(
-                        "the compressed samples end after {at} of {} bytes; the file is truncated",
-                        buffer.len()
+                        "the compressed samples end after {} of {all} bytes; the file is truncated",
+                        before + at
                     ),
                 ));
             }
@@ -240,26 +350,45 @@ fn fill(path: &Path, reader: &mut dyn Read, buffer: &mut [u8]) -> Result<()> {
 }
 
 /// Reverses the bytes of every element in place.
-fn swap_bytes(bytes: &mut [u8], size: usize) {
+pub(crate) fn swap_bytes(bytes: &mut [u8], size: usize) {
     if size > 1 {
         bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
     }
 }
 
-/// 64-bit integers as int32, else uint32, else refused.
-pub(crate) fn narrow(path: &Path, values: impl Iterator<Item = i128> + Clone) -> Result<Samples> {
-    let (low, high) = values.clone().fold((i128::MAX, i128::MIN), |(low, high), v| (low.min(v), high.max(v)));
-    if low >= i128::from(i32::MIN) && high <= i128::from(i32::MAX) {
-        Ok(Samples::I32(values.map(|v| v as i32).collect()))
-    } else if low >= 0 && high <= i128::from(u32::MAX) {
-        Ok(Samples::U32(values.map(|v| v as u32).collect()))
-    } else {
-        Err(Error::unsupported(
-            path,
-            format!(
-                "64-bit integers from {low} to {high} do not fit 32 bits; convert the file to float64 or int32 first"
-            ),
-        ))
+/// 64-bit integers as int32, else uint32, else refused: their low halves, which both types share, and their range.
+struct Narrow {
+    halves: Vec<u32>,
+    low: i128,
+    high: i128,
+}
+
+impl Narrow {
+    fn with_capacity(count: usize) -> Self {
+        Self { halves: Vec::with_capacity(count), low: i128::MAX, high: i128::MIN }
+    }
+
+    fn push(&mut self, value: i128) {
+        self.low = self.low.min(value);
+        self.high = self.high.max(value);
+        self.halves.push(value as u32);
+    }
+
+    fn finish(self, path: &Path) -> Result<Samples> {
+        let Self { halves, low, high } = self;
+        if low >= i128::from(i32::MIN) && high <= i128::from(i32::MAX) {
+            // In the same memory, as the standard library collects.
+            Ok(Samples::I32(halves.into_iter().map(|v| v as i32).collect()))
+        } else if low >= 0 && high <= i128::from(u32::MAX) {
+            Ok(Samples::U32(halves))
+        } else {
+            Err(Error::unsupported(
+                path,
+                format!(
+                    "64-bit integers from {low} to {high} do not fit 32 bits; convert the file to float64 or int32 first"
+                ),
+            ))
+        }
     }
 }
 

@@ -5,10 +5,12 @@ pub(crate) mod atomic;
 mod detached;
 mod dicom;
 pub(crate) mod elements;
+mod mapped;
 mod metaimage;
 mod nifti;
 mod npy;
 mod nrrd;
+mod progress;
 mod raw;
 mod rescale;
 mod vti;
@@ -16,6 +18,7 @@ mod vtk;
 
 pub use dicom::series::{Series, list_series};
 pub use dicom::write::{SeriesDescription, write_series};
+pub use progress::ReadProgress;
 
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
@@ -30,11 +33,13 @@ pub struct Limits {
     pub volume_bytes: u64,
     /// Largest extent along one axis.
     pub axis: usize,
+    /// Most files of a folder (DICOM, TIFF).
+    pub slices: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { volume_bytes: 1 << 38, axis: 1 << 20 }
+        Self { volume_bytes: 1 << 38, axis: 1 << 20, slices: 1 << 18 }
     }
 }
 
@@ -54,8 +59,73 @@ pub struct OpenOptions {
     /// Which series of a DICOM folder: its number, or at least eight characters of its UID's end. Needed where there are
     /// several.
     pub series: Option<String>,
+    /// DICOM: slices that are missing or unevenly spaced are interpolated to an even grid, with a warning, not refused.
+    pub allow_gaps: bool,
+    /// DICOM: of several slices at one position that no time tells apart the first is taken, with a warning.
+    pub allow_duplicates: bool,
+    /// DICOM: of slices that differ in size, orientation, spacing or type the largest group is taken, with a warning.
+    pub largest_group: bool,
+    /// DICOM: a stack that leans (a tilted gantry) is resampled to a right-angled grid; otherwise its grid is sheared.
+    pub resample_tilt: bool,
+    /// DICOM, NIfTI: the numbers as they are stored, without rescale.
+    pub stored_values: bool,
+    /// Which volume of a series over time, from 0; needed where there are several ([`time_steps`]).
+    pub time_step: Option<usize>,
+    /// Which component of a vector, from 0; needed where there are several.
+    pub component: Option<usize>,
+    /// Told how far reading has come.
+    pub progress: Option<ReadProgress>,
     /// Bounds on what is allocated.
     pub limits: Limits,
+}
+
+/// How many volumes over time a file or folder holds; [`OpenOptions::time_step`] picks one.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
+    match format_of(path, options)? {
+        Format::Dicom => dicom::time_steps(path, options),
+        Format::Nifti => nifti::time_steps(path),
+        Format::Npy => npy::time_steps(path),
+        Format::Nrrd => nrrd::time_steps(path),
+        Format::MetaImage => metaimage::time_steps(path),
+        Format::Raw | Format::Vti | Format::Vtk => Ok(1),
+    }
+}
+
+/// The component to read of `count`, of what messages call `name`.
+fn component(path: &Path, name: &str, count: usize, options: &OpenOptions) -> Result<usize> {
+    match options.component {
+        Some(component) if component < count => Ok(component),
+        None if count == 1 => Ok(0),
+        Some(component) => Err(Error::Options(format!(
+            "{}: {name} has no component {component}; it has {count}, counted from 0",
+            path.display()
+        ))),
+        None => Err(Error::Options(format!(
+            "{}: {name} has {count} components; choose one with --component 0 to {}",
+            path.display(),
+            count.saturating_sub(1)
+        ))),
+    }
+}
+
+/// The time step to read of `count`.
+fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> {
+    match options.time_step {
+        Some(step) if step < count => Ok(step),
+        None if count == 1 => Ok(0),
+        Some(step) => Err(Error::Options(format!(
+            "{}: there is no time step {step}; it holds {count}, counted from 0",
+            path.display()
+        ))),
+        None => Err(Error::Options(format!(
+            "{}: it holds {count} volumes over time; choose one with --time-step 0 to {}",
+            path.display(),
+            count - 1
+        ))),
+    }
 }
 
 /// First two bytes of a gzip member (RFC 1952, section 2.3.1).

@@ -1,14 +1,14 @@
-//! NumPy's `.npy`, versions 1 to 3: arrays of one to three axes.
+//! NumPy's `.npy`, versions 1 to 3: arrays of one to four axes.
 //!
 //! Specification: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. C order is z, y, x, so that x is
-//! fastest in memory as it is here; an array in Fortran order is x, y, z.
+//! fastest in memory as it is here, and time comes first; an array in Fortran order is x, y, z, time.
 
 use super::elements::{self, ByteOrder, StoredType};
 use super::{OpenOptions, atomic, raw};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// First bytes of every file.
@@ -24,23 +24,37 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let (header, header_bytes) = header(path, &mut reader)?;
     let (stored, order) = element_type(path, value(path, &header, "descr")?)?;
-    let axes = axes(path, value(path, &header, "shape")?)?;
-    // Whichever axis is fastest becomes x.
-    let fortran = value(path, &header, "fortran_order")?.starts_with("True");
-    let at = |axis: usize| axes.get(if fortran { axis } else { axes.len().wrapping_sub(1 + axis) }).copied();
-    let shape: [u64; 3] = std::array::from_fn(|axis| at(axis).unwrap_or(1));
+    let (shape, steps) = extents(path, &header)?;
+    let step = super::time_step(path, steps, options)?;
     let count = elements::sample_count(path, shape, stored.size(), &options.limits)?;
-    elements::check_file_holds(
-        path,
-        (count * stored.size()) as u64,
-        length.saturating_sub(header_bytes),
-        false,
-    )?;
+    let bytes = (count * stored.size()) as u64;
+    let before = bytes.saturating_mul(step as u64);
+    let available = length.saturating_sub(header_bytes);
+    elements::check_file_holds(path, bytes.saturating_add(before), available, false)?;
+    reader.seek(SeekFrom::Current(before as i64)).map_err(|e| Error::io(path, e))?;
     let samples = elements::read_samples(path, &mut reader, stored, order, count)?;
     let mut volume = Volume::new(samples, shape.map(|n| n as usize))?;
     volume.provenance.insert("source format".into(), "NumPy".into());
     volume.provenance.insert("source type".into(), stored.name().into());
     Ok(volume)
+}
+
+/// How many volumes over time an array holds.
+pub(super) fn time_steps(path: &Path) -> Result<usize> {
+    let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
+    Ok(extents(path, &header(path, &mut reader)?.0)?.1)
+}
+
+/// Samples along x, y, z, and time steps: whichever axis is fastest is x, a fourth one is time.
+fn extents(path: &Path, header: &str) -> Result<([u64; 3], usize)> {
+    let mut axes = axes(path, value(path, header, "shape")?)?;
+    if !value(path, header, "fortran_order")?.starts_with("True") {
+        axes.reverse();
+    }
+    let at = |axis: usize| axes.get(axis).copied().unwrap_or(1);
+    let steps = usize::try_from(at(3)).ok().filter(|&steps| steps > 0);
+    let steps = steps.ok_or_else(|| Error::format(path, "the time axis is empty"))?;
+    Ok((std::array::from_fn(at), steps))
 }
 
 /// The header's text, a Python dictionary, and the bytes up to its end.
@@ -121,11 +135,11 @@ fn axes(path: &Path, text: &str) -> Result<Vec<u64>> {
     let words = inside.split(',').map(str::trim).filter(|w| !w.is_empty());
     let axes: Vec<u64> =
         words.map(|w| w.trim_end_matches('L').parse().map_err(|_| bad())).collect::<Result<_>>()?;
-    if axes.len() > 3 {
+    if axes.len() > 4 {
         return Err(Error::unsupported(
             path,
             format!(
-                "the array has {} axes; only volumes of up to 3 are supported: save one step of it",
+                "the array has {} axes; only volumes and series of them (time, z, y, x) are supported: save a part of it",
                 axes.len()
             ),
         ));
@@ -208,7 +222,8 @@ mod tests {
         };
         refuse(&plain("'<c8'", "(2,)"), "'c8'");
         refuse(&plain("[('a', '<f4')]", "(2,)"), "[('a', '<f4')]");
-        refuse(&plain("'<f4'", "(2, 1, 1, 1)"), "4 axes");
+        refuse(&plain("'<f4'", "(2, 1, 1, 1, 1)"), "5 axes");
+        refuse(&plain("'<f4'", "(2, 1, 1, 1)"), "--time-step 0 to 1");
         refuse(&plain("'<f4'", "(100, 100)"), "truncated");
         refuse(&plain("'<f4'", "(0, 4)"), "empty");
         refuse(&plain("'<f4'", "(a, 4)"), "'shape'");

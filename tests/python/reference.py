@@ -1,6 +1,6 @@
 """Prints, as a JSON object, how independent readers see the files and folders given as arguments.
 
-Per path: shape [nx, ny, nz], dtype, origin, spacing, direction (rows; column a is the direction of axis a) in LPS
+A path may end in #N for time step N. Per path: shape [nx, ny, nz], dtype, origin, spacing, direction (rows; column a is the direction of axis a) in LPS
 where the format has a patient frame, and the sha256 of the values as float64, little endian, x fastest, NaN as one
 bit pattern. A path that cannot be read as one scalar volume gives {"error": ...}.
 
@@ -54,7 +54,7 @@ def dicom(folder):
     return volume(values, slices[0].pixel_array.dtype, image.GetOrigin(), image.GetSpacing(), image.GetDirection())
 
 
-def nifti(path):
+def nifti(path, step):
     import nibabel
 
     image = nibabel.load(path)
@@ -66,8 +66,10 @@ def nifti(path):
     if raw.dtype != np.float64 and not (slope.is_integer() and inter.is_integer()):
         # The type that scaled values are kept in.
         values = values.astype(np.float32).astype(np.float64)
-    while values.ndim > 3 and values.shape[-1] == 1:
+    while values.ndim > 4 and values.shape[-1] == 1:
         values = values[..., 0]
+    if values.ndim == 4 and (step is not None or values.shape[-1] == 1):
+        values = values[..., step or 0]
     while values.ndim < 3:
         values = values[..., np.newaxis]
     if values.ndim > 3:
@@ -133,12 +135,12 @@ def vtk_image(path):
     return volume(values, values.dtype, origin, image.GetSpacing(), direction)
 
 
-def reference(path):
+def reference(path, step):
     name = path.name.lower()
     if path.is_dir() or name.endswith(".dcm"):
         return dicom(path)
     if name.endswith((".nii", ".nii.gz", ".hdr", ".img")):
-        return nifti(path)
+        return nifti(path, step)
     if name.endswith((".nrrd", ".nhdr", ".mha", ".mhd")):
         return itk(path)
     if name.endswith(".npy"):
@@ -150,7 +152,8 @@ def main():
     result = {}
     for argument in sys.argv[1:]:
         try:
-            result[argument] = reference(pathlib.Path(argument))
+            path, _, step = argument.partition("#")
+            result[argument] = reference(pathlib.Path(path), int(step) if step else None)
         except Exception as error:  # Whatever a reader raises: the test compares refusals too.
             result[argument] = {"error": f"{type(error).__name__}: {error}"}
     json.dump(result, sys.stdout)

@@ -1,8 +1,9 @@
 //! The series in a folder, and the slices of one of them.
 
-use super::Slice;
-use super::slice::Found;
+use super::slice::{Found, Image};
+use super::{Slice, dicomdir};
 use crate::error::{Error, Result};
+use crate::io::{Limits, OpenOptions};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,7 +24,9 @@ pub struct Series {
     pub modality: String,
     /// Series Description (0008,103E), free text.
     pub description: String,
-    /// Columns, rows, slices.
+    /// Name and ID of the patient; empty unless asked for.
+    pub patient: String,
+    /// Columns, rows, slices (of all time steps together).
     pub shape: [usize; 3],
     /// Distance between columns and rows in mm, and what the first slice says of the distance between slices.
     pub spacing: [f64; 3],
@@ -35,32 +38,38 @@ pub struct Series {
     pub refused: Option<String>,
 }
 
-/// The series under a folder (searched recursively), by number.
+/// The series under a folder (searched recursively) or in a DICOMDIR, by number; who the patient is only when asked.
 ///
 /// A damaged file is left out with a warning.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read.
-pub fn list_series(path: &Path) -> Result<Vec<Series>> {
+pub fn list_series(path: &Path, with_patient: bool) -> Result<Vec<Series>> {
     let leave_out = |damaged: Error| {
         log::warn!("left out: {damaged}");
         Ok(Found::Other)
     };
-    let mut series: Vec<Series> = Stacks::read(path, leave_out)?.0.iter().map(Stack::summary).collect();
+    let stacks = Stacks::read(path, &Limits::default(), leave_out)?.0;
+    let mut series: Vec<Series> = stacks.iter().map(Stack::summary).collect();
+    if with_patient {
+        for (series, stack) in series.iter_mut().zip(&stacks) {
+            series.patient = stack.slices.first().map(|s| s.image.patient.clone()).unwrap_or_default();
+        }
+    }
     series.sort_by_key(|s| (s.number.parse::<u64>().unwrap_or(u64::MAX), s.id.clone()));
     Ok(series)
 }
 
 /// The slices of a series under `path`, unsorted; never empty. `wanted` is its number or the end of its UID.
-pub(super) fn find(path: &Path, wanted: Option<&str>) -> Result<Vec<Slice>> {
-    if path.is_file() {
-        return match Slice::read(path)? {
-            Found::Image(slice) => Ok(vec![*slice]),
+pub(super) fn find(path: &Path, options: &OpenOptions) -> Result<Vec<Slice>> {
+    if path.is_file() && !dicomdir::is_named_so(path) {
+        return match Slice::read(path, &options.limits)? {
+            Found::Image(slices) => Ok(slices),
             Found::Refused { why, .. } => Err(why),
             Found::Other => Err(Error::unsupported(path, "a DICOM file without an image")),
         };
     }
-    Stacks::read(path, Err)?.choose(path, wanted)
+    Stacks::read(path, &options.limits, Err)?.choose(path, options.series.as_deref())
 }
 
 /// The files of one series.
@@ -75,23 +84,40 @@ struct Stacks(Vec<Stack>);
 
 impl Stacks {
     /// `damaged` says what becomes of a file that cannot be read.
-    fn read(path: &Path, damaged: impl Fn(Error) -> Result<Found> + Sync) -> Result<Self> {
+    fn read(path: &Path, limits: &Limits, damaged: impl Fn(Error) -> Result<Found> + Sync) -> Result<Self> {
         let mut files = Vec::new();
-        walk(path, 0, &mut files)?;
+        if path.is_file() {
+            files = dicomdir::files(path, limits)?;
+        } else {
+            walk(path, 0, &mut files)?;
+        }
+        if files.len() > limits.slices {
+            return Err(Error::unsupported(
+                path,
+                format!(
+                    "{} files exceed the limit of {}; name the series' own folder, or raise Limits::slices",
+                    files.len(),
+                    limits.slices
+                ),
+            ));
+        }
         let found = files.par_iter().map(|file| {
-            let found = is_dicom(file).and_then(|is| if is { Slice::read(file) } else { Ok(Found::Other) });
+            let found =
+                is_dicom(file).and_then(|is| if is { Slice::read(file, limits) } else { Ok(Found::Other) });
             found.or_else(&damaged)
         });
         let mut stacks: BTreeMap<String, Stack> = BTreeMap::new();
         for found in found.collect::<Result<Vec<_>>>()? {
             let uid = match &found {
-                Found::Image(slice) => slice.series_uid.clone(),
+                Found::Image(slices) => {
+                    slices.first().map(|s| s.image.series_uid.clone()).unwrap_or_default()
+                }
                 Found::Refused { series_uid, .. } => series_uid.clone(),
                 Found::Other => continue,
             };
             let stack = stacks.entry(uid.clone()).or_insert_with(|| Stack { uid, ..Stack::default() });
             match found {
-                Found::Image(slice) => stack.slices.push(*slice),
+                Found::Image(slices) => stack.slices.extend(slices),
                 Found::Refused { why, .. } => stack.refused.push(why),
                 Found::Other => {}
             }
@@ -148,25 +174,25 @@ impl Stack {
     }
 
     fn is_called(&self, wanted: &str) -> bool {
-        let number = self.slices.first().map_or("", |s| s.series_number.as_str());
+        let number = self.slices.first().map_or("", |s| s.image.series_number.as_str());
         (!number.is_empty() && number == wanted) || (wanted.len() >= ID_LENGTH && self.uid.ends_with(wanted))
     }
 
     fn summary(&self) -> Series {
         let first = self.slices.first();
-        let text = |of: fn(&Slice) -> &String| first.map(of).cloned().unwrap_or_default();
-        let shape = first.map_or([0; 3], |s| [s.columns, s.rows, self.slices.len()]);
-        let pixels: u64 =
-            self.slices.iter().map(|s| (s.rows * s.columns) as u64 * u64::from(s.bits_allocated) / 8).sum();
+        let text = |of: fn(&Image) -> &String| first.map(|s| of(&s.image)).cloned().unwrap_or_default();
+        let shape = first.map_or([0; 3], |s| [s.image.columns, s.image.rows, self.slices.len()]);
+        let pixels: u64 = self.slices.iter().map(|s| s.image.frame_bytes() as u64).sum();
         Series {
             id: self.uid.chars().skip(self.uid.chars().count().saturating_sub(ID_LENGTH)).collect(),
             number: text(|s| &s.series_number),
             modality: text(|s| &s.modality),
             description: text(|s| &s.series_description),
+            patient: String::new(),
             shape,
             spacing: first.map_or([0.0; 3], |s| [s.pixel_spacing[1], s.pixel_spacing[0], s.thickness]),
             bytes: pixels,
-            folder: first.and_then(|s| s.path.parent()).map(Path::to_path_buf).unwrap_or_default(),
+            folder: first.and_then(|s| s.image.path.parent()).map(Path::to_path_buf).unwrap_or_default(),
             refused: self.refused.first().map(ToString::to_string),
         }
     }
@@ -209,7 +235,7 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
         // Linked files are read; linked folders are not entered, for they may lead back here.
         if kind.is_dir() {
             walk(&entry.path(), depth + 1, files)?;
-        } else if entry.path().is_file() && !entry.file_name().eq_ignore_ascii_case("DICOMDIR") {
+        } else if entry.path().is_file() && !dicomdir::is_named_so(&entry.path()) {
             files.push(entry.path());
         }
     }

@@ -1,29 +1,66 @@
-//! One slice's header: what geometry and pixels need, nothing else.
+//! One slice: an image file, or a frame of one; what geometry and pixels need, nothing else.
 
+use super::attributes::{Attributes, FrameAttributes, transfer_syntax_name};
+use super::file::{EXPLICIT_VR_BIG_ENDIAN, File, PixelPlace};
+use super::{codec, frames};
 use crate::error::{Error, Result};
+use crate::io::Limits;
 use crate::io::rescale::Rescale;
 use crate::volume::SampleType;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use dicom_object::{DefaultDicomObject, OpenFileOptions};
-use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry, entries};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the slices of a file share.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) path: PathBuf,
+    /// Tells series apart within one run; never stored or printed whole.
+    pub(super) series_uid: String,
+    /// Tells copies of a file; never stored or printed.
+    pub(super) instance_uid: String,
+    pub(super) series_number: String,
+    /// Free text: for lists that the user asks for, never stored.
+    pub(super) series_description: String,
+    /// Name and ID: for lists of patients that the user asks for, never stored.
+    pub(super) patient: String,
+    pub(super) modality: String,
+    /// The transfer syntax's UID.
+    pub(super) transfer_syntax: String,
+    pub(super) pixels: PixelPlace,
+    pub(super) frames: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) bits_allocated: u32,
+    pub(super) bits_stored: u32,
+    pub(super) high_bit: u32,
+    pub(super) signed: bool,
+    pub(super) photometric: String,
+    /// From Pixel Padding Value to Pixel Padding Range Limit, as values of all allocated bits.
+    pub(super) padding: Option<RangeInclusive<i64>>,
+    /// The values' unit, when the file names one other than that of the rescale.
+    units: String,
+}
+
+impl Image {
+    pub(super) fn big_endian(&self) -> bool {
+        self.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN
+    }
+
+    /// Bytes of one frame, uncompressed.
+    pub(super) fn frame_bytes(&self) -> usize {
+        self.rows * self.columns * self.bits_allocated as usize / 8
+    }
+}
 
 /// A slice's header.
 #[derive(Debug, Clone)]
 pub(super) struct Slice {
-    pub(super) path: PathBuf,
-    /// Tells series apart within one run; never stored or printed whole.
-    pub(super) series_uid: String,
-    pub(super) series_number: String,
-    /// Free text: for lists that the user asks for, never stored.
-    pub(super) series_description: String,
-    pub(super) modality: String,
-    /// The transfer syntax's name.
-    pub(super) transfer_syntax: String,
-    pub(super) big_endian: bool,
-    pub(super) rows: usize,
-    pub(super) columns: usize,
+    pub(super) image: Arc<Image>,
+    /// Which frame of the file, from 0.
+    pub(super) frame: usize,
     /// Centre of the first pixel, LPS mm; absent in images that lie nowhere.
     pub(super) position: Option<[f64; 3]>,
     /// Direction of a row (increasing column), then of a column.
@@ -32,22 +69,32 @@ pub(super) struct Slice {
     pub(super) pixel_spacing: [f64; 2],
     /// Spacing between slices, or else thickness; what a lone slice has.
     pub(super) thickness: f64,
-    pub(super) bits_allocated: u32,
-    pub(super) bits_stored: u32,
-    pub(super) high_bit: u32,
-    pub(super) signed: bool,
-    pub(super) photometric: String,
     pub(super) rescale: Rescale,
-    pub(super) rescale_type: String,
-    /// Pixel Padding Value, as the bits of a stored pixel.
-    pub(super) padding: Option<u32>,
+    rescale_type: String,
+    pub(super) moment: Moment,
+}
+
+/// What may tell the time steps of one position apart, in the order of trust.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moment(pub(super) [Option<f64>; 6]);
+
+impl Moment {
+    /// The names of its numbers.
+    pub(super) const NAMES: [&'static str; 6] = [
+        "temporal position",
+        "acquisition number",
+        "trigger time",
+        "echo time",
+        "acquisition time",
+        "content time",
+    ];
 }
 
 /// What a DICOM file is to us.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A slice.
-    Image(Box<Slice>),
+    /// The slices of an image.
+    Image(Vec<Slice>),
     /// An image that is not handled: which series it belongs to, and why not.
     Refused { series_uid: String, why: Error },
     /// No image: a DICOMDIR, a structure set, a report.
@@ -55,78 +102,101 @@ pub(super) enum Found {
 }
 
 impl Slice {
-    /// Reads a header. A damaged file is an error.
-    pub(super) fn read(path: &Path) -> Result<Found> {
-        super::lengths::check(path)?;
-        let object = OpenFileOptions::new()
-            .read_until(tags::PIXEL_DATA)
-            .open_file(path)
-            .map_err(|e| Error::format(path, format!("damaged DICOM file: {}", reasons(&e))))?;
-        match Self::of(path, &object) {
-            Ok(Some(slice)) => Ok(Found::Image(Box::new(slice))),
+    /// Reads a file's header. A damaged file is an error.
+    pub(super) fn read(path: &Path, limits: &Limits) -> Result<Found> {
+        let file = File::open(path, limits)?;
+        let attributes = Attributes::read(path, &file)?;
+        match Self::of(path, &file, &attributes) {
+            Ok(Some(slices)) => Ok(Found::Image(slices)),
             Ok(None) => Ok(Found::Other),
             Err(why @ Error::Unsupported { .. }) => {
-                Ok(Found::Refused { series_uid: text(&object, tags::SERIES_INSTANCE_UID), why })
+                Ok(Found::Refused { series_uid: attributes.whole().text(tags::SERIES_INSTANCE_UID), why })
             }
             Err(damaged) => Err(damaged),
         }
     }
 
-    fn of(path: &Path, object: &DefaultDicomObject) -> Result<Option<Self>> {
-        let (Some(rows), Some(columns)) = (integer(object, tags::ROWS), integer(object, tags::COLUMNS))
-        else {
+    fn of(path: &Path, file: &File, attributes: &Attributes) -> Result<Option<Vec<Self>>> {
+        let whole = attributes.whole();
+        let (Some(rows), Some(columns)) = (whole.integer(tags::ROWS), whole.integer(tags::COLUMNS)) else {
             return Ok(None);
         };
-        let transfer_syntax = native_transfer_syntax(path, object)?;
-        refuse_colour_and_frames(path, object)?;
-
-        let need = |tag: Tag, name: &str| {
-            integer(object, tag)
-                .ok_or_else(|| Error::format(path, format!("the attribute {name} is missing")))
-        };
-        let bits_allocated = need(tags::BITS_ALLOCATED, "Bits Allocated (0028,0100)")?;
-        if !matches!(bits_allocated, 8 | 16 | 32) {
+        refuse_colour(path, &whole)?;
+        if !codec::is_supported(&file.transfer_syntax) {
             return Err(Error::unsupported(
                 path,
-                format!("pixels of {bits_allocated} allocated bits are not supported; only 8, 16 and 32 are"),
-            ));
-        }
-        let bits_stored = integer(object, tags::BITS_STORED).unwrap_or(bits_allocated);
-        let high_bit = integer(object, tags::HIGH_BIT).unwrap_or(bits_stored - 1);
-        if !(1..=bits_allocated).contains(&bits_stored)
-            || high_bit + 1 < bits_stored
-            || high_bit >= bits_allocated
-        {
-            return Err(Error::format(
-                path,
                 format!(
-                    "{bits_stored} stored bits below bit {high_bit} do not fit {bits_allocated} allocated bits"
+                    "the transfer syntax {} is not supported{}; decompress the series first (dcmdjpeg, gdcmconv --raw)",
+                    transfer_syntax_name(&file.transfer_syntax),
+                    codec::missing_feature(&file.transfer_syntax)
                 ),
             ));
         }
+        let pixels = file
+            .pixels
+            .clone()
+            .ok_or_else(|| Error::unsupported(path, "the image has no integer Pixel Data (7FE0,0010)"))?;
+        let pixel = PixelFormat::of(path, &whole)?;
         if !(1..=65535).contains(&rows) || !(1..=65535).contains(&columns) {
             return Err(Error::format(path, format!("an image of {columns} x {rows} pixels")));
         }
-        let pixel_bytes = (rows * columns * bits_allocated / 8) as u64;
-        let file_bytes = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-        if file_bytes < pixel_bytes {
-            return Err(Error::format(
-                path,
-                format!(
-                    "{columns} x {rows} pixels need {pixel_bytes} bytes, the file has {file_bytes}; it is truncated"
-                ),
-            ));
-        }
-        let vector = |tag: Tag, at: usize| -> Option<[f64; 3]> {
-            let vector: [f64; 3] = numbers(object, tag)?.get(at..at + 3)?.try_into().ok()?;
+        let frames = whole.integer(tags::NUMBER_OF_FRAMES).unwrap_or(1);
+        let Some(frames) = usize::try_from(frames).ok().filter(|&n| n > 0) else {
+            return Err(Error::format(path, format!("Number of Frames (0028,0008) is {frames}")));
+        };
+        let signed = whole.integer(tags::PIXEL_REPRESENTATION) == Some(1);
+        // The value representation is US or SS, not always the one of the pixels: only the bits count.
+        let container =
+            |tag| whole.integer(tag).map(|v| container_value(v as u32, pixel.bits_allocated, signed));
+        let padding = container(tags::PIXEL_PADDING_VALUE);
+        let image = Arc::new(Image {
+            path: path.to_owned(),
+            series_uid: whole.text(tags::SERIES_INSTANCE_UID),
+            instance_uid: whole.text(tags::SOP_INSTANCE_UID),
+            series_number: whole.text(tags::SERIES_NUMBER),
+            series_description: whole.text(tags::SERIES_DESCRIPTION),
+            patient: [tags::PATIENT_NAME, tags::PATIENT_ID].map(|tag| whole.text(tag)).join(", "),
+            modality: whole.text(tags::MODALITY),
+            transfer_syntax: file.transfer_syntax.clone(),
+            pixels,
+            frames,
+            rows: rows as usize,
+            columns: columns as usize,
+            bits_allocated: pixel.bits_allocated,
+            bits_stored: pixel.bits_stored,
+            high_bit: pixel.high_bit,
+            signed,
+            photometric: whole.text(tags::PHOTOMETRIC_INTERPRETATION),
+            padding: padding.map(|value| {
+                let limit = container(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value);
+                value.min(limit)..=value.max(limit)
+            }),
+            units: [tags::DOSE_UNITS, tags::UNITS]
+                .map(|tag| whole.text(tag))
+                .into_iter()
+                .find(|unit| !unit.is_empty())
+                .unwrap_or_default(),
+        });
+        check_size(&image)?;
+        let mut slices = (0..frames)
+            .map(|frame| Self::of_frame(image.clone(), frame, &attributes.of_frame(frame)))
+            .collect::<Result<Vec<_>>>()?;
+        frames::place(&whole, &mut slices)?;
+        Ok(Some(slices))
+    }
+
+    fn of_frame(image: Arc<Image>, frame: usize, attributes: &FrameAttributes) -> Result<Self> {
+        let path = &image.path;
+        let vector = |numbers: &[f64], at: usize| -> Option<[f64; 3]> {
+            let vector: [f64; 3] = numbers.get(at..at + 3)?.try_into().ok()?;
             vector.iter().all(|v| v.is_finite()).then_some(vector)
         };
-        let orientation =
-            match (vector(tags::IMAGE_ORIENTATION_PATIENT, 0), vector(tags::IMAGE_ORIENTATION_PATIENT, 3)) {
-                (Some(row), Some(column)) => Some([row, column]),
-                _ => None,
-            };
-        let pixel_spacing = match numbers(object, tags::PIXEL_SPACING).as_deref() {
+        let grouped = |group: Tag, tag: Tag| attributes.grouped(group, tag);
+        let orientation = grouped(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT)
+            .and_then(|cosines| Some([vector(&cosines, 0)?, vector(&cosines, 3)?]));
+        let position = grouped(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT)
+            .and_then(|position| vector(&position, 0));
+        let pixel_spacing = match grouped(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING).as_deref() {
             Some([row, column]) if *row > 0.0 && *column > 0.0 && (row + column).is_finite() => {
                 [*row, *column]
             }
@@ -135,13 +205,18 @@ impl Slice {
                 return Err(Error::format(path, format!("Pixel Spacing (0028,0030) is {other:?}")));
             }
         };
-        let positive = |tag: Tag| number(object, tag).filter(|v| *v > 0.0 && v.is_finite());
+        let first = |group: Tag, tag: Tag| grouped(group, tag).and_then(|n| n.first().copied());
+        let thickness = [tags::SPACING_BETWEEN_SLICES, tags::SLICE_THICKNESS]
+            .into_iter()
+            .filter_map(|tag| first(tags::PIXEL_MEASURES_SEQUENCE, tag))
+            .find(|v| *v > 0.0 && v.is_finite());
+        let transformation = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
         let rescale = Rescale {
             // Dose grids call it otherwise.
-            slope: number(object, tags::RESCALE_SLOPE)
-                .or(number(object, tags::DOSE_GRID_SCALING))
+            slope: first(transformation, tags::RESCALE_SLOPE)
+                .or(attributes.number(tags::DOSE_GRID_SCALING))
                 .unwrap_or(1.0),
-            intercept: number(object, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
+            intercept: first(transformation, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
         };
         if !rescale.slope.is_finite() || rescale.slope == 0.0 || !rescale.intercept.is_finite() {
             return Err(Error::format(
@@ -149,38 +224,33 @@ impl Slice {
                 format!("Rescale Slope (0028,1053) {} with intercept {}", rescale.slope, rescale.intercept),
             ));
         }
-        Ok(Some(Slice {
-            path: path.to_owned(),
-            series_uid: text(object, tags::SERIES_INSTANCE_UID),
-            series_number: text(object, tags::SERIES_NUMBER),
-            series_description: text(object, tags::SERIES_DESCRIPTION),
-            modality: text(object, tags::MODALITY),
-            big_endian: transfer_syntax == entries::EXPLICIT_VR_BIG_ENDIAN.name(),
-            transfer_syntax,
-            rows: rows as usize,
-            columns: columns as usize,
-            position: vector(tags::IMAGE_POSITION_PATIENT, 0),
+        let content = tags::FRAME_CONTENT_SEQUENCE;
+        let moment = Moment([
+            first(content, tags::TEMPORAL_POSITION_INDEX)
+                .or_else(|| attributes.number(tags::TEMPORAL_POSITION_IDENTIFIER)),
+            attributes.number(tags::ACQUISITION_NUMBER),
+            attributes.number(tags::TRIGGER_TIME),
+            first(tags::MR_ECHO_SEQUENCE, tags::EFFECTIVE_ECHO_TIME)
+                .or_else(|| attributes.number(tags::ECHO_TIME)),
+            seconds(&attributes.text(tags::ACQUISITION_TIME)),
+            seconds(&attributes.text(tags::CONTENT_TIME)),
+        ]);
+        Ok(Self {
+            frame,
+            position,
             orientation,
             pixel_spacing,
-            thickness: positive(tags::SPACING_BETWEEN_SLICES)
-                .or(positive(tags::SLICE_THICKNESS))
-                .unwrap_or(1.0),
-            bits_allocated: bits_allocated as u32,
-            bits_stored: bits_stored as u32,
-            high_bit: high_bit as u32,
-            signed: integer(object, tags::PIXEL_REPRESENTATION) == Some(1),
-            photometric: text(object, tags::PHOTOMETRIC_INTERPRETATION),
+            thickness: thickness.unwrap_or(1.0),
             rescale,
-            rescale_type: text(object, tags::RESCALE_TYPE),
-            // The value representation is US or SS, not always the one of the pixels: only the bits count.
-            padding: integer(object, tags::PIXEL_PADDING_VALUE)
-                .map(|v| v as u32 & (u32::MAX >> (32 - bits_allocated as u32))),
-        }))
+            rescale_type: attributes.grouped_text(transformation, tags::RESCALE_TYPE),
+            moment,
+            image,
+        })
     }
 
     /// The type that holds the stored pixels.
     pub(super) fn stored_type(&self) -> SampleType {
-        match (self.bits_allocated, self.signed) {
+        match (self.image.bits_allocated, self.image.signed) {
             (8, false) => SampleType::U8,
             (8, true) => SampleType::I8,
             (16, false) => SampleType::U16,
@@ -190,82 +260,108 @@ impl Slice {
         }
     }
 
-    /// `HU` for CT and whatever says so, else nothing.
-    pub(super) fn unit(&self) -> &'static str {
-        let hounsfield = match self.rescale_type.as_str() {
-            "HU" => true,
-            "" => self.modality == "CT",
-            _ => false,
-        };
-        if hounsfield { "HU" } else { "" }
+    /// `HU` for CT and whatever says so, `GY` and the like where the file names a unit, else nothing.
+    pub(super) fn unit(&self) -> &str {
+        match self.rescale_type.as_str() {
+            "HU" => "HU",
+            "" if self.image.modality == "CT" => "HU",
+            _ => &self.image.units,
+        }
     }
 
-    /// The file's name, for messages.
+    /// The file's name, and the frame's number where there are several, for messages.
     pub(super) fn file_name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        let name = self.image.path.file_name().unwrap_or_default().to_string_lossy();
+        if self.image.frames > 1 { format!("{name}, frame {}", self.frame + 1) } else { name.into_owned() }
     }
 }
 
-/// The transfer syntax's name; compressed ones are refused.
-fn native_transfer_syntax(path: &Path, object: &DefaultDicomObject) -> Result<String> {
-    let uid = object.meta().transfer_syntax().trim_end_matches('\0');
-    match TransferSyntaxRegistry.get(uid) {
-        Some(syntax) if syntax.is_codec_free() => Ok(syntax.name().into()),
-        syntax => Err(Error::unsupported(
-            path,
-            format!(
-                "the transfer syntax {} is not supported; decompress the series first (dcmdjpeg, gdcmconv --raw)",
-                syntax.map_or(uid, |s| s.name())
-            ),
-        )),
+/// A pixel's value out of all its allocated bits.
+pub(super) fn container_value(bits: u32, bits_allocated: u32, signed: bool) -> i64 {
+    match (signed, bits_allocated) {
+        (true, 8) => i64::from(bits as u8 as i8),
+        (true, 16) => i64::from(bits as u16 as i16),
+        (true, _) => i64::from(bits as i32),
+        (false, _) => i64::from(bits & (u32::MAX >> (32 - bits_allocated))),
     }
 }
 
-fn refuse_colour_and_frames(path: &Path, object: &DefaultDicomObject) -> Result<()> {
-    let samples = integer(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1);
-    let photometric = text(object, tags::PHOTOMETRIC_INTERPRETATION);
-    if samples != 1 || !(photometric.is_empty() || photometric.starts_with("MONOCHROME")) {
-        return Err(Error::unsupported(
-            path,
-            format!("{samples} samples per pixel, {photometric}: only grey-value images are supported"),
-        ));
+/// How a pixel lies in its bits.
+struct PixelFormat {
+    bits_allocated: u32,
+    bits_stored: u32,
+    high_bit: u32,
+}
+
+impl PixelFormat {
+    fn of(path: &Path, attributes: &FrameAttributes) -> Result<Self> {
+        let allocated = attributes
+            .integer(tags::BITS_ALLOCATED)
+            .ok_or_else(|| Error::format(path, "the attribute Bits Allocated (0028,0100) is missing"))?;
+        if !matches!(allocated, 8 | 16 | 32) {
+            return Err(Error::unsupported(
+                path,
+                format!("pixels of {allocated} allocated bits are not supported; only 8, 16 and 32 are"),
+            ));
+        }
+        let stored = attributes.integer(tags::BITS_STORED).unwrap_or(allocated);
+        let high_bit = attributes.integer(tags::HIGH_BIT).unwrap_or(stored.saturating_sub(1));
+        if !(1..=allocated).contains(&stored) || !(stored - 1..allocated).contains(&high_bit) {
+            return Err(Error::format(
+                path,
+                format!("{stored} stored bits below bit {high_bit} do not fit {allocated} allocated bits"),
+            ));
+        }
+        let bits = |n: i64| n as u32; // at most 32, checked above
+        Ok(Self { bits_allocated: bits(allocated), bits_stored: bits(stored), high_bit: bits(high_bit) })
     }
-    let frames = integer(object, tags::NUMBER_OF_FRAMES).unwrap_or(1);
-    if frames > 1 {
-        return Err(Error::unsupported(
-            path,
+}
+
+/// No codec shrinks an image to less than this part of its size.
+const LARGEST_COMPRESSION: u64 = 8192;
+
+/// Refuses more pixels than the file can hold.
+fn check_size(image: &Image) -> Result<()> {
+    let expected = (image.frame_bytes() as u64).saturating_mul(image.frames as u64);
+    let (most, available) = match &image.pixels {
+        PixelPlace::Native { bytes, .. } => (bytes.len() as u64, bytes.len()),
+        PixelPlace::Encapsulated { fragments, .. } => {
+            let bytes: usize = fragments.iter().map(|f| f.len()).sum();
+            ((bytes as u64).saturating_mul(LARGEST_COMPRESSION), bytes)
+        }
+    };
+    if expected > most {
+        let Image { rows, columns, frames, .. } = image;
+        return Err(Error::format(
+            &image.path,
             format!(
-                "the file holds {frames} frames; multi-frame images are not supported: split it into single slices"
+                "{frames} x {columns} x {rows} pixels need {expected} bytes, Pixel Data have {available}; the file is \
+                 truncated or corrupt"
             ),
         ));
     }
     Ok(())
 }
 
-fn text(object: &DefaultDicomObject, tag: Tag) -> String {
-    let value = object.get(tag).and_then(|e| e.to_str().ok());
-    value.map(|v| v.trim_matches([' ', '\0']).to_owned()).unwrap_or_default()
-}
-
-fn numbers(object: &DefaultDicomObject, tag: Tag) -> Option<Vec<f64>> {
-    object.get(tag).and_then(|e| e.to_multi_float64().ok()).filter(|v| !v.is_empty())
-}
-
-fn number(object: &DefaultDicomObject, tag: Tag) -> Option<f64> {
-    numbers(object, tag)?.first().copied()
-}
-
-fn integer(object: &DefaultDicomObject, tag: Tag) -> Option<i64> {
-    object.get(tag)?.to_int().ok()
-}
-
-/// An error and what caused it, in one line.
-pub(super) fn reasons(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line = format!("{line}: {cause}");
-        source = cause.source();
+fn refuse_colour(path: &Path, attributes: &FrameAttributes) -> Result<()> {
+    let samples = attributes.integer(tags::SAMPLES_PER_PIXEL).unwrap_or(1);
+    let photometric = attributes.text(tags::PHOTOMETRIC_INTERPRETATION);
+    if samples == 1 && (photometric.is_empty() || photometric.starts_with("MONOCHROME")) {
+        return Ok(());
     }
-    line
+    let what = if photometric.starts_with("PALETTE") { "colours of a palette" } else { "colours" };
+    Err(Error::unsupported(
+        path,
+        format!(
+            "the image holds {what} ({samples} samples per pixel, {photometric}): only grey values are supported"
+        ),
+    ))
+}
+
+/// Seconds of the day out of `HHMMSS.ffffff` (PS3.5, section 6.2).
+fn seconds(time: &str) -> Option<f64> {
+    let part = |range: std::ops::Range<usize>| time.get(range)?.parse::<f64>().ok();
+    let [hours, minutes] = [part(0..2)?, part(2..4).unwrap_or(0.0)];
+    let seconds = time.get(4..).and_then(|s| s.parse::<f64>().ok()).unwrap_or(0.0);
+    Some(hours * 3600.0 + minutes * 60.0 + seconds)
 }

@@ -28,9 +28,10 @@ fn phantom() -> Volume {
 fn series() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     write_series(&phantom(), folder.path(), &SeriesDescription::default()).unwrap();
-    let mut slices = series::find(folder.path(), None).unwrap();
-    geometry::sort_and_measure(folder.path(), &mut slices).unwrap();
-    (folder, slices.into_iter().map(|s| s.path).collect())
+    let options = OpenOptions::default();
+    let slices = series::find(folder.path(), &options).unwrap();
+    let slices = stack::measure(folder.path(), slices, &options).unwrap().slices;
+    (folder, slices.into_iter().map(|s| s.image.path.clone()).collect())
 }
 
 fn edit(path: &PathBuf, change: impl FnOnce(&mut DefaultDicomObject)) {
@@ -116,12 +117,224 @@ fn series_that_are_not_one_volume_are_refused() {
     refused(&folder, "Image Position");
 
     let (folder, files) = series();
+    move_slices(&files, |k| if k == 3 { 0.9 } else { 0.0 });
+    refused(&folder, "no straight line");
+}
+
+/// Moves slice k by so many mm along the columns.
+fn move_slices(files: &[PathBuf], by: impl Fn(usize) -> f64) {
     for (k, file) in files.iter().enumerate() {
         let [x, y, z] = phantom().geometry.index_to_world([0.0, 0.0, k as f64]);
-        let tilted = format!("{x:.9}\\{:.9}\\{z:.9}", y + 0.5 * k as f64);
-        edit(file, |o| put(o, tags::IMAGE_POSITION_PATIENT, VR::DS, tilted.as_str()));
+        let moved = format!("{x:.9}\\{:.9}\\{z:.9}", y + by(k));
+        edit(file, |o| put(o, tags::IMAGE_POSITION_PATIENT, VR::DS, moved.as_str()));
     }
-    refused(&folder, "11.3 degrees");
+}
+
+#[test]
+fn a_tilted_gantry_is_a_sheared_grid_or_set_upright() {
+    let (folder, files) = series();
+    // One row a slice.
+    move_slices(&files, |k| 0.8 * k as f64);
+    let sheared = read(&folder).unwrap();
+    assert_eq!(sheared.samples(), phantom().samples());
+    let [_, y, _] = sheared.geometry.index_to_world([0.0, 0.0, 5.0]);
+    assert!((y - (100.5 + 4.0)).abs() < 1e-6, "{y}");
+
+    let options = OpenOptions { resample_tilt: true, ..OpenOptions::default() };
+    let upright = open(folder.path(), &options).unwrap();
+    assert_eq!(upright.shape(), [5, 9, 6]);
+    assert!((upright.geometry.spacing[2] - 2.5).abs() < 1e-6);
+    assert_eq!(upright.fill_value, Some(-1025.0));
+    let (samples, phantom) = (upright.samples(), phantom());
+    for (k, j, i) in [(0, 0, 0), (3, 2, 4), (5, 3, 1)] {
+        // What was row j of slice k lies k rows further down.
+        let value = samples.get(i + 5 * (j + k + 9 * k));
+        assert_eq!(value, phantom.samples().get(i + 5 * (j + 4 * k)), "{i} {j} {k}");
+    }
+    assert_eq!(samples.get(5 * 9 * 3), -1025.0, "above the third slice nothing was measured");
+    // The same voxel lies at the same place in both.
+    let (a, b) =
+        (upright.geometry.index_to_world([2.0, 6.0, 4.0]), sheared.geometry.index_to_world([2.0, 2.0, 4.0]));
+    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6), "{a:?} {b:?}");
+    // Leaning the other way the grid grows at its front.
+    move_slices(&files, |k| -0.8 * k as f64);
+    let upright = open(folder.path(), &options).unwrap();
+    let origin = upright.geometry.index_to_world([0.0, 5.0, 0.0]);
+    assert!((origin[1] - 100.5).abs() < 1e-6, "{origin:?}");
+    assert_eq!(upright.samples().get(5 * 5), -1024.0);
+}
+
+#[test]
+fn gaps_are_interpolated_when_allowed() {
+    let (folder, files) = series();
+    std::fs::remove_file(&files[3]).unwrap();
+    let options = OpenOptions { allow_gaps: true, ..OpenOptions::default() };
+    let volume = open(folder.path(), &options).unwrap();
+    // The phantom is linear, so that the missing slice comes back.
+    assert_eq!(volume.samples(), phantom().samples());
+    assert!((volume.geometry.spacing[2] - 2.5).abs() < 1e-9);
+    assert!(volume.provenance["resampled"].contains("interpolated"));
+    refused(&folder, "--allow-gaps");
+}
+
+#[test]
+fn copies_and_other_slices_are_left_out_when_allowed() {
+    let (folder, files) = series();
+    std::fs::copy(&files[2], folder.path().join("copy.dcm")).unwrap();
+    refused(&folder, "holds files twice");
+    refused(&folder, "--allow-duplicates");
+    let options = OpenOptions { allow_duplicates: true, ..OpenOptions::default() };
+    assert_eq!(open(folder.path(), &options).unwrap().samples(), phantom().samples());
+
+    let localizer = folder.path().join("copy.dcm");
+    edit(&localizer, |o| put(o, tags::PIXEL_SPACING, VR::DS, "2\\2"));
+    refused(&folder, "6 slices are alike and 1 differ");
+    let options = OpenOptions { largest_group: true, ..OpenOptions::default() };
+    assert_eq!(open(folder.path(), &options).unwrap().samples(), phantom().samples());
+}
+
+#[test]
+fn time_steps_are_told_apart() {
+    let (folder, files) = series();
+    for (k, file) in files.iter().enumerate() {
+        let later = folder.path().join(format!("later{k}.dcm"));
+        std::fs::copy(file, &later).unwrap();
+        edit(file, |o| put(o, tags::TRIGGER_TIME, VR::DS, "0"));
+        edit(&later, |o| {
+            put(o, tags::TRIGGER_TIME, VR::DS, "40.5");
+            put(o, tags::SOP_INSTANCE_UID, VR::UI, format!("2.25.{k}").as_str());
+            put(o, tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(vec![1024 + k as u16; 20].into()));
+        });
+    }
+    assert_eq!(crate::io::time_steps(folder.path(), &OpenOptions::default()).unwrap(), 2);
+    refused(&folder, "--time-step 0 to 1");
+    let step = |n| open(folder.path(), &OpenOptions { time_step: Some(n), ..OpenOptions::default() });
+    assert_eq!(step(0).unwrap().samples(), phantom().samples());
+    let second = step(1).unwrap();
+    assert_eq!((second.samples().get(0), second.samples().get(119)), (0.0, 5.0));
+    assert_eq!(second.provenance["time step"], "2 of 2, by trigger time");
+    assert!(step(2).is_err());
+}
+
+/// The phantom in one file, with `place` saying where its frames are; slice k is frame 5 - k.
+fn multi_frame(
+    place: impl FnOnce(&mut DefaultDicomObject, &dyn Fn(usize) -> String),
+) -> (tempfile::TempDir, PathBuf) {
+    let (folder, files) = series();
+    let stored: Vec<u16> =
+        (0..6).rev().flat_map(|k| (0..20).map(move |i| ((k * 20 + i) * 30) as u16)).collect();
+    edit(&files[0], |o| {
+        put(o, tags::NUMBER_OF_FRAMES, VR::IS, "6");
+        put(o, tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored.into()));
+        o.take(tags::IMAGE_POSITION_PATIENT);
+        let at = |k: usize| {
+            phantom().geometry.index_to_world([0.0, 0.0, k as f64]).map(|v| format!("{v:.9}")).join("\\")
+        };
+        place(o, &at);
+    });
+    let file = files[0].clone();
+    (folder, file)
+}
+
+fn sequence(
+    object: &mut impl Extend<dicom_object::mem::InMemElement>,
+    tag: Tag,
+    items: Vec<dicom_object::InMemDicomObject>,
+) {
+    object.extend([DataElement::new(tag, VR::SQ, dicom_core::value::DataSetSequence::from(items))]);
+}
+
+#[test]
+fn frames_have_positions_of_their_own_or_offsets() {
+    use dicom_object::InMemDicomObject;
+    let (_folder, file) = multi_frame(|o, at| {
+        let groups = (0..6)
+            .map(|frame| {
+                let position = DataElement::new(tags::IMAGE_POSITION_PATIENT, VR::DS, at(5 - frame));
+                let mut item = InMemDicomObject::new_empty();
+                sequence(
+                    &mut item,
+                    tags::PLANE_POSITION_SEQUENCE,
+                    vec![InMemDicomObject::from_element_iter([position])],
+                );
+                item
+            })
+            .collect();
+        let mut all = InMemDicomObject::new_empty();
+        sequence(&mut all, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, groups);
+        all.into_iter().for_each(|element| drop(o.put(element)));
+    });
+    let volume = open(&file, &OpenOptions::default()).unwrap();
+    assert_eq!(volume.samples(), phantom().samples());
+    assert!((volume.geometry.origin[2] + 800.125).abs() < 1e-6);
+
+    // A dose grid: planes downwards from the last.
+    let (_folder, file) = multi_frame(|o, at| {
+        put(o, tags::IMAGE_POSITION_PATIENT, VR::DS, at(5).as_str());
+        put(o, tags::GRID_FRAME_OFFSET_VECTOR, VR::DS, "0\\-2.5\\-5\\-7.5\\-10\\-12.5");
+        put(o, tags::MODALITY, VR::CS, "RTDOSE");
+        put(o, tags::DOSE_UNITS, VR::CS, "GY");
+        put(o, tags::DOSE_GRID_SCALING, VR::DS, "0.25");
+        o.take(tags::RESCALE_SLOPE);
+        o.take(tags::RESCALE_INTERCEPT);
+        o.take(tags::RESCALE_TYPE);
+    });
+    let volume = open(&file, &OpenOptions::default()).unwrap();
+    assert_eq!((volume.unit.as_str(), volume.samples().get(7)), ("GY", 7.0 * 30.0 / 4.0));
+    let stored = open(&file, &OpenOptions { stored_values: true, ..OpenOptions::default() }).unwrap();
+    assert_eq!(stored.samples().get(7), 210.0);
+
+    let (_folder, film) = multi_frame(|o, at| put(o, tags::IMAGE_POSITION_PATIENT, VR::DS, at(0).as_str()));
+    let message = open(&film, &OpenOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("6 frames at one position"), "{message}");
+}
+
+#[test]
+fn nested_sequences_end_before_the_stack_does() {
+    let (_folder, files) = series();
+    let bytes = std::fs::read(&files[0]).unwrap();
+    // Sequences of undefined length, each in an item of the one before, where the data set begins.
+    let at = bytes.windows(6).position(|w| w == b"\x08\0\x08\0CS").unwrap();
+    let nest = b"\x08\0\x06\0SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff".repeat(100_000);
+    std::fs::write(&files[0], [&bytes[..at], &nest, &bytes[at..]].concat()).unwrap();
+    let message = open(&files[0], &OpenOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("nested more than"), "{message}");
+}
+
+#[test]
+fn a_dicomdir_names_the_files() {
+    use dicom_object::InMemDicomObject;
+    let (folder, files) = series();
+    let list = |names: Vec<String>| {
+        let records = names
+            .into_iter()
+            .map(|name| {
+                InMemDicomObject::from_element_iter([DataElement::new(
+                    tags::REFERENCED_FILE_ID,
+                    VR::CS,
+                    name,
+                )])
+            })
+            .collect();
+        let mut object = InMemDicomObject::new_empty();
+        sequence(&mut object, tags::DIRECTORY_RECORD_SEQUENCE, records);
+        let meta = dicom_object::FileMetaTableBuilder::new()
+            .transfer_syntax(dicom_dictionary_std::uids::EXPLICIT_VR_LITTLE_ENDIAN)
+            .media_storage_sop_class_uid("1.2.840.10008.1.3.10")
+            .media_storage_sop_instance_uid("2.25.1");
+        let path = folder.path().join("DICOMDIR");
+        object.with_meta(meta).unwrap().write_to_file(&path).unwrap();
+        path
+    };
+    let name = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().to_owned();
+    let path = list(files.iter().map(name).collect());
+    assert_eq!(crate::io::open(&path, &OpenOptions::default()).unwrap().samples(), phantom().samples());
+    assert_eq!(list_series(&path, true).unwrap()[0].patient, "PHANTOM^NEUVOL, PHANTOM");
+    assert_eq!(read(&folder).unwrap().samples(), phantom().samples(), "the folder is read without it");
+    let message = open(&list(vec!["..\\SECRET".into()]), &OpenOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("leads out"), "{message}");
+    let message = open(&list(vec!["SUB\\GONE".into()]), &OpenOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("not there"), "{message}");
 }
 
 #[test]
@@ -140,7 +353,7 @@ fn one_of_several_series_is_chosen() {
     refused(&folder, "--series");
     assert!(matches!(read(&folder), Err(Error::Options(_))));
 
-    let listed = list_series(folder.path()).unwrap();
+    let listed = list_series(folder.path(), false).unwrap();
     assert_eq!(listed.iter().map(|s| s.number.as_str()).collect::<Vec<_>>(), ["7", "42"]);
     assert_eq!((listed[1].description.as_str(), listed[1].modality.as_str()), ("thin", "CT"));
     assert_eq!((listed[1].shape, listed[1].bytes), ([5, 4, 6], 240));
@@ -168,7 +381,7 @@ fn what_is_not_handled_spoils_only_its_own_series() {
     };
     edit(&capture, |o| colour(o, "2.25.1234567890"));
     assert_eq!(read(&folder).unwrap().samples(), phantom().samples());
-    let listed = list_series(folder.path()).unwrap();
+    let listed = list_series(folder.path(), false).unwrap();
     let with_reason: Vec<_> = listed.iter().filter_map(|s| s.refused.as_deref()).collect();
     assert!(with_reason.len() == 1 && with_reason[0].contains("RGB"), "{with_reason:?}");
     // A whole series of them is one of two to choose from, whichever is the larger.

@@ -118,8 +118,9 @@ pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) 
             .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
             .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
             .media_storage_sop_instance_uid(&instance);
-        let refused =
-            |e: &dyn std::error::Error| Error::io(&path, std::io::Error::other(super::slice::reasons(e)));
+        let refused = |e: &dyn std::error::Error| {
+            Error::io(&path, std::io::Error::other(super::attributes::reasons(e)))
+        };
         let file = object.with_meta(meta).map_err(|e| refused(&e))?;
         atomic::write(&path, |writer| file.write_all(writer).map_err(|e| refused(&e)))
     })

@@ -1,4 +1,4 @@
-//! MetaImage: `.mha` (samples behind the header) and `.mhd` (samples in files beside it); raw and zlib.
+//! MetaImage: `.mha` (samples behind the header) and `.mhd` (samples in files beside it); raw, zlib and text.
 //!
 //! Specification: <https://itk.org/Wiki/ITK/MetaIO/Documentation>. Coordinates are ITK's, which are LPS; the frame counts as
 //! a patient's where `AnatomicalOrientation` says so.
@@ -9,12 +9,13 @@ mod write;
 pub(super) use write::save;
 
 use super::detached::{self, Coding, Skip, Stream};
-use super::{OpenOptions, affine, elements};
+use super::elements::{self, Part};
+use super::{OpenOptions, affine};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
 use header::Header;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// True for a file that begins as MetaImage does: its first field is one of a few.
@@ -25,18 +26,27 @@ pub(super) fn recognises(start: &[u8]) -> bool {
     })
 }
 
-/// Reads a scalar MetaImage of up to three dimensions.
+/// Reads one volume of a MetaImage, one component of it.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let header = Header::read(path, &mut reader)?;
-    let sizes = sizes(path, &header)?;
+    let (sizes, steps) = sizes(path, &header)?;
     let stored = header.stored_type(path)?;
-    let count = elements::sample_count(path, sizes, stored.size(), &options.limits)?;
+    let components = header.optional_number(path, "elementnumberofchannels")?.unwrap_or(1usize);
+    if components == 0 {
+        return Err(Error::format(path, "ElementNumberOfChannels is 0"));
+    }
+    let part = Part {
+        count: elements::sample_count(path, sizes, stored.size(), &options.limits)?,
+        components,
+        component: super::component(path, "each voxel", components, options)?,
+        step: super::time_step(path, steps, options)?,
+    };
     let shape = sizes.map(|n| n as usize);
 
     let files = data_files(path, &header, sizes, options)?;
-    let bytes_expected = (count * stored.size()) as u64;
+    let bytes_expected = Part { step: steps - 1, ..part }.bytes_to_its_end(stored);
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
     } else {
@@ -50,18 +60,21 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
             format!("a HeaderSize of {} is not supported for these data files", skip.bytes),
         ));
     }
-    if !header.is_true("binarydata") && header.field("binarydata").is_some() {
-        return Err(Error::unsupported(
-            path,
-            "samples as text (BinaryData = False) are not supported; save it as binary",
-        ));
+    let is_text = header.field("binarydata").is_some() && !header.is_true("binarydata");
+    if !is_text {
+        elements::check_file_holds(path, bytes_expected, bytes_found, compressed)?;
     }
-    elements::check_file_holds(path, bytes_expected, bytes_found, compressed)?;
     let coding = if compressed { Coding::Zlib } else { Coding::Plain };
     let behind_header = files.is_empty().then_some(reader);
     let mut stream =
         Stream::new(files, behind_header, skip, coding, bytes_expected).map_err(|e| Error::io(path, e))?;
-    let samples = elements::read_samples(path, &mut stream, stored, header.byte_order(), count)?;
+    let samples = if is_text {
+        let mut text = Vec::new();
+        stream.take(bytes_found).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
+        part.parse(path, &text, stored)?
+    } else {
+        part.read(path, &mut stream, stored, header.byte_order())?
+    };
 
     let mut volume = Volume::new(samples, shape)?;
     volume.geometry = geometry(path, &header, shape)?;
@@ -70,31 +83,30 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     Ok(volume)
 }
 
-/// Samples along each axis; missing axes have one.
-fn sizes(path: &Path, header: &Header) -> Result<[u64; 3]> {
+/// How many volumes over time a file holds.
+pub(super) fn time_steps(path: &Path) -> Result<usize> {
+    let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
+    Ok(sizes(path, &Header::read(path, &mut reader)?)?.1)
+}
+
+/// Samples along x, y, z (missing axes have one), and time steps, the fourth axis.
+fn sizes(path: &Path, header: &Header) -> Result<([u64; 3], usize)> {
     let sizes: Vec<u64> = header.numbers(path, "dimsize")?;
     if sizes.is_empty() || header.optional_number(path, "ndims")?.is_some_and(|n: usize| n != sizes.len()) {
         return Err(Error::format(path, format!("DimSize lists {} axes, NDims says otherwise", sizes.len())));
     }
-    if sizes.len() > 3 {
+    if sizes.len() > 4 {
         return Err(Error::unsupported(
             path,
             format!(
-                "the image has {} axes; only volumes of up to 3 are supported: slice it first",
+                "the image has {} axes; only volumes and series of them are supported: slice it first",
                 sizes.len()
             ),
         ));
     }
-    let channels = header.optional_number(path, "elementnumberofchannels")?.unwrap_or(1);
-    if channels != 1usize {
-        return Err(Error::unsupported(
-            path,
-            format!(
-                "its elements have {channels} channels; neuvol stores scalar fields: extract one channel first"
-            ),
-        ));
-    }
-    Ok(std::array::from_fn(|axis| sizes.get(axis).copied().unwrap_or(1)))
+    let at = |axis: usize| sizes.get(axis).copied().unwrap_or(1);
+    let steps = usize::try_from(at(3)).ok().filter(|&steps| steps > 0);
+    Ok((std::array::from_fn(at), steps.ok_or_else(|| Error::format(path, "the fourth axis is empty"))?))
 }
 
 /// The files that hold the samples, in order; none when they follow the header.
@@ -211,15 +223,16 @@ mod tests {
             let message = read(&[("a.mha", text.as_bytes())]).unwrap_err().to_string();
             assert!(message.contains(words), "{message}");
         };
-        refuse("DimSize = 1 1 1 2\nElementType = MET_UCHAR", "4 axes");
-        refuse("DimSize = 2 2\nElementNumberOfChannels = 3\nElementType = MET_UCHAR", "3 channels");
+        refuse("DimSize = 1 1 1 2\nElementType = MET_UCHAR", "--time-step 0 to 1");
+        refuse("DimSize = 1 1 1 1 2\nElementType = MET_UCHAR", "5 axes");
+        refuse("DimSize = 2 2\nElementNumberOfChannels = 3\nElementType = MET_UCHAR", "--component 0 to 2");
         refuse("DimSize = 2 2\nElementType = MET_UCHAR_ARRAY", "MET_UCHAR_ARRAY");
         refuse("DimSize = 100 100 100\nElementType = MET_UCHAR", "truncated");
         refuse("DimSize = 2 x\nElementType = MET_UCHAR", "'x'");
         refuse("NDims = 2\nDimSize = 2 2 2\nElementType = MET_UCHAR", "NDims");
         refuse("ElementType = MET_UCHAR", "DimSize");
         refuse("DimSize = 2 2\nTransformMatrix = 1 0 0\nElementType = MET_UCHAR", "TransformMatrix");
-        refuse("DimSize = 2 2\nBinaryData = False\nElementType = MET_UCHAR", "BinaryData");
+        refuse("DimSize = 2 2\nBinaryData = False\nElementType = MET_UINT", "after 1 of 4 numbers");
         let away = b"DimSize = 2\nElementType = MET_UCHAR\nElementDataFile = ../a.raw\n";
         let message = read(&[("a.mhd", away)]).unwrap_err().to_string();
         assert!(message.contains("outside the header's folder"), "{message}");

@@ -29,11 +29,16 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let (header_path, data_path) = pair(path)?;
     let mut reader = Stream::open(&header_path)?;
     let header = Header::read(&header_path, &mut reader)?;
-    let shape = shape(&header_path, &header)?;
     let stored = stored_type(&header_path, &header)?;
+    let (shape, steps, components) = extents(&header_path, &header)?;
+    let step = super::time_step(path, steps, options)?;
+    let component = super::component(path, "each voxel", components, options)?;
     let count =
         elements::sample_count(&header_path, shape.map(|n| n as u64), stored.size(), &options.limits)?;
-    let offset = data_offset(&header_path, &header)?;
+    // Volumes over time follow each other, and so do components of all of them.
+    let before = (component as u64).saturating_mul(steps as u64).saturating_add(step as u64);
+    let before = before.saturating_mul((count * stored.size()) as u64);
+    let offset = data_offset(&header_path, &header)?.saturating_add(before);
 
     let (data_path, mut reader, skip) = if header.single_file {
         (header_path.clone(), reader, offset - header.bytes)
@@ -41,7 +46,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         let reader = Stream::open(&data_path)?;
         (data_path, reader, offset)
     };
-    let expected = (count * stored.size()) as u64 + offset;
+    let expected = ((count * stored.size()) as u64).saturating_add(offset);
     elements::check_file_holds(&data_path, expected, reader.file_bytes, reader.zipped)?;
     let skipped = std::io::copy(&mut (&mut reader).take(skip), &mut std::io::sink())
         .map_err(|e| Error::io(&data_path, e))?;
@@ -53,12 +58,15 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     }
     let samples = elements::read_samples(&data_path, &mut reader, stored, header.order, count)?;
 
-    let rescale = rescale(&header);
+    let rescale = if options.stored_values { Rescale::NONE } else { rescale(&header) };
     let mut volume = Volume::new(rescale.apply_to(samples, 1), shape)?;
     volume.geometry = transform::geometry(&header_path, &header, shape)?;
     let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
     note("source format", header.version.into());
     note("source type", stored.name().into());
+    if steps > 1 {
+        note("time step", format!("{} of {steps}", step + 1));
+    }
     if rescale != Rescale::NONE {
         note("rescale slope", rescale.slope.to_string());
         note("rescale intercept", rescale.intercept.to_string());
@@ -111,28 +119,25 @@ impl Read for Stream {
     }
 }
 
-/// The three spatial extents.
-fn shape(path: &Path, header: &Header) -> Result<[usize; 3]> {
+/// How many volumes over time a file holds.
+pub(super) fn time_steps(path: &Path) -> Result<usize> {
+    let (path, _) = pair(path)?;
+    let header = Header::read(&path, &mut Stream::open(&path)?)?;
+    Ok(extents(&path, &header)?.1)
+}
+
+/// The three spatial extents, the time steps (axis 4), and the components (all further axes).
+fn extents(path: &Path, header: &Header) -> Result<([usize; 3], usize, usize)> {
     let extents = usize::try_from(header.dim[0]).ok().and_then(|dimensions| header.dim.get(1..=dimensions));
-    let extents = match extents {
-        Some(extents) if !extents.is_empty() && extents.iter().all(|&n| n > 0) => extents,
-        _ => {
-            let (at, dim) = (header.places.dim, header.dim);
-            return Err(Error::format(
-                path,
-                format!("header field dim (byte {at}) holds {dim:?}: no valid grid"),
-            ));
-        }
+    let bad = || {
+        let (at, dim) = (header.places.dim, header.dim);
+        Error::format(path, format!("header field dim (byte {at}) holds {dim:?}: no valid grid"))
     };
-    if extents.iter().skip(3).any(|&n| n != 1) {
-        return Err(Error::unsupported(
-            path,
-            format!(
-                "the grid is {extents:?}: volumes over time and vector fields are not supported; split it into 3D files"
-            ),
-        ));
-    }
-    Ok(std::array::from_fn(|axis| extents.get(axis).map_or(1, |&n| n as usize)))
+    let extents =
+        extents.filter(|extents| !extents.is_empty() && extents.iter().all(|&n| n > 0)).ok_or_else(bad)?;
+    let at = |axis: usize| extents.get(axis).map_or(1, |&n| n as usize);
+    let components = (4..extents.len()).try_fold(1usize, |product, axis| product.checked_mul(at(axis)));
+    Ok((std::array::from_fn(at), at(3), components.ok_or_else(bad)?))
 }
 
 /// Header field `datatype`.

@@ -4,7 +4,7 @@ use super::header::Header;
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::io::detached::{self, Coding, Skip, Stream};
-use crate::io::elements::{self, StoredType};
+use crate::io::elements::{self, Part, StoredType};
 use crate::volume::Samples;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -18,13 +18,14 @@ enum Encoding {
     Ascii,
 }
 
-/// Reads `count` samples; `reader` stands behind the header.
+/// Reads the wanted samples of `steps` volumes; `reader` stands behind the header.
 pub(super) fn read(
     path: &Path,
     header: &Header,
     reader: BufReader<File>,
     stored: StoredType,
-    count: usize,
+    part: Part,
+    steps: usize,
     options: &OpenOptions,
 ) -> Result<Samples> {
     let encoding = match header.field("encoding").map(str::to_ascii_lowercase).as_deref() {
@@ -50,7 +51,7 @@ pub(super) fn read(
             format!("a 'byte skip' of {} is not supported for these data files", skip.bytes),
         ));
     }
-    let bytes_expected = (count * stored.size()) as u64;
+    let bytes_expected = Part { step: steps - 1, ..part }.bytes_to_its_end(stored);
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
     } else {
@@ -68,9 +69,9 @@ pub(super) fn read(
         let mut text = Vec::new();
         stream.take(bytes_found).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
         text.iter_mut().filter(|b| **b == b',').for_each(|b| *b = b' ');
-        return Ok(elements::parse_samples(path, &text, stored, count)?.0);
+        return part.parse(path, &text, stored);
     }
-    elements::read_samples(path, &mut stream, stored, header.byte_order(path, stored)?, count)
+    part.read(path, &mut stream, stored, header.byte_order(path, stored)?)
 }
 
 /// The files that `data file` names, in order; empty when the samples follow the header.

@@ -147,14 +147,19 @@ fn missing(path: &Path, name: &str) -> Error {
     Error::format(path, format!("the header lacks the field '{name}'"))
 }
 
+/// The field `space directions`: a vector for each axis of space.
+pub(super) fn directions(path: &Path, text: &str) -> Result<Vec<Option<[f64; 3]>>> {
+    vectors(path, "space directions", text)
+}
+
 /// Vectors of up to three coordinates, `(x,y,z) (x,y,z) none`; missing coordinates are 0.
-pub(super) fn vectors(path: &Path, name: &str, text: &str) -> Result<Vec<[f64; 3]>> {
+pub(super) fn vectors(path: &Path, name: &str, text: &str) -> Result<Vec<Option<[f64; 3]>>> {
     let bad = || Error::format(path, format!("header field '{name}' is not a list of vectors: {text}"));
     let mut vectors = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix("none") {
-            vectors.push([0.0; 3]);
+            vectors.push(None);
             rest = after.trim_start();
             continue;
         }
@@ -167,7 +172,7 @@ pub(super) fn vectors(path: &Path, name: &str, text: &str) -> Result<Vec<[f64; 3
         for (value, word) in vector.iter_mut().zip(coordinates) {
             *value = word.trim().parse().map_err(|_| bad())?;
         }
-        vectors.push(vector);
+        vectors.push(Some(vector));
         rest = after.trim_start();
     }
     Ok(vectors)

@@ -8,8 +8,9 @@ mod write;
 
 pub(super) use write::save;
 
+use super::OpenOptions;
 use super::affine::{self, RAS_LPS};
-use super::{OpenOptions, elements};
+use super::elements::{self, Part};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
 use header::Header;
@@ -17,19 +18,24 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-/// Reads a three-dimensional NRRD; coordinates of a patient space become LPS.
+/// Reads a volume; coordinates of a patient space become LPS.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let header = Header::read(path, &mut reader)?;
-    let sizes = sizes(path, &header)?;
+    let axes = Axes::of(path, &header)?;
     let stored = header.stored_type(path)?;
-    let count = elements::sample_count(path, sizes, stored.size(), &options.limits)?;
-    let shape = sizes.map(|n| n as usize);
-    let samples = data::read(path, &header, reader, stored, count, options)?;
+    let part = Part {
+        count: elements::sample_count(path, axes.sizes, stored.size(), &options.limits)?,
+        components: axes.components,
+        component: super::component(path, "each voxel", axes.components, options)?,
+        step: super::time_step(path, axes.steps, options)?,
+    };
+    let shape = axes.sizes.map(|n| n as usize);
+    let samples = data::read(path, &header, reader, stored, part, axes.steps, options)?;
 
     let mut volume = Volume::new(samples, shape)?;
-    volume.geometry = geometry(path, &header, shape)?;
+    volume.geometry = geometry(path, &header, shape, axes.components > 1)?;
     if let Some(unit) = header.field("sample units") {
         volume.unit = unit.trim_matches('"').into();
     }
@@ -38,39 +44,89 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     Ok(volume)
 }
 
-/// Samples along each axis; missing axes have one.
-fn sizes(path: &Path, header: &Header) -> Result<[u64; 3]> {
-    let dimension = header.number::<usize>(path, "dimension")?;
-    let sizes: Vec<u64> = header.numbers(path, "sizes")?;
-    if sizes.len() != dimension || dimension == 0 {
-        return Err(Error::format(
-            path,
-            format!("'sizes' lists {} axes, 'dimension' says {dimension}", sizes.len()),
-        ));
+/// How many volumes over time a file holds.
+pub(super) fn time_steps(path: &Path) -> Result<usize> {
+    let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
+    Ok(Axes::of(path, &Header::read(path, &mut reader)?)?.steps)
+}
+
+/// What an array's axes are.
+struct Axes {
+    /// Samples along the three axes of space; missing axes have one.
+    sizes: [u64; 3],
+    /// Of the fastest axis when that is none of space.
+    components: usize,
+    /// Of the slowest axis when that is none of space.
+    steps: usize,
+}
+
+impl Axes {
+    fn of(path: &Path, header: &Header) -> Result<Self> {
+        let dimension = header.number::<usize>(path, "dimension")?;
+        let sizes: Vec<u64> = header.numbers(path, "sizes")?;
+        if sizes.len() != dimension || dimension == 0 {
+            return Err(Error::format(
+                path,
+                format!("'sizes' lists {} axes, 'dimension' says {dimension}", sizes.len()),
+            ));
+        }
+        let kinds: Vec<&str> = header.field("kinds").unwrap_or_default().split_whitespace().collect();
+        let directions = match header.field("space directions") {
+            Some(text) => header::directions(path, text)?,
+            None => Vec::new(),
+        };
+        for kind in &kinds {
+            let what = match *kind {
+                k if k.ends_with("color") => "colours",
+                "complex" => "complex numbers",
+                _ => continue,
+            };
+            return Err(Error::unsupported(
+                path,
+                format!(
+                    "an axis is of kind '{kind}': {what} are not supported; extract one real channel first"
+                ),
+            ));
+        }
+        let of_space = |axis: usize| match kinds.get(axis) {
+            Some(&("domain" | "space")) => true,
+            None | Some(&("none" | "???" | "stub" | "scalar")) => {
+                directions.get(axis).is_none_or(Option::is_some)
+            }
+            Some(_) => false,
+        };
+        let last = dimension - 1;
+        let first_of_space = usize::from(!of_space(0));
+        let end_of_space = if dimension > 1 && !of_space(last) { last } else { dimension };
+        let size = |axis: usize| sizes.get(axis).copied().unwrap_or(1);
+        let space = first_of_space..end_of_space;
+        if space.is_empty() || space.len() > 3 || !space.clone().all(of_space) {
+            return Err(Error::unsupported(
+                path,
+                format!(
+                    "the array has {dimension} axes, {} of them of space; neuvol reads up to 3 of space, components before                      and time steps behind them ('kinds' says which is which)",
+                    (0..dimension).filter(|&axis| of_space(axis)).count()
+                ),
+            ));
+        }
+        let count = |there: bool, axis: usize| -> Result<usize> {
+            let size = if there { size(axis) } else { 1 };
+            let size = usize::try_from(size).ok().filter(|&n| n > 0);
+            size.ok_or_else(|| Error::format(path, format!("axis {axis} is empty")))
+        };
+        Ok(Self {
+            sizes: std::array::from_fn(|axis| if axis < space.len() { size(space.start + axis) } else { 1 }),
+            components: count(space.start > 0, 0)?,
+            steps: count(space.end < dimension, last)?,
+        })
     }
-    if dimension > 3 {
-        return Err(Error::unsupported(
-            path,
-            format!(
-                "the array has {dimension} axes; only scalar volumes of up to 3 axes are supported: slice it first"
-            ),
-        ));
-    }
-    let kinds = header.field("kinds").unwrap_or_default();
-    let components = |kind: &&str| !matches!(*kind, "domain" | "space" | "none" | "???" | "stub" | "scalar");
-    if let Some(kind) = kinds.split_whitespace().find(components) {
-        return Err(Error::unsupported(
-            path,
-            format!(
-                "an axis is of kind '{kind}': only scalar volumes are supported; extract one component first"
-            ),
-        ));
-    }
-    Ok(std::array::from_fn(|axis| sizes.get(axis).copied().unwrap_or(1)))
 }
 
 /// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`.
-fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry> {
+///
+/// With components the first of the file's axes is none of space.
+fn geometry(path: &Path, header: &Header, shape: [usize; 3], with_components: bool) -> Result<Geometry> {
+    let before = usize::from(with_components);
     let space = header.field("space").unwrap_or_default().to_ascii_lowercase();
     let (frame, flip) = match space.as_str() {
         "left-posterior-superior" | "lps" => (Frame::Lps, [1.0; 3]),
@@ -82,21 +138,24 @@ fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry>
     let mut steps = [[0.0; 3]; 3];
     let mut origin = [0.0; 3];
     if let Some(text) = header.field("space directions") {
-        for (step, vector) in steps.iter_mut().zip(header::vectors(path, "space directions", text)?) {
-            *step = vector;
+        for (step, vector) in steps.iter_mut().zip(header::directions(path, text)?.into_iter().skip(before)) {
+            *step = vector.unwrap_or_default();
         }
         if let Some(text) = header.field("space origin") {
-            origin = header::vectors(path, "space origin", text)?.into_iter().next().unwrap_or_default();
+            origin =
+                header::vectors(path, "space origin", text)?.into_iter().next().flatten().unwrap_or_default();
         }
     } else {
         let spacings = header.optional_numbers(path, "spacings")?;
         let mins = header.optional_numbers(path, "axis mins")?;
         let centers: Vec<&str> = header.field("centers").unwrap_or_default().split_whitespace().collect();
         for axis in 0..3 {
-            let spacing = spacings.get(axis).copied().filter(|s: &f64| s.is_finite()).unwrap_or(1.0);
+            let of_file = axis + before;
+            let spacing = spacings.get(of_file).copied().filter(|s: &f64| s.is_finite()).unwrap_or(1.0);
             steps[axis][axis] = spacing;
-            let half = if centers.get(axis) == Some(&"cell") { spacing / 2.0 } else { 0.0 };
-            origin[axis] = mins.get(axis).copied().filter(|m: &f64| m.is_finite()).map_or(0.0, |m| m + half);
+            let half = if centers.get(of_file) == Some(&"cell") { spacing / 2.0 } else { 0.0 };
+            origin[axis] =
+                mins.get(of_file).copied().filter(|m: &f64| m.is_finite()).map_or(0.0, |m| m + half);
         }
     }
     let to_lps = |v: [f64; 3]| std::array::from_fn(|row| v[row] * flip[row]);
@@ -114,6 +173,27 @@ mod tests {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
         open(&folder.path().join(files[0].0), &OpenOptions::default())
+    }
+
+    #[test]
+    fn a_component_and_a_time_step_are_picked() {
+        // Two components, two voxels, two steps.
+        let text = b"NRRD0004\ntype: uint8\ndimension: 5\nsizes: 2 2 1 1 2\nkinds: vector domain domain domain time\n\
+            spacings: nan 3 4 5 nan\nencoding: raw\n\n\x01\x02\x03\x04\x05\x06\x07\x08";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nrrd");
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(crate::io::time_steps(&path, &OpenOptions::default()).unwrap(), 2);
+        let options = OpenOptions { time_step: Some(1), component: Some(1), ..OpenOptions::default() };
+        let volume = open(&path, &options).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![6, 8]));
+        assert_eq!(volume.geometry.spacing, [3.0, 4.0, 5.0]);
+        // The same by the directions that are none of space.
+        let text = b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 2 1 1 2\nspace: lps\n\
+            space directions: (2,0,0) (0,2,0) (0,0,2) none\nencoding: ascii\n\n1 2 3 4\n";
+        std::fs::write(&path, text).unwrap();
+        let volume = open(&path, &OpenOptions { time_step: Some(1), ..OpenOptions::default() }).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![3, 4]));
     }
 
     #[test]
@@ -172,7 +252,16 @@ mod tests {
             assert!(message.contains(words), "{message}");
         };
         refuse("type: uint8\ndimension: 4\nsizes: 1 1 1 1\nencoding: raw", "4 axes");
-        refuse("type: uint8\ndimension: 2\nsizes: 1 1\nkinds: vector domain\nencoding: raw", "'vector'");
+        refuse(
+            "type: uint8\ndimension: 2\nsizes: 2 1\nkinds: vector domain\nencoding: raw",
+            "--component 0 to 1",
+        );
+        refuse(
+            "type: uint8\ndimension: 2\nsizes: 1 2\nkinds: domain time\nencoding: raw",
+            "--time-step 0 to 1",
+        );
+        refuse("type: uint8\ndimension: 2\nsizes: 3 1\nkinds: RGB-color domain\nencoding: raw", "colours");
+        refuse("type: uint8\ndimension: 2\nsizes: 1 0\nkinds: domain list\nencoding: raw", "empty");
         refuse("type: block\ndimension: 1\nsizes: 1\nencoding: raw", "'block'");
         refuse("type: uint8\ndimension: 1\nsizes: 1\nencoding: bzip2", "'bzip2'");
         refuse("type: int16\ndimension: 1\nsizes: 1\nencoding: raw", "endian");
