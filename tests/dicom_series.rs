@@ -17,6 +17,7 @@ fn series() -> Volume {
         direction: [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]],
         frame: Frame::Lps,
     };
+    volume.unit = "HU".into();
     volume
 }
 
@@ -24,7 +25,12 @@ fn series() -> Volume {
 fn a_series_keeps_samples_and_geometry_and_leaves_the_patient_behind() {
     let volume = series();
     let folder = tempfile::tempdir().unwrap();
-    let description = SeriesDescription { description: "SECRET DESCRIPTION".into(), seed: 4 };
+    let description = SeriesDescription {
+        description: "SECRET DESCRIPTION".into(),
+        patient: ["PHANTOM^NEUVOL", "PHANTOM"].map(String::from),
+        shuffle: Some(4),
+        ..SeriesDescription::default()
+    };
     write_series(&volume, folder.path(), &description).unwrap();
     let slice = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
     let written = String::from_utf8_lossy(&std::fs::read(slice.path()).unwrap()).into_owned();
@@ -32,7 +38,8 @@ fn a_series_keeps_samples_and_geometry_and_leaves_the_patient_behind() {
     assert!(secrets.iter().all(|s| written.contains(s)), "the series itself does name them");
 
     let read = neuvol::io::open(folder.path(), &OpenOptions::default()).unwrap();
-    assert_eq!((read.samples(), read.unit.as_str()), (volume.samples(), "HU"));
+    assert!(read.samples() == volume.samples());
+    assert_eq!(read.unit, "HU");
     for corner in [[0.0; 3], [19.0, 15.0, 11.0]] {
         let (was, is) = (volume.geometry.index_to_world(corner), read.geometry.index_to_world(corner));
         assert!((0..3).all(|a| (was[a] - is[a]).abs() < 1e-6), "{was:?} became {is:?}");
@@ -62,7 +69,11 @@ fn a_series_keeps_samples_and_geometry_and_leaves_the_patient_behind() {
 fn the_command_lists_series_and_picks_one() {
     let folder = tempfile::tempdir().unwrap();
     for (name, seed) in [("a", 1), ("b", 2)] {
-        let description = SeriesDescription { description: format!("series {name}"), seed };
+        let description = SeriesDescription {
+            description: format!("series {name}"),
+            shuffle: Some(seed),
+            ..SeriesDescription::default()
+        };
         write_series(&series(), &folder.path().join(name), &description).unwrap();
     }
     let neuvol = |arguments: &[&str]| {

@@ -1,6 +1,6 @@
 //! `neuvol compress`.
 
-use super::input::{InputArguments, default_output};
+use super::input::{InputArguments, default_output, parse_size};
 use super::progress::Bar;
 use super::{interrupt, report};
 use anyhow::Result;
@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// A DICOM series folder (searched recursively) or a volume file: DICOM, NIfTI, .vti, .vtk, NRRD,
-    /// MetaImage, .npy, raw.
+    /// A DICOM series folder (searched recursively), a DICOMDIR, a folder of TIFF files or a volume file: DICOM, NIfTI,
+    /// .vti, .pvti, .vtr, .vtk, NRRD, MetaImage, .npy, TIFF, raw.
     input: PathBuf,
-    /// The .nvol file to write; beside the input when absent. An existing one is replaced.
+    /// The .nvol file to write; beside the input when absent. An existing one is replaced. A series over time gives a
+    /// file a step: NAME_0000.nvol, ...
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -158,31 +159,37 @@ impl ModelArguments {
 pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     interrupt::listen();
     let output = arguments.output.clone().unwrap_or_else(|| default_output(&arguments.input));
-    let start = Instant::now();
-    let volume = arguments.from.open(&arguments.input)?;
-    let reading = start.elapsed();
-    let (compressed, training) = compress(&volume, &arguments.how.options(volume.shape(), threads))?;
-    interrupt::check()?;
-    compressed.save(&output)?;
-    if arguments.json {
-        let json = serde_json::json!({
-            "output": output,
-            "file_bytes": compressed.bytes.len(),
-            "ratio": compressed.ratio,
-            "ratio_float32": compressed.ratio_f32,
-            "model": compressed.model,
-            "achieved": report::distortion_json(&compressed.distortion),
-            "seconds": { "read": reading.as_secs_f64(), "compress": training.as_secs_f64() },
-        });
-        say!("{json:#}");
-    } else {
-        say!("{}", output.display());
-        print_result(&volume, &compressed)?;
-        say!(
-            "  time      {:.1} s reading, {:.1} s compressing",
-            reading.as_secs_f64(),
-            training.as_secs_f64()
-        );
+    let mut results = Vec::new();
+    let mut reading = Instant::now();
+    arguments.from.each_step(&arguments.input, &output, |volume, output| {
+        let read_seconds = reading.elapsed().as_secs_f64();
+        let (compressed, training) = compress(&volume, &arguments.how.options(volume.shape(), threads))?;
+        interrupt::check()?;
+        compressed.save(&output)?;
+        let compress_seconds = training.as_secs_f64();
+        if arguments.json {
+            results.push(serde_json::json!({
+                "output": output,
+                "file_bytes": compressed.bytes.len(),
+                "ratio": compressed.ratio,
+                "ratio_float32": compressed.ratio_f32,
+                "model": compressed.model,
+                "achieved": report::distortion_json(&compressed.distortion),
+                "seconds": { "read": read_seconds, "compress": compress_seconds },
+            }));
+        } else {
+            say!("{}", output.display());
+            print_result(&volume, &compressed)?;
+            say!("  time      {read_seconds:.1} s reading, {compress_seconds:.1} s compressing");
+        }
+        reading = Instant::now();
+        Ok(())
+    })?;
+    match results.as_slice() {
+        [] => {}
+        // A series over time is a list.
+        [one] => say!("{one:#}"),
+        many => say!("{:#}", serde_json::Value::from(many)),
     }
     Ok(())
 }
@@ -214,30 +221,4 @@ pub(super) fn print_result(volume: &Volume, compressed: &Compressed) -> Result<(
     );
     say!("  model     {}", compressed.model);
     Ok(())
-}
-
-fn parse_size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.to_ascii_lowercase() {
-        t if t.ends_with('k') => (t[..t.len() - 1].to_owned(), 1e3),
-        t if t.ends_with('m') => (t[..t.len() - 1].to_owned(), 1e6),
-        t if t.ends_with('g') => (t[..t.len() - 1].to_owned(), 1e9),
-        t => (t, 1.0),
-    };
-    match digits.parse::<f64>() {
-        Ok(number) if number > 0.0 && number * unit < 1e15 => Ok((number * unit) as u64),
-        _ => Err("a number of bytes is needed, as in 40000, 40k or 1.5M".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_size("40k"), Ok(40_000));
-        assert_eq!(parse_size("1.5M"), Ok(1_500_000));
-        assert_eq!(parse_size("12345"), Ok(12_345));
-        assert!(parse_size("-3").is_err() && parse_size("big").is_err());
-    }
 }

@@ -11,7 +11,8 @@ use std::time::Instant;
 pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
-    /// The file to write: .vti, .nii, .nii.gz, .nrrd, .mha, .npy or .raw. An existing one is replaced.
+    /// The file to write: .vti, .nii, .nii.gz, .nrrd, .mha, .mhd, .npy or .raw; a folder (a name that ends in /) becomes a
+    /// DICOM series. An existing file is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Take every N-th voxel along each axis.
@@ -27,13 +28,15 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let start = Instant::now();
     let neural = open_neural(&arguments.input, threads)?;
     let region = Region::whole(neural.info().shape);
-    let volume = if arguments.float {
+    let mut volume = if arguments.float {
         neural.read_region_f32(region, arguments.stride)?
     } else {
         neural.read_region(region, arguments.stride)?
     };
     let seconds = start.elapsed().as_secs_f64();
     interrupt::check()?;
+    let ratio = format!("{:.1}", neural.ratio());
+    volume.provenance.insert(neuvol::io::LOSSY_RATIO.into(), ratio);
     neuvol::io::save(&volume, &arguments.output)?;
     say!("{}", arguments.output.display());
     say!(

@@ -1,9 +1,10 @@
 //! Arguments that sub-commands share: where a volume comes from.
 
+use super::progress::ReadingBar;
 use anyhow::Result;
 use neuvol::engine::Engine;
 use neuvol::engine::cpu::Cpu;
-use neuvol::io::OpenOptions;
+use neuvol::io::{Limits, OpenOptions};
 use neuvol::volume::SampleType;
 use neuvol::{NeuralVolume, Volume};
 use std::path::{Path, PathBuf};
@@ -27,25 +28,99 @@ pub(super) struct InputArguments {
     /// Which array of a VTK file; the first scalar one when absent.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     array: Option<String>,
+    /// Which component of vectors, from 0.
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    component: Option<usize>,
+    /// Which volume of a series over time, from 0; all of them when absent, each to a file of its own.
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    time_step: Option<usize>,
     /// Which series of a DICOM folder: its number or the end of its UID, as `neuvol series` lists them.
     #[arg(long, value_name = "SERIES", help_heading = "Input")]
     series: Option<String>,
+    /// DICOM: interpolate missing or unevenly spaced slices to an even grid instead of refusing them.
+    #[arg(long, help_heading = "Input")]
+    allow_gaps: bool,
+    /// DICOM: of several slices at one position take the first instead of refusing them.
+    #[arg(long, help_heading = "Input")]
+    allow_duplicates: bool,
+    /// DICOM: of slices that differ in size, orientation, spacing or type take the largest group.
+    #[arg(long, help_heading = "Input")]
+    largest_group: bool,
+    /// DICOM: resample a tilted gantry's slices to a right-angled grid; without it the grid is kept as it is, sheared.
+    #[arg(long, help_heading = "Input")]
+    resample_tilt: bool,
+    /// DICOM, NIfTI: take the numbers as they are stored, without rescale.
+    #[arg(long, help_heading = "Input")]
+    stored_values: bool,
+    /// Refuse volumes of more bytes than this (k, M and G stand for thousands, millions and billions).
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Input")]
+    limit: Option<u64>,
 }
 
 impl InputArguments {
-    /// Reads a volume.
+    /// Reads the only volume of an input, or the one that is chosen.
     pub(super) fn open(&self, path: &Path) -> Result<Volume> {
-        let options = OpenOptions {
+        self.open_step(path, self.time_step)
+    }
+
+    /// Reads each volume of an input over time, or the one that is chosen, and passes it on with the name of its output:
+    /// `output` itself for one, numbered names for several.
+    pub(super) fn each_step(
+        &self,
+        path: &Path,
+        output: &Path,
+        mut each: impl FnMut(Volume, PathBuf) -> Result<()>,
+    ) -> Result<()> {
+        let steps = match self.time_step {
+            Some(_) => 1,
+            None => neuvol::io::time_steps(path, &self.options(None))?,
+        };
+        if steps == 1 {
+            return each(self.open(path)?, output.to_owned());
+        }
+        (0..steps).try_for_each(|step| each(self.open_step(path, Some(step))?, numbered(output, step)))
+    }
+
+    fn open_step(&self, path: &Path, step: Option<usize>) -> Result<Volume> {
+        let bar = ReadingBar::new();
+        let options = OpenOptions { progress: Some(bar.observer()), ..self.options(step) };
+        Ok(neuvol::io::open(path, &options)?)
+    }
+
+    fn options(&self, time_step: Option<usize>) -> OpenOptions {
+        let mut limits = Limits::default();
+        limits.volume_bytes = self.limit.unwrap_or(limits.volume_bytes);
+        OpenOptions {
             dims: self.dims,
             sample_type: self.sample_type,
             spacing: self.spacing,
             fill_value: self.fill_value,
             array: self.array.clone(),
             series: self.series.clone(),
-            ..OpenOptions::default()
-        };
-        Ok(neuvol::io::open(path, &options)?)
+            allow_gaps: self.allow_gaps,
+            allow_duplicates: self.allow_duplicates,
+            largest_group: self.largest_group,
+            resample_tilt: self.resample_tilt,
+            stored_values: self.stored_values,
+            time_step,
+            component: self.component,
+            progress: None,
+            limits,
+        }
     }
+}
+
+/// `NAME_0007.nii.gz` for step 7 of `NAME.nii.gz`.
+fn numbered(output: &Path, step: usize) -> PathBuf {
+    let name = output.file_name().and_then(|n| n.to_str()).unwrap_or("volume");
+    let lower = name.to_ascii_lowercase();
+    let double = [".nii.gz"].into_iter().find(|suffix| lower.ends_with(suffix)).map(str::len);
+    let suffix =
+        double.or_else(|| name.rfind('.').filter(|&at| at > 0).map(|at| name.len() - at)).unwrap_or(0);
+    let (stem, suffix) = name.split_at(name.len() - suffix);
+    // A folder stays one.
+    let end = if output.as_os_str().as_encoded_bytes().ends_with(b"/") { "/" } else { "" };
+    output.with_file_name(format!("{stem}_{step:04}{suffix}{end}"))
 }
 
 /// The engine of the whole command.
@@ -105,9 +180,43 @@ fn parse_type(text: &str) -> Result<SampleType, String> {
     })
 }
 
+/// A number of bytes, as `40000`, `40k` or `1.5M`.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.to_ascii_lowercase() {
+        t if t.ends_with('k') => (t[..t.len() - 1].to_owned(), 1e3),
+        t if t.ends_with('m') => (t[..t.len() - 1].to_owned(), 1e6),
+        t if t.ends_with('g') => (t[..t.len() - 1].to_owned(), 1e9),
+        t => (t, 1.0),
+    };
+    match digits.parse::<f64>() {
+        Ok(number) if number > 0.0 && number * unit < 1e15 => Ok((number * unit) as u64),
+        _ => Err("a number of bytes is needed, as in 40000, 40k or 1.5M".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("40k"), Ok(40_000));
+        assert_eq!(parse_size("1.5M"), Ok(1_500_000));
+        assert_eq!(parse_size("12345"), Ok(12_345));
+        assert!(parse_size("-3").is_err() && parse_size("big").is_err());
+    }
+
+    #[test]
+    fn time_steps_are_numbered_before_the_suffix() {
+        for (name, step) in [
+            ("a/b.nii.gz", "a/b_0007.nii.gz"),
+            ("b.nvol", "b_0007.nvol"),
+            ("b", "b_0007"),
+            ("a/b/", "a/b_0007/"),
+        ] {
+            assert_eq!(numbered(Path::new(name), 7).as_os_str(), step);
+        }
+    }
 
     #[test]
     fn triples_parse_and_nonsense_does_not() {

@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod compare;
 mod compress;
+mod convert;
 mod decompress;
 mod demo;
 mod info;
@@ -50,7 +51,9 @@ Exit codes:
 enum Command {
     /// Compress a DICOM series folder or a volume file into a .nvol file.
     Compress(compress::Arguments),
-    /// Write a .nvol file back as .vti, .nii, .nii.gz, .nrrd, .mha, .npy or .raw.
+    /// Convert between formats, without compressing: a DICOM series to .nii.gz, .vti to NRRD, anything to DICOM.
+    Convert(convert::Arguments),
+    /// Write a .nvol file back as .vti, .nii, .nii.gz, .nrrd, .mha, .mhd, .npy, .raw or a DICOM series.
     Decompress(decompress::Arguments),
     /// Show what a .nvol file holds.
     Info(info::Arguments),
@@ -60,7 +63,7 @@ enum Command {
     Sample(sample::Arguments),
     /// Write one slice as a PNG picture.
     Slice(slice::Arguments),
-    /// List the DICOM series of a folder: modality, description, size; nothing of the patient.
+    /// List the DICOM series of a folder: modality, description, size; nothing of the patient unless asked.
     Series(series::Arguments),
     /// Make a phantom CT series, compress it, and show what came out.
     Demo(demo::Arguments),
@@ -81,6 +84,7 @@ pub(crate) fn main() -> ExitCode {
     }
     let result = match cli.command {
         Command::Compress(arguments) => compress::run(&arguments, cli.threads),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Decompress(arguments) => decompress::run(&arguments, cli.threads),
         Command::Info(arguments) => info::run(&arguments, cli.threads),
         Command::Compare(arguments) => compare::run(&arguments, cli.threads),

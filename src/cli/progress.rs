@@ -1,20 +1,56 @@
-//! The progress bar of a compression.
+//! The progress bars of reading and of compression.
 
 use super::interrupt;
 use indicatif::{ProgressBar, ProgressStyle};
+use neuvol::io::ReadProgress;
 use neuvol::train::{Progress, Stage};
 use std::ops::ControlFlow;
 
-/// Shows progress on standard error when that is a terminal.
+/// A bar on standard error, when that is a terminal.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(1);
+    let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {percent:>3} %  {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("=> "));
+    bar
+}
+
+/// Shows how far reading has come.
+pub(super) struct ReadingBar(ProgressBar);
+
+impl ReadingBar {
+    pub(super) fn new() -> Self {
+        let bar = bar();
+        bar.set_prefix("reading");
+        Self(bar)
+    }
+
+    /// What the reader is to call.
+    pub(super) fn observer(&self) -> ReadProgress {
+        let bar = self.0.clone();
+        ReadProgress::new(move |done, all| {
+            if interrupt::asked() {
+                return ControlFlow::Break(());
+            }
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+            ControlFlow::Continue(())
+        })
+    }
+}
+
+impl Drop for ReadingBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Shows progress of a compression.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new() -> Self {
-        let bar = ProgressBar::new(1);
-        let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {percent:>3} %  {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("=> "));
-        Self(bar)
+        Self(bar())
     }
 
     /// Takes one report; answers whether to go on.

@@ -28,6 +28,53 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
     Ok(())
 }
 
+/// Fills a folder through `fill`, then renames it to `path`.
+///
+/// A folder that is there already is replaced when all its files are `ours` by their names, else left alone.
+///
+/// # Errors
+/// Whatever `fill` returns, [`Error::Options`] for a folder with other files in it, or [`Error::Io`]; `path` is
+/// untouched then.
+pub(crate) fn write_folder(
+    path: &Path,
+    ours: &dyn Fn(&str) -> bool,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let fail = |source| Error::io(path, source);
+    let old = match std::fs::read_dir(path) {
+        Ok(entries) => {
+            for entry in entries {
+                let name = entry.map_err(fail)?.file_name();
+                if !name.to_str().is_some_and(ours) {
+                    return Err(Error::Options(format!(
+                        "{}: the folder holds other files ({}); name a new folder",
+                        path.display(),
+                        Path::new(&name).display()
+                    )));
+                }
+            }
+            true
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
+        Err(e) => return Err(fail(e)),
+    };
+    // Without the slash that may end a folder's name.
+    let path: std::path::PathBuf = path.components().collect();
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary =
+        tempfile::Builder::new().prefix(".neuvol-").suffix(".part").tempdir_in(parent).map_err(fail)?;
+    let new = temporary.path().join("new");
+    std::fs::create_dir(&new).map_err(fail)?;
+    fill(&new)?;
+    if old {
+        std::fs::rename(&path, temporary.path().join("old")).map_err(fail)?;
+    }
+    std::fs::rename(&new, &path).map_err(fail)
+}
+
 /// Makes the temporary file as readable as any file the user creates; `tempfile` keeps its own to the owner.
 trait PermissionsOfANewFile {
     fn permissions_of_a_new_file(&mut self) -> &mut Self;

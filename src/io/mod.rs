@@ -228,12 +228,22 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     }
 }
 
-/// Writes a volume; the format is told by the name: `.vti`, `.nii`, `.nii.gz`, `.nrrd`, `.mha`, `.npy`, `.raw`.
+/// Writes a volume; the format is told by the name: `.vti`, `.nii`, `.nii.gz`, `.nrrd`, `.mha`, `.mhd` (with a `.raw` beside
+/// it), `.npy`, `.raw`; a name that ends in `/` becomes a folder with a DICOM series.
 ///
 /// # Errors
 /// [`Error::Options`] for another name or a volume that the format cannot hold, [`Error::Io`] when writing fails; an
 /// existing file is untouched then.
 pub fn save(volume: &Volume, path: &Path) -> Result<()> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        let series = SeriesDescription {
+            description: "derived by neuvol".into(),
+            derivation: derivation(volume),
+            lossy_ratio: volume.provenance.get(LOSSY_RATIO).and_then(|ratio| ratio.parse().ok()),
+            ..SeriesDescription::default()
+        };
+        return write_series(volume, path, &series);
+    }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
     if name.ends_with(".vti") {
         vti::save(volume, path)
@@ -241,7 +251,7 @@ pub fn save(volume: &Volume, path: &Path) -> Result<()> {
         nifti::save(volume, path)
     } else if name.ends_with(".nrrd") {
         nrrd::save(volume, path)
-    } else if name.ends_with(".mha") {
+    } else if name.ends_with(".mha") || name.ends_with(".mhd") {
         metaimage::save(volume, path)
     } else if name.ends_with(".npy") {
         npy::save(volume, path)
@@ -249,9 +259,21 @@ pub fn save(volume: &Volume, path: &Path) -> Result<()> {
         raw::save(volume, path)
     } else {
         Err(Error::Options(format!(
-            "{}: the output's name does not tell a format that neuvol writes; end it in .vti, .nii, \
-             .nii.gz, .nrrd, .mha, .npy or .raw",
+            "{}: the output's name does not tell a format that neuvol writes; end it in .vti, .nii, .nii.gz, .nrrd, .mha, \
+             .mhd, .npy or .raw, or in / for a DICOM series",
             path.display()
         )))
+    }
+}
+
+/// Key of the provenance of a decoded volume: how many times smaller the file was that it came from.
+pub const LOSSY_RATIO: &str = "lossy compression ratio";
+
+/// What a derived series says of its origin.
+fn derivation(volume: &Volume) -> String {
+    let source = volume.provenance.get("source format").map_or("a volume", String::as_str);
+    match volume.provenance.get(LOSSY_RATIO) {
+        Some(ratio) => format!("{source}, compressed {ratio}:1 to a neural volume and decoded by neuvol"),
+        None => format!("{source}, converted by neuvol"),
     }
 }

@@ -26,13 +26,19 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     interrupt::listen();
     let folder = &arguments.output;
     let series = folder.join("series");
-    // A series of another shape from an earlier run would be a second series in the folder.
-    if series.is_dir() {
-        std::fs::remove_dir_all(&series).with_context(|| series.display().to_string())?;
-    }
-    std::fs::create_dir_all(&series).with_context(|| series.display().to_string())?;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let phantom = phantom::chest();
-    neuvol::io::write_series(&phantom, &series, &SeriesDescription::default())?;
+    neuvol::io::write_series(
+        &phantom,
+        &series,
+        &SeriesDescription {
+            description: "neuvol phantom".into(),
+            patient: ["PHANTOM^NEUVOL", "PHANTOM"].map(String::from),
+            // Names that say nothing about positions, as scanners give them.
+            shuffle: Some(0),
+            ..SeriesDescription::default()
+        },
+    )?;
     say!("{}: {} DICOM files of a chest phantom", series.display(), phantom.shape()[2]);
 
     let start = Instant::now();

@@ -21,13 +21,23 @@ fn phantom() -> Volume {
         direction: [[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]],
         frame: Frame::Lps,
     };
+    volume.unit = "HU".into();
     volume
+}
+
+fn of_a_phantom(description: &str, seed: u64) -> SeriesDescription {
+    SeriesDescription {
+        description: description.into(),
+        patient: ["PHANTOM^NEUVOL", "PHANTOM"].map(String::from),
+        shuffle: Some(seed),
+        ..SeriesDescription::default()
+    }
 }
 
 /// The phantom in a folder, its files in the order of their slices.
 fn series() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
-    write_series(&phantom(), folder.path(), &SeriesDescription::default()).unwrap();
+    write_series(&phantom(), folder.path(), &of_a_phantom("phantom", 0)).unwrap();
     let options = OpenOptions::default();
     let slices = series::find(folder.path(), &options).unwrap();
     let slices = stack::measure(folder.path(), slices, &options).unwrap().slices;
@@ -341,7 +351,7 @@ fn a_dicomdir_names_the_files() {
 fn one_of_several_series_is_chosen() {
     let (folder, first) = series();
     let second = folder.path().join("second");
-    write_series(&phantom(), &second, &SeriesDescription { description: "thin".into(), seed: 7 }).unwrap();
+    write_series(&phantom(), &second, &of_a_phantom("thin", 7)).unwrap();
     let files: Vec<PathBuf> = std::fs::read_dir(&second).unwrap().map(|f| f.unwrap().path()).collect();
     for file in &files {
         edit(file, |o| put(o, tags::SERIES_NUMBER, VR::IS, "42"));

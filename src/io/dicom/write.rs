@@ -1,93 +1,124 @@
-//! Writing a phantom: a volume that never was a patient, as a CT series of single slices.
+//! Writing a volume as a new CT, MR or secondary-capture series of single slices, with UIDs of its own.
+
+mod stored;
 
 use crate::error::{Error, Result};
 use crate::io::atomic;
-use crate::volume::{Samples, Volume};
+use crate::volume::{Frame, Volume};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use rayon::prelude::*;
 use std::path::Path;
+use stored::StoredValues;
 
-/// Real value = stored value + this, as CT scanners write it.
-const RESCALE_INTERCEPT: i16 = -1024;
-/// Largest stored value of 12 bits.
-const LARGEST_STORED: i16 = 4095;
-
-/// What a phantom series says about itself.
-#[derive(Debug, Clone)]
+/// What a new series says about itself beside its image.
+#[derive(Debug, Clone, Default)]
 pub struct SeriesDescription {
     /// Series Description (0008,103E).
     pub description: String,
-    /// Decides which file name each slice gets: names say nothing about positions.
-    pub seed: u64,
+    /// Derivation Description (0008,2111): what the images were made of, and how; empty for originals.
+    pub derivation: String,
+    /// Lossy Image Compression Ratio (0028,2112) of what the images were decoded from.
+    pub lossy_ratio: Option<f64>,
+    /// Patient's Name and Patient ID; empty unless the caller says whose series it is.
+    pub patient: [String; 2],
+    /// Decides which file name each slice gets, so that names say nothing about positions; in order when absent.
+    pub shuffle: Option<u64>,
 }
 
-impl Default for SeriesDescription {
-    fn default() -> Self {
-        Self { description: "neuvol phantom".into(), seed: 0 }
-    }
-}
-
-/// Writes int16 Hounsfield units as a CT series into `folder`: one Explicit VR Little Endian file per slice, unsigned
-/// 12-bit pixels, fresh UIDs, patient `PHANTOM^NEUVOL`.
+/// Writes a volume as a series into `folder`: one Explicit VR Little Endian file a slice, fresh UIDs.
+///
+/// CT in Hounsfield units within 12 bits is written as scanners do (unsigned, intercept -1024); 8 and 16-bit integers as they
+/// are; everything else through a rescale to 16 bits, exact where the values are integers within 65535 of each other
+/// and with a warning where not. NaN and the fill value become Pixel Padding Value. The folder appears whole, in one
+/// rename; one that holds anything else than an earlier series is left alone.
 ///
 /// # Errors
-/// [`Error::Options`] when the samples are not int16 within -1024..=3071 or a slice is larger than 65535 pixels across,
-/// [`Error::Io`] when writing fails.
+/// [`Error::Options`] when a slice is larger than 65535 pixels across or the folder holds something else,
+/// [`Error::Unsupported`] when a value cannot be written, [`Error::Io`] when writing fails.
 pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) -> Result<()> {
-    let [columns, rows, count] = volume.shape();
-    let Samples::I16(values) = volume.samples() else {
-        return Err(Error::Options(format!("a CT series holds int16 samples, not {}", volume.sample_type())));
-    };
-    let allowed = RESCALE_INTERCEPT..=RESCALE_INTERCEPT + LARGEST_STORED;
-    if let Some(value) = values.iter().find(|v| !allowed.contains(v)) {
-        return Err(Error::Options(format!(
-            "{value} HU does not fit the 12 bits of a CT series ({} to {} HU)",
-            allowed.start(),
-            allowed.end()
-        )));
-    }
-    let (Ok(rows_field), Ok(columns_field)) = (u16::try_from(rows), u16::try_from(columns)) else {
+    let [columns, rows, _] = volume.shape();
+    let (Ok(rows), Ok(columns)) = (u16::try_from(rows), u16::try_from(columns)) else {
         return Err(Error::Options(format!(
             "a slice of {columns} x {rows} pixels does not fit a DICOM image"
         )));
     };
-    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    if volume.geometry.frame != Frame::Lps {
+        log::warn!(
+            "{}: the volume has no patient frame; its coordinates are written as they are",
+            folder.display()
+        );
+    }
+    let stored = StoredValues::of(volume, folder)?;
+    atomic::write_folder(folder, &is_of_a_series, |temporary| {
+        write_slices(volume, temporary, series, &stored, [rows, columns])
+    })
+}
 
+/// Whether a file's name is one that [`write_series`] gives.
+fn is_of_a_series(name: &str) -> bool {
+    name.strip_prefix("IM")
+        .and_then(|n| n.strip_suffix(".dcm"))
+        .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn write_slices(
+    volume: &Volume,
+    folder: &Path,
+    series: &SeriesDescription,
+    stored: &StoredValues,
+    [rows, columns]: [u16; 2],
+) -> Result<()> {
+    let count = volume.shape()[2];
+    let modality = match volume.provenance.get("modality").map(String::as_str) {
+        Some(modality @ ("CT" | "MR")) => modality,
+        None if volume.unit == "HU" => "CT",
+        _ => "OT",
+    };
+    let class = match modality {
+        "CT" => uids::CT_IMAGE_STORAGE,
+        "MR" => uids::MR_IMAGE_STORAGE,
+        _ => uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
+    };
     let study = fresh_uid(folder)?;
     let series_uid = fresh_uid(folder)?;
     let frame_of_reference = fresh_uid(folder)?;
-    let names = shuffled(count, series.seed);
+    let names = match series.shuffle {
+        Some(seed) => shuffled(count, seed),
+        None => (0..count).collect(),
+    };
     let geometry = &volume.geometry;
-    values.par_chunks(rows * columns).zip(names).enumerate().try_for_each(|(k, (slice, name))| {
-        let path = folder.join(format!("IM{:04}.dcm", name + 1));
+    let [name, id] = &series.patient;
+    names.into_par_iter().enumerate().try_for_each(|(k, name_number)| {
+        let path = folder.join(format!("IM{:04}.dcm", name_number + 1));
         let instance = fresh_uid(&path)?;
         let position = geometry.index_to_world([0.0, 0.0, k as f64]);
         let cosines = [0, 1].map(|axis| geometry.direction.map(|row| row[axis]));
-        let stored = slice.iter().map(|v| (v - RESCALE_INTERCEPT) as u16).collect();
 
         let mut object = InMemDicomObject::new_empty();
         let mut put = |tag: Tag, vr: VR, value: PrimitiveValue| {
             object.put(DataElement::new(tag, vr, value));
         };
-        put(
-            tags::IMAGE_TYPE,
-            VR::CS,
-            PrimitiveValue::Strs(["DERIVED", "SECONDARY", "AXIAL"].map(String::from).as_slice().into()),
-        );
-        put(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE.into());
+        put(tags::IMAGE_TYPE, VR::CS, strings(["DERIVED", "SECONDARY"]));
+        put(tags::SOP_CLASS_UID, VR::UI, class.into());
         put(tags::SOP_INSTANCE_UID, VR::UI, instance.as_str().into());
         for date in
             [tags::STUDY_DATE, tags::STUDY_TIME, tags::ACCESSION_NUMBER, tags::REFERRING_PHYSICIAN_NAME]
         {
             put(date, vr_of_empty(date), PrimitiveValue::Empty);
         }
-        put(tags::MODALITY, VR::CS, "CT".into());
+        put(tags::MODALITY, VR::CS, modality.into());
+        if class == uids::SECONDARY_CAPTURE_IMAGE_STORAGE {
+            put(tags::CONVERSION_TYPE, VR::CS, "WSD".into());
+        }
         put(tags::MANUFACTURER, VR::LO, "neuvol".into());
         put(tags::SERIES_DESCRIPTION, VR::LO, series.description.as_str().into());
-        put(tags::PATIENT_NAME, VR::PN, "PHANTOM^NEUVOL".into());
-        put(tags::PATIENT_ID, VR::LO, "PHANTOM".into());
+        if !series.derivation.is_empty() {
+            put(tags::DERIVATION_DESCRIPTION, VR::ST, series.derivation.as_str().into());
+        }
+        put(tags::PATIENT_NAME, VR::PN, name.as_str().into());
+        put(tags::PATIENT_ID, VR::LO, id.as_str().into());
         put(tags::PATIENT_BIRTH_DATE, VR::DA, PrimitiveValue::Empty);
         put(tags::PATIENT_SEX, VR::CS, PrimitiveValue::Empty);
         put(tags::SLICE_THICKNESS, VR::DS, decimals(&[geometry.spacing[2]]));
@@ -95,28 +126,27 @@ pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) 
         put(tags::SERIES_INSTANCE_UID, VR::UI, series_uid.as_str().into());
         put(tags::STUDY_ID, VR::SH, "1".into());
         put(tags::SERIES_NUMBER, VR::IS, "1".into());
-        put(tags::INSTANCE_NUMBER, VR::IS, (name + 1).to_string().into());
+        put(tags::INSTANCE_NUMBER, VR::IS, (name_number + 1).to_string().into());
         put(tags::IMAGE_POSITION_PATIENT, VR::DS, decimals(&position));
         put(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, decimals(cosines.as_flattened()));
         put(tags::FRAME_OF_REFERENCE_UID, VR::UI, frame_of_reference.as_str().into());
         put(tags::POSITION_REFERENCE_INDICATOR, VR::LO, PrimitiveValue::Empty);
         put(tags::SAMPLES_PER_PIXEL, VR::US, 1u16.into());
         put(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2".into());
-        put(tags::ROWS, VR::US, rows_field.into());
-        put(tags::COLUMNS, VR::US, columns_field.into());
+        put(tags::ROWS, VR::US, rows.into());
+        put(tags::COLUMNS, VR::US, columns.into());
         put(tags::PIXEL_SPACING, VR::DS, decimals(&[geometry.spacing[1], geometry.spacing[0]]));
-        put(tags::BITS_ALLOCATED, VR::US, 16u16.into());
-        put(tags::BITS_STORED, VR::US, 12u16.into());
-        put(tags::HIGH_BIT, VR::US, 11u16.into());
-        put(tags::PIXEL_REPRESENTATION, VR::US, 0u16.into());
-        put(tags::RESCALE_INTERCEPT, VR::DS, RESCALE_INTERCEPT.to_string().into());
-        put(tags::RESCALE_SLOPE, VR::DS, "1".into());
-        put(tags::RESCALE_TYPE, VR::LO, "HU".into());
-        put(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored));
+        stored.describe(&mut put);
+        if let Some(ratio) = series.lossy_ratio {
+            put(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01".into());
+            put(tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, decimals(&[ratio]));
+        }
+        let (vr, pixels) = stored.slice(volume, k);
+        put(tags::PIXEL_DATA, vr, pixels);
 
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
-            .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
+            .media_storage_sop_class_uid(class)
             .media_storage_sop_instance_uid(&instance);
         let refused = |e: &dyn std::error::Error| {
             Error::io(&path, std::io::Error::other(super::attributes::reasons(e)))
@@ -124,6 +154,10 @@ pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) 
         let file = object.with_meta(meta).map_err(|e| refused(&e))?;
         atomic::write(&path, |writer| file.write_all(writer).map_err(|e| refused(&e)))
     })
+}
+
+fn strings<const N: usize>(values: [&str; N]) -> PrimitiveValue {
+    PrimitiveValue::Strs(values.map(String::from).as_slice().into())
 }
 
 /// The value representations of the attributes that must be there and may be empty.
@@ -147,14 +181,20 @@ fn fresh_uid(path: &Path) -> Result<String> {
 
 /// Decimal strings of at most 16 characters (PS3.5, section 6.2), with as many digits as fit.
 fn decimals(values: &[f64]) -> PrimitiveValue {
-    let decimal = |&value: &f64| {
-        (0..=15)
-            .rev()
-            .flat_map(|digits| [format!("{value:.digits$}"), format!("{value:.digits$e}")])
-            .find(|text| text.len() <= 16)
-            .unwrap_or_else(|| format!("{value:e}"))
-    };
-    PrimitiveValue::Strs(values.iter().map(decimal).collect())
+    PrimitiveValue::Strs(values.iter().map(|&value| decimal(value)).collect())
+}
+
+fn decimal(value: f64) -> String {
+    (0..=15)
+        .rev()
+        .flat_map(|digits| [format!("{value:.digits$}"), format!("{value:.digits$e}")])
+        .filter(|text| text.len() <= 16)
+        // Small numbers keep more digits with an exponent.
+        .min_by(|a, b| {
+            let off = |text: &str| text.parse::<f64>().map_or(f64::INFINITY, |v| (v - value).abs());
+            off(a).total_cmp(&off(b))
+        })
+        .unwrap_or_else(|| format!("{value:e}"))
 }
 
 /// The numbers 0..count in an order that the seed decides: the splitmix64 sequence, sorted.

@@ -1,4 +1,4 @@
-//! Writing attached `.mha` files, zlib compressed.
+//! Writing `.mha` and `.mhd` files.
 
 use crate::error::{Error, Result};
 use crate::io::{atomic, raw};
@@ -7,13 +7,25 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use std::path::Path;
 
-/// Writes a volume; coordinates keep all their digits. Array name, unit and fill value have no place in the format.
+/// Writes a volume: `.mha` with its samples behind the header, zlib compressed; `.mhd` with them in a `.raw` beside it.
+///
+/// Coordinates keep all their digits. Array name, unit and fill value have no place in the format.
 pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("mhd")) {
+        let samples = path.with_extension("raw");
+        let name = samples.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let header = header(volume, None, name);
+        // The header last: whoever finds it finds the samples.
+        raw::save(volume, &samples)?;
+        return atomic::write(path, |writer| {
+            writer.write_all(header.as_bytes()).map_err(|e| Error::io(path, e))
+        });
+    }
     // The header gives the compressed size.
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     let compressed = raw::write_little_endian(volume, &mut encoder).and_then(|()| encoder.finish());
     let compressed = compressed.map_err(|e| Error::io(path, e))?;
-    let header = header(volume, compressed.len());
+    let header = header(volume, Some(compressed.len()), "LOCAL");
     atomic::write(path, |writer| {
         let mut fill = || {
             writer.write_all(header.as_bytes())?;
@@ -23,7 +35,7 @@ pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
     })
 }
 
-fn header(volume: &Volume, compressed_bytes: usize) -> String {
+fn header(volume: &Volume, compressed_bytes: Option<usize>, data_file: &str) -> String {
     let geometry = &volume.geometry;
     let list = |values: &[f64]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(" ");
     // Each axis' direction is a row.
@@ -33,10 +45,14 @@ fn header(volume: &Volume, compressed_bytes: usize) -> String {
         Frame::Lps => "AnatomicalOrientation = RAI\n",
         Frame::Unknown => "",
     };
+    let compression = match compressed_bytes {
+        Some(bytes) => format!("CompressedData = True\nCompressedDataSize = {bytes}\n"),
+        None => "CompressedData = False\n".into(),
+    };
     format!(
-        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = True\n\
-         CompressedDataSize = {compressed_bytes}\nTransformMatrix = {}\nOffset = {}\nCenterOfRotation = 0 0 0\n\
-         {orientation}ElementSpacing = {}\nDimSize = {nx} {ny} {nz}\nElementType = {}\nElementDataFile = LOCAL\n",
+        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n\
+         {compression}TransformMatrix = {}\nOffset = {}\nCenterOfRotation = 0 0 0\n\
+         {orientation}ElementSpacing = {}\nDimSize = {nx} {ny} {nz}\nElementType = {}\nElementDataFile = {data_file}\n",
         list(&rows),
         list(&geometry.origin),
         list(&geometry.spacing),

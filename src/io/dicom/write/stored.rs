@@ -1,0 +1,125 @@
+//! How a volume's values are stored in the pixels of a DICOM image.
+
+use super::{decimal, decimals};
+use crate::error::{Error, Result};
+use crate::io::rescale::Rescale;
+use crate::volume::{MaskClass, SampleType, Volume};
+use dicom_core::{PrimitiveValue, Tag, VR};
+use dicom_dictionary_std::tags;
+use std::path::Path;
+
+/// What CT scanners add to Hounsfield units.
+const CT_INTERCEPT: f64 = -1024.0;
+/// Largest stored value of 12 bits.
+const CT_LARGEST: f64 = 4095.0;
+/// Largest stored value of 16 bits that is a measurement where masked voxels need one of their own.
+const LARGEST: f64 = 65534.0;
+
+/// Stored values, and the rescale that gives the real ones back.
+pub(super) struct StoredValues {
+    bits_allocated: u16,
+    bits_stored: u16,
+    signed: bool,
+    rescale: Rescale,
+    padding: Option<f64>,
+    unit: String,
+    fill_value: Option<f64>,
+}
+
+impl StoredValues {
+    pub(super) fn of(volume: &Volume, path: &Path) -> Result<Self> {
+        let (low, high) = volume.range().unwrap_or((0.0, 0.0));
+        let fill_value = volume.fill_value;
+        let plain = |bits: u16, signed: bool| Self {
+            bits_allocated: bits,
+            bits_stored: bits,
+            signed,
+            rescale: Rescale::NONE,
+            padding: fill_value,
+            unit: volume.unit.clone(),
+            fill_value,
+        };
+        let scanner = |v: f64| (CT_INTERCEPT..=CT_INTERCEPT + CT_LARGEST).contains(&v);
+        match volume.sample_type() {
+            SampleType::I16
+                if volume.unit == "HU" && fill_value.is_none() && scanner(low) && scanner(high) =>
+            {
+                let rescale = Rescale { slope: 1.0, intercept: CT_INTERCEPT };
+                return Ok(Self { bits_stored: 12, rescale, ..plain(16, false) });
+            }
+            SampleType::U8 => return Ok(plain(8, false)),
+            SampleType::U16 => return Ok(plain(16, false)),
+            SampleType::I8 | SampleType::I16 => return Ok(plain(16, true)),
+            _ => {}
+        }
+        if !(high - low).is_finite() {
+            return Err(Error::unsupported(
+                path,
+                format!("values from {low} to {high} do not fit a DICOM image"),
+            ));
+        }
+        // The rescale is what its decimal strings say.
+        let written = |v: f64| decimal(v).parse().unwrap_or(v);
+        let whole = volume.sample_type().is_integer() && high - low <= LARGEST;
+        let intercept = written(low);
+        let mut slope = if whole || high == low { 1.0 } else { written((high - low) / LARGEST) };
+        // Rounded down it would not reach the largest value.
+        if (high - intercept) / slope > LARGEST + 0.5 {
+            slope = written(slope * (1.0 + 1e-9));
+        }
+        if !whole && high > low {
+            log::warn!(
+                "{}: {} values become 16-bit integers with the slope {slope}: up to {:.3e} is lost",
+                path.display(),
+                volume.sample_type(),
+                slope / 2.0
+            );
+        }
+        let rescale = Rescale { slope, intercept };
+        Ok(Self { rescale, padding: Some(65535.0), ..plain(16, false) })
+    }
+
+    /// The attributes that say how the pixels are stored.
+    pub(super) fn describe(&self, put: &mut impl FnMut(Tag, VR, PrimitiveValue)) {
+        put(tags::BITS_ALLOCATED, VR::US, self.bits_allocated.into());
+        put(tags::BITS_STORED, VR::US, self.bits_stored.into());
+        put(tags::HIGH_BIT, VR::US, (self.bits_stored - 1).into());
+        put(tags::PIXEL_REPRESENTATION, VR::US, u16::from(self.signed).into());
+        if let Some(padding) = self.padding {
+            if self.signed {
+                put(tags::PIXEL_PADDING_VALUE, VR::SS, (padding as i16).into());
+            } else {
+                put(tags::PIXEL_PADDING_VALUE, VR::US, (padding as u16).into());
+            }
+        }
+        put(tags::RESCALE_INTERCEPT, VR::DS, decimals(&[self.rescale.intercept]));
+        put(tags::RESCALE_SLOPE, VR::DS, decimals(&[self.rescale.slope]));
+        let hounsfield = self.unit == "HU";
+        put(tags::RESCALE_TYPE, VR::LO, if hounsfield { "HU" } else { "US" }.into());
+    }
+
+    /// The pixels of slice `k`.
+    pub(super) fn slice(&self, volume: &Volume, k: usize) -> (VR, PrimitiveValue) {
+        let [nx, ny, _] = volume.shape();
+        let values = (k * nx * ny..(k + 1) * nx * ny).map(|index| {
+            let value = volume.samples().get(index);
+            match MaskClass::of(value, self.fill_value) {
+                // Infinities are no less masked than NaN.
+                Some(_) => self.padding.unwrap_or(0.0),
+                None => ((value - self.rescale.intercept) / self.rescale.slope).round(),
+            }
+        });
+        match (self.bits_allocated, self.signed) {
+            (8, _) => {
+                let mut bytes: Vec<u8> = values.map(|v| v as u8).collect();
+                // An odd number of bytes is padded to an even one.
+                if bytes.len() % 2 == 1 {
+                    bytes.push(0);
+                }
+                (VR::OB, PrimitiveValue::U8(bytes.into()))
+            }
+            (_, true) => (VR::OW, PrimitiveValue::U16(values.map(|v| v as i16 as u16).collect())),
+            (_, false) => (VR::OW, PrimitiveValue::U16(values.map(|v| v as u16).collect())),
+        }
+    }
+}
