@@ -5,6 +5,7 @@ pub(crate) mod atomic;
 mod detached;
 mod dicom;
 pub(crate) mod elements;
+mod even;
 mod mapped;
 mod metaimage;
 mod nifti;
@@ -13,8 +14,8 @@ mod nrrd;
 mod progress;
 mod raw;
 mod rescale;
-mod vti;
-mod vtk;
+mod vtk_legacy;
+mod vtk_xml;
 
 pub use dicom::series::{Series, list_series};
 pub use dicom::write::{SeriesDescription, write_series};
@@ -90,7 +91,7 @@ pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
         Format::Npy => npy::time_steps(path),
         Format::Nrrd => nrrd::time_steps(path),
         Format::MetaImage => metaimage::time_steps(path),
-        Format::Raw | Format::Vti | Format::Vtk => Ok(1),
+        Format::Raw | Format::VtkXml | Format::VtkLegacy => Ok(1),
     }
 }
 
@@ -143,8 +144,8 @@ enum Format {
     Npy,
     Nrrd,
     Raw,
-    Vti,
-    Vtk,
+    VtkLegacy,
+    VtkXml,
 }
 
 /// Reads a volume from a file or a DICOM series folder; the format is told by content, then by name.
@@ -161,8 +162,8 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::Npy => npy::open(path, options),
         Format::Nrrd => nrrd::open(path, options),
         Format::Raw => raw::open(path, options),
-        Format::Vti => vti::open(path, options),
-        Format::Vtk => vtk::open(path, options),
+        Format::VtkXml => vtk_xml::open(path, options),
+        Format::VtkLegacy => vtk_legacy::open(path, options),
     }?;
     if let Some(fill) = options.fill_value {
         volume.fill_value = Some(volume.sample_type().nearest(fill));
@@ -197,15 +198,15 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     if metaimage::recognises(&start) {
         return Ok(Format::MetaImage);
     }
-    if start.starts_with(vtk::SIGNATURE) {
-        return Ok(Format::Vtk);
+    if start.starts_with(vtk_legacy::SIGNATURE) {
+        return Ok(Format::VtkLegacy);
     }
     if nifti::recognises(&start) {
         return Ok(Format::Nifti);
     }
 
     if start.trim_ascii_start().starts_with(b"<?xml") || start.trim_ascii_start().starts_with(b"<VTKFile") {
-        return Ok(Format::Vti);
+        return Ok(Format::VtkXml);
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
     let ends_in = |suffixes: &[&str]| suffixes.iter().any(|s| name.ends_with(s));
@@ -215,8 +216,8 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
         Ok(Format::Nrrd)
     } else if ends_in(&[".mhd", ".mha"]) {
         Ok(Format::MetaImage)
-    } else if ends_in(&[".vti"]) {
-        Ok(Format::Vti)
+    } else if ends_in(&[".vti", ".pvti", ".vtr"]) {
+        Ok(Format::VtkXml)
     } else if ends_in(&[".raw", ".bin"]) || options.dims.is_some() {
         Ok(Format::Raw)
     } else {
@@ -246,7 +247,7 @@ pub fn save(volume: &Volume, path: &Path) -> Result<()> {
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
     if name.ends_with(".vti") {
-        vti::save(volume, path)
+        vtk_xml::save(volume, path)
     } else if name.ends_with(".nii") || name.ends_with(".nii.gz") {
         nifti::save(volume, path)
     } else if name.ends_with(".nrrd") {

@@ -107,17 +107,37 @@ def scalar_array(data):
     return next((a for a in arrays if a is not None and a.GetNumberOfComponents() == 1), None)
 
 
+def even_image(grid):
+    """An image of a rectilinear grid with even spacing."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+
+    axes = [vtk_to_numpy(a) for a in (grid.GetXCoordinates(), grid.GetYCoordinates(), grid.GetZCoordinates())]
+    image = vtkImageData()
+    image.SetDimensions(grid.GetDimensions())
+    image.SetOrigin([float(a[0]) for a in axes])
+    image.SetSpacing([float(a[-1] - a[0]) / (len(a) - 1) if len(a) > 1 else 1.0 for a in axes])
+    image.GetPointData().ShallowCopy(grid.GetPointData())
+    image.GetCellData().ShallowCopy(grid.GetCellData())
+    return image
+
+
 def vtk_image(path):
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkCommonDataModel import vtkImageData
-    from vtkmodules.vtkIOLegacy import vtkStructuredPointsReader
-    from vtkmodules.vtkIOXML import vtkXMLImageDataReader
+    from vtkmodules.vtkIOLegacy import vtkDataSetReader
+    from vtkmodules.vtkIOXML import vtkXMLImageDataReader, vtkXMLPImageDataReader, vtkXMLRectilinearGridReader
 
-    reader = vtkXMLImageDataReader() if path.suffix == ".vti" else vtkStructuredPointsReader()
+    readers = {".vti": vtkXMLImageDataReader, ".pvti": vtkXMLPImageDataReader, ".vtr": vtkXMLRectilinearGridReader}
+    reader = readers.get(path.suffix, vtkDataSetReader)()
     reader.SetFileName(str(path))
     reader.Update()
-    image = vtkImageData()
-    image.ShallowCopy(reader.GetOutput())
+    image = reader.GetOutput()
+    if image.IsA("vtkRectilinearGrid"):
+        image = even_image(image)
+    whole = vtkImageData()
+    whole.ShallowCopy(image)
+    image = whole
     scalars = scalar_array(image.GetPointData())
     cells = scalars is None and image.GetPointData().GetNumberOfArrays() == 0
     if cells:

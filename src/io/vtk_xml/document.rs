@@ -13,6 +13,8 @@ use std::path::Path;
 
 /// More arrays than this are no image file.
 const MOST_ARRAYS: usize = 4096;
+/// And more pieces than this none of a simulation.
+const MOST_PIECES: usize = 1 << 16;
 
 /// What an array belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub(super) enum Place {
 pub(super) struct Array {
     pub(super) association: Association,
     pub(super) name: String,
-    pub(super) components: u64,
+    components: u64,
     pub(super) unit: String,
     pub(super) place: Place,
     type_name: String,
@@ -46,6 +48,22 @@ pub(super) struct Array {
 impl Array {
     pub(super) fn is_numeric(&self) -> bool {
         stored_type(&self.type_name).is_some()
+    }
+
+    /// Samples of a tuple.
+    pub(super) fn components(&self, path: &Path) -> Result<usize> {
+        usize::try_from(self.components).ok().filter(|&n| n > 0).ok_or_else(|| {
+            Error::format(path, format!("array '{}' has {} components", self.name, self.components))
+        })
+    }
+
+    pub(super) fn is_scalar(&self) -> bool {
+        self.components == 1
+    }
+
+    /// Name and number of components, for messages.
+    pub(super) fn described(&self) -> String {
+        format!("'{}' ({} components)", self.name, self.components)
     }
 
     pub(super) fn stored_type(&self, path: &Path) -> Result<StoredType> {
@@ -71,6 +89,68 @@ fn stored_type(name: &str) -> Option<StoredType> {
     })
 }
 
+/// What blocks of samples are compressed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compressor {
+    Zlib,
+    Lz4,
+    /// In xz containers.
+    Lzma,
+}
+
+/// The data set's kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `.vti`
+    Image,
+    /// `.vtr`
+    Rectilinear,
+    /// `.pvti`: the pieces are files of their own.
+    ParallelImage,
+}
+
+/// A `<Piece>`.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    extent: Vec<i32>,
+    pub(super) arrays: Vec<Array>,
+    /// Of a rectilinear grid: along x, y and z.
+    pub(super) coordinates: Vec<Array>,
+    /// Of a parallel file: the piece's own file.
+    pub(super) source: Option<String>,
+}
+
+impl Piece {
+    /// First and last point index along each axis.
+    pub(super) fn extent(&self, path: &Path) -> Result<Extent> {
+        Extent::of(path, "a piece's Extent", &self.extent)
+    }
+}
+
+/// First and last point index along each axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) low: [i64; 3],
+    pub(super) high: [i64; 3],
+}
+
+impl Extent {
+    fn of(path: &Path, what: &str, numbers: &[i32]) -> Result<Self> {
+        let [x0, x1, y0, y1, z0, z1] = *numbers else {
+            return Err(Error::format(path, format!("{what} does not hold six numbers")));
+        };
+        if x0 > x1 || y0 > y1 || z0 > z1 {
+            return Err(Error::format(path, format!("{what} {numbers:?} is empty")));
+        }
+        Ok(Self { low: [x0, y0, z0].map(i64::from), high: [x1, y1, z1].map(i64::from) })
+    }
+
+    /// Whether another extent lies in this one.
+    pub(super) fn contains(&self, other: &Extent) -> bool {
+        (0..3).all(|a| self.low[a] <= other.low[a] && other.high[a] <= self.high[a])
+    }
+}
+
 /// `<AppendedData>`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Appended {
@@ -85,15 +165,15 @@ pub(super) struct Document {
     pub(super) byte_order: ByteOrder,
     /// Bytes of one number in a block header: 4 or 8.
     pub(super) header_size: usize,
-    pub(super) zlib: bool,
+    pub(super) kind: Kind,
+    pub(super) compressor: Option<Compressor>,
     pub(super) origin: [f64; 3],
     pub(super) spacing: [f64; 3],
     /// Rows; column `a` is the direction of axis `a`.
     pub(super) direction: [[f64; 3]; 3],
-    pub(super) arrays: Vec<Array>,
+    pub(super) pieces: Vec<Piece>,
     pub(super) appended: Option<Appended>,
     whole_extent: Vec<i32>,
-    piece_extents: Vec<Vec<i32>>,
     active: [Option<String>; 2],
 }
 
@@ -103,14 +183,14 @@ impl Document {
         let mut document = Document {
             byte_order: ByteOrder::Little,
             header_size: 4,
-            zlib: false,
+            kind: Kind::Image,
+            compressor: None,
             origin: [0.0; 3],
             spacing: [1.0; 3],
             direction: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
-            arrays: Vec::new(),
+            pieces: Vec::new(),
             appended: None,
             whole_extent: Vec::new(),
-            piece_extents: Vec::new(),
             active: [None, None],
         };
         let mut reader = Reader::from_reader(file);
@@ -139,7 +219,7 @@ impl Document {
                 }
                 Event::End(tag) => inside.leave(tag.local_name().as_ref()),
                 Event::Text(text) => {
-                    if let (true, Some(array)) = (inside.array, document.arrays.last_mut()) {
+                    if let (true, Some(array)) = (inside.array, document.last_array(&inside)) {
                         if inside.unit {
                             array.unit.push_str(&text);
                         } else if let Place::Ascii(range) | Place::Binary(range) = &mut array.place
@@ -154,7 +234,7 @@ impl Document {
                     let text = format!("&{};", &*entity);
                     let resolved =
                         unescape(&text).map_err(|e| Error::format(path, format!("a unit's name: {e}")))?;
-                    if let Some(array) = document.arrays.last_mut() {
+                    if let Some(array) = document.last_array(&inside) {
                         array.unit.push_str(&resolved);
                     }
                 }
@@ -171,21 +251,36 @@ impl Document {
     fn start(&mut self, tag: &Tag, inside: &mut Inside, after: u64) -> Result<()> {
         match tag.tag.local_name().as_ref() {
             "VTKFile" => self.file(tag)?,
-            "ImageData" => self.image(tag)?,
-            "Piece" => self.piece_extents.push(tag.numbers("Extent")?.unwrap_or_default()),
-            name @ ("PointData" | "CellData") => {
-                let association = if name == "PointData" { Association::Point } else { Association::Cell };
-                self.active[association as usize] = tag.text("Scalars")?;
+            "ImageData" | "PImageData" | "RectilinearGrid" => self.image(tag)?,
+            "Piece" => {
+                if self.pieces.len() >= MOST_PIECES {
+                    return Err(tag.error(format!("the file declares more than {MOST_PIECES} pieces")));
+                }
+                let extent = tag.numbers("Extent")?.unwrap_or_default();
+                self.pieces.push(Piece { extent, source: tag.text("Source")?, ..Piece::default() });
+            }
+            name @ ("PointData" | "CellData" | "PPointData" | "PCellData") => {
+                let association = if name.contains("Point") { Association::Point } else { Association::Cell };
+                // The first piece says which array is the active one.
+                if self.active[association as usize].is_none() {
+                    self.active[association as usize] = tag.text("Scalars")?;
+                }
                 inside.data = Some(association);
             }
+            "Coordinates" => inside.coordinates = true,
             "DataArray" | "Array" => {
-                if let Some(association) = inside.data {
-                    if self.arrays.len() >= MOST_ARRAYS {
-                        return Err(tag.error(format!("the file declares more than {MOST_ARRAYS} arrays")));
-                    }
-                    self.arrays.push(tag.array(association, after)?);
-                    inside.array = true;
+                let Some(piece) = self.pieces.last_mut() else { return Ok(()) };
+                if piece.arrays.len() >= MOST_ARRAYS {
+                    return Err(tag.error(format!("the file declares more than {MOST_ARRAYS} arrays")));
                 }
+                match inside.data {
+                    Some(association) => piece.arrays.push(tag.array(association, after)?),
+                    None if inside.coordinates && piece.coordinates.len() < 3 => {
+                        piece.coordinates.push(tag.array(Association::Point, after)?);
+                    }
+                    None => return Ok(()),
+                }
+                inside.array = true;
             }
             "InformationKey" => inside.unit = tag.text("name")?.as_deref() == Some("UNITS_LABEL"),
             _ => {}
@@ -195,14 +290,20 @@ impl Document {
 
     fn file(&mut self, tag: &Tag) -> Result<()> {
         let kind = tag.text("type")?.unwrap_or_default();
-        if kind != "ImageData" {
-            return Err(Error::unsupported(
-                tag.path,
-                format!(
-                    "a VTK file of type '{kind}': only ImageData is supported; resample it to an image first"
-                ),
-            ));
-        }
+        self.kind = match kind.as_str() {
+            "ImageData" => Kind::Image,
+            "RectilinearGrid" => Kind::Rectilinear,
+            "PImageData" => Kind::ParallelImage,
+            _ => {
+                return Err(Error::unsupported(
+                    tag.path,
+                    format!(
+                        "a VTK file of type '{kind}': only ImageData, PImageData and RectilinearGrid are supported; \
+                         resample it to an image first"
+                    ),
+                ));
+            }
+        };
         self.byte_order = match tag.text("byte_order")?.as_deref() {
             Some("BigEndian") => ByteOrder::Big,
             None | Some("LittleEndian") => ByteOrder::Little,
@@ -213,9 +314,11 @@ impl Document {
             Some("UInt64") => 8,
             Some(other) => return Err(tag.error(format!("the header type '{other}' is unknown"))),
         };
-        self.zlib = match tag.text("compressor")?.as_deref() {
-            None | Some("") => false,
-            Some("vtkZLibDataCompressor") => true,
+        self.compressor = match tag.text("compressor")?.as_deref() {
+            None | Some("") => None,
+            Some("vtkZLibDataCompressor") => Some(Compressor::Zlib),
+            Some("vtkLZ4DataCompressor") => Some(Compressor::Lz4),
+            Some("vtkLZMADataCompressor") => Some(Compressor::Lzma),
             Some(other) => {
                 return Err(Error::unsupported(
                     tag.path,
@@ -230,7 +333,7 @@ impl Document {
 
     fn image(&mut self, tag: &Tag) -> Result<()> {
         self.whole_extent =
-            tag.numbers("WholeExtent")?.ok_or_else(|| tag.error("<ImageData> lacks WholeExtent".into()))?;
+            tag.numbers("WholeExtent")?.ok_or_else(|| tag.error("the grid lacks its WholeExtent".into()))?;
         if let Some(origin) = tag.vector("Origin")? {
             self.origin = origin;
         }
@@ -260,33 +363,15 @@ impl Document {
         Ok(())
     }
 
-    /// First and last point index along each axis.
-    pub(super) fn extent(&self, path: &Path) -> Result<([i64; 3], [i64; 3])> {
-        let [x0, x1, y0, y1, z0, z1] = self.whole_extent[..] else {
-            return Err(Error::format(path, "WholeExtent does not hold six numbers"));
-        };
-        if x0 > x1 || y0 > y1 || z0 > z1 {
-            return Err(Error::format(path, format!("WholeExtent {:?} is empty", self.whole_extent)));
-        }
-        match self.piece_extents.as_slice() {
-            [piece] if *piece == self.whole_extent => {}
-            [piece] => {
-                return Err(Error::unsupported(
-                    path,
-                    format!(
-                        "the piece covers {piece:?} of the extent {:?}: only whole images are supported",
-                        self.whole_extent
-                    ),
-                ));
-            }
-            pieces => {
-                return Err(Error::unsupported(
-                    path,
-                    format!("the image has {} pieces; save it in one piece", pieces.len()),
-                ));
-            }
-        }
-        Ok(([x0, y0, z0].map(i64::from), [x1, y1, z1].map(i64::from)))
+    /// The whole grid's extent.
+    pub(super) fn extent(&self, path: &Path) -> Result<Extent> {
+        Extent::of(path, "WholeExtent", &self.whole_extent)
+    }
+
+    /// The array whose tags the reader is inside of.
+    fn last_array(&mut self, inside: &Inside) -> Option<&mut Array> {
+        let piece = self.pieces.last_mut()?;
+        if inside.data.is_some() { piece.arrays.last_mut() } else { piece.coordinates.last_mut() }
     }
 
     /// The active scalars' name.
@@ -299,6 +384,7 @@ impl Document {
 #[derive(Default)]
 struct Inside {
     data: Option<Association>,
+    coordinates: bool,
     array: bool,
     unit: bool,
 }
@@ -306,7 +392,8 @@ struct Inside {
 impl Inside {
     fn leave(&mut self, name: &str) {
         match name {
-            "PointData" | "CellData" => self.data = None,
+            "PointData" | "CellData" | "PPointData" | "PCellData" => self.data = None,
+            "Coordinates" => self.coordinates = false,
             "DataArray" | "Array" => self.array = false,
             "InformationKey" => self.unit = false,
             _ => {}

@@ -1,22 +1,23 @@
-//! Legacy VTK files (`.vtk`) with `DATASET STRUCTURED_POINTS`, ascii and binary.
+//! Legacy VTK files (`.vtk`) with `DATASET STRUCTURED_POINTS`, or `RECTILINEAR_GRID` with even spacing; ascii and binary.
 //!
 //! All own code: `vtkio` (0.7.0-rc2) passes origin and spacing through float32, holds three copies of the samples and
 //! fails on the files of version 1.0 that have an empty line behind `BINARY`.
 //!
 //! Format: "VTK File Formats", section "Simple Legacy Formats".
 
-use super::elements::{self, ByteOrder, StoredType};
-use super::{OpenOptions, affine};
+use super::elements::{self, ByteOrder, Part, StoredType};
+use super::mapped::Mapped;
+use super::{OpenOptions, even};
 use crate::error::{Error, Result};
-use crate::volume::{Frame, SampleType, Samples, Volume};
+use crate::volume::{SampleType, Samples, Volume};
 use std::path::Path;
 
 /// First bytes of every legacy file.
 pub(super) const SIGNATURE: &[u8] = b"# vtk DataFile Version";
 
-/// Reads one array of one scalar per point (or per cell, at the cells' centres).
+/// Reads one array of one number per point (or per cell, at the cells' centres).
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let bytes = Mapped::open(path)?;
     let mut text = Text { path, bytes: &bytes, at: 0 };
     text.line()?;
     text.line()?;
@@ -27,11 +28,12 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     };
     text.expect("DATASET")?;
     let dataset = text.word()?.to_ascii_uppercase();
-    if dataset != "STRUCTURED_POINTS" {
+    if dataset != "STRUCTURED_POINTS" && dataset != "RECTILINEAR_GRID" {
         return Err(Error::unsupported(
             path,
             format!(
-                "a dataset of type {dataset}: only STRUCTURED_POINTS is supported; resample it to an image first"
+                "a dataset of type {dataset}: only STRUCTURED_POINTS and RECTILINEAR_GRID are supported; resample it to \
+                 an image first"
             ),
         ));
     }
@@ -43,6 +45,10 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
             "DIMENSIONS" => grid.points = Some(text.numbers::<u64>()?),
             "SPACING" | "ASPECT_RATIO" => grid.spacing = text.numbers()?,
             "ORIGIN" => grid.origin = text.numbers()?,
+            keyword @ ("X_COORDINATES" | "Y_COORDINATES" | "Z_COORDINATES") => {
+                let axis = usize::from(keyword.as_bytes()[0] - b'X');
+                (grid.origin[axis], grid.spacing[axis]) = reader.coordinates(&mut text, &grid, axis)?;
+            }
             kind @ ("POINT_DATA" | "CELL_DATA") => {
                 reader.cells = kind == "CELL_DATA";
                 reader.shape = grid.shape(&text, reader.cells)?;
@@ -91,6 +97,27 @@ struct Arrays<'a> {
 }
 
 impl Arrays<'_> {
+    /// The first coordinate and the step of an axis.
+    fn coordinates(&self, text: &mut Text, grid: &Grid, axis: usize) -> Result<even::Axis> {
+        let count: usize = text.number()?;
+        if grid.points.map(|points| points[axis]) != Some(count as u64) || count > self.options.limits.axis {
+            return Err(
+                text.error(format!("{count} coordinates of axis {axis} where DIMENSIONS say otherwise"))
+            );
+        }
+        let type_name = text.word()?.to_owned();
+        let stored = stored_type(text, &type_name)?;
+        let samples = if self.binary {
+            let mut bytes = text.binary(count, stored.size())?;
+            elements::read_samples(text.path, &mut bytes, stored, ByteOrder::Big, count)?
+        } else {
+            let (samples, used) = elements::parse_samples(text.path, text.rest(), stored, count)?;
+            text.at += used;
+            samples
+        };
+        even::axis(text.path, axis, &samples)
+    }
+
     /// Reads what a keyword introduces; the samples when they are wanted, else nothing.
     fn read(&mut self, keyword: &str, text: &mut Text) -> Result<Option<Array>> {
         match keyword {
@@ -173,27 +200,23 @@ impl Arrays<'_> {
     ) -> Result<Option<Array>> {
         let wanted = match &self.options.array {
             Some(wanted) => *wanted == name,
-            None => components == 1,
+            // A component that was chosen is one of a vector.
+            None => (components == 1) == self.options.component.is_none(),
         };
         if !wanted || tuples != self.samples_each || self.samples_each == 0 {
             return self.skip(text, name, type_name, components, tuples);
         }
-        if components != 1 {
-            return Err(Error::unsupported(
-                text.path,
-                format!(
-                    "array '{name}' has {components} components; only scalar arrays are supported: extract one first"
-                ),
-            ));
-        }
+        let component = super::component(text.path, &format!("array '{name}'"), components, self.options)?;
         let stored = stored_type(text, type_name)?;
         elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
+        let part = Part { count: tuples, components, component, step: 0 };
         let samples = if self.binary {
-            let mut bytes = text.binary(tuples, stored.size())?;
-            elements::read_samples(text.path, &mut bytes, stored, ByteOrder::Big, tuples)?
+            let mut bytes = text.binary(tuples.saturating_mul(components), stored.size())?;
+            part.read(text.path, &mut bytes, stored, ByteOrder::Big)?
         } else {
-            elements::parse_samples(text.path, text.rest(), stored, tuples)?.0
+            part.parse(text.path, text.rest(), stored)?
         };
+        let name = if components == 1 { name } else { format!("{name}_{component}") };
         Ok(Some(Array { name, stored, samples }))
     }
 
@@ -259,15 +282,12 @@ impl Grid {
     fn volume(&self, path: &Path, array: Array, reader: &Arrays) -> Result<Volume> {
         let shape = reader.shape.map(|n| n as usize);
         let mut volume = Volume::new(array.samples, shape)?;
-        let steps =
-            std::array::from_fn(|a| std::array::from_fn(|row| if row == a { self.spacing[a] } else { 0.0 }));
         let is_cell = |a: usize| reader.cells && self.points.is_some_and(|points| points[a] > 1);
-        let origin =
-            std::array::from_fn(|a| self.origin[a] + if is_cell(a) { self.spacing[a] / 2.0 } else { 0.0 });
-        volume.geometry = affine::geometry(path, steps, origin, Frame::Unknown, shape)?;
+        let axes = std::array::from_fn(|a| (self.origin[a], self.spacing[a]));
+        volume.geometry = even::geometry(path, axes, is_cell, reader.shape)?;
         volume.name = array.name;
         let place = if reader.cells { "cell data" } else { "point data" };
-        volume.provenance.insert("source format".into(), format!("legacy VTK structured points, {place}"));
+        volume.provenance.insert("source format".into(), format!("legacy VTK, {place}"));
         volume.provenance.insert("source type".into(), array.stored.name().into());
         Ok(volume)
     }
@@ -396,9 +416,33 @@ mod tests {
         let volume = read(&header, data, None).unwrap();
         assert_eq!(*volume.samples(), Samples::U16(vec![1, 256, 3, 4]));
         assert_eq!(*read(&header, data, Some("y")).unwrap().samples(), Samples::I8(vec![-1, 0, 1, 2]));
-        assert!(read(&header, data, Some("v")).unwrap_err().to_string().contains("3 components"));
+        assert!(read(&header, data, Some("v")).unwrap_err().to_string().contains("--component 0 to 2"));
         assert!(read(&header, data, Some("z")).unwrap_err().to_string().contains("'x' (1 components)"));
         assert!(read(&header, &data[..50], None).unwrap_err().to_string().contains("truncated"));
+    }
+
+    #[test]
+    fn rectilinear_grids_are_read_when_they_are_even() {
+        let text = |z: &str| {
+            format!(
+                "ASCII\nDATASET RECTILINEAR_GRID\nDIMENSIONS 2 1 3\nX_COORDINATES 2 float\n0.5 1.0\n\
+                 Y_COORDINATES 1 double\n7\nZ_COORDINATES 3 float\n{z}\nPOINT_DATA 6\nVECTORS v float\n\
+                 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18\nSCALARS t float\nLOOKUP_TABLE default\n0 1 2 3 4 5\n"
+            )
+        };
+        let volume = read(&text("1.1 1.2 1.3"), b"", None).unwrap();
+        assert_eq!((volume.shape(), volume.name.as_str()), ([2, 1, 3], "t"));
+        assert!((volume.geometry.spacing[2] - 0.1).abs() < 1e-7);
+        assert_eq!((volume.geometry.origin[0], volume.geometry.origin[1]), (0.5, 7.0));
+        let message = read(&text("1 2 4"), b"", None).unwrap_err().to_string();
+        assert!(message.contains("axis 2 are not evenly spaced: point 1"), "{message}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.vtk");
+        std::fs::write(&path, format!("# vtk DataFile Version 2.0\nt\n{}", text("1 2 3"))).unwrap();
+        let options = OpenOptions { component: Some(1), ..OpenOptions::default() };
+        let volume = open(&path, &options).unwrap();
+        assert_eq!(*volume.samples(), Samples::F32(vec![2.0, 5.0, 8.0, 11.0, 14.0, 17.0]));
+        assert_eq!(volume.name, "v_1");
     }
 
     #[test]

@@ -1,26 +1,32 @@
 //! The samples of one array: text or bytes, inline or appended, base64 or raw, compressed or not.
 
 use super::base64;
-use super::document::{Array, Document, Place};
+use super::document::{Array, Compressor, Document, Place};
 use crate::error::{Error, Result};
-use crate::io::elements::{self, ByteOrder, StoredType};
+use crate::io::elements::{self, ByteOrder, Part, StoredType};
 use crate::volume::Samples;
 use flate2::read::ZlibDecoder;
+use lzma_rust2::XzReader;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
-/// Reads `count` samples of `array`.
-pub(super) fn read(
-    path: &Path,
-    file: &mut BufReader<File>,
-    file_bytes: u64,
-    document: &Document,
-    array: &Array,
-    stored: StoredType,
-    count: usize,
-) -> Result<Samples> {
+/// Where an array's samples come from: a file, what its XML says of it.
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
+    pub(super) file: &'a mut BufReader<File>,
+    pub(super) file_bytes: u64,
+    pub(super) document: &'a Document,
+}
+
+/// Reads one component of the `count` tuples of `array`.
+pub(super) fn read(source: &mut Source, array: &Array, component: usize, count: usize) -> Result<Samples> {
+    let Source { path, file, file_bytes, document } = source;
+    let (path, file_bytes) = (*path, *file_bytes);
+    let stored = array.stored_type(path)?;
+    let part = Part { count, components: array.components(path)?, component, step: 0 };
+    let expected = part.bytes_to_its_end(stored);
     let seek = |file: &mut BufReader<File>, to: u64| {
         if to > file_bytes {
             return Err(Error::format(
@@ -33,7 +39,7 @@ pub(super) fn read(
     let bytes: &mut dyn Read = match &array.place {
         Place::Ascii(range) => {
             seek(file, range.start)?;
-            return ascii(path, file, range, array, stored, count);
+            return ascii(path, file, range, array, stored, part);
         }
         Place::Binary(range) => {
             seek(file, range.start)?;
@@ -47,23 +53,34 @@ pub(super) fn read(
             let start = appended.start + underscore(path, file)?;
             let at = start.saturating_add(*offset);
             seek(file, at)?;
-            if appended.base64 { &mut base64::Decoder::new(file) } else { file }
+            if appended.base64 { &mut base64::Decoder::new(file) } else { *file }
         }
     };
-    let expected = (count * stored.size()) as u64;
-    elements::check_file_holds(path, expected, file_bytes, document.zlib)?;
     let header =
         BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
-    if document.zlib {
-        let blocks = header.blocks(bytes, expected, file_bytes)?;
-        let mut blocks = ZlibBlocks { source: bytes, pending: blocks.into_iter(), block: Vec::new(), at: 0 };
-        elements::read_samples(path, &mut blocks, stored, document.byte_order, count)
-    } else {
+    let Some(compressor) = document.compressor else {
+        elements::check_file_holds(path, expected, file_bytes, false)?;
         let declared = header.number(bytes)?;
         if declared != expected {
             return Err(header.error(format!("declares {declared} bytes where the extent needs {expected}")));
         }
-        elements::read_samples(path, bytes, stored, document.byte_order, count)
+        return part.read(path, bytes, stored, document.byte_order);
+    };
+    elements::check_file_holds(path, expected / compressor.largest_ratio(), file_bytes, false)?;
+    let blocks = header.blocks(bytes, expected, file_bytes)?;
+    let mut blocks =
+        Blocks { source: bytes, compressor, pending: blocks.into_iter(), block: Vec::new(), at: 0 };
+    part.read(path, &mut blocks, stored, document.byte_order)
+}
+
+impl Compressor {
+    /// More than this no block can shrink: what a header promises beyond it is a lie.
+    fn largest_ratio(self) -> u64 {
+        match self {
+            Compressor::Zlib => 1032,
+            Compressor::Lz4 => 256,
+            Compressor::Lzma => 1 << 14,
+        }
     }
 }
 
@@ -73,19 +90,19 @@ fn ascii(
     range: &Range<u64>,
     array: &Array,
     stored: StoredType,
-    count: usize,
+    part: Part,
 ) -> Result<Samples> {
     let mut text = Vec::new();
     file.take(range.end - range.start).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
-    let (samples, used) = elements::parse_samples(path, &text, stored, count)?;
-    let rest = text.get(used..).unwrap_or_default();
-    if !rest.trim_ascii().is_empty() {
+    let numbers = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
+    let expected = part.count.saturating_mul(part.components);
+    if numbers > expected {
         return Err(Error::format(
             path,
-            format!("array '{}' holds more numbers than the {count} of the extent", array.name),
+            format!("array '{}' holds more numbers than the {expected} of the extent", array.name),
         ));
     }
-    Ok(samples)
+    part.parse(path, &text, stored)
 }
 
 /// Bytes from the start of appended data to behind its underscore.
@@ -153,30 +170,55 @@ impl BlockHeader<'_> {
     }
 }
 
-/// The uncompressed bytes of zlib blocks, one behind the other.
-struct ZlibBlocks<'a> {
+/// The uncompressed bytes of blocks, one behind the other.
+struct Blocks<'a> {
     source: &'a mut dyn Read,
+    compressor: Compressor,
     pending: std::vec::IntoIter<(u64, u64)>,
     block: Vec<u8>,
     at: usize,
 }
 
-impl Read for ZlibBlocks<'_> {
+impl Blocks<'_> {
+    /// Uncompresses the next block of `compressed` bytes to `size`.
+    fn next(&mut self, compressed: u64, size: u64) -> std::io::Result<()> {
+        let damaged = |what: String| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+        self.block.clear();
+        self.at = 0;
+        let mut part = (&mut *self.source).take(compressed);
+        match self.compressor {
+            Compressor::Zlib => {
+                ZlibDecoder::new(&mut part).take(size + 1).read_to_end(&mut self.block)?;
+            }
+            Compressor::Lzma => {
+                XzReader::new(&mut part, true).take(size + 1).read_to_end(&mut self.block)?;
+            }
+            Compressor::Lz4 => {
+                let mut packed = Vec::new();
+                part.read_to_end(&mut packed)?;
+                if size > Compressor::Lz4.largest_ratio() * packed.len() as u64 {
+                    return Err(damaged(format!("{} bytes cannot hold a block of {size}", packed.len())));
+                }
+                self.block.resize(size as usize, 0);
+                let unpacked = lz4_flex::block::decompress_into(&packed, &mut self.block)
+                    .map_err(|e| damaged(format!("a block is no LZ4: {e}")))?;
+                self.block.truncate(unpacked);
+            }
+        }
+        // What the decoder left of the block (its checksum, when it stopped early) must not shift the next one.
+        std::io::copy(&mut part, &mut std::io::sink())?;
+        if self.block.len() as u64 != size {
+            return Err(damaged(format!("a block holds {} bytes or more, not {size}", self.block.len())));
+        }
+        Ok(())
+    }
+}
+
+impl Read for Blocks<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         while self.at == self.block.len() {
             let Some((compressed, size)) = self.pending.next() else { return Ok(0) };
-            self.block.clear();
-            self.at = 0;
-            let mut part = self.source.take(compressed);
-            ZlibDecoder::new(&mut part).take(size + 1).read_to_end(&mut self.block)?;
-            // What the decoder left of the block (its checksum, when it stopped early) must not shift the next one.
-            std::io::copy(&mut part, &mut std::io::sink())?;
-            if self.block.len() as u64 != size {
-                return Err(std::io::Error::new(
-                    std::io::ErrorKind::InvalidData,
-                    format!("a block holds {} bytes or more, not {size}", self.block.len()),
-                ));
-            }
+            self.next(compressed, size)?;
         }
         let rest = self.block.get(self.at..).unwrap_or_default();
         let taken = rest.len().min(buffer.len());

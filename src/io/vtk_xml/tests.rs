@@ -165,7 +165,11 @@ fn damage_is_refused() {
         &file("header_type=\"UInt64\"", &behind, &raw(&[9, 0, 0])),
         "declares 9 bytes where the extent needs 8",
     );
-    refuse(&file("compressor=\"vtkLZ4DataCompressor\"", &behind, b""), "vtkLZ4DataCompressor");
+    refuse(&file("compressor=\"vtkBZip2DataCompressor\"", &behind, b""), "vtkBZip2DataCompressor");
+    for compressor in ["vtkLZ4DataCompressor", "vtkLZMADataCompressor"] {
+        let attributes = format!("header_type=\"UInt64\" compressor=\"{compressor}\"");
+        refuse(&file(&attributes, &behind, &raw(&[1, 8, 0, 8, 1])), "corrupt");
+    }
     refuse(&file("", &behind, b""), "missing <AppendedData>");
     refuse(
         &file("", &behind.replace("offset=\"0\"", "offset=\"999999\""), &raw(&[8])),
@@ -177,4 +181,75 @@ fn damage_is_refused() {
     refuse(&whole[..whole.len() / 2], "");
     let huge = String::from_utf8(whole).unwrap().replace("2 3 0 1 0 0", "0 99999 0 99999 0 99");
     refuse(huge.as_bytes(), "");
+}
+
+#[test]
+fn a_component_of_a_vector_is_chosen() {
+    let vectors = points(
+        "<DataArray type=\"UInt8\" Name=\"v\" NumberOfComponents=\"2\" format=\"ascii\">1 2 3 4 5 6 7 8</DataArray>",
+    );
+    let bytes = file("", &vectors, b"");
+    let message = read(&bytes).unwrap_err().to_string();
+    assert!(message.contains("'v' has 2 components; choose one with --component 0 to 1"), "{message}");
+    let volume = read_with(&bytes, &OpenOptions { component: Some(1), ..OpenOptions::default() }).unwrap();
+    assert_eq!(*volume.samples(), Samples::U8(vec![2, 4, 6, 8]));
+    assert_eq!(volume.name, "v_1");
+}
+
+/// A file of extent 0..2 x 0..1 x 0..0 with these pieces: extent and samples.
+fn pieces(whole: &str, pieces: &[(&str, &str)]) -> String {
+    let pieces: String = pieces
+        .iter()
+        .map(|(extent, samples)| {
+            let array =
+                format!("<DataArray type=\"UInt8\" Name=\"a\" format=\"ascii\">{samples}</DataArray>");
+            format!("<Piece Extent=\"{extent}\">{}</Piece>", points(&array))
+        })
+        .collect();
+    format!(
+        "<?xml version=\"1.0\"?><VTKFile type=\"ImageData\"><ImageData WholeExtent=\"{whole}\" Origin=\"0 0 0\" \
+         Spacing=\"1 1 1\">{pieces}</ImageData></VTKFile>"
+    )
+}
+
+#[test]
+fn pieces_are_put_together() {
+    let whole = Samples::U8(vec![1, 2, 3, 4, 5, 6]);
+    // They share the points between them.
+    let both = [("0 1 0 1 0 0", "1 2 4 5"), ("1 2 0 1 0 0", "2 3 5 6")];
+    let file = pieces("0 2 0 1 0 0", &both);
+    assert_eq!(*read(file.as_bytes()).unwrap().samples(), whole);
+    let message = read(pieces("0 2 0 1 0 0", &both[..1]).as_bytes()).unwrap_err().to_string();
+    assert!(message.contains("4 of the 6 samples"), "{message}");
+    let message = read(pieces("0 1 0 1 0 0", &both).as_bytes()).unwrap_err().to_string();
+    assert!(message.contains("leads out"), "{message}");
+
+    // The same in files of their own.
+    let folder = tempfile::tempdir().unwrap();
+    for (n, piece) in both.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("p{n}.vti")), pieces(piece.0, &[*piece])).unwrap();
+    }
+    let path = folder.path().join("a.pvti");
+    let parallel = |sources: [&str; 2]| {
+        format!(
+            "<?xml version=\"1.0\"?><VTKFile type=\"PImageData\"><PImageData WholeExtent=\"0 2 0 1 0 0\" GhostLevel=\"0\" \
+             Origin=\"5 0 0\" Spacing=\"2 1 1\"><PPointData Scalars=\"a\"><PDataArray type=\"UInt8\" Name=\"a\"/>\
+             </PPointData><Piece Extent=\"0 1 0 1 0 0\" Source=\"{}\"/><Piece Extent=\"1 2 0 1 0 0\" Source=\"{}\"/>\
+             </PImageData></VTKFile>",
+            sources[0], sources[1]
+        )
+    };
+    let open = |sources| {
+        std::fs::write(&path, parallel(sources)).unwrap();
+        crate::io::open(&path, &OpenOptions::default())
+    };
+    let volume = open(["p0.vti", "p1.vti"]).unwrap();
+    assert_eq!((volume.samples(), volume.geometry.origin[0]), (&whole, 5.0));
+    let refused = |sources, words: &str| {
+        let message = open(sources).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    refused(["p0.vti", "gone.vti"], "gone.vti");
+    refused(["p0.vti", "../p1.vti"], "outside the header's folder");
+    refused(["p0.vti", "a.pvti"], "are .vti files");
 }

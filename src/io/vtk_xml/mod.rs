@@ -1,0 +1,152 @@
+//! VTK XML image data: `.vti`, `.pvti` (pieces in files of their own) and `.vtr` (rectilinear grids with even spacing).
+//!
+//! `quick-xml` reads the XML up to `<AppendedData>`; everything else is own code, because `vtkio` cannot read raw
+//! appended data (ParaView's default), passes origin and spacing through float32 and drops `Direction`.
+//!
+//! Format: "VTK XML Formats", <https://docs.vtk.org/en/latest/design_documents/VTKFileFormats.html>.
+
+mod array;
+mod assembly;
+mod base64;
+mod data;
+mod document;
+mod grid;
+mod write;
+
+pub(super) use write::save;
+
+use super::{OpenOptions, detached, elements};
+use crate::error::{Error, Result};
+use crate::volume::{Samples, Volume};
+use array::Chosen;
+use assembly::Assembly;
+use data::Source;
+use document::{Association, Document, Kind};
+use grid::Grid;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// Reads one array of one number per point (or per cell, at the cells' centres).
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+    let mut opened = Opened::of(path)?;
+    if opened.document.kind == Kind::ParallelImage {
+        return open_parallel(path, &opened.document, options);
+    }
+    let chosen = Chosen::of(path, &opened.document, options)?;
+    let grid = match opened.document.kind {
+        Kind::Rectilinear => Grid::of_coordinates(path, &mut opened, chosen.association, &options.limits)?,
+        _ => Grid::of_image(path, &opened.document, chosen.association)?,
+    };
+    let stored = chosen.stored;
+    let count = elements::sample_count(path, grid.shape, stored.size(), &options.limits)?;
+    let whole = opened.document.extent(path)?;
+    let (mut source, document) = opened.source(path);
+    let samples = match document.pieces.as_slice() {
+        // The usual case: straight into the final memory.
+        [piece] if piece.extent(path)? == whole => {
+            data::read(&mut source, chosen.find(path, &piece.arrays)?, chosen.component, count)?
+        }
+        _ => {
+            let mut assembly = Assembly::new(path, whole, chosen.association, count);
+            opened.paste(path, &chosen, &mut assembly)?;
+            assembly.finish()?
+        }
+    };
+    volume(samples, &grid, &chosen, opened.document.kind)
+}
+
+/// Reads the pieces that a `.pvti` names, each from its own file beside it.
+fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Result<Volume> {
+    let whole = document.extent(path)?;
+    let mut found: Option<(Grid, Chosen, Assembly)> = None;
+    for piece in &document.pieces {
+        let Some(source) = &piece.source else {
+            return Err(Error::format(path, "a piece of the parallel file has no Source"));
+        };
+        let file = detached::beside(path, source)?;
+        let mut opened = Opened::of(&file)?;
+        if opened.document.kind != Kind::Image {
+            return Err(Error::unsupported(&file, "the pieces of a parallel image are .vti files"));
+        }
+        let (_, chosen, assembly) = match &mut found {
+            Some(found) => found,
+            None => {
+                let mut chosen = Chosen::of(&file, &opened.document, options)?;
+                // The parallel file says which array is active.
+                if options.array.is_none()
+                    && let Some(name) = document.active_scalars(chosen.association)
+                {
+                    let named = OpenOptions { array: Some(name.into()), ..options.clone() };
+                    chosen = Chosen::of(&file, &opened.document, &named)?;
+                }
+                let grid = Grid::of_image(path, document, chosen.association)?;
+                let count = elements::sample_count(path, grid.shape, chosen.stored.size(), &options.limits)?;
+                let assembly = Assembly::new(path, whole, chosen.association, count);
+                found.insert((grid, chosen, assembly))
+            }
+        };
+        opened.paste(&file, chosen, assembly)?;
+    }
+    let Some((grid, chosen, assembly)) = found else {
+        return Err(Error::format(path, "the parallel file names no piece"));
+    };
+    volume(assembly.finish()?, &grid, &chosen, Kind::ParallelImage)
+}
+
+fn volume(samples: Samples, grid: &Grid, chosen: &Chosen, kind: Kind) -> Result<Volume> {
+    let mut volume = Volume::new(samples, grid.shape.map(|n| n as usize))?;
+    volume.geometry = grid.geometry;
+    volume.name = chosen.label();
+    volume.unit = chosen.unit.trim().into();
+    let place = match chosen.association {
+        Association::Point => "point data",
+        Association::Cell => "cell data",
+    };
+    let kind = match kind {
+        Kind::Image => "image data",
+        Kind::Rectilinear => "rectilinear grid",
+        Kind::ParallelImage => "parallel image data",
+    };
+    volume.provenance.insert("source format".into(), format!("VTK XML {kind}, {place}"));
+    volume.provenance.insert("source type".into(), chosen.stored.name().into());
+    Ok(volume)
+}
+
+/// A file whose XML has been read.
+struct Opened {
+    file: BufReader<File>,
+    file_bytes: u64,
+    document: Document,
+}
+
+impl Opened {
+    fn of(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let file_bytes = file.metadata().map_err(|e| Error::io(path, e))?.len();
+        let mut file = BufReader::with_capacity(1 << 18, file);
+        let document = Document::read(path, &mut file)?;
+        Ok(Self { file, file_bytes, document })
+    }
+
+    /// Where samples are read from, and the XML that says where they are.
+    fn source<'a>(&'a mut self, path: &'a Path) -> (Source<'a>, &'a Document) {
+        let Self { file, file_bytes, document } = self;
+        (Source { path, file, file_bytes: *file_bytes, document }, document)
+    }
+
+    /// Puts all its pieces where they belong.
+    fn paste(&mut self, path: &Path, chosen: &Chosen, assembly: &mut Assembly) -> Result<()> {
+        let (mut source, document) = self.source(path);
+        for piece in &document.pieces {
+            let array = chosen.find(path, &piece.arrays)?;
+            let extent = piece.extent(path)?;
+            let count = assembly.samples_of(path, &extent)?;
+            assembly.paste(path, &extent, data::read(&mut source, array, chosen.component, count)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
