@@ -19,7 +19,7 @@ pub(super) struct InputArguments {
     /// Raw files: the samples' type by NumPy's name (uint8, int16, float32, ...), little endian.
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type, help_heading = "Input")]
     sample_type: Option<SampleType>,
-    /// Raw files: distance between voxel centres along x, y, z, for example 0.7x0.7x1.
+    /// Distance between voxel centres along x, y, z where the file does not say it (raw, .npy, TIFF), as 0.7x0.7x1.
     #[arg(long, value_name = "SXxSYxSZ", value_parser = parse_spacing, help_heading = "Input")]
     spacing: Option<[f64; 3]>,
     /// The value that stands for "no data here".

@@ -14,6 +14,7 @@ mod nrrd;
 mod progress;
 mod raw;
 mod rescale;
+mod tiff;
 mod vtk_legacy;
 mod vtk_xml;
 
@@ -22,7 +23,7 @@ pub use dicom::write::{SeriesDescription, write_series};
 pub use progress::ReadProgress;
 
 use crate::error::{Error, Result};
-use crate::volume::{SampleType, Volume};
+use crate::volume::{Frame, SampleType, Volume};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -51,11 +52,11 @@ pub struct OpenOptions {
     pub dims: Option<[usize; 3]>,
     /// Raw files: element type, little endian.
     pub sample_type: Option<SampleType>,
-    /// Raw files: distance between voxel centres.
+    /// Distance between voxel centres, for files that do not say it (raw, .npy, TIFF).
     pub spacing: Option<[f64; 3]>,
     /// A value that stands for "no data"; overrides what the file declares.
     pub fill_value: Option<f64>,
-    /// Which point array of a VTK file; the first scalar one when absent.
+    /// Which array of a VTK file, of its points or cells; the active or first scalar one of the points when absent.
     pub array: Option<String>,
     /// Which series of a DICOM folder: its number, or at least eight characters of its UID's end. Needed where there are
     /// several.
@@ -91,6 +92,7 @@ pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
         Format::Npy => npy::time_steps(path),
         Format::Nrrd => nrrd::time_steps(path),
         Format::MetaImage => metaimage::time_steps(path),
+        Format::Tiff => tiff::time_steps(path, options),
         Format::Raw | Format::VtkXml | Format::VtkLegacy => Ok(1),
     }
 }
@@ -144,11 +146,12 @@ enum Format {
     Npy,
     Nrrd,
     Raw,
+    Tiff,
     VtkLegacy,
     VtkXml,
 }
 
-/// Reads a volume from a file or a DICOM series folder; the format is told by content, then by name.
+/// Reads a volume from a file, a DICOM series folder or a folder of TIFF files; the format is told by content, then by name.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Format`] when it breaks its format's rules,
@@ -162,9 +165,23 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::Npy => npy::open(path, options),
         Format::Nrrd => nrrd::open(path, options),
         Format::Raw => raw::open(path, options),
+        Format::Tiff => tiff::open(path, options),
         Format::VtkXml => vtk_xml::open(path, options),
         Format::VtkLegacy => vtk_legacy::open(path, options),
     }?;
+    if let Some(spacing) = options.spacing {
+        if !spacing.iter().all(|&s| s.is_finite() && s > 0.0) {
+            return Err(Error::Options(format!("a spacing must be positive, not {spacing:?}")));
+        }
+        if volume.geometry.frame != Frame::Unknown {
+            return Err(Error::Options(format!(
+                "{}: the file says its spacing itself ({:?}); leave --spacing out",
+                path.display(),
+                volume.geometry.spacing
+            )));
+        }
+        volume.geometry.spacing = spacing;
+    }
     if let Some(fill) = options.fill_value {
         volume.fill_value = Some(volume.sample_type().nearest(fill));
     }
@@ -174,13 +191,17 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
 /// Tells the format by content, then by name.
 fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     if path.is_dir() {
-        return Ok(Format::Dicom);
+        let is_tiff = !tiff::files_of(path, &options.limits)?.is_empty() && !dicom::series::lies_in(path)?;
+        return Ok(if is_tiff { Format::Tiff } else { Format::Dicom });
     }
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut start = Vec::new();
     file.take(1 << 16).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
     if dicom::recognises(&start) {
         return Ok(Format::Dicom);
+    }
+    if tiff::recognises(&start) {
+        return Ok(Format::Tiff);
     }
     if start.starts_with(&GZIP_MAGIC) {
         // Damaged gzip is the reader's to report; here it is just not recognised.
@@ -224,7 +245,7 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
         Err(Error::unsupported(
             path,
             "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI, NRRD, MetaImage, VTK \
-             images, .npy and raw (which needs --dims and --type)",
+             images, .npy, TIFF and raw (which needs --dims and --type)",
         ))
     }
 }

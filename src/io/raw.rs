@@ -32,12 +32,6 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let stored = StoredType::Kept(sample_type);
     let samples = elements::read_samples(path, &mut BufReader::new(file), stored, ByteOrder::Little, count)?;
     let mut volume = Volume::new(samples, dims)?;
-    if let Some(spacing) = options.spacing {
-        if !spacing.iter().all(|&s| s.is_finite() && s > 0.0) {
-            return Err(Error::Options(format!("a spacing must be positive, not {spacing:?}")));
-        }
-        volume.geometry.spacing = spacing;
-    }
     volume.provenance.insert("source format".into(), "raw".into());
     Ok(volume)
 }

@@ -161,7 +161,7 @@ def reference(path, step):
         return dicom(path)
     if name.endswith((".nii", ".nii.gz", ".hdr", ".img")):
         return nifti(path, step)
-    if name.endswith((".nrrd", ".nhdr", ".mha", ".mhd")):
+    if name.endswith((".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff")):
         return itk(path)
     if name.endswith(".npy"):
         return npy(path)

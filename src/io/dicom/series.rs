@@ -242,6 +242,17 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a DICOM file lies in a folder itself, not further below.
+pub(crate) fn lies_in(folder: &Path) -> Result<bool> {
+    for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
+        let path = entry.map_err(|e| Error::io(folder, e))?.path();
+        if path.is_file() && is_dicom(&path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_dicom(path: &Path) -> Result<bool> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut start = Vec::with_capacity(132);
