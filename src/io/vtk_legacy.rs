@@ -10,6 +10,8 @@ use super::mapped::Mapped;
 use super::{OpenOptions, even};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Samples, Volume};
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
 use std::path::Path;
 
 /// First bytes of every legacy file.
@@ -211,8 +213,12 @@ impl Arrays<'_> {
         elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
         let part = Part { count: tuples, components, component, step: 0 };
         let samples = if self.binary {
-            let mut bytes = text.binary(tuples.saturating_mul(components), stored.size())?;
-            part.read(text.path, &mut bytes, stored, ByteOrder::Big)?
+            let end = text.binary(tuples.saturating_mul(components), stored.size()).map(|_| text.at)?;
+            let start = end - tuples * components * stored.size();
+            // Not out of the map: its pages would count as memory beside the samples.
+            let mut file = File::open(text.path).map_err(|e| Error::io(text.path, e))?;
+            file.seek(SeekFrom::Start(start as u64)).map_err(|e| Error::io(text.path, e))?;
+            part.read(text.path, &mut BufReader::new(file), stored, ByteOrder::Big)?
         } else {
             part.parse(text.path, text.rest(), stored)?
         };

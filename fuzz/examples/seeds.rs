@@ -1,0 +1,204 @@
+//! Writes a corpus for every fuzz target with neuvol's own writers: seeds FOLDER.
+
+use neuvol::Volume;
+use neuvol::io;
+use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::volume::{Frame, Geometry, SampleType, Samples};
+use std::error::Error;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+fn volume(sample_type: SampleType, shape: [usize; 3]) -> Result<Volume, Box<dyn Error>> {
+    let mut samples = Samples::zeros(sample_type, shape.iter().product());
+    for index in 0..samples.len() {
+        samples.set(index, (index * 7 % 100) as f64);
+    }
+    let mut volume = Volume::new(samples, shape)?;
+    let (s, c) = 0.3f64.sin_cos();
+    volume.geometry = Geometry {
+        origin: [-12.25, 100.5, -800.125],
+        spacing: [0.7, 0.8, 2.5],
+        direction: [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]],
+        frame: Frame::Lps,
+    };
+    Ok(volume)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(std::env::args().nth(1).ok_or("usage: seeds FOLDER")?);
+    let folder = |target: &str| -> Result<PathBuf, Box<dyn Error>> {
+        let folder = root.join(target);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    };
+    for sample_type in SampleType::ALL {
+        let volume = volume(sample_type, [5, 4, 3])?;
+        for (target, extension) in [
+            ("nifti", "nii"),
+            ("nifti", "nii.gz"),
+            ("nrrd", "nrrd"),
+            ("metaimage", "mha"),
+            ("npy", "npy"),
+            ("vtk_xml", "vti"),
+        ] {
+            io::save(&volume, &folder(target)?.join(format!("{sample_type}.{extension}")))?;
+        }
+        let series = root.join("series/");
+        io::save(&volume, &PathBuf::from(format!("{}/", series.display())))?;
+        fs::copy(series.join("IM0001.dcm"), folder("dicom")?.join(format!("{sample_type}.dcm")))?;
+        fs::remove_dir_all(&series)?;
+    }
+    texts(&folder("vtk_legacy")?, &folder("vtk_xml")?, &folder("nrrd")?, &folder("metaimage")?)?;
+    tiff(&folder("tiff")?)?;
+    dicom(&folder("dicom")?)?;
+
+    let mut masked = volume(SampleType::F32, [20, 16, 12])?;
+    masked.fill_value = Some(0.0);
+    for (name, volume) in [("plain", volume(SampleType::U8, [20, 16, 12])?), ("masked", masked)] {
+        let options =
+            CompressOptions { target: Target::Psnr(20.0), preset: Preset::Fast, ..CompressOptions::default() };
+        let compressed = compress(&volume, &options, |_| ControlFlow::Continue(()))?;
+        compressed.save(&folder("nvol")?.join(format!("{name}.nvol")))?;
+    }
+    Ok(())
+}
+
+/// Forms that our writers do not use.
+fn texts(legacy: &Path, xml: &Path, nrrd: &Path, metaimage: &Path) -> Result<(), Box<dyn Error>> {
+    let grid = "DIMENSIONS 2 2 1\nORIGIN 0 0 0\nSPACING 1 1 1\nPOINT_DATA 4\n";
+    for (name, text) in [
+        ("ascii", format!("ASCII\nDATASET STRUCTURED_POINTS\n{grid}SCALARS t float 1\nLOOKUP_TABLE default\n1 2 3 4\n")),
+        ("binary", format!("BINARY\nDATASET STRUCTURED_POINTS\n{grid}FIELD f 1\nx 2 4 short\n0123456789abcdef\n")),
+        (
+            "rectilinear",
+            "ASCII\nDATASET RECTILINEAR_GRID\nDIMENSIONS 2 1 1\nX_COORDINATES 2 float\n0 1\nY_COORDINATES 1 float\n0\n\
+             Z_COORDINATES 1 float\n0\nCELL_DATA 1\nSCALARS t int\nLOOKUP_TABLE default\n7\n"
+                .into(),
+        ),
+    ] {
+        fs::write(legacy.join(name), format!("# vtk DataFile Version 3.0\ntitle\n{text}"))?;
+    }
+    let array = |attributes: &str, text: &str| {
+        format!("<DataArray type=\"UInt8\" Name=\"a\" {attributes}>{text}</DataArray>")
+    };
+    for (name, kind, arrays) in [
+        ("ascii", "ImageData", format!("<PointData>{}</PointData>", array("format=\"ascii\"", "1 2 3 4"))),
+        (
+            "rectilinear",
+            "RectilinearGrid",
+            format!(
+                "<Coordinates>{0}{0}{1}</Coordinates><CellData>{1}</CellData>",
+                array("format=\"ascii\"", "1 2"),
+                array("format=\"ascii\"", "1")
+            ),
+        ),
+    ] {
+        let text = format!(
+            "<?xml version=\"1.0\"?><VTKFile type=\"{kind}\" header_type=\"UInt64\"><{kind} WholeExtent=\"0 1 0 1 0 0\">\
+             <Piece Extent=\"0 1 0 1 0 0\">{arrays}</Piece></{kind}></VTKFile>"
+        );
+        fs::write(xml.join(name), text)?;
+    }
+    fs::write(
+        nrrd.join("components"),
+        "NRRD0005\ntype: uint8\ndimension: 4\nsizes: 2 1 2 2\nkinds: vector domain domain time\nencoding: ascii\n\n1 2 3 4 5 6 7 8\n",
+    )?;
+    fs::write(
+        metaimage.join("text"),
+        "NDims = 2\nDimSize = 2 2\nElementNumberOfChannels = 2\nBinaryData = False\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n1 2 3 4 5 6 7 8\n",
+    )?;
+    Ok(())
+}
+
+fn tiff(folder: &Path) -> Result<(), Box<dyn Error>> {
+    use tiff::encoder::colortype::{Gray8, Gray16, Gray32Float};
+    use tiff::encoder::{Compression, TiffEncoder};
+    for (name, compression) in
+        [("plain", Compression::Uncompressed), ("lzw", Compression::Lzw), ("packbits", Compression::Packbits)]
+    {
+        let file = fs::File::create(folder.join(name))?;
+        let mut encoder = TiffEncoder::new(file)?.with_compression(compression);
+        encoder.write_image::<Gray16>(4, 2, &[1, 2, 3, 4, 5, 6, 7, 8])?;
+        encoder.write_image::<Gray16>(4, 2, &[9; 8])?;
+    }
+    TiffEncoder::new(fs::File::create(folder.join("float"))?)?.write_image::<Gray32Float>(2, 1, &[1.0, 2.0])?;
+    TiffEncoder::new_big(fs::File::create(folder.join("big"))?)?.write_image::<Gray8>(2, 1, &[1, 2])?;
+    Ok(())
+}
+
+/// Encapsulated, deflated, big-endian and multi-frame variants of a slice, element by element.
+fn dicom(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let element = |group: u16, number: u16, vr: &str, value: &[u8]| -> Vec<u8> {
+        let mut bytes = [group.to_le_bytes(), number.to_le_bytes()].concat();
+        bytes.extend(vr.as_bytes());
+        match vr {
+            "OB" | "OW" | "SQ" | "UN" => {
+                bytes.extend([0, 0]);
+                bytes.extend((value.len() as u32).to_le_bytes());
+            }
+            _ => bytes.extend((value.len() as u16).to_le_bytes()),
+        }
+        bytes.extend(value);
+        bytes
+    };
+    let us = |group, number, value: u16| element(group, number, "US", &value.to_le_bytes());
+    let head = |syntax: &str| -> Vec<u8> {
+        let mut uid = syntax.as_bytes().to_vec();
+        if uid.len() % 2 == 1 {
+            uid.push(0);
+        }
+        [vec![0; 128], b"DICM".to_vec(), element(2, 0x10, "UI", &uid)].concat()
+    };
+    let image = |bits: u16, frames: &str| -> Vec<u8> {
+        [
+            element(8, 0x60, "CS", b"CT"),
+            element(0x20, 0x32, "DS", b"0\\0\\0 "),
+            element(0x20, 0x37, "DS", b"1\\0\\0\\0\\1\\0 "),
+            us(0x28, 2, 1),
+            element(0x28, 8, "IS", frames.as_bytes()),
+            us(0x28, 0x10, 4),
+            us(0x28, 0x11, 4),
+            element(0x28, 0x30, "DS", b"1\\1 "),
+            us(0x28, 0x100, bits),
+            us(0x28, 0x101, bits),
+            us(0x28, 0x102, bits - 1),
+            us(0x28, 0x103, 0),
+            element(0x3004, 0xc, "DS", b"0\\2.5 "),
+        ]
+        .concat()
+    };
+    let native = element(0x7fe0, 0x10, "OW", &[7; 64]);
+    fs::write(
+        folder.join("frames"),
+        [head("1.2.840.10008.1.2.1"), image(16, "2 "), native.clone()].concat(),
+    )?;
+    let mut deflated = flate2::write::DeflateEncoder::new(head("1.2.840.10008.1.2.1.99"), Default::default());
+    std::io::Write::write_all(&mut deflated, &[image(16, "2 "), native].concat())?;
+    fs::write(folder.join("deflated"), deflated.finish()?)?;
+
+    let encapsulated = |fragment: &[u8]| -> Vec<u8> {
+        let mut bytes = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\0\0\0\0\xfe\xff\0\xe0".to_vec();
+        bytes.extend((fragment.len() as u32).to_le_bytes());
+        bytes.extend(fragment);
+        bytes.extend(b"\xfe\xff\xdd\xe0\0\0\0\0");
+        bytes
+    };
+    let mut rle = vec![0u8; 64];
+    rle[0] = 1;
+    rle[4] = 64;
+    rle.extend([241, 5]);
+    // Frame headers of the right size; the fuzzer finds what may follow.
+    let jpeg = b"\xff\xd8\xff\xc0\0\x0b\x08\0\x04\0\x04\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0\xff\xd9";
+    let lossless = b"\xff\xd8\xff\xc3\0\x0b\x08\0\x04\0\x04\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\x01\0\0\xff\xd9";
+    let jpeg2000 = b"\xff\x4f\xff\x51\0\x29\0\0\0\0\0\x04\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\0\0\x04\0\0\0\0\0\0\0\0\0\x01\x07\x01\x01\xff\x52\0\x0c\0\0\0\x01\0\x01\x04\x04\0\x01\xff\x5c\0\x07\x40\x40\x48\x48\x50\xff\x90\0\x0a\0\0\0\0\0\0\0\x01\xff\x93\0\0\xff\xd9";
+    for (name, syntax, fragment) in [
+        ("rle", "1.2.840.10008.1.2.5", &rle[..]),
+        ("jpeg", "1.2.840.10008.1.2.4.50", jpeg),
+        ("jpeg_lossless", "1.2.840.10008.1.2.4.70", lossless),
+        ("jpeg2000", "1.2.840.10008.1.2.4.90", jpeg2000),
+    ] {
+        fs::write(folder.join(name), [head(syntax), image(8, "1 "), encapsulated(fragment)].concat())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What the fuzz targets share: bytes as a file of a format, read with tight limits.
+
+use neuvol::io::{Limits, OpenOptions};
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+/// A volume of more bytes than this is refused, so that what is found is no honest large file.
+const LARGEST_VOLUME_BYTES: u64 = 64 << 20;
+
+thread_local! {
+    static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() };
+}
+
+/// A file in memory where the system has such files, else in the folder for temporary ones.
+fn file(name: &str) -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let root = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    FOLDER.with(|folder| {
+        folder.get_or_init(|| tempfile::tempdir_in(root).expect("a folder")).path().join(name)
+    })
+}
+
+/// Reads bytes as a file of this name. Any outcome is fine that is no crash: a volume, or an error with a sentence.
+pub fn open(bytes: &[u8], name: &str) {
+    let path = file(name);
+    std::fs::write(&path, bytes).expect("a file");
+    let limits = Limits { volume_bytes: LARGEST_VOLUME_BYTES, ..Limits::default() };
+    let options = OpenOptions { limits, ..OpenOptions::default() };
+    let steps = neuvol::io::time_steps(&path, &options);
+    let chosen = OpenOptions {
+        time_step: steps.as_ref().ok().filter(|&&steps| steps > 1).map(|steps| steps - 1),
+        allow_gaps: true,
+        allow_duplicates: true,
+        largest_group: true,
+        resample_tilt: true,
+        ..options
+    };
+    if let Err(error) = neuvol::io::open(&path, &chosen) {
+        assert!(!error.to_string().is_empty());
+        // A component that has to be chosen.
+        let _ = neuvol::io::open(&path, &OpenOptions { component: Some(0), ..chosen });
+    }
+}
+
+/// Opens bytes as a neural volume and asks for a little of it: as they are, and with their checksums mended, so that what
+/// lies behind these is reached.
+pub fn open_neural(bytes: &[u8]) {
+    read_neural(bytes);
+    let mut mended = bytes.to_vec();
+    if mend_checksums(&mut mended).is_some() {
+        read_neural(&mended);
+    }
+}
+
+fn read_neural(bytes: &[u8]) {
+    use neuvol::engine::cpu::Cpu;
+    use neuvol::sample::{Outside, Space};
+    use neuvol::{NeuralVolume, Region};
+    use std::sync::{Arc, OnceLock};
+    static ENGINE: OnceLock<Arc<Cpu>> = OnceLock::new();
+    let engine = ENGINE.get_or_init(|| Arc::new(Cpu::new(1).expect("a thread")));
+    let Ok(volume) = NeuralVolume::from_bytes(bytes, "fuzz", engine.clone()) else { return };
+    let shape = volume.info().shape;
+    let region = Region { start: [0; 3], end: shape.map(|n| n.min(4)) };
+    let _ = volume.read_region(region, 1);
+    let mut values = [0.0; 2];
+    let last = shape.map(|n| (n - 1) as f64);
+    let _ = volume.sample(&[[0.5; 3], last], Space::Index, Outside::Clamp, &mut values);
+}
+
+/// Writes the checksums that FORMAT.md asks for; nothing where the table of sections is not there.
+fn mend_checksums(bytes: &mut [u8]) -> Option<()> {
+    const HEADER: usize = 16;
+    const ENTRY: usize = 24;
+    let count = usize::from(u16::from_le_bytes(bytes.get(10..12)?.try_into().ok()?));
+    let table_end = HEADER + ENTRY * count.min(256);
+    for at in (HEADER..table_end).step_by(ENTRY) {
+        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?) as usize);
+        let (offset, length) = (number(at + 4)?, number(at + 12)?);
+        let checksum = crc32fast::hash(bytes.get(offset..offset.checked_add(length)?)?);
+        bytes.get_mut(at + 20..at + 24)?.copy_from_slice(&checksum.to_le_bytes());
+    }
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(bytes.get(..12)?);
+    hasher.update(bytes.get(HEADER..table_end)?);
+    bytes.get_mut(12..16)?.copy_from_slice(&hasher.finalize().to_le_bytes());
+    Some(())
+}

@@ -1,0 +1,142 @@
+//! Large input does not double: reading a volume of 1 GB takes at most 1.2 times its bytes and 64 MB, in every format that
+//! stores samples as they are.
+
+use neuvol::io::{self, OpenOptions};
+use neuvol::volume::SampleType;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SHAPE: [usize; 3] = [1024, 1024, 512];
+/// Two bytes a sample.
+const BYTES: u64 = 1 << 30;
+/// Set for the process that reads; its value is the file.
+const CHILD: &str = "NEUVOL_MEMORY_TEST_FILE";
+
+/// A file of a header, so many bytes of zeros that take no disk, and an end.
+fn sparse(path: &Path, header: &[u8], zeros: u64, end: &[u8]) {
+    let mut file = File::create(path).unwrap();
+    file.write_all(header).unwrap();
+    file.seek(SeekFrom::Current(zeros as i64)).unwrap();
+    file.write_all(end).unwrap();
+    file.set_len(header.len() as u64 + zeros + end.len() as u64).unwrap();
+}
+
+/// A multi-frame DICOM file's elements up to the pixels.
+fn dicom_header() -> Vec<u8> {
+    let mut bytes = [vec![0; 128], b"DICM".to_vec()].concat();
+    let mut put = |group: u16, number: u16, vr: &str, value: &[u8]| {
+        bytes.extend(group.to_le_bytes());
+        bytes.extend(number.to_le_bytes());
+        bytes.extend(vr.as_bytes());
+        bytes.extend((value.len() as u16).to_le_bytes());
+        bytes.extend(value);
+    };
+    put(2, 0x10, "UI", b"1.2.840.10008.1.2.1\0");
+    put(0x18, 0x88, "DS", b"1 ");
+    put(0x20, 0x32, "DS", b"0\\0\\0 ");
+    put(0x20, 0x37, "DS", b"1\\0\\0\\0\\1\\0 ");
+    put(0x28, 2, "US", &1u16.to_le_bytes());
+    put(0x28, 8, "IS", b"512 ");
+    for (number, value) in [(0x10, 1024u16), (0x11, 1024), (0x100, 16), (0x101, 12), (0x102, 11), (0x103, 0)]
+    {
+        put(0x28, number, "US", &value.to_le_bytes());
+    }
+    put(0x28, 0x1052, "DS", b"-1024 ");
+    bytes.extend(b"\xe0\x7f\x10\0OW\0\0");
+    bytes.extend((BYTES as u32).to_le_bytes());
+    bytes
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut nifti = vec![0u8; 352];
+    let mut put = |at: usize, value: &[u8]| nifti[at..at + value.len()].copy_from_slice(value);
+    put(0, &348i32.to_le_bytes());
+    put(40, &[3, 1024, 1024, 512u16].map(u16::to_le_bytes).concat());
+    put(70, &4i16.to_le_bytes());
+    put(76, &[1f32; 4].map(f32::to_le_bytes).concat());
+    put(108, &352f32.to_le_bytes());
+    put(344, b"n+1\0");
+    let vti = b"<?xml version=\"1.0\"?><VTKFile type=\"ImageData\" header_type=\"UInt64\"><ImageData \
+        WholeExtent=\"0 1023 0 1023 0 511\"><Piece Extent=\"0 1023 0 1023 0 511\"><PointData><DataArray type=\"Int16\" \
+        Name=\"a\" format=\"appended\" offset=\"0\"/></PointData></Piece></ImageData><AppendedData encoding=\"raw\">_";
+    // 64-bit integers, which become 32-bit ones: half as many, so that the file has the same size.
+    let mut npy = b"{'descr': '<i8', 'fortran_order': False, 'shape': (128, 1024, 1024), }".to_vec();
+    npy.resize(118, b' ');
+    npy[117] = b'\n';
+    let files: [(&str, Vec<u8>, &[u8]); 8] = [
+        ("a.raw", Vec::new(), b""),
+        ("a.nii", nifti, b""),
+        ("a.vti", [&vti[..], &BYTES.to_le_bytes()].concat(), b"</AppendedData></VTKFile>"),
+        (
+            "a.nrrd",
+            b"NRRD0004\ntype: int16\ndimension: 3\nsizes: 1024 1024 512\nendian: little\nencoding: raw\n\n"
+                .to_vec(),
+            b"",
+        ),
+        (
+            "a.mha",
+            b"NDims = 3\nDimSize = 1024 1024 512\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+                .to_vec(),
+            b"",
+        ),
+        (
+            "a.vtk",
+            b"# vtk DataFile Version 3.0\nt\nBINARY\nDATASET STRUCTURED_POINTS\nDIMENSIONS 1024 1024 512\n\
+              POINT_DATA 536870912\nSCALARS t short\nLOOKUP_TABLE default\n"
+                .to_vec(),
+            b"",
+        ),
+        ("wide.npy", [b"\x93NUMPY\x01\0\x76\0", &npy[..]].concat(), b""),
+        ("a.dcm", dicom_header(), b""),
+    ];
+    files
+        .into_iter()
+        .map(|(name, header, end)| {
+            let path = folder.join(name);
+            sparse(&path, &header, BYTES, end);
+            path
+        })
+        .collect()
+}
+
+/// Largest resident memory of this process in bytes, where the system tells.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[test]
+fn a_gigabyte_is_held_once() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        let options =
+            OpenOptions { dims: Some(SHAPE), sample_type: Some(SampleType::I16), ..OpenOptions::default() };
+        let volume = io::open(Path::new(&path), &options).unwrap();
+        println!("held {} peak {}", volume.stored_bytes(), peak().unwrap());
+        return;
+    }
+    if peak().is_none() {
+        eprintln!("SKIPPED a_gigabyte_is_held_once: this system does not tell a process's memory");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for path in files(folder.path()) {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "a_gigabyte_is_held_once", "--nocapture"]).env(CHILD, &path);
+        let output = child.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(output.status.success(), "{name}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        let number = |key: &str| -> u64 {
+            let mut words = said.split_whitespace().skip_while(|word| *word != key);
+            words.nth(1).unwrap_or_else(|| panic!("{name}: {said}")).parse().unwrap()
+        };
+        let (held, peak) = (number("held"), number("peak"));
+        println!("{name}: {held} bytes held, {peak} at the peak, {:.3} times", peak as f64 / held as f64);
+        assert!(held >= BYTES / 2, "{name}");
+        assert!(peak <= held / 5 * 6 + (64 << 20), "{name}: {peak} bytes for a volume of {held}");
+        std::fs::remove_file(path).unwrap();
+    }
+}
