@@ -10,7 +10,8 @@ const SHAPE: [usize; 3] = [512, 512, 500];
 const RUNS: usize = 5;
 
 fn main() {
-    let samples: Vec<i16> = (0..SHAPE.iter().product::<usize>()).map(|i| (i * 7 % 3000) as i16 - 1000).collect();
+    let samples: Vec<i16> =
+        (0..SHAPE.iter().product::<usize>()).map(|i| (i * 7 % 3000) as i16 - 1000).collect();
     let mut volume = Volume::new(samples, SHAPE).expect("one sample a voxel");
     volume.geometry = Geometry { spacing: [0.7, 0.7, 1.0], frame: Frame::Lps, ..Geometry::default() };
     volume.unit = "HU".into();
@@ -18,7 +19,10 @@ fn main() {
     let series = folder.path().join("series");
     let shuffled = SeriesDescription { shuffle: Some(1), ..SeriesDescription::default() };
     io::write_series(&volume, &series, &shuffled).expect("a series");
-    println!("{} threads; medians of {RUNS} runs behind a first one, with their range", rayon::current_num_threads());
+    println!(
+        "{} threads; medians of {RUNS} runs behind a first one, with their range",
+        rayon::current_num_threads()
+    );
     report("DICOM series, 500 slices of 512x512, 16 bits", &series, &volume);
     for name in ["a.nii", "a.mhd", "a.npy", "a.nii.gz", "a.vti"] {
         let path = folder.path().join(name);

@@ -23,9 +23,9 @@ impl Mapped {
         if metadata.len() == 0 {
             return Ok(Self(None));
         }
+        #[allow(unsafe_code)] // mmap
         // SAFETY: the map is read only and lives no longer than this value. Whoever truncates the file meanwhile ends
         // the process, as with every mapped file; neuvol's own outputs are never truncated in place.
-        #[allow(unsafe_code)] // mmap
         let map = unsafe { Mmap::map(&file) };
         map.map(|map| Self(Some(map))).map_err(|e| Error::io(path, e))
     }

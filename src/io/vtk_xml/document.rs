@@ -211,13 +211,17 @@ impl Document {
                         break;
                     }
                     document.start(&tag, &mut inside, after)?;
+                    inside.depth += 1;
                 }
                 Event::Empty(tag) => {
                     let tag = Tag { path, tag: &tag };
                     document.start(&tag, &mut inside, after)?;
                     inside.leave(tag.tag.local_name().as_ref());
                 }
-                Event::End(tag) => inside.leave(tag.local_name().as_ref()),
+                Event::End(tag) => {
+                    inside.leave(tag.local_name().as_ref());
+                    inside.depth -= 1;
+                }
                 Event::Text(text) => {
                     if let (true, Some(array)) = (inside.array, document.last_array(&inside)) {
                         if inside.unit {
@@ -237,6 +241,12 @@ impl Document {
                     if let Some(array) = document.last_array(&inside) {
                         array.unit.push_str(&resolved);
                     }
+                }
+                Event::Eof if inside.depth > 0 => {
+                    return Err(Error::format(
+                        path,
+                        format!("the XML ends inside an element at byte {after}; it is truncated"),
+                    ));
                 }
                 Event::Eof => break,
                 _ => {}
@@ -383,6 +393,7 @@ impl Document {
 /// The elements that the reader is inside of.
 #[derive(Default)]
 struct Inside {
+    depth: i64,
     data: Option<Association>,
     coordinates: bool,
     array: bool,

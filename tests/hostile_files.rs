@@ -1,0 +1,229 @@
+//! Files that attackers write, or disks: whatever is in them, a reader gives a volume or a sentence, within its limits.
+//!
+//! What fuzzing (`fuzz/`) has found lies in `fuzz/regressions/TARGET/` and is read here.
+
+use neuvol::io::{self, Limits, OpenOptions};
+use neuvol::volume::{Frame, Geometry, Samples};
+use neuvol::{NeuralVolume, Volume};
+use proptest::prelude::*;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A volume of more bytes than this is refused.
+const LIMIT: u64 = 16 << 20;
+
+fn options() -> OpenOptions {
+    OpenOptions { limits: Limits { volume_bytes: LIMIT, ..Limits::default() }, ..OpenOptions::default() }
+}
+
+/// Reads a file; a panic fails the test, and what is read is no larger than allowed.
+fn read(path: &Path) {
+    match io::open(path, &options()) {
+        Ok(volume) => assert!(volume.stored_bytes() <= 8 * LIMIT),
+        Err(error) => assert!(error.to_string().len() > path.to_str().unwrap().len(), "{error}"),
+    }
+}
+
+fn read_bytes(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    read(&path);
+}
+
+fn sample_volume() -> Volume {
+    let mut volume = Volume::new(Samples::I16((0..60).map(|i| i * 30).collect()), [5, 4, 3]).unwrap();
+    let (s, c) = 0.3f64.sin_cos();
+    volume.geometry = Geometry {
+        origin: [-12.25, 100.5, -800.125],
+        spacing: [0.7, 0.8, 2.5],
+        direction: [[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]],
+        frame: Frame::Lps,
+    };
+    volume
+}
+
+/// A file in each format that we write.
+fn own_files(folder: &Path) -> Vec<PathBuf> {
+    let volume = sample_volume();
+    let mut files: Vec<PathBuf> = ["nii", "nii.gz", "nrrd", "mha", "npy", "vti"]
+        .iter()
+        .map(|extension| {
+            let path = folder.join(format!("a.{extension}"));
+            io::save(&volume, &path).unwrap();
+            path
+        })
+        .collect();
+    let series = PathBuf::from(format!("{}/series/", folder.display()));
+    io::save(&volume, &series).unwrap();
+    files.push(series.join("IM0002.dcm"));
+    files
+}
+
+#[test]
+fn files_cut_anywhere_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in own_files(folder.path()) {
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let result = io::open(&path, &options());
+            // The last bytes of some files are line ends, closing tags or padding.
+            assert!(result.is_err() || length + 64 > whole.len(), "{}: {length} bytes", path.display());
+        }
+    }
+}
+
+#[test]
+fn files_with_changed_bytes_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for path in own_files(folder.path()) {
+        let whole = std::fs::read(&path).unwrap();
+        for _ in 0..400 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + random(4) {
+                bytes[random(whole.len())] = random(256) as u8;
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            read(&path);
+        }
+    }
+}
+
+#[test]
+fn what_fuzzing_found_stays_found() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions");
+    let names = [
+        ("dicom", "a.dcm"),
+        ("metaimage", "a.mha"),
+        ("nifti", "a.nii"),
+        ("npy", "a.npy"),
+        ("nrrd", "a.nrrd"),
+        ("tiff", "a.tif"),
+        ("vtk_legacy", "a.vtk"),
+        ("vtk_xml", "a.vti"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for target in std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).filter(|p| p.is_dir())
+    {
+        let target_name = target.file_name().unwrap().to_str().unwrap();
+        for file in std::fs::read_dir(&target).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            match names.iter().find(|(name, _)| *name == target_name) {
+                Some((_, name)) => read_bytes(folder.path(), name, &bytes),
+                None if target_name == "nvol" => {
+                    let engine = std::sync::Arc::new(neuvol::engine::cpu::Cpu::new(1).unwrap());
+                    drop(NeuralVolume::from_bytes(&bytes, "regression", engine));
+                }
+                None => panic!("fuzz/regressions/{target_name} belongs to no target"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bomb_stops_at_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bomb.nii.gz");
+    // 64 MB of zeros in 64 kB, and a header that claims them all.
+    let mut header = vec![0u8; 352];
+    let mut put = |at: usize, value: &[u8]| header[at..at + value.len()].copy_from_slice(value);
+    put(0, &348i32.to_le_bytes());
+    put(40, &[3, 1024, 1024, 64u16].map(u16::to_le_bytes).concat());
+    put(70, &2i16.to_le_bytes());
+    put(76, &[1f32; 4].map(f32::to_le_bytes).concat());
+    put(108, &352f32.to_le_bytes());
+    put(344, b"n+1\0");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&header).unwrap();
+    encoder.write_all(&vec![0; 64 << 20]).unwrap();
+    std::fs::write(&path, encoder.finish().unwrap()).unwrap();
+    let message = io::open(&path, &options()).unwrap_err().to_string();
+    assert!(message.contains("exceeds the limit of 16777216 bytes"), "{message}");
+    assert_eq!(
+        io::open(&path, &OpenOptions::default()).unwrap().len(),
+        64 << 20,
+        "an honest one under no bound"
+    );
+
+    // A deflated DICOM data set that never ends.
+    let path = folder.path().join("bomb.dcm");
+    let mut file = [vec![0; 128], b"DICM\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99".to_vec()].concat();
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    for _ in 0..256 {
+        encoder.write_all(&vec![0; 1 << 20]).unwrap();
+    }
+    file.extend(encoder.finish().unwrap());
+    std::fs::write(&path, file).unwrap();
+    let message = io::open(&path, &options()).unwrap_err().to_string();
+    assert!(message.contains("the deflated data set exceeds the limit"), "{message}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Any values in the fields of a NIfTI-1 header.
+    #[test]
+    fn nifti_headers(
+        dim in prop::array::uniform8(prop_oneof![-2i16..6, any::<i16>()]),
+        datatype in prop_oneof![Just(2i16), Just(4), Just(16), Just(64), Just(1024), any::<i16>()],
+        floats in prop::array::uniform12(prop_oneof![Just(0f32), Just(1.0), any::<f32>()]),
+        codes in prop::array::uniform2(-1i16..5),
+        length in 0usize..4096,
+    ) {
+        let mut header = vec![0u8; 352 + length];
+        let mut put = |at: usize, value: &[u8]| header[at..at + value.len()].copy_from_slice(value);
+        put(0, &348i32.to_le_bytes());
+        put(40, &dim.map(i16::to_le_bytes).concat());
+        put(70, &datatype.to_le_bytes());
+        // pixdim, vox_offset, slope, intercept; the qform; rows of the sform.
+        put(76, &floats.map(f32::to_le_bytes).concat()[..44]);
+        put(252, &codes.map(i16::to_le_bytes).concat());
+        put(256, &floats.map(f32::to_le_bytes).concat()[..24]);
+        put(280, &floats.map(f32::to_le_bytes).concat());
+        put(344, b"n+1\0");
+        let folder = tempfile::tempdir().unwrap();
+        read_bytes(folder.path(), "a.nii", &header);
+    }
+
+    /// Any numbers in the fields of text headers.
+    #[test]
+    fn text_headers(
+        sizes in prop::collection::vec(prop_oneof![0u64..5, any::<u64>()], 1..5),
+        number in prop_oneof![Just("1".to_owned()), "-?[0-9]{1,20}(\\.[0-9]{1,5})?(e-?[0-9]{1,4})?", "[a-z]{1,4}"],
+        data in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let list = sizes.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+        let axes = sizes.len();
+        let nrrd = format!(
+            "NRRD0005\ntype: uint8\ndimension: {axes}\nsizes: {list}\nspace: lps\nspace directions: ({number},0,0) (0,1,0) \
+             (0,0,{number})\nspace origin: ({number},0,0)\nbyte skip: {number}\nencoding: raw\n\n"
+        );
+        read_bytes(folder.path(), "a.nrrd", &[nrrd.as_bytes(), &data].concat());
+        let metaimage = format!(
+            "NDims = {axes}\nDimSize = {list}\nElementSpacing = {number} {number} 1\nOffset = {number} 0 0\n\
+             ElementNumberOfChannels = {number}\nHeaderSize = {number}\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+        );
+        read_bytes(folder.path(), "a.mha", &[metaimage.as_bytes(), &data].concat());
+        let shape = list.replace(' ', ", ");
+        let npy = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape},), }}\n");
+        let length = (npy.len() as u16).to_le_bytes();
+        read_bytes(folder.path(), "a.npy", &[b"\x93NUMPY\x01\0", &length[..], npy.as_bytes(), &data].concat());
+        let legacy = format!(
+            "# vtk DataFile Version 3.0\nt\nBINARY\nDATASET STRUCTURED_POINTS\nDIMENSIONS {list}\nSPACING {number} 1 1\n\
+             POINT_DATA {number}\nSCALARS a unsigned_char {number}\nLOOKUP_TABLE default\n"
+        );
+        read_bytes(folder.path(), "a.vtk", &[legacy.as_bytes(), &data].concat());
+        let xml = format!(
+            "<VTKFile type=\"ImageData\" header_type=\"UInt64\"><ImageData WholeExtent=\"0 {list} 0 0\" Spacing=\"{number} 1 \
+             1\"><Piece Extent=\"0 {list} 0 0\"><PointData><DataArray type=\"UInt8\" Name=\"a\" NumberOfComponents=\"{number}\" \
+             format=\"appended\" offset=\"{number}\"/></PointData></Piece></ImageData><AppendedData encoding=\"raw\">_"
+        );
+        read_bytes(folder.path(), "a.vti", &[xml.as_bytes(), &data].concat());
+    }
+}
