@@ -14,6 +14,9 @@ use std::process::{Command, ExitCode, Stdio};
 /// In the first line of an example's documentation: it is run, not only built.
 const RUNS_ALONE: &str = "runs without arguments";
 
+/// Features that need CMake or headers: tested where ParaView is set up, which brings both.
+const FEATURES: &str = "neuvol/bridge,neuvol/jpeg-ls";
+
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -50,7 +53,7 @@ impl Options {
         if !of_cargo.iter().any(|a| a.starts_with("-p") || a.starts_with("--package")) {
             arguments.push("--workspace".into());
             if with_bridge {
-                arguments.extend(["--features", "neuvol/bridge"].map(String::from));
+                arguments.extend(["--features", FEATURES].map(String::from));
             }
         }
         arguments.extend(of_cargo.iter().cloned());
@@ -257,7 +260,7 @@ mod tests {
         let package = parsed("-- -p xtask").expect("valid").expect("no help");
         assert_eq!(package.arguments(true).join(" "), "test --no-fail-fast -p xtask -- --show-output");
         let all = Options::default().arguments(true).join(" ");
-        assert_eq!(all, "test --no-fail-fast --workspace --features neuvol/bridge -- --show-output");
+        assert_eq!(all, "test --no-fail-fast --workspace --features neuvol/bridge,neuvol/jpeg-ls -- --show-output");
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 use super::attributes::transfer_syntax_name;
 use super::file::PixelPlace;
-use super::rle;
 use super::slice::Image;
+use super::{jpeg_extended, rle};
 use crate::error::{Error, Result};
 use dicom_dictionary_std::uids;
 use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
@@ -62,6 +62,13 @@ pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>
     if image.transfer_syntax == uids::RLE_LOSSLESS {
         let pixel_bytes = image.bits_allocated as usize / 8;
         return rle::decode(&data, image.rows * image.columns, pixel_bytes).map_err(|what| damaged(&what));
+    }
+    if image.transfer_syntax == uids::JPEG_EXTENDED12_BIT && jpeg_extended::recognises(&data) {
+        let decoded = jpeg_extended::decode(&data).map_err(|what| damaged(&what))?;
+        if image.bits_allocated != 16 {
+            return Err(damaged("12-bit samples where the header allocates another size than 16 bits"));
+        }
+        return Ok(decoded.into_iter().flat_map(u16::to_le_bytes).collect());
     }
     let syntax = TransferSyntaxRegistry.get(&image.transfer_syntax);
     let codec = syntax.and_then(|s| s.pixel_data_reader()).ok_or_else(|| damaged("there is no codec"))?;

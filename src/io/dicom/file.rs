@@ -25,7 +25,6 @@ const LARGEST_HEADER_BYTES: usize = 64 << 20;
 const MOST_FRAGMENTS: usize = 1 << 20;
 
 const ITEM: Tag = Tag(0xfffe, 0xe000);
-const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
 const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 
 /// A file whose elements have been walked over.
@@ -193,9 +192,22 @@ impl Walk<'_> {
                 return Ok((start..here.min(self.bytes.len()), None));
             }
             let element = self.element()?;
-            if element.tag == ITEM_END || element.tag == SEQUENCE_END {
-                open.pop();
-                continue;
+            if element.tag.group() == ITEM.group() {
+                // The parser takes a delimiter for an element like any other, and allocates what it declares.
+                let is_end = element.tag != ITEM;
+                if open.is_empty() || (is_end && element.length != 0) {
+                    return Err(Error::format(
+                        self.path,
+                        format!(
+                            "the sequences are damaged at byte {here}: {} where none belongs",
+                            element.tag
+                        ),
+                    ));
+                }
+                if is_end {
+                    open.pop();
+                    continue;
+                }
             }
             if element.tag == tags::PIXEL_DATA && element.length == UNDEFINED {
                 let place = self.fragments()?;

@@ -11,6 +11,7 @@ mod codec;
 mod dicomdir;
 mod file;
 mod frames;
+mod jpeg_extended;
 mod pixels;
 mod regrid;
 mod rle;
