@@ -260,7 +260,10 @@ mod tests {
         let package = parsed("-- -p xtask").expect("valid").expect("no help");
         assert_eq!(package.arguments(true).join(" "), "test --no-fail-fast -p xtask -- --show-output");
         let all = Options::default().arguments(true).join(" ");
-        assert_eq!(all, "test --no-fail-fast --workspace --features neuvol/bridge,neuvol/jpeg-ls -- --show-output");
+        assert_eq!(
+            all,
+            "test --no-fail-fast --workspace --features neuvol/bridge,neuvol/jpeg-ls -- --show-output"
+        );
     }
 
     #[test]

@@ -30,6 +30,9 @@ use crate::volume::Volume;
 use slice::Slice;
 use std::path::Path;
 
+/// Key of the provenance: `MONOCHROME1` where small values are meant to be white. The values are kept as they are.
+const PHOTOMETRIC: &str = "photometric interpretation";
+
 /// Whether a file's first bytes are a DICOM file's: the prefix behind the preamble (PS3.10, section 7.1).
 pub(super) fn recognises(start: &[u8]) -> bool {
     start.get(128..132) == Some(b"DICM")
@@ -71,7 +74,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     note("source type", format!("{}, {} bits stored", first.stored_type(), image.bits_stored));
     note("transfer syntax", attributes::transfer_syntax_name(&image.transfer_syntax));
     note("pixel spacing", format!("{} {}", first.pixel_spacing[0], first.pixel_spacing[1]));
-    note("photometric interpretation", image.photometric.clone());
+    note(PHOTOMETRIC, image.photometric.clone());
     match decoded.rescale {
         Some(rescale) => {
             note("rescale slope", rescale.slope.to_string());

@@ -415,6 +415,38 @@ fn what_is_not_handled_spoils_only_its_own_series() {
 }
 
 #[test]
+fn monochrome1_keeps_its_values_and_says_so() {
+    let (folder, files) = series();
+    for file in &files {
+        edit(file, |o| put(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1"));
+    }
+    let volume = read(&folder).unwrap();
+    assert_eq!(volume.samples(), phantom().samples());
+    let derived = folder.path().join("derived");
+    write_series(&volume, &derived, &SeriesDescription::default()).unwrap();
+    let again = open(&derived, &OpenOptions::default()).unwrap();
+    assert_eq!(again.samples(), phantom().samples());
+    assert_eq!(again.provenance[PHOTOMETRIC], "MONOCHROME1");
+}
+
+#[test]
+fn padding_may_be_a_range() {
+    let (folder, files) = series();
+    for file in &files {
+        edit(file, |o| {
+            put(o, tags::PIXEL_PADDING_VALUE, VR::US, 60000u16);
+            put(o, tags::PIXEL_PADDING_RANGE_LIMIT, VR::US, 60010u16);
+            let mut pixels = vec![1024u16; 20];
+            pixels[..3].copy_from_slice(&[60000, 60005, 60010]);
+            put(o, tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(pixels.into()));
+        });
+    }
+    let volume = read(&folder).unwrap();
+    assert_eq!(volume.range(), Some((0.0, 0.0)));
+    assert_eq!([0, 1, 2].map(|i| volume.samples().get(i)), [58976.0; 3]);
+}
+
+#[test]
 fn slices_may_differ_in_their_padding() {
     let (folder, files) = series();
     for (k, file) in files.iter().enumerate() {

@@ -88,6 +88,11 @@ fn write_slices(
         Some(seed) => shuffled(count, seed),
         None => (0..count).collect(),
     };
+    // Values are kept whichever way they are shown: small ones white in radiographs, black elsewhere.
+    let photometric = match volume.provenance.get(super::PHOTOMETRIC).map(String::as_str) {
+        Some("MONOCHROME1") => "MONOCHROME1",
+        _ => "MONOCHROME2",
+    };
     let geometry = &volume.geometry;
     let [name, id] = &series.patient;
     names.into_par_iter().enumerate().try_for_each(|(k, name_number)| {
@@ -132,7 +137,7 @@ fn write_slices(
         put(tags::FRAME_OF_REFERENCE_UID, VR::UI, frame_of_reference.as_str().into());
         put(tags::POSITION_REFERENCE_INDICATOR, VR::LO, PrimitiveValue::Empty);
         put(tags::SAMPLES_PER_PIXEL, VR::US, 1u16.into());
-        put(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2".into());
+        put(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric.into());
         put(tags::ROWS, VR::US, rows.into());
         put(tags::COLUMNS, VR::US, columns.into());
         put(tags::PIXEL_SPACING, VR::DS, decimals(&[geometry.spacing[1], geometry.spacing[0]]));
