@@ -1,84 +1,60 @@
 //! Attributes of a data set, of one frame of a multi-frame image where it has its own.
 
-use super::file::File;
-use crate::error::{Error, Result};
+use super::file::{Content, DataSet, EXPLICIT_VR_BIG_ENDIAN, File};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
-use dicom_core::value::PrimitiveValue;
 use dicom_core::{Tag, VR};
-use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
-use dicom_object::InMemDicomObject;
-use dicom_object::mem::InMemElement;
-use dicom_transfer_syntax_registry::{TransferSyntaxRegistry, entries};
-use std::path::Path;
+use dicom_dictionary_std::{StandardDataDictionary, tags};
+use dicom_encoding::text::{SpecificCharacterSet, TextCodec};
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use std::ops::Range;
 
-/// A data set without its pixel data.
-pub(super) struct Attributes(InMemDicomObject);
+/// The attributes of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Attributes<'a> {
+    file: &'a File,
+    data_set: &'a DataSet,
+    /// Functional groups that all frames share, and those of one frame (PS3.3, C.7.6.16).
+    shared: Option<&'a DataSet>,
+    own: Option<&'a DataSet>,
+}
 
-impl Attributes {
-    /// Parses a file's header.
-    pub(super) fn read(path: &Path, file: &File) -> Result<Self> {
-        let implicit = entries::IMPLICIT_VR_LITTLE_ENDIAN.erased();
-        let big_endian = entries::EXPLICIT_VR_BIG_ENDIAN.erased();
-        // Whatever the pixels are compressed with, the elements around them are explicit and little endian.
-        let explicit = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
-        let syntax = match file.transfer_syntax.as_str() {
-            uids::IMPLICIT_VR_LITTLE_ENDIAN => &implicit,
-            super::file::EXPLICIT_VR_BIG_ENDIAN => &big_endian,
-            _ => &explicit,
-        };
-        let header = file.bytes().get(file.header.clone()).unwrap_or_default();
-        InMemDicomObject::read_dataset_with_ts(header, syntax)
-            .map(Self)
-            .map_err(|e| Error::format(path, format!("damaged DICOM file: {}", reasons(&e))))
+impl<'a> Attributes<'a> {
+    /// Those of the file as a whole.
+    pub(super) fn of(file: &'a File) -> Self {
+        Self { file, data_set: &file.data_set, shared: None, own: None }
     }
 
-    /// The whole data set, as one.
-    pub(super) fn whole(&self) -> FrameAttributes<'_> {
-        FrameAttributes { data_set: &self.0, shared: None, own: None }
-    }
-
-    /// What holds for one frame: its own functional groups, those that all share, the data set (PS3.3, C.7.6.16).
-    pub(super) fn of_frame(&self, frame: usize) -> FrameAttributes<'_> {
-        let groups = |tag, at| items(&self.0, tag).and_then(|items| items.get(at));
-        FrameAttributes {
-            data_set: &self.0,
+    /// Those that hold for one frame: its own functional groups, then those that all share, then the data set.
+    pub(super) fn of_frame(file: &'a File, frame: usize) -> Self {
+        let groups = |tag, at: usize| file.data_set.items(tag).and_then(|items| items.get(at));
+        Self {
             shared: groups(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0),
             own: groups(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frame),
+            ..Self::of(file)
         }
     }
 
-    /// The items of a sequence.
-    pub(super) fn items(&self, tag: Tag) -> &[InMemDicomObject] {
-        items(&self.0, tag).unwrap_or_default()
+    /// Those of each item of a sequence.
+    pub(super) fn items(&self, tag: Tag) -> impl Iterator<Item = Attributes<'a>> {
+        let (file, items) = (self.file, self.data_set.items(tag).unwrap_or_default());
+        items.iter().map(move |data_set| Attributes { file, data_set, shared: None, own: None })
     }
-}
 
-/// Attributes as they hold for one frame.
-#[derive(Clone, Copy)]
-pub(super) struct FrameAttributes<'a> {
-    data_set: &'a InMemDicomObject,
-    shared: Option<&'a InMemDicomObject>,
-    own: Option<&'a InMemDicomObject>,
-}
-
-impl FrameAttributes<'_> {
     /// Text without padding; empty when absent.
     pub(super) fn text(&self, tag: Tag) -> String {
-        text(self.data_set, tag)
+        self.text_in(self.data_set, tag)
     }
 
     /// The first integer.
     pub(super) fn integer(&self, tag: Tag) -> Option<i64> {
-        let element = self.data_set.get(tag)?;
-        match unknown(element) {
-            Some(bytes) => numbers_of_unknown(tag, bytes)?.first().map(|&n| n as i64),
-            None => element.to_int().ok(),
-        }
+        // A whole number may be written as a decimal.
+        self.number(tag).filter(|n| n.fract() == 0.0).map(|n| n as i64)
     }
 
     /// All numbers; none when absent, empty or no numbers.
     pub(super) fn numbers(&self, tag: Tag) -> Option<Vec<f64>> {
-        numbers(self.data_set, tag)
+        self.numbers_in(self.data_set, tag)
     }
 
     /// The first number.
@@ -89,77 +65,81 @@ impl FrameAttributes<'_> {
     /// Numbers of a functional group: an attribute in the sequence `group` of the frame or of all frames, else in the data
     /// set itself, as single-frame images have it.
     pub(super) fn grouped(&self, group: Tag, tag: Tag) -> Option<Vec<f64>> {
-        [self.own, self.shared]
-            .into_iter()
-            .flatten()
-            .find_map(|groups| numbers(items(groups, group)?.first()?, tag))
-            .or_else(|| self.numbers(tag))
+        self.groups(group).find_map(|item| self.numbers_in(item, tag)).or_else(|| self.numbers(tag))
     }
 
     /// Text of a functional group, else of the data set.
     pub(super) fn grouped_text(&self, group: Tag, tag: Tag) -> String {
-        [self.own, self.shared]
-            .into_iter()
-            .flatten()
-            .find_map(|groups| Some(text(items(groups, group)?.first()?, tag)).filter(|t| !t.is_empty()))
-            .unwrap_or_else(|| self.text(tag))
+        let text = self.groups(group).map(|item| self.text_in(item, tag)).find(|text| !text.is_empty());
+        text.unwrap_or_else(|| self.text(tag))
     }
-}
 
-fn items(object: &InMemDicomObject, tag: Tag) -> Option<&[InMemDicomObject]> {
-    object.get(tag)?.items()
-}
-
-/// Text of an item, without padding; empty when absent.
-pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> String {
-    let Some(element) = object.get(tag) else { return String::new() };
-    let text = match unknown(element) {
-        Some(bytes) => Some(String::from_utf8_lossy(bytes)),
-        None => element.to_str().ok(),
-    };
-    text.map(|v| v.trim_matches([' ', '\0']).to_owned()).unwrap_or_default()
-}
-
-fn numbers(object: &InMemDicomObject, tag: Tag) -> Option<Vec<f64>> {
-    let element = object.get(tag)?;
-    let numbers = match unknown(element) {
-        Some(bytes) => numbers_of_unknown(tag, bytes)?,
-        None => element.to_multi_float64().ok()?,
-    };
-    Some(numbers).filter(|v| !v.is_empty())
-}
-
-/// The bytes of an element that was written without its representation (VR UN), as some archives rewrite files.
-fn unknown(element: &InMemElement) -> Option<&[u8]> {
-    match element.value().primitive() {
-        Some(PrimitiveValue::U8(bytes)) if element.vr() == VR::UN => Some(bytes),
-        _ => None,
+    /// The item of a functional group, of the frame and of all frames.
+    fn groups(&self, group: Tag) -> impl Iterator<Item = &'a DataSet> {
+        [self.own, self.shared].into_iter().flatten().filter_map(move |groups| groups.items(group)?.first())
     }
-}
 
-/// Numbers out of the bytes of an element whose representation only the dictionary knows; they are little endian
-/// (PS3.5, section 6.2.2).
-fn numbers_of_unknown(tag: Tag, bytes: &[u8]) -> Option<Vec<f64>> {
-    let known = StandardDataDictionary.by_tag(tag)?.vr().relaxed();
-    Some(match known {
-        VR::DS | VR::IS => {
-            let text = std::str::from_utf8(bytes).ok()?;
-            text.split('\\')
-                .map(|number| number.trim_matches([' ', '\0']).parse().ok())
-                .collect::<Option<_>>()?
+    fn value(&self, data_set: &'a DataSet, tag: Tag) -> Option<([u8; 2], &'a [u8])> {
+        match data_set.get(tag)? {
+            Content::Value { representation, bytes } => {
+                Some((*representation, self.file.bytes().get(Range::clone(bytes))?))
+            }
+            Content::Items(_) => None,
         }
-        VR::US => bytes.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b).into()).collect(),
-        VR::SS => bytes.as_chunks().0.iter().map(|b| i16::from_le_bytes(*b).into()).collect(),
-        VR::UL => bytes.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b).into()).collect(),
-        VR::FL => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect(),
-        VR::FD => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
-        _ => return None,
-    })
+    }
+
+    fn text_in(&self, data_set: &'a DataSet, tag: Tag) -> String {
+        let Some((_, bytes)) = self.value(data_set, tag) else { return String::new() };
+        let named = self.value(&self.file.data_set, tags::SPECIFIC_CHARACTER_SET);
+        let named = named.and_then(|(_, name)| std::str::from_utf8(name).ok());
+        let characters =
+            named.and_then(|name| SpecificCharacterSet::from_code(name.trim_matches([' ', '\0'])));
+        let text = characters.unwrap_or_default().decode(bytes);
+        let text = text.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned());
+        text.trim_matches([' ', '\0']).to_owned()
+    }
+
+    fn numbers_in(&self, data_set: &'a DataSet, tag: Tag) -> Option<Vec<f64>> {
+        let (representation, bytes) = self.value(data_set, tag)?;
+        // Archives write elements without their representation (UN), whose bytes are little endian then (PS3.5, 6.2.2).
+        let known = VR::from_binary(representation).filter(|vr| *vr != VR::UN);
+        let vr = match known {
+            Some(vr) => vr,
+            None => StandardDataDictionary.by_tag(tag)?.vr().relaxed(),
+        };
+        let big_endian = known.is_some() && self.file.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN;
+        fn each<const N: usize>(bytes: &[u8], big_endian: bool, number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+            let in_order = |bytes: &[u8; N]| {
+                let mut bytes = *bytes;
+                if big_endian {
+                    bytes.reverse();
+                }
+                number(bytes)
+            };
+            bytes.as_chunks().0.iter().map(in_order).collect()
+        }
+        let numbers = match vr {
+            VR::DS | VR::IS => {
+                let text = std::str::from_utf8(bytes).ok()?.trim_matches([' ', '\0']);
+                if text.is_empty() {
+                    return None;
+                }
+                text.split('\\').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?
+            }
+            VR::US => each(bytes, big_endian, |b| u16::from_le_bytes(b).into()),
+            VR::SS => each(bytes, big_endian, |b| i16::from_le_bytes(b).into()),
+            VR::UL => each(bytes, big_endian, |b| u32::from_le_bytes(b).into()),
+            VR::SL => each(bytes, big_endian, |b| i32::from_le_bytes(b).into()),
+            VR::FL => each(bytes, big_endian, |b| f32::from_le_bytes(b).into()),
+            VR::FD => each(bytes, big_endian, f64::from_le_bytes),
+            _ => return None,
+        };
+        Some(numbers).filter(|numbers| !numbers.is_empty())
+    }
 }
 
 /// The name of a transfer syntax, or its UID.
 pub(super) fn transfer_syntax_name(uid: &str) -> String {
-    use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
     TransferSyntaxRegistry.get(uid).map_or_else(|| uid.to_owned(), |syntax| syntax.name().to_owned())
 }
 

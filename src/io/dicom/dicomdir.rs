@@ -1,6 +1,6 @@
 //! The files that a DICOMDIR lists (PS3.3, annex F).
 
-use super::attributes::{Attributes, text};
+use super::attributes::Attributes;
 use super::file::File;
 use crate::error::{Error, Result};
 use crate::io::Limits;
@@ -15,12 +15,11 @@ pub(super) fn is_named_so(path: &Path) -> bool {
 /// The images and other files that a DICOMDIR refers to; a missing one is an error.
 pub(super) fn files(path: &Path, limits: &Limits) -> Result<Vec<PathBuf>> {
     let file = File::open(path, limits)?;
-    let attributes = Attributes::read(path, &file)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut files = Vec::new();
-    for record in attributes.items(tags::DIRECTORY_RECORD_SEQUENCE) {
+    for record in Attributes::of(&file).items(tags::DIRECTORY_RECORD_SEQUENCE) {
         // A path's components are the values of the attribute.
-        let name = text(record, tags::REFERENCED_FILE_ID);
+        let name = record.text(tags::REFERENCED_FILE_ID);
         if name.is_empty() {
             continue;
         }

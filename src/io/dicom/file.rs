@@ -1,8 +1,7 @@
-//! A DICOM file as bytes: a walk over its elements before the parser sees it.
+//! A DICOM file as bytes: where its elements lie (PS3.5, chapter 7), and the pixel data among them.
 //!
-//! `dicom-parser` allocates what an element declares, up to 4 GiB, before it reads a byte, and follows nested sequences
-//! by recursion. The walk refuses lengths beyond what is there and nesting without end, and finds the pixel data, so
-//! that they need not be parsed at all.
+//! Own code, because `dicom-parser` allocates what an element declares, up to 4 GiB, before it reads a byte, and follows nested
+//! sequences by recursion. Here nothing is copied: an element is a range of the file that was compared with its end.
 
 use crate::error::{Error, Result};
 use crate::io::Limits;
@@ -10,6 +9,7 @@ use crate::io::mapped::Mapped;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::{Deref, Range};
 use std::path::Path;
@@ -19,23 +19,51 @@ const PREFIX_END: usize = 132;
 const UNDEFINED: u32 = u32::MAX;
 /// Sequences nested deeper than this are taken for an attack on the stack.
 const DEEPEST_SEQUENCE: usize = 32;
-/// Larger headers are taken for one on the memory: the parser needs about ten times their size.
-const LARGEST_HEADER_BYTES: usize = 64 << 20;
+/// Larger headers are taken for one on the memory: an element of eight bytes takes a hundred.
+const LARGEST_HEADER_BYTES: usize = 16 << 20;
 /// More fragments than this are no image.
 const MOST_FRAGMENTS: usize = 1 << 20;
 
+const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
 const ITEM: Tag = Tag(0xfffe, 0xe000);
 const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 
-/// A file whose elements have been walked over.
+/// A file whose elements are known.
 pub(super) struct File {
     bytes: Bytes,
     /// UID of the transfer syntax.
     pub(super) transfer_syntax: String,
-    /// The data set up to the pixel data, in the file's bytes.
-    pub(super) header: Range<usize>,
+    /// The data set up to the pixel data.
+    pub(super) data_set: DataSet,
     /// Where the pixel data lie.
     pub(super) pixels: Option<PixelPlace>,
+}
+
+/// Elements by their tags; of several with one tag the last counts.
+#[derive(Debug, Default)]
+pub(super) struct DataSet(BTreeMap<Tag, Content>);
+
+impl DataSet {
+    pub(super) fn get(&self, tag: Tag) -> Option<&Content> {
+        self.0.get(&tag)
+    }
+
+    /// The items of a sequence.
+    pub(super) fn items(&self, tag: Tag) -> Option<&[DataSet]> {
+        match self.get(tag)? {
+            Content::Items(items) => Some(items),
+            Content::Value { .. } => None,
+        }
+    }
+}
+
+/// What an element holds.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A value of a representation (`DS`; `UN` where the file does not say it), at these bytes of the file.
+    Value { representation: [u8; 2], bytes: Range<usize> },
+    /// The items of a sequence.
+    Items(Vec<DataSet>),
 }
 
 /// Where pixel data lie in a file's bytes.
@@ -74,19 +102,19 @@ impl File {
         if transfer_syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
             let bytes = inflate(path, mapped.get(start..).unwrap_or_default(), limits)?;
             let mut walk = Walk { path, bytes: &bytes, at: 0, syntax: Syntax::EXPLICIT };
-            let (header, pixels) = walk.data_set()?;
-            return Ok(Self { bytes: Bytes::Inflated(bytes), transfer_syntax, header, pixels });
+            let (data_set, pixels) = walk.data_set()?;
+            return Ok(Self { bytes: Bytes::Inflated(bytes), transfer_syntax, data_set, pixels });
         }
         walk.syntax = match transfer_syntax.as_str() {
             uids::IMPLICIT_VR_LITTLE_ENDIAN => Syntax { explicit: false, big_endian: false },
             EXPLICIT_VR_BIG_ENDIAN => Syntax { explicit: true, big_endian: true },
             _ => Syntax::EXPLICIT,
         };
-        let (header, pixels) = walk.data_set()?;
-        Ok(Self { bytes: Bytes::Mapped(mapped), transfer_syntax, header, pixels })
+        let (data_set, pixels) = walk.data_set()?;
+        Ok(Self { bytes: Bytes::Mapped(mapped), transfer_syntax, data_set, pixels })
     }
 
-    /// The bytes that [`Self::header`] and [`Self::pixels`] refer to.
+    /// The bytes that [`Self::data_set`] and [`Self::pixels`] refer to.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -147,6 +175,54 @@ fn is_sequence(tag: Tag) -> bool {
     StandardDataDictionary.by_tag(tag).is_some_and(|entry| entry.vr().exact() == Some(VR::SQ))
 }
 
+/// What the walk is inside of, from the outermost to the innermost.
+struct Levels {
+    open: Vec<Level>,
+    root: DataSet,
+}
+
+struct Level {
+    what: Inside,
+    /// None for an undefined length.
+    end: Option<usize>,
+}
+
+enum Inside {
+    Sequence { tag: Tag, items: Vec<DataSet> },
+    Item(DataSet),
+}
+
+impl Levels {
+    /// Where the innermost level ends, when that is known.
+    fn end(&self) -> Option<usize> {
+        self.open.last()?.end
+    }
+
+    /// The data set that elements belong to: the innermost item's, or the whole file's.
+    fn data_set(&mut self) -> &mut DataSet {
+        let item = self.open.iter_mut().rev().find_map(|level| match &mut level.what {
+            Inside::Item(data_set) => Some(data_set),
+            Inside::Sequence { .. } => None,
+        });
+        item.unwrap_or(&mut self.root)
+    }
+
+    /// Puts the innermost level where it belongs.
+    fn close(&mut self) {
+        match self.open.pop().map(|level| level.what) {
+            Some(Inside::Sequence { tag, items }) => {
+                self.data_set().0.insert(tag, Content::Items(items));
+            }
+            Some(Inside::Item(item)) => {
+                if let Some(Level { what: Inside::Sequence { items, .. }, .. }) = self.open.last_mut() {
+                    items.push(item);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
 /// A position in the bytes.
 struct Walk<'a> {
     path: &'a Path,
@@ -171,14 +247,13 @@ impl Walk<'_> {
             .ok_or_else(|| Error::format(self.path, "the file's meta information names no transfer syntax"))
     }
 
-    /// Walks over the data set: its elements before the pixel data, and these.
-    fn data_set(&mut self) -> Result<(Range<usize>, Option<PixelPlace>)> {
+    /// Walks over the data set: its elements before the pixel data, and where these are.
+    fn data_set(&mut self) -> Result<(DataSet, Option<PixelPlace>)> {
         let start = self.at;
-        // Ends of the sequences and items that the walk is inside of; none for an undefined length.
-        let mut open: Vec<Option<usize>> = Vec::new();
+        let mut levels = Levels { open: Vec::new(), root: DataSet::default() };
         loop {
-            while open.last().is_some_and(|end| end.is_some_and(|end| self.at >= end)) {
-                open.pop();
+            while levels.end().is_some_and(|end| self.at >= end) {
+                levels.close();
             }
             let here = self.at;
             if here - start > LARGEST_HEADER_BYTES {
@@ -188,61 +263,73 @@ impl Walk<'_> {
                 ));
             }
             // Some writers fill the last block with zeros.
-            if open.is_empty() && self.bytes.get(here..).is_none_or(|rest| rest.iter().all(|&b| b == 0)) {
-                return Ok((start..here.min(self.bytes.len()), None));
+            if levels.open.is_empty()
+                && self.bytes.get(here..).is_none_or(|rest| rest.iter().all(|&b| b == 0))
+            {
+                return Ok((levels.root, None));
             }
             let element = self.element()?;
-            if element.tag.group() == ITEM.group() {
-                // The parser takes a delimiter for an element like any other, and allocates what it declares.
-                let is_end = element.tag != ITEM;
-                if open.is_empty() || (is_end && element.length != 0) {
-                    return Err(Error::format(
-                        self.path,
-                        format!(
-                            "the sequences are damaged at byte {here}: {} where none belongs",
-                            element.tag
-                        ),
-                    ));
+            let misplaced = || {
+                Error::format(
+                    self.path,
+                    format!("the sequences are damaged at byte {here}: {} where none belongs", element.tag),
+                )
+            };
+            let in_sequence = matches!(levels.open.last(), Some(Level { what: Inside::Sequence { .. }, .. }));
+            if element.tag == ITEM_END || element.tag == SEQUENCE_END {
+                // Each ends what was opened without a length.
+                let fits = levels.open.last().is_some_and(|level| level.end.is_none())
+                    && in_sequence == (element.tag == SEQUENCE_END);
+                if !fits || element.length != 0 {
+                    return Err(misplaced());
                 }
-                if is_end {
-                    open.pop();
-                    continue;
-                }
+                levels.close();
+                continue;
+            }
+            // Items stand in sequences, and nothing else does.
+            if in_sequence != (element.tag == ITEM) {
+                return Err(misplaced());
             }
             if element.tag == tags::PIXEL_DATA && element.length == UNDEFINED {
                 let place = self.fragments()?;
-                if open.is_empty() {
-                    return Ok((start..here, Some(place)));
+                if levels.open.is_empty() {
+                    return Ok((levels.root, Some(place)));
                 }
-            } else if element.tag == ITEM || element.is_sequence() {
-                if &element.representation == b"UN" {
-                    // Its content is implicit whatever surrounds it, which dicom-parser does not know.
-                    return Err(Error::unsupported(
-                        self.path,
-                        format!(
-                            "the element before byte {} is of unknown representation and undefined length; \
-                             rewrite the file (dcmconv)",
-                            self.at
-                        ),
-                    ));
-                }
-                if open.len() >= DEEPEST_SEQUENCE {
-                    return Err(Error::unsupported(
-                        self.path,
-                        format!("sequences are nested more than {DEEPEST_SEQUENCE} deep at byte {here}"),
-                    ));
-                }
-                open.push(match element.length {
-                    UNDEFINED => None,
-                    _ => Some(self.end_of(&element)?),
-                });
-            } else {
-                let value = self.value(&element)?;
-                if element.tag == tags::PIXEL_DATA && open.is_empty() {
-                    let words = &element.representation == b"OW";
-                    return Ok((start..here, Some(PixelPlace::Native { bytes: value, words })));
-                }
+                continue;
             }
+            if element.tag != ITEM && !element.is_sequence() {
+                let bytes = self.value(&element)?;
+                if element.tag == tags::PIXEL_DATA && levels.open.is_empty() {
+                    let words = &element.representation == b"OW";
+                    return Ok((levels.root, Some(PixelPlace::Native { bytes, words })));
+                }
+                let Element { tag, representation, .. } = element;
+                levels.data_set().0.insert(tag, Content::Value { representation, bytes });
+                continue;
+            }
+            if element.tag != ITEM && &element.representation == b"UN" && self.syntax.explicit {
+                // Its content is implicit whatever surrounds it.
+                return Err(Error::unsupported(
+                    self.path,
+                    format!(
+                        "the element before byte {} is of unknown representation and undefined length; rewrite the \
+                         file (dcmconv)",
+                        self.at
+                    ),
+                ));
+            }
+            if levels.open.len() >= DEEPEST_SEQUENCE {
+                return Err(Error::unsupported(
+                    self.path,
+                    format!("sequences are nested more than {DEEPEST_SEQUENCE} deep at byte {here}"),
+                ));
+            }
+            let end = if element.length == UNDEFINED { None } else { Some(self.end_of(&element)?) };
+            let what = match element.tag {
+                ITEM => Inside::Item(DataSet::default()),
+                tag => Inside::Sequence { tag, items: Vec::new() },
+            };
+            levels.open.push(Level { what, end });
         }
     }
 
@@ -309,10 +396,10 @@ impl Walk<'_> {
             |b: [u8; 2]| if syntax.big_endian { u16::from_be_bytes(b) } else { u16::from_le_bytes(b) };
         let long = |b: [u8; 4]| if syntax.big_endian { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) };
         let tag = Tag(short(self.take().ok_or_else(ends)?), short(self.take().ok_or_else(ends)?));
-        // Items and delimiters have no representation in any syntax; elsewhere the parser knows sequences by their tag.
+        // Items and delimiters have no representation in any syntax; elsewhere the dictionary knows what is a sequence.
         if !syntax.explicit || tag.group() == 0xfffe {
             let length = long(self.take().ok_or_else(ends)?);
-            let representation = if is_sequence(tag) { *b"SQ" } else { [0; 2] };
+            let representation = if is_sequence(tag) { *b"SQ" } else { *b"UN" };
             return Ok(Element { tag, representation, length });
         }
         let representation = self.take().ok_or_else(ends)?;
@@ -321,7 +408,7 @@ impl Walk<'_> {
             | b"PN" | b"SH" | b"SL" | b"SS" | b"ST" | b"TM" | b"UI" | b"UL" | b"US" => {
                 short(self.take().ok_or_else(ends)?).into()
             }
-            // dicom-parser too takes representations that it does not know for long ones.
+            // Representations that the standard may yet get have long lengths (PS3.5, section 6.2).
             _ => {
                 self.take::<2>().ok_or_else(ends)?;
                 long(self.take().ok_or_else(ends)?)

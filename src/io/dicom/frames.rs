@@ -1,7 +1,7 @@
 //! Where the frames of a multi-frame image lie when they do not say it one by one.
 
 use super::Slice;
-use super::attributes::FrameAttributes;
+use super::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::io::affine::cross;
 use dicom_dictionary_std::tags;
@@ -10,7 +10,7 @@ use dicom_dictionary_std::tags;
 ///
 /// Enhanced images have one in each frame's functional groups. Dose grids have one for all and the offsets of the planes
 /// (PS3.3, C.8.8.3.2); others (nuclear medicine) lie one behind the other along the normal.
-pub(super) fn place(whole: &FrameAttributes, slices: &mut [Slice]) -> Result<()> {
+pub(super) fn place(whole: &Attributes, slices: &mut [Slice]) -> Result<()> {
     let count = slices.len();
     let Some(first) = slices.first().filter(|_| count > 1) else { return Ok(()) };
     let distinct = slices.iter().any(|s| s.position != first.position);

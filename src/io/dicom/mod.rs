@@ -1,8 +1,9 @@
 //! DICOM: a folder of slices, a DICOMDIR, or one file; single and multi-frame images, dose grids, time series.
 //!
-//! `dicom-object` parses headers and `dicom-transfer-syntax-registry` brings the codecs. Grouping, sorting, geometry, time
-//! steps and pixels are own code: the crates have none of the first four, and their pixel decoder goes through one `Vec`
-//! per slice and type. So is the walk over a file's elements, for the parser trusts their lengths.
+//! Of the `dicom` crates, `dictionary-std` knows the elements, `encoding` the character sets, `transfer-syntax-registry`
+//! the codecs, and `object` writes. Reading a file's elements is own code, since the parser trusts their lengths (file.rs), and
+//! so are grouping, sorting, geometry and time steps, which the crates leave to their users, and pixels, which
+//! go straight into the volume's memory.
 //!
 //! Nothing that identifies a patient leaves this module unasked: no names, dates, identifiers, UIDs or free text.
 

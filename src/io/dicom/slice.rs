@@ -1,6 +1,6 @@
 //! One slice: an image file, or a frame of one; what geometry and pixels need, nothing else.
 
-use super::attributes::{Attributes, FrameAttributes, transfer_syntax_name};
+use super::attributes::{Attributes, transfer_syntax_name};
 use super::file::{EXPLICIT_VR_BIG_ENDIAN, File, PixelPlace};
 use super::{codec, frames};
 use crate::error::{Error, Result};
@@ -105,19 +105,18 @@ impl Slice {
     /// Reads a file's header. A damaged file is an error.
     pub(super) fn read(path: &Path, limits: &Limits) -> Result<Found> {
         let file = File::open(path, limits)?;
-        let attributes = Attributes::read(path, &file)?;
-        match Self::of(path, &file, &attributes) {
+        match Self::of(path, &file) {
             Ok(Some(slices)) => Ok(Found::Image(slices)),
             Ok(None) => Ok(Found::Other),
             Err(why @ Error::Unsupported { .. }) => {
-                Ok(Found::Refused { series_uid: attributes.whole().text(tags::SERIES_INSTANCE_UID), why })
+                Ok(Found::Refused { series_uid: Attributes::of(&file).text(tags::SERIES_INSTANCE_UID), why })
             }
             Err(damaged) => Err(damaged),
         }
     }
 
-    fn of(path: &Path, file: &File, attributes: &Attributes) -> Result<Option<Vec<Self>>> {
-        let whole = attributes.whole();
+    fn of(path: &Path, file: &File) -> Result<Option<Vec<Self>>> {
+        let whole = Attributes::of(file);
         let (Some(rows), Some(columns)) = (whole.integer(tags::ROWS), whole.integer(tags::COLUMNS)) else {
             return Ok(None);
         };
@@ -179,13 +178,13 @@ impl Slice {
         });
         check_size(&image)?;
         let mut slices = (0..frames)
-            .map(|frame| Self::of_frame(image.clone(), frame, &attributes.of_frame(frame)))
+            .map(|frame| Self::of_frame(image.clone(), frame, &Attributes::of_frame(file, frame)))
             .collect::<Result<Vec<_>>>()?;
         frames::place(&whole, &mut slices)?;
         Ok(Some(slices))
     }
 
-    fn of_frame(image: Arc<Image>, frame: usize, attributes: &FrameAttributes) -> Result<Self> {
+    fn of_frame(image: Arc<Image>, frame: usize, attributes: &Attributes) -> Result<Self> {
         let path = &image.path;
         let vector = |numbers: &[f64], at: usize| -> Option<[f64; 3]> {
             let vector: [f64; 3] = numbers.get(at..at + 3)?.try_into().ok()?;
@@ -294,7 +293,7 @@ struct PixelFormat {
 }
 
 impl PixelFormat {
-    fn of(path: &Path, attributes: &FrameAttributes) -> Result<Self> {
+    fn of(path: &Path, attributes: &Attributes) -> Result<Self> {
         let allocated = attributes
             .integer(tags::BITS_ALLOCATED)
             .ok_or_else(|| Error::format(path, "the attribute Bits Allocated (0028,0100) is missing"))?;
@@ -343,7 +342,7 @@ fn check_size(image: &Image) -> Result<()> {
     Ok(())
 }
 
-fn refuse_colour(path: &Path, attributes: &FrameAttributes) -> Result<()> {
+fn refuse_colour(path: &Path, attributes: &Attributes) -> Result<()> {
     let samples = attributes.integer(tags::SAMPLES_PER_PIXEL).unwrap_or(1);
     let photometric = attributes.text(tags::PHOTOMETRIC_INTERPRETATION);
     if samples == 1 && (photometric.is_empty() || photometric.starts_with("MONOCHROME")) {

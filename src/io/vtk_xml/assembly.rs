@@ -28,12 +28,27 @@ impl Assembly {
         if !self.whole.contains(extent) {
             return Err(Error::format(path, format!("a piece's extent {extent:?} leads out of the whole's")));
         }
+        let shape = self.shape_of(extent);
+        if shape.contains(&0) {
+            return Err(Error::format(path, format!("a piece of the extent {extent:?} has no cell")));
+        }
         // No more than the whole's, which are counted already.
-        Ok(grid::shape(extent, self.association).iter().map(|&n| n as usize).product())
+        Ok(shape.iter().product())
+    }
+
+    /// Samples of a piece along each axis. Where the whole has several points, a piece of one point has no cell.
+    fn shape_of(&self, extent: &Extent) -> [usize; 3] {
+        let shape = grid::shape(extent, self.association);
+        std::array::from_fn(|axis| {
+            let is_flat =
+                extent.low[axis] == extent.high[axis] && self.whole.low[axis] < self.whole.high[axis];
+            if self.association == Association::Cell && is_flat { 0 } else { shape[axis] as usize }
+        })
     }
 
     /// Copies a piece's samples to their place.
     pub(super) fn paste(&mut self, path: &Path, extent: &Extent, piece: Samples) -> Result<()> {
+        let [nx, ny, nz] = self.shape_of(extent);
         let whole = self.samples.get_or_insert_with(|| Samples::zeros(piece.sample_type(), self.count));
         if whole.sample_type() != piece.sample_type() {
             return Err(Error::unsupported(
@@ -41,7 +56,6 @@ impl Assembly {
                 format!("a piece holds {} samples, another one {}", piece.sample_type(), whole.sample_type()),
             ));
         }
-        let [nx, ny, nz] = grid::shape(extent, self.association).map(|n| n as usize);
         let [wx, wy, _] = grid::shape(&self.whole, self.association).map(|n| n as usize);
         let offset: [usize; 3] = std::array::from_fn(|a| (extent.low[a] - self.whole.low[a]) as usize);
         for k in 0..nz {
