@@ -150,17 +150,68 @@ fn a_bomb_stops_at_the_limit() {
         "an honest one under no bound"
     );
 
-    // A deflated DICOM data set that never ends.
+    // A deflated DICOM element that never ends.
     let path = folder.path().join("bomb.dcm");
     let mut file = [vec![0; 128], b"DICM\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99".to_vec()].concat();
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(b"\x09\0\x10\0OB\0\0\0\0\0\x10").unwrap();
     for _ in 0..256 {
-        encoder.write_all(&vec![0; 1 << 20]).unwrap();
+        encoder.write_all(&vec![1; 1 << 20]).unwrap();
     }
     file.extend(encoder.finish().unwrap());
     std::fs::write(&path, file).unwrap();
     let message = io::open(&path, &options()).unwrap_err().to_string();
     assert!(message.contains("the deflated data set exceeds the limit"), "{message}");
+}
+
+#[test]
+fn small_files_that_claim_much_are_refused_before_allocating() {
+    let folder = tempfile::tempdir().unwrap();
+    // No limits but the usual ones: what is claimed would not fit into memory.
+    let refused = |name: &str, bytes: &[u8], words: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let message = io::open(&path, &OpenOptions::default()).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    let piece = |extent: &str| {
+        format!(
+            "<Piece Extent=\"{extent}\"><PointData><DataArray type=\"UInt8\" Name=\"a\" format=\"ascii\">1</DataArray>\
+             </PointData></Piece>"
+        )
+    };
+    let vti = |pieces: &str| {
+        format!(
+            "<VTKFile type=\"ImageData\"><ImageData WholeExtent=\"0 6000 0 6000 0 6000\">{pieces}</ImageData></VTKFile>"
+        )
+    };
+    refused("a.vti", vti(&piece("0 0 0 0 0 0")).as_bytes(), "the pieces give 1 of the 216108018001 samples");
+    let halves = piece("0 6000 0 6000 0 3000") + &piece("0 6000 0 6000 3000 6000");
+    refused("b.vti", vti(&halves).as_bytes(), "truncated or corrupt");
+
+    // A page of 500000 x 500000 bytes in one strip of 16.
+    let mut tiff = b"II*\0\x08\0\0\0\x07\0".to_vec();
+    for (tag, kind, value) in [
+        (256u16, 4u16, 500_000u32),
+        (257, 4, 500_000),
+        (258, 3, 8),
+        (259, 3, 1),
+        (262, 3, 1),
+        (273, 4, 98),
+        (279, 4, 16),
+    ] {
+        tiff.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        tiff.extend([1u32.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    tiff.extend([0; 4 + 16]);
+    refused("a.tif", &tiff, "truncated or corrupt");
+
+    // Frames without end, of one pixel each.
+    let mut dicom = [vec![0; 128], b"DICM\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.5\0".to_vec()].concat();
+    dicom.extend(b"\x28\0\x02\0US\x02\0\x01\0\x28\0\x08\0IS\x0a\x00400000000 \x28\0\x10\0US\x02\0\x01\0\x28\0\x11\0US\x02\0\x01\0");
+    dicom.extend(b"\x28\0\x00\x01US\x02\0\x08\0\x28\0\x01\x01US\x02\0\x08\0\x28\0\x02\x01US\x02\0\x07\0");
+    dicom.extend(b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\0\0\0\0\xfe\xff\0\xe0\x02\0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0");
+    refused("a.dcm", &dicom, "400000000, of at most 1");
 }
 
 proptest! {

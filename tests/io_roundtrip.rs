@@ -160,3 +160,31 @@ fn other_names_are_refused_with_the_list() {
         assert!(message.contains(extension), "{message}");
     }
 }
+
+/// Outputs that take more than the file that was named replace nothing of anybody else's.
+#[test]
+fn files_of_others_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let volume = neuvol::Volume::new(vec![1i16, 2, 3, 4], [2, 2, 1]).unwrap();
+    let header = folder.path().join("x.mhd");
+    std::fs::write(folder.path().join("x.raw"), "precious").unwrap();
+    let message = neuvol::io::save(&volume, &header).unwrap_err().to_string();
+    assert!(message.contains("x.raw") && !header.exists(), "{message}");
+    assert_eq!(std::fs::read(folder.path().join("x.raw")).unwrap(), b"precious");
+    std::fs::remove_file(folder.path().join("x.raw")).unwrap();
+    neuvol::io::save(&volume, &header).unwrap();
+    neuvol::io::save(&volume, &header).expect("our own pair is replaced");
+
+    // A scanner's series may have the same names as ours.
+    let series = std::path::PathBuf::from(format!("{}/series/", folder.path().display()));
+    neuvol::io::save(&volume, &series).unwrap();
+    neuvol::io::save(&volume, &series).expect("our own series is replaced");
+    let slice = series.join("IM0001.dcm");
+    let mut bytes = std::fs::read(&slice).unwrap();
+    let at = bytes.windows(6).position(|w| w == b"neuvol").unwrap();
+    bytes[at..at + 6].copy_from_slice(b"ACME X");
+    std::fs::write(&slice, &bytes).unwrap();
+    let message = neuvol::io::save(&volume, &series).unwrap_err().to_string();
+    assert!(message.contains("IM0001.dcm"), "{message}");
+    assert_eq!(std::fs::read(&slice).unwrap(), bytes);
+}

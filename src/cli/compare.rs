@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
-    /// The original.
+    /// The original; the options below say what of it.
     original: PathBuf,
     /// What is compared with it: a .nvol file or a decoded volume.
     decoded: PathBuf,
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let original = open_either(&arguments.original, &arguments.from, threads)?;
-    let decoded = open_either(&arguments.decoded, &arguments.from, threads)?;
+    let decoded = open_either(&arguments.decoded, &arguments.from.of_a_decoded_one(), threads)?;
     let d = metrics::compare(&original, &decoded)?;
     if arguments.json {
         say!("{:#}", report::distortion_json(&d));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What an input file does not say itself.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Debug, Clone)]
 pub(super) struct InputArguments {
     /// Raw files: samples along x, y, z, for example 103x94x161.
     #[arg(long, value_name = "NXxNYxNZ", value_parser = parse_dims, help_heading = "Input")]
@@ -58,6 +58,11 @@ pub(super) struct InputArguments {
 }
 
 impl InputArguments {
+    /// The same for a file that was decoded from an input: what was chosen there is all there is here.
+    pub(super) fn of_a_decoded_one(&self) -> Self {
+        Self { array: None, component: None, time_step: None, series: None, ..self.clone() }
+    }
+
     /// Reads the only volume of an input, or the one that is chosen.
     pub(super) fn open(&self, path: &Path) -> Result<Volume> {
         self.open_step(path, self.time_step)

@@ -30,26 +30,26 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
 
 /// Fills a folder through `fill`, then renames it to `path`.
 ///
-/// A folder that is there already is replaced when all its files are `ours` by their names, else left alone.
+/// A folder that is there already is replaced when all its files are `ours`, else left alone.
 ///
 /// # Errors
 /// Whatever `fill` returns, [`Error::Options`] for a folder with other files in it, or [`Error::Io`]; `path` is
 /// untouched then.
 pub(crate) fn write_folder(
     path: &Path,
-    ours: &dyn Fn(&str) -> bool,
+    ours: &dyn Fn(&Path) -> bool,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
     let fail = |source| Error::io(path, source);
     let old = match std::fs::read_dir(path) {
         Ok(entries) => {
             for entry in entries {
-                let name = entry.map_err(fail)?.file_name();
-                if !name.to_str().is_some_and(ours) {
+                let file = entry.map_err(fail)?.path();
+                if !ours(&file) {
                     return Err(Error::Options(format!(
-                        "{}: the folder holds other files ({}); name a new folder",
+                        "{}: the folder holds files that neuvol did not write ({}); name a new folder",
                         path.display(),
-                        Path::new(&name).display()
+                        file.display()
                     )));
                 }
             }
@@ -69,10 +69,18 @@ pub(crate) fn write_folder(
     let new = temporary.path().join("new");
     std::fs::create_dir(&new).map_err(fail)?;
     fill(&new)?;
+    let aside = temporary.path().join("old");
     if old {
-        std::fs::rename(&path, temporary.path().join("old")).map_err(fail)?;
+        std::fs::rename(&path, &aside).map_err(fail)?;
     }
-    std::fs::rename(&new, &path).map_err(fail)
+    std::fs::rename(&new, &path).map_err(|e| {
+        // What was there goes back; where even that fails, it stays beside, undeleted.
+        if old && std::fs::rename(&aside, &path).is_err() {
+            log::error!("{}: the folder that was there is in {}", path.display(), aside.display());
+            std::mem::forget(temporary);
+        }
+        fail(e)
+    })
 }
 
 /// Makes the temporary file as readable as any file the user creates; `tempfile` keeps its own to the owner.

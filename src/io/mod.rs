@@ -97,6 +97,26 @@ pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
     }
 }
 
+/// An option that a format has no use for would be ignored: the volume would be another than the one asked for.
+fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions) -> Result<()> {
+    if matches!(format, Format::Raw | Format::VtkXml | Format::VtkLegacy) {
+        time_step(path, 1, options)?;
+    }
+    if matches!(format, Format::Dicom | Format::Npy | Format::Raw) {
+        component(path, "the volume", 1, options)?;
+    }
+    let is_vtk = matches!(format, Format::VtkXml | Format::VtkLegacy);
+    for (given, fits, what) in [
+        (options.array.is_some(), is_vtk, "arrays to choose; leave --array out"),
+        (options.series.is_some(), format == Format::Dicom, "DICOM series to choose; leave --series out"),
+    ] {
+        if given && !fits {
+            return Err(Error::Options(format!("{}: the file holds no {what}", path.display())));
+        }
+    }
+    Ok(())
+}
+
 /// The component to read of `count`, of what messages call `name`.
 fn component(path: &Path, name: &str, count: usize, options: &OpenOptions) -> Result<usize> {
     match options.component {
@@ -158,7 +178,9 @@ enum Format {
 /// [`Error::Unsupported`] when it is valid but not a scalar volume on a regular grid, [`Error::Options`] when the file
 /// needs an option that is missing.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
-    let mut volume = match format_of(path, options)? {
+    let format = format_of(path, options)?;
+    refuse_what_does_not_apply(path, format, options)?;
+    let mut volume = match format {
         Format::Dicom => dicom::open(path, options),
         Format::MetaImage => metaimage::open(path, options),
         Format::Nifti => nifti::open(path, options),

@@ -196,6 +196,7 @@ impl Header {
         let (width, height) = decoder.dimensions().map_err(fail)?;
         let size = [width as usize, height as usize];
         let sample_type = sample_type(path, &mut decoder)?;
+        check_size(path, &mut decoder, size, sample_type)?;
         let description = decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
         let resolution = |decoder: &mut Reader, tag| {
             let value = decoder.find_tag(tag).ok().flatten()?;
@@ -240,6 +241,21 @@ impl Header {
         }
         Ok(Self { pages, size, sample_type, description, pixel })
     }
+}
+
+/// No compressor shrinks a page further than this.
+const LARGEST_RATIO: u64 = 4096;
+
+/// Refuses a page of more samples than its strips or tiles can hold.
+fn check_size(path: &Path, decoder: &mut Reader, size: [usize; 2], sample_type: SampleType) -> Result<()> {
+    let counts = [Tag::StripByteCounts, Tag::TileByteCounts]
+        .into_iter()
+        .find_map(|tag| decoder.find_tag(tag).ok().flatten()?.into_u64_vec().ok());
+    let file_bytes = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
+    let stored =
+        counts.unwrap_or_default().iter().fold(0u64, |sum, &n| sum.saturating_add(n)).min(file_bytes);
+    let expected = (size[0] as u64).saturating_mul(size[1] as u64).saturating_mul(sample_type.size() as u64);
+    elements::check_file_holds(path, expected / LARGEST_RATIO, stored, false)
 }
 
 /// The type of a page's samples.

@@ -124,7 +124,7 @@ impl Arrays<'_> {
     fn read(&mut self, keyword: &str, text: &mut Text) -> Result<Option<Array>> {
         match keyword {
             "SCALARS" => {
-                let name = text.word()?.to_owned();
+                let name = text.name()?;
                 let type_name = text.word()?.to_owned();
                 // The number of components is optional; LOOKUP_TABLE is not, but is often left out.
                 let components = match text.peek_word_in_line().and_then(|w| w.parse().ok()) {
@@ -141,21 +141,21 @@ impl Arrays<'_> {
                 self.array(text, name, &type_name, components, self.samples_each)
             }
             "VECTORS" | "NORMALS" => {
-                let (name, type_name) = (text.word()?.to_owned(), text.word()?.to_owned());
+                let (name, type_name) = (text.name()?, text.word()?.to_owned());
                 self.array(text, name, &type_name, 3, self.samples_each)
             }
             "TENSORS" => {
-                let (name, type_name) = (text.word()?.to_owned(), text.word()?.to_owned());
+                let (name, type_name) = (text.name()?, text.word()?.to_owned());
                 self.array(text, name, &type_name, 9, self.samples_each)
             }
             "TEXTURE_COORDINATES" => {
-                let name = text.word()?.to_owned();
+                let name = text.name()?;
                 let components = text.number()?;
                 let type_name = text.word()?.to_owned();
                 self.array(text, name, &type_name, components, self.samples_each)
             }
             "COLOR_SCALARS" => {
-                let name = text.word()?.to_owned();
+                let name = text.name()?;
                 let components = text.number()?;
                 // Colours are bytes in binary files and numbers from 0 to 1 in text.
                 let type_name = if self.binary { "unsigned_char" } else { "float" };
@@ -163,7 +163,7 @@ impl Arrays<'_> {
                 self.skip(text, name, type_name, components, self.samples_each)
             }
             "LOOKUP_TABLE" => {
-                let name = text.word()?.to_owned();
+                let name = text.name()?;
                 let entries = text.number()?;
                 let type_name = if self.binary { "unsigned_char" } else { "float" };
                 self.skip(text, name, type_name, 4, entries)
@@ -171,7 +171,7 @@ impl Arrays<'_> {
             "FIELD" => {
                 text.word()?;
                 for _ in 0..text.number::<usize>()? {
-                    let name = text.word()?.to_owned();
+                    let name = text.name()?;
                     let components = text.number()?;
                     let tuples = text.number()?;
                     let type_name = text.word()?.to_owned();
@@ -326,6 +326,27 @@ impl<'a> Text<'a> {
         Ok(rest.get(..length).unwrap_or_default())
     }
 
+    /// A name: a word in which blanks and the like are written as `%20`.
+    fn name(&mut self) -> Result<String> {
+        let word = self.word()?;
+        let mut bytes = Vec::with_capacity(word.len());
+        let mut rest = word.as_bytes();
+        while let Some((&byte, behind)) = rest.split_first() {
+            let code = (byte == b'%').then(|| std::str::from_utf8(behind.get(..2)?).ok());
+            match code.flatten().and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+                Some(decoded) => {
+                    bytes.push(decoded);
+                    rest = behind.get(2..).unwrap_or_default();
+                }
+                None => {
+                    bytes.push(byte);
+                    rest = behind;
+                }
+            }
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// The next word and where it ends; words of the header are text.
     fn peek(&self) -> Option<(&'a str, usize)> {
         let rest = self.rest();
@@ -418,12 +439,12 @@ mod tests {
     #[test]
     fn binary_arrays_are_big_endian_and_found_by_name() {
         let header = format!("BINARY\n\n{GRID}\nPOINT_DATA 4\nVECTORS v unsigned_char\n");
-        let data = b"aaabbbcccddd\nFIELD f 2\nx 1 4 unsigned_short\n\x00\x01\x01\x00\x00\x03\x00\x04\ny 1 4 char\n\xff\x00\x01\x02\n";
+        let data = b"aaabbbcccddd\nFIELD f 2\nan%20x 1 4 unsigned_short\n\x00\x01\x01\x00\x00\x03\x00\x04\ny 1 4 char\n\xff\x00\x01\x02\n";
         let volume = read(&header, data, None).unwrap();
         assert_eq!(*volume.samples(), Samples::U16(vec![1, 256, 3, 4]));
         assert_eq!(*read(&header, data, Some("y")).unwrap().samples(), Samples::I8(vec![-1, 0, 1, 2]));
         assert!(read(&header, data, Some("v")).unwrap_err().to_string().contains("--component 0 to 2"));
-        assert!(read(&header, data, Some("z")).unwrap_err().to_string().contains("'x' (1 components)"));
+        assert!(read(&header, data, Some("z")).unwrap_err().to_string().contains("'an x' (1 components)"));
         assert!(read(&header, &data[..50], None).unwrap_err().to_string().contains("truncated"));
     }
 

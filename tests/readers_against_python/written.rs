@@ -150,7 +150,8 @@ fn geometry_is_kept_around_the_formats() {
         written.push(at(name));
         volume = read;
     }
-    // .vti has no place for a frame, and DICOM is written from what it says.
+    // .vti carries the frame as field data.
+    assert_eq!(volume.geometry.frame, Frame::Lps);
     let again = PathBuf::from(format!("{}/again/", folder.path().display()));
     io::save(&volume, &again).unwrap();
     let read = io::open(&again, &OpenOptions::default()).unwrap();

@@ -51,11 +51,12 @@ pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>
     let name = transfer_syntax_name(&image.transfer_syntax);
     let damaged = |what: &str| Error::format(path, format!("frame {} in {name}: {what}", frame + 1));
     let data = frame_data(image, frame, file).ok_or_else(|| damaged("its fragments are not all there"))?;
-    if let Some([columns, rows]) = declared_size(&image.transfer_syntax, &data)
-        && [columns, rows] != [image.columns, image.rows]
+    if let Some(declared) = declared_size(&image.transfer_syntax, &data)
+        && declared != [image.columns, image.rows, 1]
     {
+        let [columns, rows, components] = declared;
         return Err(damaged(&format!(
-            "the compressed image has {columns} x {rows} pixels, the file's header {} x {}",
+            "the compressed image has {columns} x {rows} pixels of {components} components, the file's header {} x {} of one",
             image.columns, image.rows
         )));
     }
@@ -80,8 +81,9 @@ pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>
         Ok(Err(e)) => return Err(damaged(&super::attributes::reasons(&e))),
         Err(_) => return Err(damaged("the codec failed inside; the data are damaged")),
     }
-    if pixels.len() < image.frame_bytes() {
-        return Err(damaged(&format!("{} of {} bytes were decoded", pixels.len(), image.frame_bytes())));
+    // An odd number may be padded to an even one.
+    if pixels.len() < image.frame_bytes() || pixels.len() > image.frame_bytes() + 1 {
+        return Err(damaged(&format!("{} bytes were decoded, not {}", pixels.len(), image.frame_bytes())));
     }
     Ok(pixels)
 }
@@ -116,8 +118,8 @@ fn frame_data<'a>(image: &Image, frame: usize, file: &'a [u8]) -> Option<Cow<'a,
     Some(Cow::Owned(parts.iter().map(of).collect::<Option<Vec<_>>>()?.concat()))
 }
 
-/// Columns and rows that the compressed image itself declares, where its format says it at a known place.
-fn declared_size(uid: &str, data: &[u8]) -> Option<[usize; 2]> {
+/// Columns, rows and components that the compressed image itself declares, where its format says it at a known place.
+fn declared_size(uid: &str, data: &[u8]) -> Option<[usize; 3]> {
     if uid == uids::RLE_LOSSLESS {
         return None;
     }
@@ -125,7 +127,7 @@ fn declared_size(uid: &str, data: &[u8]) -> Option<[usize; 2]> {
     let long = |at: usize| Some(u32::from_be_bytes(*data.get(at..)?.first_chunk()?) as usize);
     if data.starts_with(b"\xff\x4f\xff\x51") {
         // JPEG 2000 SIZ: the grid's extent less the image's offset (ISO 15444-1, A.5.1).
-        return Some([long(8)?.checked_sub(long(16)?)?, long(12)?.checked_sub(long(20)?)?]);
+        return Some([long(8)?.checked_sub(long(16)?)?, long(12)?.checked_sub(long(20)?)?, short(40)?]);
     }
     if !data.starts_with(b"\xff\xd8") {
         return None;
@@ -136,7 +138,7 @@ fn declared_size(uid: &str, data: &[u8]) -> Option<[usize; 2]> {
         match (*data.get(at)?, *data.get(at + 1)?) {
             (0xff, 0xff) => at += 1,
             (0xff, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xf7) => {
-                return Some([short(at + 7)?, short(at + 5)?]);
+                return Some([short(at + 7)?, short(at + 5)?, usize::from(*data.get(at + 9)?)]);
             }
             (0xff, _) => at += 2 + short(at + 2)?,
             _ => return None,

@@ -12,6 +12,13 @@ pub(super) fn is_named_so(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"))
 }
 
+/// Whether a file is a DICOMDIR, whatever it is called.
+pub(super) fn is_one(path: &Path, limits: &Limits) -> bool {
+    is_named_so(path)
+        || File::open(path, limits)
+            .is_ok_and(|file| file.data_set.get(tags::DIRECTORY_RECORD_SEQUENCE).is_some())
+}
+
 /// The images and other files that a DICOMDIR refers to; a missing one is an error.
 pub(super) fn files(path: &Path, limits: &Limits) -> Result<Vec<PathBuf>> {
     let file = File::open(path, limits)?;

@@ -100,9 +100,7 @@ impl File {
         let transfer_syntax = walk.meta()?;
         let start = walk.at;
         if transfer_syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-            let bytes = inflate(path, mapped.get(start..).unwrap_or_default(), limits)?;
-            let mut walk = Walk { path, bytes: &bytes, at: 0, syntax: Syntax::EXPLICIT };
-            let (data_set, pixels) = walk.data_set()?;
+            let (bytes, (data_set, pixels)) = inflate(path, mapped.get(start..).unwrap_or_default(), limits)?;
             return Ok(Self { bytes: Bytes::Inflated(bytes), transfer_syntax, data_set, pixels });
         }
         walk.syntax = match transfer_syntax.as_str() {
@@ -128,21 +126,44 @@ impl File {
 /// Explicit VR Big Endian, retired.
 pub(super) const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
-/// A deflated data set (PS3.5, section A.5), as long as the limits allow.
-fn inflate(path: &Path, deflated: &[u8], limits: &Limits) -> Result<Vec<u8>> {
+/// Bytes that a deflated data set is inflated to at first.
+const FIRST_INFLATED_BYTES: u64 = 1 << 20;
+
+/// A deflated data set (PS3.5, section A.5): as much of it as its elements need, and no more than the limits allow.
+fn inflate(
+    path: &Path,
+    deflated: &[u8],
+    limits: &Limits,
+) -> Result<(Vec<u8>, (DataSet, Option<PixelPlace>))> {
     let most = limits.volume_bytes.saturating_add(LARGEST_HEADER_BYTES as u64);
+    let mut decoder = flate2::read::DeflateDecoder::new(deflated);
     let mut bytes = Vec::new();
-    let read = flate2::read::DeflateDecoder::new(deflated).take(most + 1).read_to_end(&mut bytes);
-    read.map_err(|e| Error::format(path, format!("the deflated data set is damaged: {e}")))?;
-    if bytes.len() as u64 > most {
-        return Err(Error::unsupported(
-            path,
-            format!(
-                "the deflated data set exceeds the limit of {most} bytes; check the file, or raise Limits::volume_bytes"
-            ),
-        ));
+    let mut wanted = FIRST_INFLATED_BYTES.min(most);
+    loop {
+        let left = wanted - bytes.len() as u64;
+        let read = (&mut decoder).take(left).read_to_end(&mut bytes);
+        read.map_err(|e| Error::format(path, format!("the deflated data set is damaged: {e}")))?;
+        let mut walk = Walk { path, bytes: &bytes, at: 0, syntax: Syntax::EXPLICIT };
+        let walked = walk.data_set();
+        let ended = (bytes.len() as u64) < wanted;
+        // Zeros behind the last element are padding, however many.
+        let padded = walk.at < bytes.len();
+        match walked {
+            Ok(found) if ended || padded || found.1.is_some() => return Ok((bytes, found)),
+            Err(error) if ended => return Err(error),
+            // Elements may go on behind what has been inflated.
+            _ if wanted < most => wanted = wanted.saturating_mul(4).min(most),
+            _ => {
+                return Err(Error::unsupported(
+                    path,
+                    format!(
+                        "the deflated data set exceeds the limit of {most} bytes; check the file, or raise \
+                         Limits::volume_bytes"
+                    ),
+                ));
+            }
+        }
     }
-    Ok(bytes)
 }
 
 /// How elements are written (PS3.5, chapter 7).

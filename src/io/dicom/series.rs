@@ -45,10 +45,6 @@ pub struct Series {
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read.
 pub fn list_series(path: &Path, with_patient: bool) -> Result<Vec<Series>> {
-    let leave_out = |damaged: Error| {
-        log::warn!("left out: {damaged}");
-        Ok(Found::Other)
-    };
     let stacks = Stacks::read(path, &Limits::default(), leave_out)?.0;
     let mut series: Vec<Series> = stacks.iter().map(Stack::summary).collect();
     if with_patient {
@@ -60,16 +56,27 @@ pub fn list_series(path: &Path, with_patient: bool) -> Result<Vec<Series>> {
     Ok(series)
 }
 
+/// What becomes of a damaged file where others are wanted.
+fn leave_out(damaged: Error) -> Result<Found> {
+    log::warn!("left out: {damaged}");
+    Ok(Found::Other)
+}
+
 /// The slices of a series under `path`, unsorted; never empty. `wanted` is its number or the end of its UID.
 pub(super) fn find(path: &Path, options: &OpenOptions) -> Result<Vec<Slice>> {
-    if path.is_file() && !dicomdir::is_named_so(path) {
+    if path.is_file() && !dicomdir::is_one(path, &options.limits) {
         return match Slice::read(path, &options.limits)? {
             Found::Image(slices) => Ok(slices),
             Found::Refused { why, .. } => Err(why),
             Found::Other => Err(Error::unsupported(path, "a DICOM file without an image")),
         };
     }
-    Stacks::read(path, &options.limits, Err)?.choose(path, options.series.as_deref())
+    // A damaged file may belong to any series; with one chosen, a slice that it was would be missing there.
+    let stacks = match &options.series {
+        Some(_) => Stacks::read(path, &options.limits, leave_out),
+        None => Stacks::read(path, &options.limits, Err),
+    };
+    stacks?.choose(path, options.series.as_deref())
 }
 
 /// The files of one series.
@@ -87,7 +94,13 @@ impl Stacks {
     fn read(path: &Path, limits: &Limits, damaged: impl Fn(Error) -> Result<Found> + Sync) -> Result<Self> {
         let mut files = Vec::new();
         if path.is_file() {
-            files = dicomdir::files(path, limits)?;
+            if !is_dicom(path)? {
+                return Err(Error::unsupported(path, "not a DICOM file"));
+            }
+            files = match dicomdir::is_one(path, limits) {
+                true => dicomdir::files(path, limits)?,
+                false => vec![path.to_owned()],
+            };
         } else {
             walk(path, 0, &mut files)?;
         }
@@ -175,7 +188,8 @@ impl Stack {
 
     fn is_called(&self, wanted: &str) -> bool {
         let number = self.slices.first().map_or("", |s| s.image.series_number.as_str());
-        (!number.is_empty() && number == wanted) || (wanted.len() >= ID_LENGTH && self.uid.ends_with(wanted))
+        (!number.is_empty() && number == wanted)
+            || (wanted.len() >= LEAST_ID_LENGTH && self.uid.ends_with(wanted))
     }
 
     fn summary(&self) -> Series {
@@ -213,8 +227,10 @@ impl Stack {
     }
 }
 
-/// Characters of a UID that tell a folder's series apart.
-const ID_LENGTH: usize = 8;
+/// Characters of a UID's end that are shown: enough to tell a folder's series apart.
+const ID_LENGTH: usize = 16;
+/// And that a caller has to give at least.
+const LEAST_ID_LENGTH: usize = 8;
 
 /// The first slice; a series has one.
 pub(super) fn first<'a>(path: &Path, slices: &'a [Slice]) -> Result<&'a Slice> {

@@ -105,7 +105,7 @@ impl Slice {
     /// Reads a file's header. A damaged file is an error.
     pub(super) fn read(path: &Path, limits: &Limits) -> Result<Found> {
         let file = File::open(path, limits)?;
-        match Self::of(path, &file) {
+        match Self::of(path, &file, limits) {
             Ok(Some(slices)) => Ok(Found::Image(slices)),
             Ok(None) => Ok(Found::Other),
             Err(why @ Error::Unsupported { .. }) => {
@@ -115,7 +115,7 @@ impl Slice {
         }
     }
 
-    fn of(path: &Path, file: &File) -> Result<Option<Vec<Self>>> {
+    fn of(path: &Path, file: &File, limits: &Limits) -> Result<Option<Vec<Self>>> {
         let whole = Attributes::of(file);
         let (Some(rows), Some(columns)) = (whole.integer(tags::ROWS), whole.integer(tags::COLUMNS)) else {
             return Ok(None);
@@ -148,6 +148,17 @@ impl Slice {
         let container =
             |tag| whole.integer(tag).map(|v| container_value(v as u32, pixel.bits_allocated, signed));
         let padding = container(tags::PIXEL_PADDING_VALUE);
+        let most = match &pixels {
+            // Frames are made of fragments.
+            PixelPlace::Encapsulated { fragments, .. } => fragments.len().min(limits.axis),
+            PixelPlace::Native { .. } => limits.axis,
+        };
+        if frames > most {
+            return Err(Error::format(
+                path,
+                format!("Number of Frames (0028,0008) is {frames}, of at most {most}"),
+            ));
+        }
         let image = Arc::new(Image {
             path: path.to_owned(),
             series_uid: whole.text(tags::SERIES_INSTANCE_UID),
@@ -322,6 +333,18 @@ const LARGEST_COMPRESSION: u64 = 8192;
 /// Refuses more pixels than the file can hold.
 fn check_size(image: &Image) -> Result<()> {
     let expected = (image.frame_bytes() as u64).saturating_mul(image.frames as u64);
+    if let PixelPlace::Native { bytes, .. } = &image.pixels
+        && bytes.len() as u64 / 2 >= expected.max(1)
+        && expected > 1
+    {
+        return Err(Error::format(
+            &image.path,
+            format!(
+                "Pixel Data have {} bytes where {expected} are needed; the header does not fit them (colours?)",
+                bytes.len()
+            ),
+        ));
+    }
     let (most, available) = match &image.pixels {
         PixelPlace::Native { bytes, .. } => (bytes.len() as u64, bytes.len()),
         PixelPlace::Encapsulated { fragments, .. } => {

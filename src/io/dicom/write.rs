@@ -2,8 +2,10 @@
 
 mod stored;
 
+use super::attributes::Attributes;
+use super::file::File;
 use crate::error::{Error, Result};
-use crate::io::atomic;
+use crate::io::{Limits, atomic};
 use crate::volume::{Frame, Volume};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -11,6 +13,9 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use rayon::prelude::*;
 use std::path::Path;
 use stored::StoredValues;
+
+/// Who the files say has made them.
+const MANUFACTURER: &str = "neuvol";
 
 /// What a new series says about itself beside its image.
 #[derive(Debug, Clone, Default)]
@@ -56,11 +61,13 @@ pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) 
     })
 }
 
-/// Whether a file's name is one that [`write_series`] gives.
-fn is_of_a_series(name: &str) -> bool {
-    name.strip_prefix("IM")
-        .and_then(|n| n.strip_suffix(".dcm"))
-        .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+/// Whether a file is one that [`write_series`] wrote, by its name and by what it says of itself.
+fn is_of_a_series(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let number = name.strip_prefix("IM").and_then(|n| n.strip_suffix(".dcm"));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        && File::open(path, &Limits::default())
+            .is_ok_and(|file| Attributes::of(&file).text(tags::MANUFACTURER) == MANUFACTURER)
 }
 
 fn write_slices(
@@ -117,7 +124,7 @@ fn write_slices(
         if class == uids::SECONDARY_CAPTURE_IMAGE_STORAGE {
             put(tags::CONVERSION_TYPE, VR::CS, "WSD".into());
         }
-        put(tags::MANUFACTURER, VR::LO, "neuvol".into());
+        put(tags::MANUFACTURER, VR::LO, MANUFACTURER.into());
         put(tags::SERIES_DESCRIPTION, VR::LO, series.description.as_str().into());
         if !series.derivation.is_empty() {
             put(tags::DERIVATION_DESCRIPTION, VR::ST, series.derivation.as_str().into());

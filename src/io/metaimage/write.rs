@@ -14,6 +14,12 @@ pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("mhd")) {
         let samples = path.with_extension("raw");
         let name = samples.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if samples.exists() && !names(path, name) {
+            return Err(Error::Options(format!(
+                "{}: the samples would replace {name}, which belongs to another file; choose another name",
+                path.display()
+            )));
+        }
         let header = header(volume, None, name);
         // The header last: whoever finds it finds the samples.
         raw::save(volume, &samples)?;
@@ -32,6 +38,16 @@ pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
             writer.write_all(&compressed)
         };
         fill().map_err(|e: std::io::Error| Error::io(path, e))
+    })
+}
+
+/// Whether there is a header already that says it is of this data file.
+fn names(path: &Path, data_file: &str) -> bool {
+    let header = std::fs::read(path).unwrap_or_default();
+    let header = String::from_utf8_lossy(&header);
+    header.lines().any(|line| {
+        let field = line.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+        field == Some(("ElementDataFile", data_file))
     })
 }
 

@@ -53,6 +53,12 @@ fn header(volume: &Volume, path: &Path) -> Result<Vec<u8>> {
     };
     let geometry = &volume.geometry;
     let patient = geometry.frame == Frame::Lps;
+    if !patient {
+        log::warn!(
+            "{}: the volume has no patient frame; its coordinates are written as they are, which NIfTI readers take for RAS",
+            path.display()
+        );
+    }
     let flip = if patient { RAS_LPS } else { [1.0; 3] };
     let direction: [[f64; 3]; 3] =
         std::array::from_fn(|row| std::array::from_fn(|axis| geometry.direction[row][axis] * flip[row]));

@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let samples = data::read(path, &header, reader, stored, part, axes.steps, options)?;
 
     let mut volume = Volume::new(samples, shape)?;
-    volume.geometry = geometry(path, &header, shape, axes.components > 1)?;
+    volume.geometry = geometry(path, &header, shape, axes.before_space)?;
     if let Some(unit) = header.field("sample units") {
         volume.unit = unit.trim_matches('"').into();
     }
@@ -58,6 +58,8 @@ struct Axes {
     components: usize,
     /// Of the slowest axis when that is none of space.
     steps: usize,
+    /// Axes before those of space: 0 or 1.
+    before_space: usize,
 }
 
 impl Axes {
@@ -118,15 +120,15 @@ impl Axes {
             sizes: std::array::from_fn(|axis| if axis < space.len() { size(space.start + axis) } else { 1 }),
             components: count(space.start > 0, 0)?,
             steps: count(space.end < dimension, last)?,
+            before_space: space.start,
         })
     }
 }
 
 /// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`.
 ///
-/// With components the first of the file's axes is none of space.
-fn geometry(path: &Path, header: &Header, shape: [usize; 3], with_components: bool) -> Result<Geometry> {
-    let before = usize::from(with_components);
+/// The first `before` of the file's axes are none of space.
+fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> Result<Geometry> {
     let space = header.field("space").unwrap_or_default().to_ascii_lowercase();
     let (frame, flip) = match space.as_str() {
         "left-posterior-superior" | "lps" => (Frame::Lps, [1.0; 3]),
@@ -188,6 +190,12 @@ mod tests {
         let volume = open(&path, &options).unwrap();
         assert_eq!(*volume.samples(), Samples::U8(vec![6, 8]));
         assert_eq!(volume.geometry.spacing, [3.0, 4.0, 5.0]);
+        // One component is one axis too.
+        let text =
+            b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 1 2 1 1\nkinds: vector domain domain domain\n\
+            spacings: nan 3 4 5\nencoding: raw\n\n\x01\x02";
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(open(&path, &OpenOptions::default()).unwrap().geometry.spacing, [3.0, 4.0, 5.0]);
         // The same by the directions that are none of space.
         let text = b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 2 1 1 2\nspace: lps\n\
             space directions: (2,0,0) (0,2,0) (0,0,2) none\nencoding: ascii\n\n1 2 3 4\n";

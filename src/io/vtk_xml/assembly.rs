@@ -3,8 +3,12 @@
 use super::document::{Association, Extent};
 use super::grid;
 use crate::error::{Error, Result};
+use crate::io::elements;
 use crate::volume::Samples;
 use std::path::{Path, PathBuf};
+
+/// No compressor shrinks samples further than this.
+const LARGEST_RATIO: u64 = 1 << 14;
 
 /// Pieces pasted into the whole; the first one decides the type.
 pub(super) struct Assembly {
@@ -19,8 +23,8 @@ pub(super) struct Assembly {
 
 impl Assembly {
     pub(super) fn new(path: &Path, whole: Extent, association: Association, count: usize) -> Self {
-        let given = vec![0; count.div_ceil(64)];
-        Self { path: path.to_owned(), whole, association, count, samples: None, given }
+        // Nothing is allocated before a piece has been read.
+        Self { path: path.to_owned(), whole, association, count, samples: None, given: Vec::new() }
     }
 
     /// How many samples a piece has; one that leads out of the whole is refused.
@@ -46,6 +50,32 @@ impl Assembly {
         })
     }
 
+    /// Refuses pieces that cannot make the whole, before anything is allocated: too few samples between them, or too few
+    /// bytes in their files.
+    pub(super) fn check(
+        &self,
+        extents: impl IntoIterator<Item = Result<Extent>>,
+        file_bytes: u64,
+        sample_bytes: usize,
+    ) -> Result<()> {
+        let mut samples = 0usize;
+        for extent in extents {
+            samples = samples.saturating_add(self.samples_of(&self.path, &extent?)?);
+        }
+        if samples < self.count {
+            return Err(self.incomplete(samples));
+        }
+        let expected = (self.count as u64).saturating_mul(sample_bytes as u64);
+        elements::check_file_holds(&self.path, expected / LARGEST_RATIO, file_bytes, false)
+    }
+
+    fn incomplete(&self, given: usize) -> Error {
+        Error::format(
+            &self.path,
+            format!("the pieces give {given} of the {} samples of the whole extent", self.count),
+        )
+    }
+
     /// Copies a piece's samples to their place.
     pub(super) fn paste(&mut self, path: &Path, extent: &Extent, piece: Samples) -> Result<()> {
         let [nx, ny, nz] = self.shape_of(extent);
@@ -57,6 +87,7 @@ impl Assembly {
             ));
         }
         let [wx, wy, _] = grid::shape(&self.whole, self.association).map(|n| n as usize);
+        self.given.resize(self.count.div_ceil(64), 0);
         let offset: [usize; 3] = std::array::from_fn(|a| (extent.low[a] - self.whole.low[a]) as usize);
         for k in 0..nz {
             for j in 0..ny {
@@ -75,10 +106,7 @@ impl Assembly {
         let given: usize = self.given.iter().map(|bits| bits.count_ones() as usize).sum();
         match self.samples {
             Some(samples) if given == self.count => Ok(samples),
-            _ => Err(Error::format(
-                &self.path,
-                format!("the pieces give {given} of the {} samples of the whole extent", self.count),
-            )),
+            _ => Err(self.incomplete(given)),
         }
     }
 }

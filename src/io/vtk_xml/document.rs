@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, StoredType};
-use crate::volume::SampleType;
+use crate::volume::{Frame, SampleType};
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -15,6 +15,9 @@ use std::path::Path;
 const MOST_ARRAYS: usize = 4096;
 /// And more pieces than this none of a simulation.
 const MOST_PIECES: usize = 1 << 16;
+
+/// Name of the field data that says that coordinates are a patient's, LPS millimetres.
+pub(super) const LPS_FIELD: &str = "neuvol_frame_lps";
 
 /// What an array belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +174,7 @@ pub(super) struct Document {
     pub(super) spacing: [f64; 3],
     /// Rows; column `a` is the direction of axis `a`.
     pub(super) direction: [[f64; 3]; 3],
+    pub(super) frame: Frame,
     pub(super) pieces: Vec<Piece>,
     pub(super) appended: Option<Appended>,
     whole_extent: Vec<i32>,
@@ -188,6 +192,7 @@ impl Document {
             origin: [0.0; 3],
             spacing: [1.0; 3],
             direction: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            frame: Frame::Unknown,
             pieces: Vec::new(),
             appended: None,
             whole_extent: Vec::new(),
@@ -278,6 +283,12 @@ impl Document {
                 inside.data = Some(association);
             }
             "Coordinates" => inside.coordinates = true,
+            "DataArray" if inside.fields => {
+                if tag.text("Name")?.as_deref() == Some(LPS_FIELD) {
+                    self.frame = Frame::Lps;
+                }
+            }
+            "FieldData" => inside.fields = true,
             "DataArray" | "Array" => {
                 let Some(piece) = self.pieces.last_mut() else { return Ok(()) };
                 if piece.arrays.len() >= MOST_ARRAYS {
@@ -396,6 +407,7 @@ struct Inside {
     depth: i64,
     data: Option<Association>,
     coordinates: bool,
+    fields: bool,
     array: bool,
     unit: bool,
 }
@@ -405,6 +417,7 @@ impl Inside {
         match name {
             "PointData" | "CellData" | "PPointData" | "PCellData" => self.data = None,
             "Coordinates" => self.coordinates = false,
+            "FieldData" => self.fields = false,
             "DataArray" | "Array" => self.array = false,
             "InformationKey" => self.unit = false,
             _ => {}

@@ -4,7 +4,7 @@ use super::document::{Association, Document, Extent};
 use super::{Opened, data};
 use crate::error::{Error, Result};
 use crate::io::{Limits, affine, even};
-use crate::volume::{Frame, Geometry};
+use crate::volume::Geometry;
 use std::path::Path;
 
 /// The samples' grid.
@@ -36,7 +36,7 @@ impl Grid {
             document.origin[row] + (0..3).map(|a| steps[a][row] * start[a]).sum::<f64>()
         });
         let extents = shape.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        let mut geometry = affine::geometry(path, steps, origin, Frame::Unknown, extents)?;
+        let mut geometry = affine::geometry(path, steps, origin, document.frame, extents)?;
         if document.spacing.iter().all(|&s| s > 0.0) {
             // As written, not as it comes back out of the vectors.
             geometry.spacing = document.spacing;

@@ -49,6 +49,8 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         }
         _ => {
             let mut assembly = Assembly::new(path, whole, chosen.association, count);
+            let extents = document.pieces.iter().map(|piece| piece.extent(path));
+            assembly.check(extents, source.file_bytes, stored.size())?;
             opened.paste(path, &chosen, &mut assembly)?;
             assembly.finish()?
         }
@@ -59,12 +61,16 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
 /// Reads the pieces that a `.pvti` names, each from its own file beside it.
 fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Result<Volume> {
     let whole = document.extent(path)?;
-    let mut found: Option<(Grid, Chosen, Assembly)> = None;
+    let mut files = Vec::new();
     for piece in &document.pieces {
         let Some(source) = &piece.source else {
             return Err(Error::format(path, "a piece of the parallel file has no Source"));
         };
-        let file = detached::beside(path, source)?;
+        files.push(detached::beside(path, source)?);
+    }
+    let file_bytes = files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?;
+    let mut found: Option<(Grid, Chosen, Assembly)> = None;
+    for file in files {
         let mut opened = Opened::of(&file)?;
         if opened.document.kind != Kind::Image {
             return Err(Error::unsupported(&file, "the pieces of a parallel image are .vti files"));
@@ -83,6 +89,8 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
                 let grid = Grid::of_image(path, document, chosen.association)?;
                 let count = elements::sample_count(path, grid.shape, chosen.stored.size(), &options.limits)?;
                 let assembly = Assembly::new(path, whole, chosen.association, count);
+                let extents = document.pieces.iter().map(|piece| piece.extent(path));
+                assembly.check(extents, file_bytes, chosen.stored.size())?;
                 found.insert((grid, chosen, assembly))
             }
         };

@@ -2,10 +2,11 @@
 //! before 9.3 does not find it with expat 2.6 and later, nor with the older ones that distributions mended like it.
 
 use super::base64;
+use super::document::LPS_FIELD;
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use crate::io::elements::ByteOrder;
-use crate::volume::{SampleType, Volume};
+use crate::volume::{Frame, SampleType, Volume};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use quick_xml::escape::escape;
@@ -63,10 +64,18 @@ fn xml(volume: &Volume) -> [String; 2] {
         ByteOrder::Little => "LittleEndian",
         ByteOrder::Big => "BigEndian",
     };
+    // VTK knows no patient: the frame travels as field data, which its programs keep.
+    let frame = match geometry.frame {
+        Frame::Lps => format!(
+            "\n    <FieldData><DataArray type=\"UInt8\" Name=\"{LPS_FIELD}\" NumberOfTuples=\"1\" \
+             format=\"ascii\">1</DataArray></FieldData>"
+        ),
+        Frame::Unknown => String::new(),
+    };
     let before = format!(
         r#"<?xml version="1.0"?>
 <VTKFile type="ImageData" version="1.0" byte_order="{byte_order}" header_type="UInt64" compressor="vtkZLibDataCompressor">
-  <ImageData WholeExtent="{extent}" Origin="{}" Spacing="{}" Direction="{}">
+  <ImageData WholeExtent="{extent}" Origin="{}" Spacing="{}" Direction="{}">{frame}
     <Piece Extent="{extent}">
       <PointData Scalars="{name}">
         <DataArray type="{}" Name="{name}" format="binary">
