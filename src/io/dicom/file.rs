@@ -126,15 +126,14 @@ impl File {
 /// Explicit VR Big Endian, retired.
 pub(super) const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
+/// The elements before the pixel data, and where these are.
+type Walked = (DataSet, Option<PixelPlace>);
+
 /// Bytes that a deflated data set is inflated to at first.
 const FIRST_INFLATED_BYTES: u64 = 1 << 20;
 
 /// A deflated data set (PS3.5, section A.5): as much of it as its elements need, and no more than the limits allow.
-fn inflate(
-    path: &Path,
-    deflated: &[u8],
-    limits: &Limits,
-) -> Result<(Vec<u8>, (DataSet, Option<PixelPlace>))> {
+fn inflate(path: &Path, deflated: &[u8], limits: &Limits) -> Result<(Vec<u8>, Walked)> {
     let most = limits.volume_bytes.saturating_add(LARGEST_HEADER_BYTES as u64);
     let mut decoder = flate2::read::DeflateDecoder::new(deflated);
     let mut bytes = Vec::new();
@@ -269,7 +268,7 @@ impl Walk<'_> {
     }
 
     /// Walks over the data set: its elements before the pixel data, and where these are.
-    fn data_set(&mut self) -> Result<(DataSet, Option<PixelPlace>)> {
+    fn data_set(&mut self) -> Result<Walked> {
         let start = self.at;
         let mut levels = Levels { open: Vec::new(), root: DataSet::default() };
         loop {

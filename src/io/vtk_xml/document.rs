@@ -284,9 +284,8 @@ impl Document {
             }
             "Coordinates" => inside.coordinates = true,
             "DataArray" if inside.fields => {
-                if tag.text("Name")?.as_deref() == Some(LPS_FIELD) {
-                    self.frame = Frame::Lps;
-                }
+                let says = tag.text("Name")?.as_deref() == Some(LPS_FIELD);
+                self.frame = if says { Frame::Lps } else { self.frame };
             }
             "FieldData" => inside.fields = true,
             "DataArray" | "Array" => {
