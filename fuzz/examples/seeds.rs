@@ -56,8 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut masked = volume(SampleType::F32, [20, 16, 12])?;
     masked.fill_value = Some(0.0);
     for (name, volume) in [("plain", volume(SampleType::U8, [20, 16, 12])?), ("masked", masked)] {
-        let options =
-            CompressOptions { target: Target::Psnr(20.0), preset: Preset::Fast, ..CompressOptions::default() };
+        let options = CompressOptions {
+            target: Target::Psnr(20.0),
+            preset: Preset::Fast,
+            ..CompressOptions::default()
+        };
         let compressed = compress(&volume, &options, |_| ControlFlow::Continue(()))?;
         compressed.save(&folder("nvol")?.join(format!("{name}.nvol")))?;
     }
@@ -122,7 +125,11 @@ fn tiff(folder: &Path) -> Result<(), Box<dyn Error>> {
         encoder.write_image::<Gray16>(4, 2, &[1, 2, 3, 4, 5, 6, 7, 8])?;
         encoder.write_image::<Gray16>(4, 2, &[9; 8])?;
     }
-    TiffEncoder::new(fs::File::create(folder.join("float"))?)?.write_image::<Gray32Float>(2, 1, &[1.0, 2.0])?;
+    TiffEncoder::new(fs::File::create(folder.join("float"))?)?.write_image::<Gray32Float>(
+        2,
+        1,
+        &[1.0, 2.0],
+    )?;
     TiffEncoder::new_big(fs::File::create(folder.join("big"))?)?.write_image::<Gray8>(2, 1, &[1, 2])?;
     Ok(())
 }
@@ -189,8 +196,10 @@ fn dicom(folder: &Path) -> Result<(), Box<dyn Error>> {
     rle[4] = 64;
     rle.extend([241, 5]);
     // Frame headers of the right size; the fuzzer finds what may follow.
-    let jpeg = b"\xff\xd8\xff\xc0\0\x0b\x08\0\x04\0\x04\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0\xff\xd9";
-    let lossless = b"\xff\xd8\xff\xc3\0\x0b\x08\0\x04\0\x04\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\x01\0\0\xff\xd9";
+    let jpeg =
+        b"\xff\xd8\xff\xc0\0\x0b\x08\0\x04\0\x04\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0\xff\xd9";
+    let lossless =
+        b"\xff\xd8\xff\xc3\0\x0b\x08\0\x04\0\x04\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\x01\0\0\xff\xd9";
     let jpeg2000 = b"\xff\x4f\xff\x51\0\x29\0\0\0\0\0\x04\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\0\0\x04\0\0\0\0\0\0\0\0\0\x01\x07\x01\x01\xff\x52\0\x0c\0\0\0\x01\0\x01\x04\x04\0\x01\xff\x5c\0\x07\x40\x40\x48\x48\x50\xff\x90\0\x0a\0\0\0\0\0\0\0\x01\xff\x93\0\0\xff\xd9";
     for (name, syntax, fragment) in [
         ("rle", "1.2.840.10008.1.2.5", &rle[..]),

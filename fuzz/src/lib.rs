@@ -15,13 +15,20 @@ thread_local! {
 fn file(name: &str) -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let root = if memory.is_dir() { memory } else { std::env::temp_dir() };
-    FOLDER.with(|folder| {
-        folder.get_or_init(|| tempfile::tempdir_in(root).expect("a folder")).path().join(name)
-    })
+    FOLDER
+        .with(|folder| folder.get_or_init(|| tempfile::tempdir_in(root).expect("a folder")).path().join(name))
+}
+
+/// A codec's panic is caught and becomes an error: libFuzzer's hook, which ends the process at any panic, must not see it.
+/// A panic that nobody catches still ends the process, where it would leave Rust.
+fn let_caught_panics_pass() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
 }
 
 /// Reads bytes as a file of this name. Any outcome is fine that is no crash: a volume, or an error with a sentence.
 pub fn open(bytes: &[u8], name: &str) {
+    let_caught_panics_pass();
     let path = file(name);
     std::fs::write(&path, bytes).expect("a file");
     let limits = Limits { volume_bytes: LARGEST_VOLUME_BYTES, ..Limits::default() };
