@@ -58,9 +58,10 @@ pub(super) struct InputArguments {
 }
 
 impl InputArguments {
-    /// The same for a file that was decoded from an input: what was chosen there is all there is here.
+    /// The same for a file that was decoded from an input: what was chosen there is all there is here, and the file may say
+    /// its spacing itself.
     pub(super) fn of_a_decoded_one(&self) -> Self {
-        Self { array: None, component: None, time_step: None, series: None, ..self.clone() }
+        Self { array: None, component: None, time_step: None, series: None, spacing: None, ..self.clone() }
     }
 
     /// Reads the only volume of an input, or the one that is chosen.
