@@ -117,9 +117,11 @@ pub(crate) fn install(root: &Path, prefix: &Path) -> Result<()> {
         bail!("{} is needed and not installed; {}", needed.join(" and "), hint());
     }
     let target = target(root)?;
+    let source = root.join("plugin");
     let build = target.join("paraview-build");
+    forget_another_checkout(&build, &source)?;
     let mut configure = Command::new("cmake");
-    configure.arg("-S").arg(root.join("plugin")).arg("-B").arg(&build).arg("-DCMAKE_BUILD_TYPE=Release");
+    configure.arg("-S").arg(&source).arg("-B").arg(&build).arg("-DCMAKE_BUILD_TYPE=Release");
     configure.arg(format!("-DNEUVOL_CARGO_TARGET_DIR={}", target.display()));
     if !missing().contains(&"ninja") {
         configure.args(["-G", "Ninja"]);
@@ -140,9 +142,11 @@ pub(crate) fn test(root: &Path, prefix: &Path, neuvol: &Path) -> Result<(usize, 
         fs::read_to_string(target.join("paraview-build/CMakeCache.txt")).context("the plugin's build")?;
     let paraview = cache.lines().find_map(|line| line.strip_prefix("ParaView_DIR:PATH="));
     let vtk = Path::new(paraview.context("ParaView_DIR in the plugin's build")?).join("vtk");
+    let source = root.join("tests");
     let build = target.join("paraview-tests");
+    forget_another_checkout(&build, &source)?;
     let mut configure = Command::new("cmake");
-    configure.arg("-S").arg(root.join("tests")).arg("-B").arg(&build);
+    configure.arg("-S").arg(&source).arg("-B").arg(&build);
     configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display()));
     configure.arg(format!("-DVTK_DIR={}", vtk.display()));
     configure.arg(format!("-DNEUVOL_PREFIX={}", prefix.display()));
@@ -160,6 +164,23 @@ pub(crate) fn test(root: &Path, prefix: &Path, neuvol: &Path) -> Result<(usize, 
         bail!("ctest failed");
     }
     Ok((passed, failed))
+}
+
+/// Removes a build folder that was configured from sources elsewhere: cargo's target folder may be shared by several
+/// checkouts, but CMake refuses a build folder that is not its source's own.
+fn forget_another_checkout(build: &Path, source: &Path) -> Result<()> {
+    let Ok(cache) = fs::read_to_string(build.join("CMakeCache.txt")) else {
+        return Ok(());
+    };
+    let configured = cache.lines().find_map(|line| line.strip_prefix("CMAKE_HOME_DIRECTORY:INTERNAL="));
+    let same = configured.is_some_and(|configured| {
+        matches!((fs::canonicalize(configured), fs::canonicalize(source)), (Ok(a), Ok(b)) if a == b)
+    });
+    if !same {
+        fs::remove_dir_all(build)
+            .with_context(|| format!("removing the old build in {}", build.display()))?;
+    }
+    Ok(())
 }
 
 /// Passed and failed of ctest's `83% tests passed, 2 tests failed out of 12`.
@@ -198,6 +219,25 @@ mod tests {
         assert_eq!(counts(text), Some((10, 2)));
         assert_eq!(counts("100% tests passed, 0 tests failed out of 7"), Some((7, 0)));
         assert_eq!(counts("No tests were found!!!"), None);
+    }
+
+    #[test]
+    fn only_another_checkouts_build_is_forgotten() {
+        let folder = env!("CARGO_MANIFEST_DIR");
+        let build = std::env::temp_dir().join(format!("neuvol-xtask-{}", std::process::id()));
+        let configured_from = |source: &str| {
+            fs::create_dir_all(&build).expect("a folder");
+            let cache = format!("CMAKE_GENERATOR:INTERNAL=Ninja\nCMAKE_HOME_DIRECTORY:INTERNAL={source}\n");
+            fs::write(build.join("CMakeCache.txt"), cache).expect("a file");
+            forget_another_checkout(&build, Path::new(folder)).expect("no error");
+            let kept = build.exists();
+            forget_another_checkout(&build, Path::new(folder)).expect("no error");
+            let _ = fs::remove_dir_all(&build);
+            kept
+        };
+        assert!(configured_from(folder));
+        assert!(!configured_from("/nonexistent/checkout/plugin"));
+        assert!(!configured_from(&format!("{folder}/src")));
     }
 
     #[test]
