@@ -9,7 +9,7 @@
 use neuvol::engine::cpu::Cpu;
 use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, Update, axis_position};
 use neuvol::field::encoding::{HashGrid, HashGridShape};
-use neuvol::field::{Encoding, Field, Model};
+use neuvol::field::{Encoding, Field, Model, Rounding};
 use neuvol::sample::{Outside, Space};
 use neuvol::{NeuralVolume, Region};
 use std::hint::black_box;
@@ -118,7 +118,7 @@ fn training(engine: &Cpu, field: &Field, peak: f64) {
     let positions = positions(BATCH);
     let targets = positions.iter().map(|p| (p[0] * 9.0).sin() * p[1]).collect();
     let batch = Batch { positions, targets };
-    let how = GroupUpdate { learning_rate: 5e-3, rounding_step: 0.1, rate_gradient: 1e-6 };
+    let how = GroupUpdate { learning_rate: 5e-3, rounding: Rounding::Step(0.1), rate_gradient: 1e-6 };
     let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
     let mut trainer = engine.trainer(field);
     let seconds = timed(|| {
@@ -128,7 +128,7 @@ fn training(engine: &Cpu, field: &Field, peak: f64) {
     });
     // Backward is twice forward: the gradient by the inputs and that by the weights.
     let flops = 3 * field.model.network.flops();
-    row(&format!("training 2x{}", field.model.network.width), STEPS * BATCH, seconds, flops, peak);
+    row(&format!("training 2x{}", field.model.network.width()), STEPS * BATCH, seconds, flops, peak);
 }
 
 fn decode(engine: &Cpu, field: &Field, peak: f64) {
@@ -161,7 +161,7 @@ fn single(engine: &Cpu, field: &Field) {
         }
     })
     .map(|s| s / positions.len() as f64 * 1e6);
-    println!("| one point 2x{} | {median:.2} us | {least:.2}..{most:.2} | |", field.model.network.width);
+    println!("| one point 2x{} | {median:.2} us | {least:.2}..{most:.2} | |", field.model.network.width());
 }
 
 /// Fused multiply-adds in registers on every thread, two operations each: what the machine can do at most.

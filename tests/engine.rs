@@ -3,8 +3,8 @@
 use neuvol::engine::cpu::{Cpu, Isa};
 use neuvol::engine::scalar::Scalar;
 use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, Update, axis_position};
-use neuvol::field::encoding::{HashGrid, HashGridShape};
-use neuvol::field::{Encoding, Field, Model};
+use neuvol::field::encoding::{AxisWise, HashGrid, HashGridShape, Wave};
+use neuvol::field::{Encoding, Field, Model, NetworkKind, Rounding};
 
 /// A small generator, so that the tests do not depend on the one they test.
 struct Lcg(u64);
@@ -22,6 +22,29 @@ fn field(features: usize, levels: usize, width: usize, hidden: usize, volume: [u
     let mut random = Lcg(features as u64 * 7919 + width as u64);
     let parameters = (0..model.parameter_count()).map(|_| (random.next() - 0.5) * 0.8).collect();
     Field { model, parameters }
+}
+
+/// A field of every kind there is, by name: each encoding behind each network.
+fn every_kind() -> Vec<(String, Field)> {
+    let shape = HashGridShape { levels: 4, features: 2, table_size: 256, coarsest: 3.0, finest: 17.0 };
+    let encodings = [
+        Encoding::HashGrid(HashGrid::new(shape, [40, 31, 23])),
+        Encoding::AxisWise(AxisWise::usual(Wave::Identity)),
+        Encoding::AxisWise(AxisWise::new(Wave::Frequency, 6).unwrap()),
+        Encoding::AxisWise(AxisWise::new(Wave::TriangleWave, 5).unwrap()),
+        Encoding::AxisWise(AxisWise::new(Wave::OneBlob, 20).unwrap()),
+    ];
+    let networks = [(NetworkKind::Mlp, 32, 3), (NetworkKind::SineResidual, 21, 3), (NetworkKind::SineResidual, 16, 1)];
+    let mut random = Lcg(2718);
+    let mut fields = Vec::new();
+    for encoding in encodings {
+        for (kind, width, hidden) in networks {
+            let model = Model::with(kind, encoding.clone(), width, hidden);
+            let parameters = (0..model.parameter_count()).map(|_| (random.next() - 0.5) * 0.6).collect();
+            fields.push((model.describe(), Field { model, parameters }));
+        }
+    }
+    fields
 }
 
 fn batch(samples: usize) -> Batch {
@@ -99,6 +122,113 @@ fn cpu_values_agree_with_scalar_within_1e5() {
                 for (v, e) in values.iter().zip(&expected) {
                     assert!((v - e).abs() < 1e-5 * scale, "{name} F={features} width={width}: {v} not {e}");
                 }
+            }
+        }
+    }
+}
+
+/// The slope of a function at 0 from differences of two distances; `None` where they show a kink.
+fn slope(at: impl Fn(f32) -> f64, distance: f32) -> Option<f64> {
+    let over = |h: f32| (at(h) - at(-h)) / f64::from(2.0 * h);
+    let (whole, half) = (over(distance), over(distance / 2.0));
+    ((whole - half).abs() < 1e-3 * (1.0 + half.abs())).then_some(half)
+}
+
+#[test]
+fn scalar_gradients_are_slopes_for_every_encoding_and_network() {
+    for (name, field) in every_kind() {
+        let batch = batch(12);
+        let mut gradient = vec![0.0; field.parameters.len()];
+        Scalar.trainer(&field).gradient(&batch, Loss::L2, &mut gradient);
+        let loss_with = |p: usize, h: f32| {
+            let mut field = field.clone();
+            field.parameters[p] += h;
+            let mut values = vec![0.0; batch.positions.len()];
+            Scalar.evaluator(&field).points(&batch.positions, &mut values);
+            let terms = values.iter().zip(&batch.targets).filter(|(_, t)| !t.is_nan());
+            terms.map(|(v, t)| f64::from((v - t) * (v - t))).sum::<f64>() / batch.positions.len() as f64
+        };
+        let largest = gradient.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+        let mut checked = 0;
+        for p in (0..field.parameters.len()).filter(|p| gradient[*p].abs() > 0.05 * largest).step_by(3) {
+            let Some(slope) = slope(|h| loss_with(p, h), 4e-3) else { continue };
+            checked += 1;
+            let off = (slope - f64::from(gradient[p])).abs();
+            assert!(off < 0.02 * f64::from(largest), "{name}, parameter {p}: {slope}, not {}", gradient[p]);
+        }
+        assert!(checked >= 10, "{name}: {checked} slopes checked");
+    }
+}
+
+#[test]
+fn scalar_position_gradients_are_slopes_for_every_encoding_and_network() {
+    for (name, field) in every_kind() {
+        let evaluator = Scalar.evaluator(&field);
+        let positions = batch(60).positions;
+        let (mut values, mut gradients) = (vec![0.0; 60], vec![[0.0; 3]; 60]);
+        evaluator.gradients(&positions, &mut values, &mut gradients);
+        let largest = gradients.as_flattened().iter().fold(0.0f32, |m, g| m.max(g.abs()));
+        let mut checked = 0;
+        for (position, gradient) in positions.iter().zip(&gradients) {
+            for axis in 0..3 {
+                let at = |h: f32| {
+                    let mut moved = *position;
+                    moved[axis] += h;
+                    let mut value = [0.0];
+                    evaluator.points(&[moved], &mut value);
+                    f64::from(value[0])
+                };
+                let Some(slope) = slope(at, 1e-3) else { continue };
+                checked += 1;
+                let off = (slope - f64::from(gradient[axis])).abs();
+                assert!(off < 0.03 * f64::from(largest), "{name}: {slope} not {} at {position:?}", gradient[axis]);
+            }
+        }
+        assert!(checked >= 25, "{name}: {checked} slopes checked, largest {largest}");
+    }
+}
+
+#[test]
+fn cpu_agrees_with_scalar_for_every_encoding_and_network() {
+    for (name, field) in every_kind() {
+        let batch = batch(500);
+        let count = batch.positions.len();
+        let reference = Scalar.evaluator(&field);
+        let (mut values, mut slopes) = (vec![0.0; count], vec![[0.0; 3]; count]);
+        reference.gradients(&batch.positions, &mut values, &mut slopes);
+        let scale = values.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+        let steepest = slopes.as_flattened().iter().fold(1.0f32, |m, v| m.max(v.abs()));
+        let mut gradient = vec![0.0; field.parameters.len()];
+        let squared = Scalar.trainer(&field).gradient(&batch, Loss::L2, &mut gradient);
+        let largest = gradient.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+        let axes = [[0.0, 0.3, 1.0].to_vec(), [0.1, 0.2].to_vec(), [0.5, 0.75, 0.99].to_vec()];
+        let lattice = Lattice { axes };
+        let mut on_lattice = vec![0.0; 18];
+        reference.lattice(&lattice, &mut on_lattice);
+        for (isa, engine) in engines() {
+            let evaluator = engine.evaluator(&field);
+            let mut ours = vec![0.0; count];
+            evaluator.points(&batch.positions, &mut ours);
+            for (v, e) in ours.iter().zip(&values) {
+                assert!((v - e).abs() < 1e-5 * scale, "{name} {isa}: {v} not {e}");
+            }
+            let (mut at_points, mut our_slopes) = (vec![0.0; count], vec![[0.0; 3]; count]);
+            evaluator.gradients(&batch.positions, &mut at_points, &mut our_slopes);
+            assert_eq!(at_points, ours, "{name} {isa}");
+            let off = |(a, b): (&[f32; 3], &[f32; 3])| (0..3).any(|i| (a[i] - b[i]).abs() > 1e-4 * steepest);
+            // A neuron whose input is within rounding of zero may be on here and off there.
+            let differ = our_slopes.iter().zip(&slopes).filter(|&pair| off(pair)).count();
+            assert!(differ <= 3, "{name} {isa}: {differ} slopes differ");
+            let mut ours = vec![0.0; 18];
+            evaluator.lattice(&lattice, &mut ours);
+            for (v, e) in ours.iter().zip(&on_lattice) {
+                assert!((v - e).abs() < 1e-5 * scale, "{name} {isa}, lattice: {v} not {e}");
+            }
+            let mut ours = vec![0.0; gradient.len()];
+            let our_squared = engine.trainer(&field).gradient(&batch, Loss::L2, &mut ours);
+            assert!((our_squared / squared - 1.0).abs() < 1e-4, "{name} {isa}: {our_squared} not {squared}");
+            for (p, (g, e)) in ours.iter().zip(&gradient).enumerate() {
+                assert!((g - e).abs() < 1e-3 * largest, "{name} {isa}, parameter {p}: {g} not {e}");
             }
         }
     }
@@ -216,7 +346,7 @@ fn cpu_gradients_agree_with_scalar() {
 fn cpu_steps_agree_with_scalar_and_round() {
     let field = field(4, 3, 32, 2, [40, 31, 23]);
     let groups = field.model.groups().len();
-    let how = GroupUpdate { learning_rate: 1e-2, rounding_step: 0.0, rate_gradient: 1e-4 };
+    let how = GroupUpdate { learning_rate: 1e-2, rounding: Rounding::None, rate_gradient: 1e-4 };
     let batch = batch(300);
     let mut scalar = Scalar.trainer(&field);
     let update = Update::uniform(Loss::L2, groups, how);
@@ -228,7 +358,7 @@ fn cpu_steps_agree_with_scalar_and_round() {
             let sum = cpu.step(&batch, &update);
             assert!((sum - expected).abs() < 2e-3 * expected, "{name}: {sum} not {expected}");
         }
-        let rounded = GroupUpdate { rounding_step: 0.125, ..how };
+        let rounded = GroupUpdate { rounding: Rounding::Step(0.125), ..how };
         cpu.step(&batch, &Update::uniform(Loss::L2, groups, rounded));
         assert!(cpu.parameters().iter().all(|p| (p / 0.125).fract() == 0.0), "{name}");
         assert!(cpu.parameters().iter().any(|p| *p != 0.0), "{name}");
@@ -238,7 +368,7 @@ fn cpu_steps_agree_with_scalar_and_round() {
 #[test]
 fn the_same_step_twice_gives_the_same_bits() {
     let field = field(4, 5, 64, 2, [40, 31, 23]);
-    let how = GroupUpdate { learning_rate: 1e-2, rounding_step: 0.0, rate_gradient: 0.0 };
+    let how = GroupUpdate { learning_rate: 1e-2, rounding: Rounding::None, rate_gradient: 0.0 };
     let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
     let run = || {
         let mut trainer = Cpu::new(2).unwrap().trainer(&field);

@@ -2,7 +2,9 @@
 //!
 //! Needs `NEUVOL_PYTHON`, an interpreter with NumPy. Without it the test says SKIPPED.
 
-use neuvol::train::{CompressOptions, ModelOptions, Preset, Target, compress};
+use neuvol::field::NetworkKind;
+use neuvol::field::encoding::{AxisWise, Wave};
+use neuvol::train::{CompressOptions, EncodingOptions, ModelOptions, Preset, Storage, Target, compress};
 use neuvol::volume::{SampleType, Samples};
 use neuvol::{NeuralVolume, Region, Volume, field::encoding::HashGridShape};
 use std::ops::ControlFlow;
@@ -133,7 +135,7 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
     let mut integers = Volume::new(values.iter().map(|&v| v as i16).collect::<Vec<_>>(), shape).unwrap();
     integers.fill_value = Some(-2000.0);
     let hash_grid = HashGridShape { levels: 4, features: 2, table_size: 256, coarsest: 8.0, finest: 40.0 };
-    let model = Some(ModelOptions { hash_grid, width: 16, hidden_layers: 1 });
+    let model = Some(ModelOptions::hash_grid(hash_grid, 16, 1));
     agree("int16", &python, &integers, &CompressOptions { model, target: Target::Psnr(26.0), ..options() });
 
     // Noise, which takes large parameters: every class of neighbourhood, and digits without a model.
@@ -143,8 +145,28 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
     });
     let noise = Volume::new(noise.iter().map(|&v| v as f32).collect::<Vec<_>>(), shape).unwrap();
     let hash_grid = HashGridShape { levels: 2, features: 4, table_size: 4096, coarsest: 4.0, finest: 13.0 };
-    let model = Some(ModelOptions { hash_grid, width: 16, hidden_layers: 2 });
+    let model = Some(ModelOptions::hash_grid(hash_grid, 16, 2));
     agree("noise", &python, &noise, &CompressOptions { model, target: Target::Psnr(36.0), ..options() });
+
+    // The encodings without parameters, the residual network, and half precision.
+    let shape = [13, 12, 11];
+    let values = samples(shape, |index| measurement(index.map(|n| n as f64)));
+    let smooth = Volume::new(values.iter().map(|&v| v as f32).collect::<Vec<_>>(), shape).unwrap();
+    for (wave, network, storage) in [
+        (Wave::Identity, NetworkKind::SineResidual, Storage::Half),
+        (Wave::Frequency, NetworkKind::Mlp, Storage::Coded),
+        (Wave::TriangleWave, NetworkKind::SineResidual, Storage::Coded),
+        (Wave::OneBlob, NetworkKind::Mlp, Storage::Half),
+    ] {
+        let encoding = match wave {
+            Wave::Identity => AxisWise::usual(wave),
+            _ => AxisWise::new(wave, 5).unwrap(),
+        };
+        let model = ModelOptions { encoding: EncodingOptions::AxisWise(encoding), network, width: 32, hidden_layers: 3 };
+        let options =
+            CompressOptions { model: Some(model), storage, target: Target::Psnr(20.0), ..options() };
+        agree(wave.name(), &python, &smooth, &options);
+    }
 
     // No model at all.
     let constant = Volume::new(Samples::I16(vec![-7; 60]), [5, 4, 3]).unwrap();

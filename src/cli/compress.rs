@@ -3,12 +3,16 @@
 use super::input::{InputArguments, default_output, parse_size};
 use super::progress::Bar;
 use super::{interrupt, report};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use neuvol::Volume;
 use neuvol::engine::Loss;
-use neuvol::field::encoding::HashGridShape;
-use neuvol::train::{self, CompressOptions, Compressed, ModelOptions, Preset, Target};
+use neuvol::field::NetworkKind;
+use neuvol::field::encoding::{AxisWise, EncodingKind, HashGridShape, Wave};
+use neuvol::field::network::SineResidual;
+use neuvol::train::{
+    self, Architecture, CompressOptions, Compressed, EncodingOptions, ModelOptions, Preset, Storage, Target,
+};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -55,39 +59,68 @@ pub(super) struct HowArguments {
     model: ModelArguments,
 }
 
-/// A model by hand. All or nothing: what is not given has the value shown.
+const SIZES: &str = "Model's sizes (chosen from the budget when none is given)";
+
+/// The model. Its sizes are all or nothing: what is not given then has the value shown.
 #[derive(clap::Args, Debug)]
 #[group(multiple = true)]
 struct ModelArguments {
     /// The encoding of positions.
-    #[arg(long, value_enum, default_value_t = EncodingName::HashGrid, help_heading = "Model (chosen from the budget when none is given)")]
+    #[arg(long, value_enum, default_value_t = EncodingName::HashGrid, help_heading = "Model")]
     encoding: EncodingName,
+    /// The network behind the encoding; sine-residual is Neurcomp's, which goes with identity.
+    #[arg(long, value_enum, default_value_t = NetworkName::Mlp, help_heading = "Model")]
+    network: NetworkName,
+    /// How parameters are stored: half is binary16 without coding, to compare with; its sizes are few, so that a target
+    /// is not exceeded, but may be missed by far.
+    #[arg(long, value_enum, default_value_t = StorageName::Coded, help_heading = "Model")]
+    storage: StorageName,
+    /// Octaves of frequency and triangle-wave [12], or bins of one-blob [64], along each axis.
+    #[arg(long, value_name = "N", help_heading = SIZES)]
+    functions: Option<usize>,
     /// L: levels of the hash grid [5 when another model option is given].
-    #[arg(long, value_name = "L", help_heading = "Model (chosen from the budget when none is given)")]
+    #[arg(long, value_name = "L", help_heading = SIZES)]
     levels: Option<usize>,
     /// F: features of an entry, 1, 2, 4 or 8 [4].
-    #[arg(long, value_name = "F", help_heading = "Model (chosen from the budget when none is given)")]
+    #[arg(long, value_name = "F", help_heading = SIZES)]
     features: Option<usize>,
     /// Logarithm to base 2 of T, the entries of a level's table [13].
-    #[arg(long, value_name = "LOG2", help_heading = "Model (chosen from the budget when none is given)")]
+    #[arg(long, value_name = "LOG2", help_heading = SIZES)]
     log2_table_size: Option<u32>,
     /// N_min: cells of the coarsest level along the longest axis [8].
-    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    #[arg(long, value_name = "N", help_heading = SIZES)]
     coarsest: Option<f64>,
     /// N_max: cells of the finest level along the longest axis [half the samples].
-    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    #[arg(long, value_name = "N", help_heading = SIZES)]
     finest: Option<f64>,
-    /// Neurons of a hidden layer, a multiple of 16 [32].
-    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    /// Neurons of a hidden layer, a multiple of 16 for mlp [32].
+    #[arg(long, value_name = "N", help_heading = SIZES)]
     width: Option<usize>,
-    /// Number of hidden layers, 1 to 12 [2].
-    #[arg(long, value_name = "N", help_heading = "Model (chosen from the budget when none is given)")]
+    /// Number of hidden layers, 1 to 12; of sine-residual, the first one and the blocks behind it, 1 to 16 [2; 8 with
+    /// sine-residual].
+    #[arg(long, value_name = "N", help_heading = SIZES)]
     hidden_layers: Option<usize>,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
 enum EncodingName {
     HashGrid,
+    Identity,
+    Frequency,
+    TriangleWave,
+    OneBlob,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum NetworkName {
+    Mlp,
+    SineResidual,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum StorageName {
+    Coded,
+    Half,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
@@ -105,14 +138,14 @@ enum LossName {
 
 impl HowArguments {
     /// The library's options for a volume of this shape.
-    pub(super) fn options(&self, shape: [usize; 3], threads: usize) -> CompressOptions {
+    pub(super) fn options(&self, shape: [usize; 3], threads: usize) -> Result<CompressOptions> {
         let target = match (self.psnr, self.ratio, self.size) {
             (Some(db), _, _) => Target::Psnr(db),
             (_, Some(ratio), _) => Target::Ratio(ratio),
             (_, _, Some(bytes)) => Target::Size(bytes),
             _ => CompressOptions::default().target,
         };
-        CompressOptions {
+        Ok(CompressOptions {
             target,
             preset: match self.preset {
                 PresetName::Fast => Preset::Fast,
@@ -124,35 +157,77 @@ impl HowArguments {
                 LossName::L2 => Loss::L2,
             },
             seed: self.seed,
-            model: self.model.options(shape),
+            architecture: self.model.architecture(),
+            model: self.model.sizes(shape)?,
+            storage: match self.model.storage {
+                StorageName::Coded => Storage::Coded,
+                StorageName::Half => Storage::Half,
+            },
             threads,
-        }
+        })
     }
 }
 
 impl ModelArguments {
-    fn options(&self, shape: [usize; 3]) -> Option<ModelOptions> {
-        let EncodingName::HashGrid = self.encoding;
-        let chosen = self.levels.is_some()
+    fn architecture(&self) -> Architecture {
+        let encoding = match self.encoding {
+            EncodingName::HashGrid => EncodingKind::HashGrid,
+            EncodingName::Identity => EncodingKind::AxisWise(Wave::Identity),
+            EncodingName::Frequency => EncodingKind::AxisWise(Wave::Frequency),
+            EncodingName::TriangleWave => EncodingKind::AxisWise(Wave::TriangleWave),
+            EncodingName::OneBlob => EncodingKind::AxisWise(Wave::OneBlob),
+        };
+        let network = match self.network {
+            NetworkName::Mlp => NetworkKind::Mlp,
+            NetworkName::SineResidual => NetworkKind::SineResidual,
+        };
+        Architecture { encoding, network }
+    }
+
+    /// The sizes by hand, where any is given.
+    fn sizes(&self, shape: [usize; 3]) -> Result<Option<ModelOptions>> {
+        let Architecture { encoding, network } = self.architecture();
+        let of_grid = self.levels.is_some()
             || self.features.is_some()
             || self.log2_table_size.is_some()
             || self.coarsest.is_some()
-            || self.finest.is_some()
-            || self.width.is_some()
-            || self.hidden_layers.is_some();
-        let longest = shape.into_iter().max().unwrap_or(1) as f64;
-        chosen.then(|| ModelOptions {
-            hash_grid: HashGridShape {
-                levels: self.levels.unwrap_or(5),
-                features: self.features.unwrap_or(4),
-                // A shift that is out of range is refused by the library as a table size of 0.
-                table_size: 1usize.checked_shl(self.log2_table_size.unwrap_or(13)).unwrap_or(0),
-                coarsest: self.coarsest.unwrap_or(8.0),
-                finest: self.finest.unwrap_or((longest / 2.0).max(8.0)),
-            },
+            || self.finest.is_some();
+        let of_network = self.width.is_some() || self.hidden_layers.is_some();
+        let encoding = match encoding {
+            EncodingKind::HashGrid if self.functions.is_some() => {
+                bail!("--functions belongs to frequency, triangle-wave and one-blob; a hash grid has none")
+            }
+            EncodingKind::AxisWise(wave) if of_grid => bail!(
+                "--levels, --features, --log2-table-size, --coarsest and --finest are a hash grid's; {} has none",
+                wave.name()
+            ),
+            _ if !(of_grid || of_network || self.functions.is_some()) => return Ok(None),
+            EncodingKind::HashGrid => {
+                let longest = shape.into_iter().max().unwrap_or(1) as f64;
+                EncodingOptions::HashGrid(HashGridShape {
+                    levels: self.levels.unwrap_or(5),
+                    features: self.features.unwrap_or(4),
+                    // A shift that is out of range is refused by the library as a table size of 0.
+                    table_size: 1usize.checked_shl(self.log2_table_size.unwrap_or(13)).unwrap_or(0),
+                    coarsest: self.coarsest.unwrap_or(8.0),
+                    finest: self.finest.unwrap_or((longest / 2.0).max(8.0)),
+                })
+            }
+            EncodingKind::AxisWise(wave) => EncodingOptions::AxisWise(match self.functions {
+                Some(count) => AxisWise::new(wave, count).map_err(neuvol::Error::Options)?,
+                None => AxisWise::usual(wave),
+            }),
+        };
+        let hidden_layers = match network {
+            NetworkKind::Mlp => 2,
+            NetworkKind::SineResidual => SineResidual::HIDDEN_LAYERS,
+        };
+        Ok(Some(ModelOptions {
+            encoding,
+            network,
             width: self.width.unwrap_or(32),
-            hidden_layers: self.hidden_layers.unwrap_or(2),
-        })
+            hidden_layers: self.hidden_layers.unwrap_or(hidden_layers),
+        }))
     }
 }
 
@@ -163,7 +238,7 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let mut reading = Instant::now();
     arguments.from.each_step(&arguments.input, &output, |volume, output| {
         let read_seconds = reading.elapsed().as_secs_f64();
-        let (compressed, training) = compress(&volume, &arguments.how.options(volume.shape(), threads))?;
+        let (compressed, training) = compress(&volume, &arguments.how.options(volume.shape(), threads)?)?;
         interrupt::check()?;
         compressed.save(&output)?;
         let compress_seconds = training.as_secs_f64();

@@ -2,7 +2,8 @@
 
 use super::bytes::Fields;
 use crate::codec::{MAX_INTEGER, decode_group, encode_group};
-use crate::field::{Encoding, Field, Mlp, Model, ParameterGroup};
+use crate::field::{Encoding, Field, Model, Network, NetworkKind, ParameterGroup, Rounding};
+use half::f16;
 use rayon::prelude::*;
 
 /// A bound for files: 2^28 parameters are 1 GiB in memory.
@@ -16,7 +17,7 @@ const PARAMETERS_A_BYTE: usize = 8192;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredModel {
     pub(crate) model: Model,
-    /// Rounding step of each group: value = integer * step.
+    /// Rounding step of each group: value = integer * step. 0 where the group is binary16.
     steps: Vec<f32>,
     /// Lengths of the groups' streams.
     lengths: Vec<u32>,
@@ -24,21 +25,29 @@ pub(crate) struct StoredModel {
 }
 
 impl StoredModel {
-    /// Codes a field whose parameters are multiples of their group's step.
-    pub(crate) fn encode(field: &Field, steps: &[f32]) -> Self {
+    /// Codes a field whose parameters are rounded so, group by group; what is not rounded goes to binary16.
+    pub(crate) fn encode(field: &Field, roundings: &[Rounding]) -> Self {
         let groups = field.model.groups();
         let coded: Vec<Vec<u8>> = groups
             .par_iter()
-            .zip(steps)
-            .map(|(group, &step)| {
-                let mut stream = encode_group(group, &integers(field, group, step));
-                stream.resize(stream.len().max(group.range.len() / PARAMETERS_A_BYTE), 0);
-                stream
+            .zip(roundings)
+            .map(|(group, &rounding)| match rounding {
+                Rounding::Step(step) => {
+                    let mut stream = encode_group(group, &integers(field, group, step));
+                    stream.resize(stream.len().max(group.range.len() / PARAMETERS_A_BYTE), 0);
+                    stream
+                }
+                Rounding::Half | Rounding::None => {
+                    // A run that diverged must not end the process, as in `integers`.
+                    let half = |&v: &f32| f16::from_f32(if v.is_nan() { 0.0 } else { Rounding::Half.nearest(v) });
+                    field.parameters[group.range.clone()].iter().flat_map(|v| half(v).to_le_bytes()).collect()
+                }
             })
             .collect();
+        let step = |rounding: &Rounding| if let Rounding::Step(step) = *rounding { step } else { 0.0 };
         Self {
             model: field.model.clone(),
-            steps: steps.to_vec(),
+            steps: roundings.iter().map(step).collect(),
             lengths: coded.iter().map(|c| c.len() as u32).collect(),
             streams: coded.concat(),
         }
@@ -69,6 +78,9 @@ impl StoredModel {
         let decoded: Vec<Vec<f32>> = jobs
             .into_par_iter()
             .map(|(group, step, stream)| {
+                if step == 0.0 {
+                    return halves(stream);
+                }
                 let integers = decode_group(group, stream)?;
                 Ok(integers.into_iter().map(|q| q as f32 * step).collect())
             })
@@ -81,9 +93,10 @@ impl StoredModel {
         self.model.encoding.write_descriptor(&mut descriptor);
         let mut out = (descriptor.len() as u16).to_le_bytes().to_vec();
         out.extend(descriptor);
-        out.push(1); // network: MLP
-        out.extend((self.model.network.width as u16).to_le_bytes());
-        out.push(self.model.network.hidden_layers as u8);
+        let network = &self.model.network;
+        out.push(network.kind().code());
+        out.extend((network.width() as u16).to_le_bytes());
+        out.push(network.hidden_layers() as u8);
         out.extend((self.steps.len() as u16).to_le_bytes());
         for (step, length) in self.steps.iter().zip(&self.lengths) {
             out.extend(step.to_le_bytes());
@@ -101,14 +114,13 @@ impl StoredModel {
         let mut fields = Fields::new(section);
         let descriptor_length = fields.u16("the encoding's descriptor")?;
         let encoding = Encoding::parse_descriptor(fields.bytes(descriptor_length.into(), "the descriptor")?)?;
-        let kind = fields.u8("network")?;
-        if kind != 1 {
-            return Err(format!("network {kind} is unknown to this version of neuvol"));
-        }
+        let code = fields.u8("network")?;
+        let kind = NetworkKind::from_code(code)
+            .ok_or_else(|| format!("network {code} is unknown to this version of neuvol"))?;
         let width = fields.u16("width")?.into();
         let hidden_layers = fields.u8("hidden layers")?.into();
-        Mlp { inputs: encoding.width(), width, hidden_layers }.check()?;
-        let model = Model::new(encoding, width, hidden_layers);
+        Network::new(kind, encoding.width(), width, hidden_layers).check()?;
+        let model = Model::with(kind, encoding, width, hidden_layers);
         if model.parameter_count() > MAX_PARAMETERS {
             return Err(format!("a model of {} parameters is too large", model.parameter_count()));
         }
@@ -120,7 +132,7 @@ impl StoredModel {
         let (mut steps, mut lengths) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let step = fields.f32("rounding step")?;
-            if !(step.is_finite() && step > 0.0) {
+            if !(step.is_finite() && step >= 0.0) {
                 return Err(format!("a rounding step of {step} is none"));
             }
             steps.push(step);
@@ -136,7 +148,13 @@ impl StoredModel {
         if wanted != section.len() as u64 {
             return Err(format!("{} bytes, but the groups' streams have {wanted}", section.len()));
         }
-        for (group, &length) in self.model.groups().iter().zip(&self.lengths) {
+        for ((group, &length), &step) in self.model.groups().iter().zip(&self.lengths).zip(&self.steps) {
+            if step == 0.0 && length as usize != 2 * group.range.len() {
+                return Err(format!(
+                    "a group of {} parameters in half precision has {length} bytes",
+                    group.range.len()
+                ));
+            }
             if group.range.len() / PARAMETERS_A_BYTE > length as usize {
                 return Err(format!(
                     "{length} bytes cannot hold a group of {} parameters",
@@ -146,6 +164,16 @@ impl StoredModel {
         }
         self.streams = section.to_vec();
         Ok(self)
+    }
+}
+
+/// Parameters in binary16.
+fn halves(stream: &[u8]) -> Result<Vec<f32>, String> {
+    let values = stream.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32());
+    let values: Vec<f32> = values.collect();
+    match values.iter().all(|v| v.is_finite()) {
+        true => Ok(values),
+        false => Err("a parameter in half precision is not finite".into()),
     }
 }
 

@@ -6,7 +6,7 @@
 pub mod cpu;
 pub mod scalar;
 
-use crate::field::Field;
+use crate::field::{Field, Rounding};
 
 /// A place that can evaluate and train fields.
 pub trait Engine: Send + Sync {
@@ -93,8 +93,8 @@ impl Loss {
 pub struct GroupUpdate {
     /// Adam's step size.
     pub learning_rate: f32,
-    /// What the parameters are rounded to a multiple of; 0 leaves them unrounded.
-    pub rounding_step: f32,
+    /// What the parameters are rounded to.
+    pub rounding: Rounding,
     /// Derivative of the rate term by the magnitude of a parameter, added to the loss's gradient.
     pub rate_gradient: f32,
 }

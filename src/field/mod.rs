@@ -6,9 +6,11 @@
 
 pub mod encoding;
 pub mod network;
+mod rounding;
 
 pub use encoding::Encoding;
-pub use network::Mlp;
+pub use network::{Network, NetworkKind};
+pub use rounding::Rounding;
 
 use std::ops::Range;
 
@@ -18,14 +20,24 @@ pub struct Model {
     /// From position to features.
     pub encoding: Encoding,
     /// From features to the value.
-    pub network: Mlp,
+    pub network: Network,
 }
 
 impl Model {
-    /// A model whose network takes what the encoding gives.
+    /// A model with a multi-layer perceptron that takes what the encoding gives.
     pub fn new(encoding: Encoding, width: usize, hidden_layers: usize) -> Self {
-        let network = Mlp { inputs: encoding.width(), width, hidden_layers };
+        Self::with(NetworkKind::Mlp, encoding, width, hidden_layers)
+    }
+
+    /// A model whose network of a kind takes what the encoding gives.
+    pub fn with(kind: NetworkKind, encoding: Encoding, width: usize, hidden_layers: usize) -> Self {
+        let network = Network::new(kind, encoding.width(), width, hidden_layers);
         Self { encoding, network }
+    }
+
+    /// The model in one line.
+    pub fn describe(&self) -> String {
+        format!("{}, {}", self.encoding.describe(), self.network.describe())
     }
 
     /// Number of parameters, encoding first, network after it.

@@ -119,15 +119,7 @@ impl NeuralVolume {
     pub fn model_summary(&self) -> String {
         match &self.model {
             None => "constant".into(),
-            Some(stored) => {
-                let network = stored.model.network;
-                format!(
-                    "{}, mlp {}x{}",
-                    stored.model.encoding.describe(),
-                    network.hidden_layers,
-                    network.width
-                )
-            }
+            Some(stored) => stored.model.describe(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod candidate;
 mod complexity;
+mod initial;
 mod options;
 mod plan;
 mod progress;
@@ -14,7 +15,9 @@ mod session;
 mod target;
 
 pub use candidate::Compressed;
-pub use options::{CompressOptions, DEFAULT_PSNR, ModelOptions, Preset, Target};
+pub use options::{
+    Architecture, CompressOptions, DEFAULT_PSNR, EncodingOptions, ModelOptions, Preset, Storage, Target,
+};
 pub use progress::{Progress, Stage};
 
 use crate::container::{MAX_PARAMETERS, MAX_VOXELS};
@@ -28,7 +31,8 @@ use plan::Plan;
 use progress::Reporter;
 use sampler::VoxelSampler;
 use schedule::{Schedule, run};
-use session::{Session, Start};
+use initial::Start;
+use session::Session;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use target::{Aim, Search, Verdict};
@@ -120,7 +124,8 @@ pub fn compress(
             Attempt::Met(compressed) => return Ok(*compressed),
             Attempt::TooLarge { nearest } => {
                 best = best.max(nearest);
-                bytes *= 0.5;
+                // In half precision only what is not the model was left out of account.
+                bytes *= if options.storage == Storage::Half { 0.95 } else { 0.5 };
                 log::info!("the model is too large");
             }
             Attempt::TooSmall { shortfall_db, best: reached } => {
@@ -173,6 +178,9 @@ impl Work<'_> {
         if let ControlFlow::Break(shortfall_db) = run(&mut session, self.engine, main, &mut search, reporter)?
         {
             return Ok(Attempt::TooSmall { shortfall_db, best: f64::NEG_INFINITY });
+        }
+        if self.options.storage == Storage::Half {
+            return self.judge_half(&session, aim, reporter);
         }
         let mut best: Option<Compressed> = None;
         let mut reached = f64::NEG_INFINITY;
@@ -230,5 +238,19 @@ impl Work<'_> {
             None if over_budget => Ok(Attempt::TooLarge { nearest: reached }),
             None => Ok(Attempt::TooSmall { shortfall_db: 1.0, best: reached }),
         }
+    }
+
+    /// In half precision no bit has a price: a model meets the target, or another size is tried.
+    fn judge_half(&self, session: &Session<'_>, aim: Aim, reporter: &mut Reporter<'_>) -> Result<Attempt> {
+        reporter.measuring()?;
+        let candidate = self.writer.write(session)?;
+        let reached = aim.figure(&candidate);
+        Ok(match aim {
+            _ if aim.is_over_budget(&candidate) => Attempt::TooLarge { nearest: reached },
+            Aim::Psnr { target } if reached < target => {
+                Attempt::TooSmall { shortfall_db: target - reached, best: reached }
+            }
+            _ => Attempt::Met(Box::new(candidate)),
+        })
     }
 }

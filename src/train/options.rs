@@ -4,8 +4,8 @@ pub use crate::container::Preset;
 use crate::container::TargetKind;
 use crate::engine::Loss;
 use crate::error::{Error, Result};
-use crate::field::Mlp;
-use crate::field::encoding::HashGridShape;
+use crate::field::encoding::{AxisWise, EncodingKind, HashGrid, HashGridShape};
+use crate::field::{Encoding, Model, Network, NetworkKind};
 
 /// The quality when the user names no target: fine detail of CT and MR survives, files are 50 to 500 times smaller.
 pub const DEFAULT_PSNR: f64 = 40.0;
@@ -54,15 +54,87 @@ impl Target {
     }
 }
 
+/// How the parameters are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// Rounded in training to what the quality needs, and entropy coded.
+    #[default]
+    Coded,
+    /// In half precision, neither rounded further nor coded: as the paper does, to compare with it. A model has a few
+    /// possible sizes only: a size or ratio is not exceeded, but may be missed by far, and so may a PSNR, upwards.
+    Half,
+}
+
+/// Which encoding and network a model is made of; their sizes follow from the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Architecture {
+    /// The encoding of positions.
+    pub encoding: EncodingKind,
+    /// The network behind it.
+    pub network: NetworkKind,
+}
+
+/// An encoding's sizes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum EncodingOptions {
+    /// A hash grid of these hyper-parameters.
+    HashGrid(HashGridShape),
+    /// Fixed functions.
+    AxisWise(AxisWise),
+}
+
 /// A model chosen by hand instead of from the budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelOptions {
     /// The encoding's hyper-parameters.
-    pub hash_grid: HashGridShape,
+    pub encoding: EncodingOptions,
+    /// The network's kind.
+    pub network: NetworkKind,
     /// Neurons of a hidden layer.
     pub width: usize,
     /// Number of hidden layers.
     pub hidden_layers: usize,
+}
+
+impl ModelOptions {
+    /// A hash grid in front of a multi-layer perceptron.
+    pub fn hash_grid(shape: HashGridShape, width: usize, hidden_layers: usize) -> Self {
+        let encoding = EncodingOptions::HashGrid(shape);
+        Self { encoding, network: NetworkKind::Mlp, width, hidden_layers }
+    }
+
+    /// The model for a volume of `shape` samples.
+    pub(crate) fn model(&self, shape: [usize; 3]) -> Model {
+        let encoding = match self.encoding {
+            EncodingOptions::HashGrid(grid) => Encoding::HashGrid(HashGrid::new(grid, shape)),
+            EncodingOptions::AxisWise(axis_wise) => Encoding::AxisWise(axis_wise),
+        };
+        Model::with(self.network, encoding, self.width, self.hidden_layers)
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let inputs = match self.encoding {
+            EncodingOptions::AxisWise(axis_wise) => Encoding::AxisWise(axis_wise).width(),
+            EncodingOptions::HashGrid(HashGridShape { levels, features, table_size, coarsest, finest }) => {
+                let grid_is_one = (1..=64).contains(&levels)
+                    && [1, 2, 4, 8].contains(&features)
+                    && table_size.is_power_of_two()
+                    && table_size <= 1 << 26
+                    && coarsest >= 1.0
+                    && finest >= coarsest
+                    && finest <= f64::from(1 << 20);
+                if !grid_is_one {
+                    return Err(Error::Options(
+                        "a hash grid has 1 to 64 levels, 1, 2, 4 or 8 features, a table of a power of two up to \
+                         2^26 and resolutions from 1 up, the finest not below the coarsest"
+                            .into(),
+                    ));
+                }
+                levels * features
+            }
+        };
+        Network::new(self.network, inputs, self.width, self.hidden_layers).check().map_err(Error::Options)
+    }
 }
 
 /// How a volume is compressed. The default is [`DEFAULT_PSNR`] with the balanced preset.
@@ -76,8 +148,12 @@ pub struct CompressOptions {
     pub loss: Loss,
     /// Seed of every random choice: the same seed, number of threads and machine give the same file.
     pub seed: u64,
-    /// A model chosen by hand; from the budget when absent.
+    /// The model's parts.
+    pub architecture: Architecture,
+    /// A model chosen by hand, in the place of `architecture`; from the budget when absent.
     pub model: Option<ModelOptions>,
+    /// How the parameters are stored.
+    pub storage: Storage,
     /// Threads of the CPU engine, 0: one a core.
     pub threads: usize,
 }
@@ -89,7 +165,9 @@ impl Default for CompressOptions {
             preset: Preset::Balanced,
             loss: Loss::L2,
             seed: 0,
+            architecture: Architecture::default(),
             model: None,
+            storage: Storage::Coded,
             threads: 0,
         }
     }
@@ -98,24 +176,6 @@ impl Default for CompressOptions {
 impl CompressOptions {
     pub(super) fn check(&self) -> Result<()> {
         self.target.check()?;
-        let Some(model) = self.model else { return Ok(()) };
-        let HashGridShape { levels, features, table_size, coarsest, finest } = model.hash_grid;
-        let grid_is_one = (1..=64).contains(&levels)
-            && [1, 2, 4, 8].contains(&features)
-            && table_size.is_power_of_two()
-            && table_size <= 1 << 26
-            && coarsest >= 1.0
-            && finest >= coarsest
-            && finest <= f64::from(1 << 20);
-        if !grid_is_one {
-            return Err(Error::Options(
-                "a hash grid has 1 to 64 levels, 1, 2, 4 or 8 features, a table of a power of two up to 2^26 and \
-                 resolutions from 1 up, the finest not below the coarsest"
-                    .into(),
-            ));
-        }
-        let network =
-            Mlp { inputs: levels * features, width: model.width, hidden_layers: model.hidden_layers };
-        network.check().map_err(Error::Options)
+        self.model.map_or(Ok(()), |model| model.check())
     }
 }

@@ -1,15 +1,18 @@
 //! The model's size from the budget, and how long it is trained.
 
-use super::options::{CompressOptions, ModelOptions, Preset, Target};
-use super::session::RoundingSteps;
-use crate::field::encoding::{HashGrid, HashGridShape};
-use crate::field::{Encoding, Model};
+use super::options::{Architecture, CompressOptions, Preset, Storage, Target};
+use super::session::Roundings;
+use crate::field::encoding::{AxisWise, EncodingKind, HashGrid, HashGridShape};
+use crate::field::network::SineResidual;
+use crate::field::{Encoding, Model, Network, NetworkKind, Rounding};
 
 /// A model and its training.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     pub(super) model: Model,
-    pub(super) rounding: RoundingSteps,
+    pub(super) roundings: Roundings,
+    /// Height of the learning rates of features and of the network.
+    pub(super) rates: [f64; 2],
     /// Samples of a step.
     pub(super) batch: usize,
     /// Steps of the main run.
@@ -44,13 +47,25 @@ const LEAST_BATCH: usize = 1 << 8;
 const ENOUGH_BATCH: usize = 1 << 13;
 const MOST_BATCH: usize = 1 << 17;
 
+/// Adam's step sizes at their height: half of the usual one for hash grids (Mueller et al. 2022: 1e-2), since a feature
+/// should not cross a rounding step in a few of them.
+const FEATURE_RATE: f64 = 5e-3;
+const NETWORK_RATE: f64 = 5e-3;
+/// Deep networks, and sines, diverge at that one.
+const DEEP_NETWORK_RATE: f64 = 1e-3;
+const DEEP: usize = 4;
+
+/// Bytes of a coded weight that is not charged for its bits.
+const BYTES_A_WEIGHT: f64 = 0.9;
+
 impl Plan {
     /// A plan for a file of about `bytes`, its features' rounding steps halved `finer` times: when more
     /// parameters did not help.
     pub(super) fn new(shape: [usize; 3], bytes: f64, finer: usize, options: &CompressOptions) -> Self {
-        let chosen = options.model.unwrap_or_else(|| model_for(shape, bytes, options.preset));
-        let grid = HashGrid::new(chosen.hash_grid, shape);
-        let model = Model::new(Encoding::HashGrid(grid), chosen.width, chosen.hidden_layers);
+        let model = match options.model {
+            Some(chosen) => chosen.model(shape),
+            None => model_for(shape, bytes, options),
+        };
         let voxels = shape.iter().product::<usize>() as f64;
         let (epochs, least_steps, most_samples) = match options.preset {
             Preset::Fast => (12.0, 1_500.0, 3.3e8),
@@ -66,8 +81,14 @@ impl Plan {
         let batch = for_adam.min(for_steps).max(least);
         let steps = (samples / batch as f64).max(least_steps);
         Self {
+            rates: [FEATURE_RATE, network_rate(&model.network)],
             model,
-            rounding: rounding(finer, options.target),
+            roundings: match options.storage {
+                Storage::Coded => roundings(finer, options.target),
+                Storage::Half => {
+                    Roundings { features: Rounding::Half, weights: Rounding::Half, biases: Rounding::Half }
+                }
+            },
             batch,
             steps: steps as u64,
             correction_steps: (steps * 0.3) as u64,
@@ -75,56 +96,99 @@ impl Plan {
     }
 }
 
+/// The height of a network's learning rate.
+pub(super) fn network_rate(network: &Network) -> f64 {
+    match network.kind() {
+        NetworkKind::Mlp if network.hidden_layers() < DEEP => NETWORK_RATE,
+        _ => DEEP_NETWORK_RATE,
+    }
+}
+
 /// Steps that the parameters are rounded to: fine enough for the quality asked for, halved with every growth.
-fn rounding(halvings: usize, target: Target) -> RoundingSteps {
+fn roundings(halvings: usize, target: Target) -> Roundings {
     // Up to here the coarse steps cost nothing that training does not make good.
     const COARSE_DB: f64 = 42.0;
     let finer = match target {
         Target::Psnr(db) => 10f64.powf(-(db - COARSE_DB).max(0.0) / 20.0) as f32,
         Target::Ratio(_) | Target::Size(_) => 1.0,
     };
-    RoundingSteps {
-        features: 0.05 * finer * 0.5f32.powi(halvings as i32),
-        weights: finer / 64.0,
-        biases: finer / 256.0,
+    let halved = 0.5f32.powi(halvings as i32);
+    Roundings {
+        features: Rounding::Step(0.05 * finer * halved),
+        weights: Rounding::Step(finer / 64.0),
+        biases: Rounding::Step(finer / 256.0),
     }
 }
 
-/// The model whose coded parameters come to about `bytes`.
-fn model_for(shape: [usize; 3], bytes: f64, preset: Preset) -> ModelOptions {
+/// The model whose stored parameters come to about `bytes`; in half precision, the largest that is not above.
+fn model_for(shape: [usize; 3], bytes: f64, options: &CompressOptions) -> Model {
+    let Architecture { encoding, network } = options.architecture;
+    let half = options.storage == Storage::Half;
+    match (encoding, network) {
+        (EncodingKind::HashGrid, NetworkKind::Mlp) => hash_grid_for(shape, bytes, options.preset, half),
+        (EncodingKind::HashGrid, NetworkKind::SineResidual) => {
+            // The grid holds the volume; sines behind it take the place of the perceptron.
+            let Model { encoding, network } = hash_grid_for(shape, bytes, options.preset, half);
+            Model::with(NetworkKind::SineResidual, encoding, network.width(), network.hidden_layers())
+        }
+        (EncodingKind::AxisWise(wave), network) => {
+            let encoding = Encoding::AxisWise(AxisWise::usual(wave));
+            let weights = bytes / if half { 2.0 } else { BYTES_A_WEIGHT };
+            network_for(network, encoding, weights)
+        }
+    }
+}
+
+/// The widest network of at most so many weights behind an encoding without parameters.
+fn network_for(kind: NetworkKind, encoding: Encoding, weights: f64) -> Model {
+    let (step, hidden_layers) = match kind {
+        NetworkKind::Mlp => (16, DEEP),
+        NetworkKind::SineResidual => (1, SineResidual::HIDDEN_LAYERS),
+    };
+    let model = |width: usize| Model::with(kind, encoding.clone(), width, hidden_layers);
+    let widths = (step..=Network::MAX_WIDTH).step_by(step);
+    let fitting = widths.take_while(|&width| model(width).parameter_count() as f64 <= weights).last();
+    model(fitting.unwrap_or(step))
+}
+
+/// A hash grid and a small perceptron.
+fn hash_grid_for(shape: [usize; 3], bytes: f64, preset: Preset, half: bool) -> Model {
     let longest = shape.into_iter().max().unwrap_or(1).saturating_sub(1).max(1) as f64;
     let voxels = shape.iter().product::<usize>() as f64;
-    let wanted = (bytes * PARAMETERS_A_BYTE).min(MOST_PARAMETERS_A_VOXEL * voxels);
-    // A grid finer than its parameters can fill only collides; one that could hold every voxel may be that fine.
-    let share = (wanted / FEATURES as f64 / voxels).cbrt().clamp(0.05, 1.0);
-    let finest = (longest / VOXELS_A_CELL).max(longest * share).min(longest).clamp(1.0, MOST_CELLS);
-    let coarsest = COARSEST.min(finest / 2.0).max(1.0);
-    let levels = 1 + ((finest / coarsest).ln() / GROWTH.ln()).round().max(0.0) as usize;
-    let grid = |table_size: usize| HashGridShape { levels, features: FEATURES, table_size, coarsest, finest };
-    let parameters = |table_size: usize| {
-        let model = Model::new(Encoding::HashGrid(HashGrid::new(grid(table_size), shape)), 16, 1);
-        model.parameter_count() as f64
-    };
-    // The table whose parameters are nearest to what is wanted, by ratio.
-    let table_size = (6..=24)
-        .map(|log2| 1usize << log2)
-        .min_by(|&a, &b| {
-            let distance = |t: usize| (parameters(t) / wanted).ln().abs();
-            distance(a).total_cmp(&distance(b))
-        })
-        .unwrap_or(1 << 13);
     // Eight bits a weight: the network takes no more than a tenth or so of the file.
     let width = match preset {
         _ if bytes < 6_000.0 => 16,
         Preset::Best if bytes > 60_000.0 => 64,
         _ => 32,
     };
-    ModelOptions { hash_grid: grid(table_size), width, hidden_layers: 2 }
+    let per_byte = if half { 0.5 } else { PARAMETERS_A_BYTE };
+    let wanted = (bytes * per_byte).min(MOST_PARAMETERS_A_VOXEL * voxels);
+    // A grid finer than its parameters can fill only collides; one that could hold every voxel may be that fine.
+    let share = (wanted / FEATURES as f64 / voxels).cbrt().clamp(0.05, 1.0);
+    let finest = (longest / VOXELS_A_CELL).max(longest * share).min(longest).clamp(1.0, MOST_CELLS);
+    let coarsest = COARSEST.min(finest / 2.0).max(1.0);
+    let levels = 1 + ((finest / coarsest).ln() / GROWTH.ln()).round().max(0.0) as usize;
+    let model = |features: usize, table_size: usize| {
+        let grid = HashGridShape { levels, features, table_size, coarsest, finest };
+        Model::new(Encoding::HashGrid(HashGrid::new(grid, shape)), width, 2)
+    };
+    let tables = || (6..=24).map(|log2| 1usize << log2);
+    if half {
+        // Nothing trims the file later: of the sizes that fit, the largest.
+        let choices = tables().flat_map(|table| [FEATURES, 8, 2].map(|features| model(features, table)));
+        let fitting = choices.filter(|m| m.parameter_count() as f64 <= wanted);
+        return fitting.max_by_key(Model::parameter_count).unwrap_or_else(|| model(2, 1 << 6));
+    }
+    // The table whose parameters are nearest to what is wanted, by ratio.
+    let distance = |m: &Model| (m.encoding.parameter_count() as f64 / wanted).ln().abs();
+    let models = tables().map(|table| model(FEATURES, table));
+    models.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or_else(|| model(FEATURES, 1 << 13))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::encoding::Wave;
 
     #[test]
     fn the_model_follows_the_budget() {
@@ -135,6 +199,27 @@ mod tests {
             let per_byte = plan.model.parameter_count() as f64 / bytes;
             assert!((3.0..14.0).contains(&per_byte), "{per_byte} parameters a byte for {shape:?}");
         }
+    }
+
+    #[test]
+    fn other_models_follow_the_budget_too() {
+        let wave = |wave, network| Architecture { encoding: EncodingKind::AxisWise(wave), network };
+        let architectures = [
+            wave(Wave::Frequency, NetworkKind::Mlp),
+            wave(Wave::OneBlob, NetworkKind::Mlp),
+            wave(Wave::Identity, NetworkKind::SineResidual),
+        ];
+        for architecture in architectures {
+            for (storage, least, most) in [(Storage::Coded, 0.6, 1.2), (Storage::Half, 0.3, 0.5)] {
+                let options = CompressOptions { architecture, storage, ..Default::default() };
+                let plan = Plan::new([103, 94, 161], 40_000.0, 0, &options);
+                let per_byte = plan.model.parameter_count() as f64 / 40_000.0;
+                assert!((least..=most).contains(&per_byte), "{per_byte} a byte: {}", plan.model.describe());
+            }
+        }
+        let options = CompressOptions { storage: Storage::Half, ..Default::default() };
+        let plan = Plan::new([103, 94, 161], 40_000.0, 0, &options);
+        assert!((14_000..=20_000).contains(&plan.model.parameter_count()), "{}", plan.model.describe());
     }
 
     #[test]

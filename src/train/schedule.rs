@@ -7,10 +7,6 @@ use crate::engine::Engine;
 use crate::error::Result;
 use std::ops::ControlFlow;
 
-/// Adam's step sizes at their height: half a hundredth of the usual one for hash grids (Mueller et al. 2022: 1e-2),
-/// since a feature should not cross a rounding step in a few of them.
-const FEATURE_RATE: f64 = 5e-3;
-const NETWORK_RATE: f64 = 5e-3;
 /// What the rates have fallen to at the end of a run.
 const FINAL_SHARE: f64 = 0.04;
 /// Steps of the first warm-up.
@@ -45,11 +41,10 @@ impl Schedule {
         ((done - self.plateau) / (1.0 - self.plateau)).clamp(0.0, 1.0)
     }
 
-    /// Learning rates of features and network after a share `done` of the run.
-    fn rates(&self, step: u64, done: f64) -> [f32; 2] {
+    /// Share of the learning rates' height after a share `done` of the run.
+    fn rate_share(&self, step: u64, done: f64) -> f64 {
         let warm_up = if self.stage == Stage::Training { (step as f64 / WARM_UP).min(1.0) } else { 1.0 };
-        let share = warm_up * self.height * (FINAL_SHARE / self.height).powf(self.fallen(done));
-        [(FEATURE_RATE * share) as f32, (NETWORK_RATE * share) as f32]
+        warm_up * self.height * (FINAL_SHARE / self.height).powf(self.fallen(done))
     }
 
     /// How much of the price is charged: in the main run the field first learns what is there.
@@ -87,7 +82,7 @@ pub(super) fn run(
         if charged > 0.0 {
             search.begin(mean_error);
         }
-        let error = session.step(engine, schedule.rates(step, done), charged * search.price());
+        let error = session.step(engine, schedule.rate_share(step, done), charged * search.price());
         let weight = 1.0 / MEMORY.min(step as f64 + 1.0);
         mean_error = if mean_error.is_nan() { error } else { mean_error + weight * (error - mean_error) };
         let psnr = -10.0 * mean_error.log10();

@@ -1,37 +1,28 @@
-//! One field in training on one volume: steps, the rate term, the learning rate.
+//! One field in training on one volume: steps and the rate term.
 
+use super::initial::{Start, initial_field};
 use super::plan::Plan;
-use super::sampler::{VoxelSampler, hash};
+use super::sampler::VoxelSampler;
 use crate::container::StoredModel;
 use crate::engine::{Batch, Engine, GroupUpdate, Loss, Trainer, Update};
-use crate::field::{Field, GroupKind, Model, ParameterGroup};
+use crate::field::{Field, GroupKind, Model, ParameterGroup, Rounding};
 
-/// Rounding steps of the stored parameters.
+/// What the stored parameters are rounded to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct RoundingSteps {
-    pub(super) features: f32,
-    pub(super) weights: f32,
-    pub(super) biases: f32,
+pub(super) struct Roundings {
+    pub(super) features: Rounding,
+    pub(super) weights: Rounding,
+    pub(super) biases: Rounding,
 }
 
-impl RoundingSteps {
-    fn of(&self, kind: GroupKind) -> f32 {
+impl Roundings {
+    fn of(&self, kind: GroupKind) -> Rounding {
         match kind {
             GroupKind::Features => self.features,
             GroupKind::Weights => self.weights,
             GroupKind::Biases => self.biases,
         }
     }
-}
-
-/// Where a run begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Start {
-    pub(super) seed: u64,
-    /// Mean of the measurements, scaled to 0..1.
-    pub(super) mean: f32,
-    /// Number of voxels, masked ones too: the batch's mean, against which a bit is priced, is over all of them.
-    pub(super) voxels: usize,
 }
 
 /// Steps between two looks at the statistics of the parameters.
@@ -44,7 +35,11 @@ pub(super) struct Session<'a> {
     trainer: Box<dyn Trainer>,
     sampler: &'a VoxelSampler<'a>,
     batch: Batch,
-    steps: RoundingSteps,
+    roundings: Roundings,
+    /// The groups that are charged for their bits: features, or weights where there are none.
+    charged: GroupKind,
+    /// Height of the learning rates of features and of the network.
+    rates: [f64; 2],
     loss: Loss,
     voxels: f64,
     /// Mean magnitude of each group's integers, refreshed now and then.
@@ -63,6 +58,8 @@ impl<'a> Session<'a> {
     ) -> Self {
         let model = plan.model.clone();
         let groups = model.groups();
+        let has_features = groups.iter().any(|group| group.kind == GroupKind::Features);
+        let charged = if has_features { GroupKind::Features } else { GroupKind::Weights };
         let field = initial_field(&model, start);
         let batch = Batch { positions: vec![[0.0; 3]; plan.batch], targets: vec![0.0; plan.batch] };
         Self {
@@ -72,7 +69,9 @@ impl<'a> Session<'a> {
             groups,
             sampler,
             batch,
-            steps: plan.rounding,
+            roundings: plan.roundings,
+            charged,
+            rates: plan.rates,
             loss,
             voxels: start.voxels as f64,
             drawn: 0,
@@ -80,9 +79,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// One step at these learning rates (features, network) and this price of a bit in mean squared error times voxels.
+    /// One step at this share of the learning rates' height and this price of a bit in mean squared error times voxels.
     /// Returns the batch's mean squared error before it.
-    pub(super) fn step(&mut self, engine: &dyn Engine, [features, network]: [f32; 2], lambda: f64) -> f64 {
+    pub(super) fn step(&mut self, engine: &dyn Engine, share: f64, lambda: f64) -> f64 {
         let (sampler, batch, drawn) = (self.sampler, &mut self.batch, self.drawn);
         engine.run(&mut || sampler.draw(drawn, batch));
         self.drawn += self.batch.positions.len() as u64;
@@ -90,30 +89,23 @@ impl<'a> Session<'a> {
             self.refresh();
         }
         self.done += 1;
-        let update = Update {
-            loss: self.loss,
-            groups: self
-                .groups
-                .iter()
-                .zip(&self.magnitudes)
-                .map(|(group, &magnitude)| {
-                    let rounding_step = self.steps.of(group.kind);
-                    GroupUpdate {
-                        learning_rate: if group.kind == GroupKind::Features { features } else { network },
-                        rounding_step,
-                        rate_gradient: match group.kind {
-                            // A Laplace-distributed integer of mean magnitude b costs about |q| / (b ln 2) bits.
-                            GroupKind::Features => {
-                                let bits_per_unit =
-                                    1.0 / (f64::from(magnitude.max(0.1)) * std::f64::consts::LN_2);
-                                (lambda / self.voxels * bits_per_unit / f64::from(rounding_step)) as f32
-                            }
-                            GroupKind::Weights | GroupKind::Biases => 0.0,
-                        },
+        let [of_features, of_network] = self.rates.map(|rate| (rate * share) as f32);
+        let groups = self.groups.iter().zip(&self.magnitudes).map(|(group, &magnitude)| {
+            let rounding = self.roundings.of(group.kind);
+            GroupUpdate {
+                learning_rate: if group.kind == GroupKind::Features { of_features } else { of_network },
+                rounding,
+                rate_gradient: match rounding {
+                    // A Laplace-distributed integer of mean magnitude b costs about |q| / (b ln 2) bits.
+                    Rounding::Step(step) if group.kind == self.charged => {
+                        let bits_per_unit = 1.0 / (f64::from(magnitude.max(0.1)) * std::f64::consts::LN_2);
+                        (lambda / self.voxels * bits_per_unit / f64::from(step)) as f32
                     }
-                })
-                .collect(),
-        };
+                    _ => 0.0,
+                },
+            }
+        });
+        let update = Update { loss: self.loss, groups: groups.collect() };
         // The engine averages over the whole batch; what is shown and followed is the error of a measurement.
         let measured = self.batch.targets.iter().filter(|t| !t.is_nan()).count().max(1);
         self.trainer.step(&self.batch, &update) / measured as f64
@@ -122,40 +114,19 @@ impl<'a> Session<'a> {
     fn refresh(&mut self) {
         let parameters = self.trainer.parameters();
         for (group, magnitude) in self.groups.iter().zip(&mut self.magnitudes) {
-            let sum: f32 = parameters[group.range.clone()].iter().map(|v| v.abs()).sum();
-            *magnitude = sum / group.range.len() as f32 / self.steps.of(group.kind);
+            if let Rounding::Step(step) = self.roundings.of(group.kind) {
+                let sum: f32 = parameters[group.range.clone()].iter().map(|v| v.abs()).sum();
+                *magnitude = sum / group.range.len() as f32 / step;
+            }
         }
     }
 
     /// The field, coded on the engine's threads.
     pub(super) fn stored_on(&self, engine: &dyn Engine) -> StoredModel {
-        let steps: Vec<f32> = self.groups.iter().map(|g| self.steps.of(g.kind)).collect();
+        let roundings: Vec<Rounding> = self.groups.iter().map(|g| self.roundings.of(g.kind)).collect();
         let field = Field { model: self.model.clone(), parameters: self.trainer.parameters().to_vec() };
         let mut stored = None;
-        engine.run(&mut || stored = Some(StoredModel::encode(&field, &steps)));
+        engine.run(&mut || stored = Some(StoredModel::encode(&field, &roundings)));
         stored.expect("an engine runs the work it is given")
     }
-}
-
-/// Features near zero, which rounds to zero; hidden biases around it, or every ReLU would be shut and nothing learn;
-/// weights after He et al. 2015 (uniform, variance 2 / inputs); the output's bias at the volume's mean, so that the
-/// first steps do not go into finding it.
-fn initial_field(model: &Model, Start { seed, mean, .. }: Start) -> Field {
-    let mut parameters = vec![0.0; model.parameter_count()];
-    let uniform =
-        |counter: usize| (hash(hash(seed) ^ counter as u64) >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
-    for group in model.groups() {
-        let amplitude = match group.kind {
-            GroupKind::Features => 1e-4,
-            GroupKind::Weights => (6.0 / group.lattice[0] as f32).sqrt(),
-            GroupKind::Biases => 0.3,
-        };
-        for p in group.range {
-            parameters[p] = amplitude * uniform(p);
-        }
-    }
-    if let Some(output_bias) = parameters.last_mut() {
-        *output_bias = mean;
-    }
-    Field { model: model.clone(), parameters }
 }

@@ -181,39 +181,19 @@ class Level:
         return (x ^ (y * 2654435761 & mod) ^ (z * 805459861 & mod)) % self.entries
 
 
-class Field:
-    def __init__(self, model, parameters):
-        fields = Fields(model, "MODL")
-        descriptor = Fields(fields.bytes(fields.take("H")), "MODL descriptor")
-        encoding, levels, self.features, log2_table = descriptor.take("BBBB")
-        require(encoding == 1 and 1 <= levels <= 64, "encoding")
+class HashGrid:
+    def __init__(self, descriptor):
+        levels, self.features, log2_table = descriptor.take("BBB")
+        require(1 <= levels <= 64, "levels")
         require(self.features in (1, 2, 4, 8) and log2_table <= 26, "hash grid")
         self.levels = [Level(descriptor.take("III"), log2_table) for _ in range(levels)]
-        descriptor.end()
-        network, width, hidden, groups = fields.take("BHBH")
-        require(network == 1 and width % 16 == 0 and 16 <= width <= 512 and 1 <= hidden <= 12, "network")
-        require(groups == levels + 2 * (hidden + 1), "number of groups")
-        coded = [fields.take("fI") for _ in range(groups)]
-        fields.end()
+        self.width = levels * self.features
+        self.sizes = [(level.entries * self.features, (self.features, level.lattice)) for level in self.levels]
 
-        layers = [[levels * self.features, width]] + [[width, width]] * (hidden - 1) + [[width, 1]]
-        sizes = [(level.entries * self.features, (self.features, level.lattice)) for level in self.levels]
-        for inputs, outputs in layers:
-            sizes += [(inputs * outputs, None), (outputs, None)]
-        streams = Fields(parameters, "PARM")
-        values = []
-        for (step, length), (count, table) in zip(coded, sizes, strict=True):
-            require(np.isfinite(step) and step > 0, "rounding step")
-            q = decode_group(streams.bytes(length), count, table)
-            values.append(np.array(q, "<f4") * np.float32(step))
-        streams.end()
-        self.tables = [values[i].reshape(-1, self.features) for i in range(levels)]
-        rest = iter(values[levels:])
-        self.layers = [(next(rest).reshape(inputs, outputs), next(rest)) for inputs, outputs in layers]
+    def take_tables(self, values):
+        self.tables = [next(values).reshape(-1, self.features) for _ in self.levels]
 
-    def values(self, shape):
-        """Values at every voxel, axes (z, y, x). Sums are taken in float64."""
-        axes = [np.array([i / (n - 1) if n > 1 else 0.0 for i in range(n)]).astype("f4") for n in shape]
+    def encode(self, axes):
         h = []
         for level, table in zip(self.levels, self.tables):
             lower, upper, fraction = [], [], []
@@ -233,12 +213,92 @@ class Field:
                         weight = ux[None, None, :] * uy[None, :, None] * uz[:, None, None]
                         feature = feature + weight[..., None] * table[entry].astype("f8")
             h.append(feature)
-        h = np.concatenate(h, axis=-1)
-        for number, (weights, biases) in enumerate(self.layers):
-            h = h @ weights.astype("f8") + biases.astype("f8")
-            if number + 1 < len(self.layers):
-                h = np.maximum(h, 0)
-        return h[..., 0].astype("f4")
+        return np.concatenate(h, axis=-1)
+
+
+class AxisWise:
+    sizes = []
+
+    def __init__(self, code, descriptor):
+        self.code, self.count = code, descriptor.take("B")
+        require(1 <= self.count <= {2: 1, 3: 16, 4: 16, 5: 128}[code], "functions an axis")
+        self.width = 3 * self.count * (2 if code == 3 else 1)
+
+    def take_tables(self, values):
+        pass
+
+    def functions(self, t):
+        k = np.arange(self.count)
+        t = t.astype("f8")[:, None]
+        if self.code == 2:
+            return 2 * t - 1
+        if self.code == 3:
+            return np.stack([np.sin(2.0**k * np.pi * t), np.cos(2.0**k * np.pi * t)], -1).reshape(len(t), -1)
+        if self.code == 4:
+            return 4 * np.abs(np.mod(2.0**k * t / 2, 1) - 0.5) - 1
+        return np.exp(-((self.count * t - k - 0.5) ** 2) / 2)
+
+    def encode(self, axes):
+        x, y, z = (self.functions(t) for t in axes)
+        grid = (len(z), len(y), len(x), x.shape[1])
+        parts = [x[None, None], y[None, :, None], z[:, None, None]]
+        return np.concatenate([np.broadcast_to(part, grid) for part in parts], axis=-1)
+
+
+class Field:
+    def __init__(self, model, parameters):
+        fields = Fields(model, "MODL")
+        descriptor = Fields(fields.bytes(fields.take("H")), "MODL descriptor")
+        code = descriptor.take("B")
+        require(1 <= code <= 5, "encoding")
+        self.encoding = HashGrid(descriptor) if code == 1 else AxisWise(code, descriptor)
+        descriptor.end()
+        self.network, width, hidden, groups = fields.take("BHBH")
+        if self.network == 1:
+            require(width % 16 == 0 and 16 <= width <= 512 and 1 <= hidden <= 12, "network")
+            between = hidden - 1
+        else:
+            require(self.network == 2 and 1 <= width <= 512 and 1 <= hidden <= 16, "network")
+            between = 2 * (hidden - 1)
+        layers = [[self.encoding.width, width]] + [[width, width]] * between + [[width, 1]]
+        sizes = list(self.encoding.sizes)
+        for inputs, outputs in layers:
+            sizes += [(inputs * outputs, None), (outputs, None)]
+        require(groups == len(sizes), "number of groups")
+        coded = [fields.take("fI") for _ in range(groups)]
+        fields.end()
+
+        streams = Fields(parameters, "PARM")
+        values = []
+        for (step, length), (count, table) in zip(coded, sizes, strict=True):
+            require(np.isfinite(step) and step >= 0, "rounding step")
+            if step == 0:
+                require(length == 2 * count, "length of a group in half precision")
+                halves = np.frombuffer(streams.bytes(length), "<f2").astype("f4")
+                require(np.isfinite(halves).all(), "a parameter is not finite")
+                values.append(halves)
+                continue
+            q = decode_group(streams.bytes(length), count, table)
+            values.append(np.array(q, "<f4") * np.float32(step))
+        streams.end()
+        rest = iter(values)
+        self.encoding.take_tables(rest)
+        self.layers = [(next(rest).reshape(inputs, outputs), next(rest)) for inputs, outputs in layers]
+
+    def values(self, shape):
+        """Values at every voxel, axes (z, y, x). Sums are taken in float64."""
+        axes = [np.array([i / (n - 1) if n > 1 else 0.0 for i in range(n)]).astype("f4") for n in shape]
+        h = self.encoding.encode(axes)
+        layers = [(weights.astype("f8"), biases.astype("f8")) for weights, biases in self.layers]
+        hidden, (weights, biases) = layers[:-1], layers[-1]
+        if self.network == 1:
+            for w, b in hidden:
+                h = np.maximum(h @ w + b, 0)
+        else:
+            h = np.sin(h @ hidden[0][0] + hidden[0][1])
+            for (u, a), (v, c) in zip(hidden[1::2], hidden[2::2]):
+                h = (h + np.sin(np.sin(h @ u + a) @ v + c)) / 2
+        return (h @ weights + biases)[..., 0].astype("f4")
 
 
 def decode_brick(stream, size):

@@ -3,6 +3,7 @@
 use super::simd::{Kernel, Simd};
 use crate::engine::GroupUpdate;
 use crate::engine::adam_constants::{BETA1, BETA2, EPSILON};
+use crate::field::Rounding;
 
 /// A stretch of parameters; all slices have one length.
 pub(super) struct Stretch<'a> {
@@ -26,10 +27,9 @@ impl Kernel for Stretch<'_> {
         let n = sum.len();
         let (masters, first) = (&mut self.masters[..n], &mut self.first[..n]);
         let (second, parameters) = (&mut self.second[..n], &mut self.parameters[..n]);
-        let GroupUpdate { learning_rate, rounding_step, rate_gradient } = self.how;
+        let GroupUpdate { learning_rate, rounding, rate_gradient } = self.how;
         let rate = learning_rate / self.corrections[0];
         let second_scale = 1.0 / self.corrections[1];
-        let per_step = if rounding_step > 0.0 { 1.0 / rounding_step } else { 0.0 };
         for i in 0..n {
             let master = masters[i];
             let push = if master == 0.0 { 0.0 } else { rate_gradient.copysign(master) };
@@ -39,12 +39,20 @@ impl Kernel for Stretch<'_> {
             second[i] = BETA2 * second[i] + (1.0 - BETA2) * g * g;
             masters[i] = master - rate * first[i] / ((second[i] * second_scale).sqrt() + EPSILON);
         }
-        if rounding_step > 0.0 {
-            for i in 0..n {
-                parameters[i] = (masters[i] * per_step).round_ties_even() * rounding_step;
+        match rounding {
+            Rounding::None => parameters.copy_from_slice(masters),
+            // Not `Rounding::nearest`: a product is faster than a quotient.
+            Rounding::Step(step) => {
+                let per_step = 1.0 / step;
+                for i in 0..n {
+                    parameters[i] = (masters[i] * per_step).round_ties_even() * step;
+                }
             }
-        } else {
-            parameters.copy_from_slice(masters);
+            Rounding::Half => {
+                for i in 0..n {
+                    parameters[i] = rounding.nearest(masters[i]);
+                }
+            }
         }
     }
 }

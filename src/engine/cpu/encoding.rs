@@ -1,6 +1,8 @@
 //! The encodings' fast twins behind one face: the only place of this engine that knows which there are.
 
+use super::axis_wise::{self, LatticeFeatures};
 use super::hash_grid::{self, Corners, LatticePlan};
+use super::network::TILE;
 use super::simd::Simd;
 use crate::engine::Lattice;
 use crate::field::Encoding;
@@ -8,12 +10,15 @@ use crate::field::Encoding;
 /// What an encoding remembers of a tile between the forward and the backward pass.
 pub(super) enum TileEncoder {
     HashGrid(Box<Corners>),
+    /// The positions.
+    AxisWise(Box<[[f32; 3]; TILE]>),
 }
 
 impl TileEncoder {
     pub(super) fn new(encoding: &Encoding) -> Self {
         match encoding {
             Encoding::HashGrid(grid) => TileEncoder::HashGrid(Box::new(Corners::new(grid))),
+            Encoding::AxisWise(_) => TileEncoder::AxisWise(Box::new([[0.0; 3]; TILE])),
         }
     }
 
@@ -32,6 +37,11 @@ impl TileEncoder {
                 corners.locate::<S>(grid, positions);
                 hash_grid::encode::<S>(grid, parameters, corners, positions.len(), features, stride);
             }
+            (TileEncoder::AxisWise(kept), Encoding::AxisWise(axis_wise)) => {
+                kept[..positions.len()].copy_from_slice(positions);
+                axis_wise::encode(axis_wise, positions, features, stride);
+            }
+            _ => mismatch(),
         }
     }
 
@@ -49,6 +59,8 @@ impl TileEncoder {
             (TileEncoder::HashGrid(corners), Encoding::HashGrid(grid)) => {
                 hash_grid::scatter::<S>(grid, corners, count, of_features, stride, gradient);
             }
+            (TileEncoder::AxisWise(_), Encoding::AxisWise(_)) => {}
+            _ => mismatch(),
         }
     }
 
@@ -66,6 +78,10 @@ impl TileEncoder {
             (TileEncoder::HashGrid(corners), Encoding::HashGrid(grid)) => {
                 hash_grid::by_position::<S>(grid, parameters, corners, of_features, stride, out);
             }
+            (TileEncoder::AxisWise(positions), Encoding::AxisWise(axis_wise)) => {
+                axis_wise::by_position(axis_wise, &positions[..], of_features, stride, out);
+            }
+            _ => mismatch(),
         }
     }
 }
@@ -73,12 +89,16 @@ impl TileEncoder {
 /// An encoding's precomputation for a lattice.
 pub(super) enum LatticeEncoder {
     HashGrid(LatticePlan),
+    AxisWise(LatticeFeatures),
 }
 
 impl LatticeEncoder {
     pub(super) fn new(encoding: &Encoding, lattice: &Lattice) -> Self {
         match encoding {
             Encoding::HashGrid(grid) => LatticeEncoder::HashGrid(LatticePlan::new(grid, lattice)),
+            Encoding::AxisWise(axis_wise) => {
+                LatticeEncoder::AxisWise(LatticeFeatures::new(axis_wise, lattice))
+            }
         }
     }
 
@@ -86,6 +106,8 @@ impl LatticeEncoder {
     pub(super) fn row_len(&self, encoding: &Encoding) -> usize {
         match (self, encoding) {
             (LatticeEncoder::HashGrid(plan), Encoding::HashGrid(grid)) => plan.row_len(grid.features()),
+            (LatticeEncoder::AxisWise(features), Encoding::AxisWise(_)) => features.row_len(),
+            _ => mismatch(),
         }
     }
 
@@ -102,6 +124,8 @@ impl LatticeEncoder {
             (LatticeEncoder::HashGrid(plan), Encoding::HashGrid(grid)) => {
                 plan.interpolate_row::<S>(grid, parameters, at, row);
             }
+            (LatticeEncoder::AxisWise(features), Encoding::AxisWise(_)) => features.begin_row(at, row),
+            _ => mismatch(),
         }
     }
 
@@ -119,6 +143,16 @@ impl LatticeEncoder {
             (LatticeEncoder::HashGrid(plan), Encoding::HashGrid(grid)) => {
                 plan.encode_row::<S>(grid, row, points, features, stride);
             }
+            (LatticeEncoder::AxisWise(of_axes), Encoding::AxisWise(_)) => {
+                of_axes.encode_row(row, points, features, stride);
+            }
+            _ => mismatch(),
         }
     }
+}
+
+/// An encoder is made for one field and used with no other.
+#[cold]
+fn mismatch() -> ! {
+    panic!("an encoder was used with another encoding than it was made for");
 }

@@ -2,7 +2,7 @@
 
 use super::Cpu;
 use super::encoding::{LatticeEncoder, TileEncoder};
-use super::mlp::{PackedMlp, TILE, TileBuffers, backward, forward, padded};
+use super::network::{PackedNetwork, TILE, TileBuffers, backward, forward, padded};
 use super::simd::{Kernel, Simd};
 use crate::engine::{Evaluator, Lattice};
 use crate::field::{Field, Model};
@@ -17,7 +17,7 @@ const TASK: usize = 16 * TILE;
 pub(super) struct CpuEvaluator {
     engine: Cpu,
     field: Field,
-    network: PackedMlp,
+    network: PackedNetwork,
     /// Tile memory, handed from call to call: a single point must not pay for an allocation.
     scratch: Mutex<Vec<Scratch>>,
 }
@@ -29,7 +29,7 @@ struct Scratch {
 
 impl CpuEvaluator {
     pub(super) fn new(engine: Cpu, field: &Field) -> Self {
-        let mut network = PackedMlp::new(field.model.network);
+        let mut network = PackedNetwork::new(field.model.network);
         network.pack(&field.parameters[field.model.network_offset()..]);
         Self { engine, field: field.clone(), network, scratch: Mutex::default() }
     }
@@ -130,7 +130,7 @@ impl Kernel for Points<'_> {
     fn run<S: Simd>(self) {
         let Model { encoding, network } = &self.evaluator.field.model;
         let Scratch { tile, encoder } = self.scratch;
-        let stride = padded(network.inputs);
+        let stride = padded(network.inputs());
         for (positions, out) in self.positions.chunks(TILE).zip(self.out.chunks_mut(TILE)) {
             let features = tile.features.as_mut_slice();
             encoder.encode::<S>(encoding, &self.evaluator.field.parameters, positions, features, stride);
@@ -158,7 +158,7 @@ impl Kernel for Slopes<'_> {
         let parameters = &self.evaluator.field.parameters;
         let packed = &self.evaluator.network;
         let Self { tile, encoder, .. } = self;
-        let stride = padded(network.inputs);
+        let stride = padded(network.inputs());
         tile.of_outputs.fill(1.0);
         let outputs = self.out.chunks_mut(TILE).zip(self.gradients.chunks_mut(TILE));
         for (positions, (out, gradients)) in self.positions.chunks(TILE).zip(outputs) {
@@ -188,7 +188,7 @@ impl Kernel for Rows<'_> {
     fn run<S: Simd>(mut self) {
         let Model { encoding, network } = &self.evaluator.field.model;
         let tile = &mut self.scratch.tile;
-        let stride = padded(network.inputs);
+        let stride = padded(network.inputs());
         let [nx, ny, _] = [0, 1, 2].map(|a| self.lattice.axes[a].len());
         let (mut filled, mut written) = (0, 0);
         for row in self.first_row..self.first_row + self.out.len() / nx {

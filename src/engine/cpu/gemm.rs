@@ -14,7 +14,9 @@ pub(super) struct Operand<'a> {
 /// What is done with a finished product.
 #[derive(Clone, Copy)]
 pub(super) enum Finish<'a> {
-    /// C = A B + bias (one a column), behind a ReLU.
+    /// C = A B + bias (one a column).
+    Bias(&'a [f32]),
+    /// The same behind a ReLU.
     BiasRelu(&'a [f32]),
     /// C = A B, zero where the gate (in C's layout) is not positive.
     Gate(&'a [f32]),
@@ -42,7 +44,7 @@ pub(super) fn product<S: Simd>(
     assert!(depth == 0 || (depth - 1) * b_stride + columns <= b.len());
     assert!((rows - 1) * c_stride + columns <= c.len());
     match finish {
-        Finish::BiasRelu(bias) => assert!(bias.len() >= columns),
+        Finish::Bias(bias) | Finish::BiasRelu(bias) => assert!(bias.len() >= columns),
         Finish::Gate(gate) => assert!((rows - 1) * c_stride + columns <= gate.len()),
         Finish::Store | Finish::Accumulate => {}
     }
@@ -123,6 +125,7 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(task: &Task<'_>, row: us
             for (v, sum) in sums.into_iter().enumerate() {
                 let offset = at + v * S::LANES;
                 let result = match task.finish {
+                    Finish::Bias(bias) => S::add(sum, S::load(bias.as_ptr().add(column + v * S::LANES))),
                     Finish::BiasRelu(bias) => {
                         S::relu(S::add(sum, S::load(bias.as_ptr().add(column + v * S::LANES))))
                     }

@@ -1,7 +1,7 @@
 //! The hash grid on tiles of samples (training, points) and on lattices (decoding).
 #![allow(unsafe_code)] // unchecked table reads: entries are bounded by construction, see `Corners::locate`
 
-use super::mlp::TILE;
+use super::network::TILE;
 use super::simd::Simd;
 use crate::engine::Lattice;
 use crate::field::encoding::{HashGrid, Level};

@@ -1,12 +1,17 @@
 //! The CPU engine: fused over tiles of samples, multithreaded, SIMD chosen at run time.
 
 mod adam;
+mod axis_wise;
+mod dense;
 mod encoding;
 mod evaluator;
 mod gemm;
 mod hash_grid;
 mod mlp;
+mod network;
 mod simd;
+mod sine;
+mod sine_residual;
 mod trainer;
 
 pub use simd::Isa;

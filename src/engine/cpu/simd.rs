@@ -301,3 +301,55 @@ impl Aligned {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
 }
+
+/// The scalar product of two slices of whole vectors.
+#[inline(always)]
+pub(super) fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = S::splat(0.0);
+    for (a, b) in a.chunks_exact(S::LANES).zip(b.chunks_exact(S::LANES)) {
+        sum = S::mul_add(vector::<S>(a), vector::<S>(b), sum);
+    }
+    S::sum(sum)
+}
+
+/// `y += a x`, slices of whole vectors.
+#[inline(always)]
+pub(super) fn axpy<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
+    let a = S::splat(a);
+    for (x, y) in x.chunks_exact(S::LANES).zip(y.chunks_exact_mut(S::LANES)) {
+        let sum = S::mul_add(a, vector::<S>(x), vector::<S>(y));
+        write::<S>(y, sum);
+    }
+}
+
+/// `y = a x`, slices of whole vectors.
+#[inline(always)]
+pub(super) fn scaled<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
+    let a = S::splat(a);
+    for (x, y) in x.chunks_exact(S::LANES).zip(y.chunks_exact_mut(S::LANES)) {
+        write::<S>(y, S::mul(a, vector::<S>(x)));
+    }
+}
+
+/// Sets `y` to 0 where `gate` is not above it; slices of whole vectors.
+#[inline(always)]
+pub(super) fn where_positive<S: Simd>(gate: &[f32], y: &mut [f32]) {
+    for (gate, y) in gate.chunks_exact(S::LANES).zip(y.chunks_exact_mut(S::LANES)) {
+        let kept = S::where_positive(vector::<S>(y), vector::<S>(gate));
+        write::<S>(y, kept);
+    }
+}
+
+#[inline(always)]
+fn vector<S: Simd>(from: &[f32]) -> S::V {
+    assert!(from.len() >= S::LANES);
+    // SAFETY: the slice has LANES values.
+    unsafe { S::load(from.as_ptr()) }
+}
+
+#[inline(always)]
+fn write<S: Simd>(to: &mut [f32], v: S::V) {
+    assert!(to.len() >= S::LANES);
+    // SAFETY: the slice has LANES values.
+    unsafe { S::store(to.as_mut_ptr(), v) }
+}

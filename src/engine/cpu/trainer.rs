@@ -4,7 +4,7 @@
 use super::Cpu;
 use super::adam::Stretch;
 use super::encoding::TileEncoder;
-use super::mlp::{PackedGradient, PackedMlp, TILE, TileBuffers, backward, forward, padded};
+use super::network::{PackedGradient, PackedNetwork, TILE, TileBuffers, backward, forward, padded};
 use super::simd::{Kernel, Simd};
 use crate::engine::adam_constants::{BETA1, BETA2};
 use crate::engine::{Batch, Loss, Trainer, Update};
@@ -21,7 +21,7 @@ pub(super) struct CpuTrainer {
     first: Vec<f32>,
     second: Vec<f32>,
     parameters: Vec<f32>,
-    network: PackedMlp,
+    network: PackedNetwork,
     workers: Vec<Worker>,
     steps: i32,
 }
@@ -49,7 +49,7 @@ impl CpuTrainer {
             masters: parameters.clone(),
             first: vec![0.0; parameters.len()],
             second: vec![0.0; parameters.len()],
-            network: PackedMlp::new(model.network),
+            network: PackedNetwork::new(model.network),
             workers,
             steps: 0,
             engine,
@@ -146,7 +146,7 @@ impl Trainer for CpuTrainer {
 /// One thread's share of a batch.
 struct Share<'a> {
     model: &'a Model,
-    network: &'a PackedMlp,
+    network: &'a PackedNetwork,
     parameters: &'a [f32],
     worker: &'a mut Worker,
     positions: &'a [[f32; 3]],
@@ -162,7 +162,7 @@ impl Kernel for Share<'_> {
         let Model { encoding, network } = self.model;
         let Worker { tile, encoder, of_network, gradient } = self.worker;
         let (of_encoding, of_network_flat) = gradient.split_at_mut(self.model.network_offset());
-        let stride = padded(network.inputs);
+        let stride = padded(network.inputs());
         let mut squared_errors = 0.0;
         for (positions, targets) in self.positions.chunks(TILE).zip(self.targets.chunks(TILE)) {
             let count = positions.len();

@@ -39,11 +39,7 @@ impl Adam {
                 let mean = self.first[p] / first_correction;
                 let deviation = (self.second[p] / second_correction).sqrt() + EPSILON;
                 self.masters[p] = master - how.learning_rate * mean / deviation;
-                parameters[p] = if how.rounding_step > 0.0 {
-                    (self.masters[p] / how.rounding_step).round_ties_even() * how.rounding_step
-                } else {
-                    self.masters[p]
-                };
+                parameters[p] = how.rounding.nearest(self.masters[p]);
             }
         }
     }

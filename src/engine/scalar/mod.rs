@@ -1,11 +1,16 @@
 //! The readable specification: one sample at a time, in the order of the formulae.
 
 mod adam;
+mod axis_wise;
+mod dense;
+mod encoding;
 mod hash_grid;
 mod mlp;
+mod network;
+mod sine_residual;
 
 use super::{Batch, Engine, Evaluator, Lattice, Loss, Trainer, Update};
-use crate::field::{Encoding, Field, Model};
+use crate::field::{Field, Model};
 use adam::Adam;
 
 /// The scalar engine.
@@ -27,16 +32,10 @@ impl Engine for Scalar {
     }
 }
 
-fn encode(model: &Model, parameters: &[f32], position: [f32; 3]) -> Vec<f32> {
-    match &model.encoding {
-        Encoding::HashGrid(grid) => hash_grid::encode(grid, parameters, position),
-    }
-}
-
 /// The field's value at a position.
 fn evaluate(model: &Model, parameters: &[f32], position: [f32; 3]) -> f32 {
-    let features = encode(model, parameters, position);
-    mlp::forward(&model.network, &parameters[model.network_offset()..], &features).output
+    let features = encoding::encode(&model.encoding, parameters, position);
+    network::forward(&model.network, &parameters[model.network_offset()..], &features).output
 }
 
 struct ScalarEvaluator(Field);
@@ -65,14 +64,12 @@ impl Evaluator for ScalarEvaluator {
         let network_parameters = &parameters[model.network_offset()..];
         let mut of_parameters = vec![0.0; network_parameters.len()];
         for ((&position, value), gradient) in positions.iter().zip(out).zip(gradients) {
-            let features = encode(model, parameters, position);
-            let forward = mlp::forward(&model.network, network_parameters, &features);
+            let features = encoding::encode(&model.encoding, parameters, position);
+            let forward = network::forward(&model.network, network_parameters, &features);
             *value = forward.output;
             let of_features =
-                mlp::backward(&model.network, network_parameters, &forward, 1.0, &mut of_parameters);
-            *gradient = match &model.encoding {
-                Encoding::HashGrid(grid) => hash_grid::by_position(grid, parameters, position, &of_features),
-            };
+                network::backward(&model.network, network_parameters, &forward, 1.0, &mut of_parameters);
+            *gradient = encoding::by_position(&model.encoding, parameters, position, &of_features);
         }
     }
 
@@ -98,17 +95,15 @@ impl Trainer for ScalarTrainer {
             if target.is_nan() {
                 continue;
             }
-            let features = encode(model, parameters, position);
+            let features = encoding::encode(&model.encoding, parameters, position);
             let network_parameters = &parameters[model.network_offset()..];
-            let forward = mlp::forward(&model.network, network_parameters, &features);
+            let forward = network::forward(&model.network, network_parameters, &features);
             let residual = forward.output - target;
             squared_errors += f64::from(residual) * f64::from(residual);
             let of_output = loss.at(residual).1 / batch.positions.len() as f32;
             let of_features =
-                mlp::backward(&model.network, network_parameters, &forward, of_output, of_network);
-            match &model.encoding {
-                Encoding::HashGrid(grid) => hash_grid::backward(grid, position, &of_features, of_encoding),
-            }
+                network::backward(&model.network, network_parameters, &forward, of_output, of_network);
+            encoding::backward(&model.encoding, position, &of_features, of_encoding);
         }
         squared_errors
     }

@@ -2,12 +2,35 @@
 //!
 //! Nothing outside this folder and its twins in the engines knows which encodings there are.
 
+mod axis_wise;
 mod hash_grid;
 
+pub(crate) use axis_wise::angular;
+pub use axis_wise::{AxisWise, Wave};
 pub(crate) use hash_grid::PRIMES;
 pub use hash_grid::{HashGrid, HashGridShape, Level};
 
 use super::ParameterGroup;
+
+/// Which encoding, without its sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EncodingKind {
+    /// [`HashGrid`].
+    #[default]
+    HashGrid,
+    /// [`AxisWise`], with one of its functions.
+    AxisWise(Wave),
+}
+
+impl EncodingKind {
+    /// The spelling of `--encoding`.
+    pub fn name(self) -> &'static str {
+        match self {
+            EncodingKind::HashGrid => "hash-grid",
+            EncodingKind::AxisWise(wave) => wave.name(),
+        }
+    }
+}
 
 /// One of the encodings.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +38,8 @@ use super::ParameterGroup;
 pub enum Encoding {
     /// Multi-resolution hash grid (paper, equations 2 to 4).
     HashGrid(HashGrid),
+    /// Identity, frequency, triangle wave or one-blob: fixed functions of each coordinate.
+    AxisWise(AxisWise),
 }
 
 impl Encoding {
@@ -22,6 +47,7 @@ impl Encoding {
     pub fn width(&self) -> usize {
         match self {
             Encoding::HashGrid(grid) => grid.width(),
+            Encoding::AxisWise(axis_wise) => 3 * axis_wise.features_an_axis(),
         }
     }
 
@@ -29,6 +55,7 @@ impl Encoding {
     pub fn parameter_count(&self) -> usize {
         match self {
             Encoding::HashGrid(grid) => grid.parameter_count(),
+            Encoding::AxisWise(_) => 0,
         }
     }
 
@@ -36,13 +63,7 @@ impl Encoding {
     pub fn groups(&self) -> Vec<ParameterGroup> {
         match self {
             Encoding::HashGrid(grid) => grid.groups(),
-        }
-    }
-
-    /// The spelling of `--encoding`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Encoding::HashGrid(_) => "hash-grid",
+            Encoding::AxisWise(_) => Vec::new(),
         }
     }
 
@@ -50,6 +71,7 @@ impl Encoding {
     pub fn describe(&self) -> String {
         match self {
             Encoding::HashGrid(grid) => grid.describe(),
+            Encoding::AxisWise(axis_wise) => axis_wise.describe(),
         }
     }
 
@@ -60,6 +82,7 @@ impl Encoding {
                 out.push(1);
                 grid.write_descriptor(out);
             }
+            Encoding::AxisWise(axis_wise) => out.extend([axis_wise.code(), axis_wise.count() as u8]),
         }
     }
 
@@ -67,7 +90,7 @@ impl Encoding {
     pub(crate) fn parse_descriptor(bytes: &[u8]) -> Result<Self, String> {
         match bytes.split_first() {
             Some((1, rest)) => HashGrid::parse_descriptor(rest).map(Encoding::HashGrid),
-            Some((code, _)) => Err(format!("encoding {code} is unknown to this version of neuvol")),
+            Some((&code, rest)) => AxisWise::parse_descriptor(code, rest).map(Encoding::AxisWise),
             None => Err("the encoding's descriptor is empty".into()),
         }
     }
