@@ -1,4 +1,5 @@
-//! The Python environment that the readers and writers are tested against.
+//! Python packages in the cache: the environment that the readers and writers are tested against, and the files of
+//! packages that are no Python to us.
 
 use crate::cache;
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,9 @@ const INTERPRETERS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3
 /// What the oldest interpreter must fulfil, for the versions pinned in the requirements.
 const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 
+/// In the folder of [`files`], where they are.
+const FILES: &str = "files";
+
 /// The interpreter of an environment with `requirements` installed; set up on the first call, kept in the cache.
 ///
 /// # Errors
@@ -24,6 +28,34 @@ pub(crate) fn interpreter(requirements: &Path) -> Result<PathBuf> {
         install(environment_with_pip(folder)?.arg("install"), requirements)
     })?;
     Ok(python(&folder))
+}
+
+/// A folder with the files of the Linux wheels in `requirements`, and nothing of what those depend on; `name` and
+/// `size` are for people.
+///
+/// # Errors
+/// As [`interpreter`].
+pub(crate) fn files(requirements: &Path, name: &str, size: &str) -> Result<PathBuf> {
+    let folder = cache::once(
+        name,
+        &read(requirements)?,
+        |_| true,
+        |folder| {
+            eprintln!("Setting up {name} in {} (once, a download of {size})", folder.display());
+            let environment = folder.join("pip");
+            let mut pip = environment_with_pip(&environment)?;
+            // The libraries are the same in the wheels for all Pythons. One of those is taken, whatever Python runs pip.
+            pip.args(["install", "--no-deps", "--only-binary=:all:", "--implementation=cp"]);
+            pip.args(["--python-version=3.12", "--abi=cp312", "--platform=manylinux_2_28_x86_64"]);
+            pip.args(["--platform=manylinux_2_25_x86_64", "--platform=manylinux2014_x86_64"]);
+            // pip's own cache would keep the download a second time.
+            pip.args(["--no-cache-dir", "--no-compile", "--target"]).arg(folder.join(FILES));
+            // Where a rename is enough to put the files in place; /tmp may be small.
+            install(pip.env("TMPDIR", folder), requirements)?;
+            fs::remove_dir_all(&environment).context("removing pip, which has done its part")
+        },
+    )?;
+    Ok(folder.join(FILES))
 }
 
 fn read(requirements: &Path) -> Result<Vec<u8>> {
