@@ -1,7 +1,9 @@
 //! `cargo xtask`: set-up and test commands of this repository.
 
 mod cache;
+mod libtorch;
 mod paraview;
+mod programs;
 mod python_env;
 mod results;
 mod test;
@@ -15,20 +17,24 @@ Usage: cargo xtask COMMAND
 
 Commands:
   test [--full] [-- ARGS]   set up what the tests need, run all of them, build the examples and run those that need
-                            no arguments; with ParaView installed also the tests of the plugin
+                            no arguments; also the tests of the feature torch, and with ParaView installed those of
+                            the plugin
                               --full   also the tests over whole series (sets NEUVOL_FULL=1; minutes)
                               ARGS     passed to cargo test, e.g. -- --test engine
   paraview [--prefix DIR]   build the VTK module and the ParaView plugin, install them below DIR (target/paraview when
                             absent), and print the PV_PLUGIN_PATH to set as the last line
+  torch                     set up libtorch and NVRTC, and print the variables to build and run --features torch with:
+                            eval \"$(cargo xtask torch)\"
   help                      print this
 
 Environment:
   NEUVOL_DATA     folder of the sample volumes; without it the tests on real data are skipped
   NEUVOL_PYTHON   interpreter with tests/python/requirements.txt installed; without it one is set up in the cache
+  LIBTORCH        a libtorch 2.11; without it one for the CPU is set up in the cache
   NEUVOL_CACHE    the cache folder; without it $XDG_CACHE_HOME/neuvol or ~/.cache/neuvol
   ParaView_DIR    where the plugin's build finds ParaView, when CMake does not by itself
-  CI              when set, a Python environment or a ParaView that cannot be set up is an error, not a skip; as root,
-                  ParaView's packages are installed";
+  CI              when set, a Python environment, a libtorch or a ParaView that cannot be set up is an error, not a skip;
+                  as root, ParaView's packages are installed";
 
 fn main() -> ExitCode {
     match run() {
@@ -54,6 +60,11 @@ fn run() -> Result<ExitCode> {
         Some("paraview") => match paraview::Options::parse(arguments)? {
             Some(options) => paraview::run(&root()?, &options)?,
             None => println!("{HELP}"),
+        },
+        Some("torch") => match arguments.next().as_deref() {
+            None => libtorch::run(&root()?)?,
+            Some("--help" | "-h") => println!("{HELP}"),
+            Some(other) => bail!("unknown argument {other:?}; `cargo xtask torch` takes none"),
         },
         Some(other) => bail!("there is no command {other:?}; `cargo xtask help` lists them"),
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask paraview`: the VTK module and the ParaView plugin, built and installed; and their tests.
 
+use crate::programs;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::fs;
@@ -78,9 +79,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// What of [`PROGRAMS`] this machine lacks.
 pub(crate) fn missing() -> Vec<&'static str> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let is_there = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    PROGRAMS.into_iter().filter(|program| !is_there(program)).collect()
+    PROGRAMS.into_iter().filter(|program| !programs::has(program)).collect()
 }
 
 /// What to type where something is missing.

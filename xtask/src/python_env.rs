@@ -1,8 +1,10 @@
-//! The Python environment that the readers and writers are tested against.
+//! Python packages in the cache: the environment that the readers and writers are tested against, and the files of
+//! packages that are no Python to us.
 
 use crate::cache;
 use anyhow::{Context, Result, bail};
-use std::fs::{self, File};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,51 +12,79 @@ use std::process::{Command, Stdio};
 const INTERPRETERS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"];
 /// What the oldest interpreter must fulfil, for the versions pinned in the requirements.
 const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
-/// Written last, so that an interrupted install is done again.
-const MARKER: &str = "installed";
+
+/// In the folder of [`files`], where they are.
+const FILES: &str = "files";
 
 /// The interpreter of an environment with `requirements` installed; set up on the first call, kept in the cache.
 ///
 /// # Errors
 /// When no interpreter is new enough, an environment cannot be made, or pip fails.
 pub(crate) fn interpreter(requirements: &Path) -> Result<PathBuf> {
-    let text = fs::read(requirements).with_context(|| format!("reading {}", requirements.display()))?;
-    let cache = cache::folder()?;
-    fs::create_dir_all(&cache).with_context(|| format!("creating {}", cache.display()))?;
-    let folder = cache.join(format!("python-{:016x}", fnv1a(&text)));
-    let python = if cfg!(windows) { folder.join("Scripts/python.exe") } else { folder.join("bin/python") };
-
-    // Two runs at a time would install into one folder.
-    let lock = folder.with_extension("lock");
-    let lock = File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
-    lock.lock().context("waiting for another run's set-up")?;
     // The system's Python may have gone since.
-    if folder.join(MARKER).exists() && succeeds(Command::new(&python).args(["-c", NEW_ENOUGH])) {
-        return Ok(python);
+    let usable = |folder: &Path| succeeds(Command::new(python(folder)).args(["-c", NEW_ENOUGH]));
+    let folder = cache::once("python", &read(requirements)?, usable, |folder| {
+        eprintln!("Setting up Python packages for the tests in {} (once, about 150 MB)", folder.display());
+        install(environment_with_pip(folder)?.arg("install"), requirements)
+    })?;
+    Ok(python(&folder))
+}
+
+/// A folder with the files of the Linux wheels in `requirements`, and nothing of what those depend on; `name` and
+/// `size` are for people.
+///
+/// # Errors
+/// As [`interpreter`].
+pub(crate) fn files(requirements: &Path, name: &str, size: &str) -> Result<PathBuf> {
+    let folder = cache::once(
+        name,
+        &read(requirements)?,
+        |_| true,
+        |folder| {
+            eprintln!("Setting up {name} in {} (once, a download of {size})", folder.display());
+            let environment = folder.join("pip");
+            let mut pip = environment_with_pip(&environment)?;
+            // The libraries are the same in the wheels for all Pythons. One of those is taken, whatever Python runs pip.
+            pip.args(["install", "--no-deps", "--only-binary=:all:", "--implementation=cp"]);
+            pip.args(["--python-version=3.12", "--abi=cp312", "--platform=manylinux_2_28_x86_64"]);
+            pip.args(["--platform=manylinux_2_25_x86_64", "--platform=manylinux2014_x86_64"]);
+            // pip's own cache would keep the download a second time.
+            pip.args(["--no-cache-dir", "--no-compile", "--target"]).arg(folder.join(FILES));
+            // Where a rename is enough to put the files in place; /tmp may be small.
+            install(pip.env("TMPDIR", folder), requirements)?;
+            fs::remove_dir_all(&environment).context("removing pip, which has done its part")
+        },
+    )?;
+    Ok(folder.join(FILES))
+}
+
+fn read(requirements: &Path) -> Result<Vec<u8>> {
+    fs::read(requirements).with_context(|| format!("reading {}", requirements.display()))
+}
+
+/// Of an environment.
+fn python(folder: &Path) -> PathBuf {
+    if cfg!(windows) { folder.join("Scripts/python.exe") } else { folder.join("bin/python") }
+}
+
+/// Runs `pip install` with its options set.
+fn install(pip: &mut Command, requirements: &Path) -> Result<()> {
+    pip.args(["--quiet", "--requirement"]).arg(requirements);
+    // Standard output is for what our own callers read.
+    if !pip.stdout(io::stderr()).status().context("starting pip")?.success() {
+        bail!("pip could not install {} (its message is above; is there a network?)", requirements.display());
     }
-    println!("Setting up Python packages for the tests in {} (once, about 150 MB)", folder.display());
+    Ok(())
+}
+
+/// Makes an environment; returns a pip that installs into it, by the first way that this system has.
+fn environment_with_pip(folder: &Path) -> Result<Command> {
     let system = INTERPRETERS
         .into_iter()
         .find(|name| succeeds(Command::new(name).args(["-c", NEW_ENOUGH])))
         .context("no python3 of version 3.11 or later is installed")?;
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("removing the unfinished {}", folder.display()));
-        }
-        _ => {}
-    }
-    let mut pip = environment_with_pip(system, &folder, &python)?;
-    pip.args(["install", "--quiet", "--requirement"]).arg(requirements);
-    if !pip.status().context("starting pip")?.success() {
-        bail!("pip could not install {} (its message is above; is there a network?)", requirements.display());
-    }
-    fs::write(folder.join(MARKER), text).context("marking the environment as installed")?;
-    Ok(python)
-}
-
-/// Makes an environment; returns a pip that installs into it, by the first way that this system has.
-fn environment_with_pip(system: &str, folder: &Path, python: &Path) -> Result<Command> {
-    let mut own = Command::new(python);
+    let python = python(folder);
+    let mut own = Command::new(&python);
     own.args(["-m", "pip"]);
     if succeeds(Command::new(system).args(["-m", "venv"]).arg(folder)) {
         return Ok(own);
@@ -62,15 +92,15 @@ fn environment_with_pip(system: &str, folder: &Path, python: &Path) -> Result<Co
     // Debian has ensurepip, and with it pip in environments, in a package of its own.
     let mut bare = Command::new(system);
     bare.args(["-m", "venv", "--clear", "--without-pip"]).arg(folder);
-    if !bare.status().is_ok_and(|status| status.success()) {
+    if !bare.stdout(io::stderr()).status().is_ok_and(|status| status.success()) {
         bail!("`{system} -m venv` fails (its message is above); on Debian and Ubuntu, install python3-venv");
     }
-    if succeeds(Command::new(python).args(["-m", "ensurepip"])) {
+    if succeeds(Command::new(&python).args(["-m", "ensurepip"])) {
         return Ok(own);
     }
     let mut systems = Command::new(system);
-    systems.args(["-m", "pip", "--python"]).arg(python);
-    if !succeeds(Command::new(system).args(["-m", "pip", "--python"]).arg(python).arg("--version")) {
+    systems.args(["-m", "pip", "--python"]).arg(&python);
+    if !succeeds(Command::new(system).args(["-m", "pip", "--python"]).arg(&python).arg("--version")) {
         bail!("{system} has neither ensurepip nor pip; on Debian and Ubuntu, install python3-venv");
     }
     Ok(systems)
@@ -84,23 +114,4 @@ fn succeeds(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
-}
-
-/// FNV-1a, 64 bits: a name for the content, the same from every build of this program.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fnv1a;
-
-    #[test]
-    fn the_hash_is_fnv1a() {
-        // Test vectors of the algorithm's authors.
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
-    }
 }

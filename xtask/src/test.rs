@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every test of the workspace, with its set-up done.
 
-use crate::paraview;
-use crate::python_env;
+use crate::libtorch::Libtorch;
 use crate::results::Results;
+use crate::{paraview, python_env};
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsString;
@@ -16,6 +16,19 @@ const RUNS_ALONE: &str = "runs without arguments";
 
 /// Features that need CMake or headers: tested where ParaView is set up, which brings both.
 const FEATURES: &str = "neuvol/bridge,neuvol/jpeg-ls";
+
+/// The tests of the features that need libtorch or NVRTC to be there: a run of their own, since everything else is
+/// built without.
+const TORCH_TESTS: [&str; 8] = [
+    "test",
+    "--no-fail-fast",
+    "--package=neuvol",
+    "--features=torch",
+    "--test=torch",
+    "--test=nvrtc",
+    "--",
+    "--show-output",
+];
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,6 +85,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     let environment = environment(root, options, &mut not_run)?;
     // Arguments for cargo ask for a part of its tests.
     let with_paraview = options.cargo.is_empty() && paraview_is_set_up(&mut not_run)?;
+    let libtorch = if options.cargo.is_empty() { libtorch(root, &mut not_run)? } else { None };
     let cargo = || {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root).envs(environment.iter().map(|(name, value)| (name, value)));
@@ -83,8 +97,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     if !tests(cargo().args(options.arguments(with_paraview)), &mut results)? {
         failures.push("cargo test".to_owned());
     }
-    if !cargo().args(["build", "--workspace", "--examples"]).status().context("starting cargo")?.success() {
-        failures.push("cargo build --examples".to_owned());
+    if let Some(libtorch) = libtorch {
+        println!("\nTesting the feature torch");
+        if !tests(cargo().envs(libtorch.environment()).args(TORCH_TESTS), &mut results)? {
+            failures.push("cargo test --features torch".to_owned());
+        }
+    }
+    // The programs too: the last ones built are those of the features.
+    let build = ["build", "--workspace", "--bins", "--examples"];
+    if !cargo().args(build).status().context("starting cargo")?.success() {
+        failures.push("cargo build --bins --examples".to_owned());
     }
     let (alone, with_arguments) = examples(&root.join("examples"))?;
     // What they write goes where it does not lie in the tree.
@@ -205,6 +227,20 @@ fn paraview_is_set_up(not_run: &mut Vec<String>) -> Result<bool> {
     eprintln!("\n**** SKIPPED: {message} ****\n");
     not_run.push(message);
     Ok(false)
+}
+
+/// What the feature `torch` is tested with. When it cannot be had, that is an error in CI, and told elsewhere.
+fn libtorch(root: &Path, not_run: &mut Vec<String>) -> Result<Option<Libtorch>> {
+    match Libtorch::set_up(root) {
+        Ok(libtorch) => Ok(Some(libtorch)),
+        Err(error) if set("CI").is_some() => Err(error),
+        Err(error) => {
+            let message = format!("tests of the feature torch; {error:#}");
+            eprintln!("\n**** SKIPPED: {message} ****\n");
+            not_run.push(message);
+            Ok(None)
+        }
+    }
 }
 
 /// A variable that is set to something.
