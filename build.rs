@@ -4,8 +4,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "bridge")]
     {
-        cxx_build::bridge("src/bridge.rs").include("cpp/neuvol").std("c++17").compile("neuvol-bridge");
-        println!("cargo::rerun-if-changed=src/bridge.rs");
-        println!("cargo::rerun-if-changed=cpp/neuvol/observer.h");
+        let mut bridge = cxx_build::bridge("src/bridge.rs");
+        bridge.include("cpp").include("cpp/neuvol").std("c++17").compile("neuvol-bridge");
+        for source in ["src/bridge.rs", "cpp/neuvol/observer.h", "cpp/neuvol/neuvol.h"] {
+            println!("cargo::rerun-if-changed={source}");
+        }
     }
 }

@@ -5,8 +5,10 @@
 #![allow(unsafe_code)] // cxx's generated glue
 #![allow(unreachable_pub, missing_docs)] // names that only C++ sees
 
+use crate::dlpack;
 use crate::engine::Engine;
 use crate::engine::cpu::Cpu;
+use crate::io::Limits;
 use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
 use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
@@ -93,6 +95,11 @@ mod ffi {
         include!("observer.h");
         type Observer;
         fn progress(self: &Observer, fraction: f64) -> Result<bool>;
+
+        include!("neuvol/neuvol.h");
+        /// DLPack's own; only pointers to it pass.
+        #[namespace = ""]
+        type DLManagedTensorVersioned;
     }
 
     // ---- What C++ calls
@@ -100,6 +107,7 @@ mod ffi {
     extern "Rust" {
         type OpenVolume;
         type CompressedVolume;
+        type ImportedVolume;
 
         fn open(path: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>>;
         fn describe(self: &OpenVolume) -> Result<Description>;
@@ -111,6 +119,13 @@ mod ffi {
             out: &mut [u8],
             observer: &Observer,
         ) -> Result<()>;
+        /// The caller owns the tensor.
+        fn read_tensor(
+            self: &OpenVolume,
+            region: Box3,
+            sample_type: &str,
+            observer: &Observer,
+        ) -> Result<*mut DLManagedTensorVersioned>;
         fn probe(
             self: &OpenVolume,
             points: &[f64],
@@ -120,6 +135,18 @@ mod ffi {
             gradients: &mut [f64],
         ) -> Result<()>;
 
+        /// Takes the tensor, whatever happens.
+        unsafe fn import_tensor(tensor: *mut DLManagedTensorVersioned) -> Result<Box<ImportedVolume>>;
+        /// The grid's shape is the tensor's, not what `grid` says.
+        fn compress_imported(
+            imported: Box<ImportedVolume>,
+            grid: Grid,
+            name: &str,
+            unit: &str,
+            fill_value: f64,
+            request: Request,
+            observer: &Observer,
+        ) -> Result<Box<CompressedVolume>>;
         #[allow(clippy::too_many_arguments)] // one a property of a volume
         fn compress(
             samples: &[u8],
@@ -145,6 +172,9 @@ pub struct OpenVolume(NeuralVolume);
 
 /// A compressed volume that is not yet a file.
 pub struct CompressedVolume(train::Compressed);
+
+/// A volume that came as a tensor, before it is compressed.
+pub struct ImportedVolume(Volume);
 
 /// What C++ is told: a sentence.
 #[derive(Debug)]
@@ -233,6 +263,26 @@ impl OpenVolume {
         })
     }
 
+    fn read_tensor(
+        &self,
+        region: ffi::Box3,
+        sample_type: &str,
+        observer: &ffi::Observer,
+    ) -> Result<*mut ffi::DLManagedTensorVersioned, Failure> {
+        guard(|| {
+            let ffi::Box3 { start, end, stride } = region;
+            let mut thrown = None;
+            let volume = self.0.read_region_as(
+                Region { start, end },
+                stride,
+                type_named(sample_type)?,
+                &mut |fraction| go_on(observer, fraction, &mut thrown),
+            );
+            thrown.map_or(Ok(()), Err)?;
+            Ok(dlpack::export::<dlpack::DLManagedTensorVersioned>(volume?)?.into_raw().cast())
+        })
+    }
+
     fn probe(
         &self,
         points: &[f64],
@@ -289,41 +339,82 @@ fn compress(
         let voxels = grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
         let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
         let mut volume = Volume::new(samples, grid.shape)?;
-        volume.geometry = Geometry {
-            origin: grid.origin,
-            spacing: grid.spacing,
-            direction: std::array::from_fn(|row| std::array::from_fn(|a| grid.direction[3 * row + a])),
-            frame: if grid.frame == Frame::Lps.name() { Frame::Lps } else { Frame::Unknown },
-        };
-        if !name.is_empty() {
-            volume.name = name.into();
-        }
-        volume.unit = unit.into();
-        volume.fill_value = (!fill_value.is_nan()).then(|| volume.sample_type().nearest(fill_value));
         volume.provenance.insert("source".into(), "VTK image data".into());
-        let target = match request.target {
-            ffi::TargetKind::Psnr => Target::Psnr(request.target_value),
-            ffi::TargetKind::Ratio => Target::Ratio(request.target_value),
-            ffi::TargetKind::Size => Target::Size(request.target_value.max(0.0) as u64),
-            _ => return Err(Failure("this target is unknown".into())),
-        };
-        let preset = match request.preset.as_str() {
-            "fast" => Preset::Fast,
-            "balanced" => Preset::Balanced,
-            "best" => Preset::Best,
-            other => return Err(Failure(format!("the preset {other:?} is unknown: fast, balanced, best"))),
-        };
-        let threads = threads(request.threads);
-        let options = CompressOptions { target, preset, seed: request.seed, threads, ..Default::default() };
-        let mut thrown = None;
-        let mut fraction = 0.0;
-        let compressed = train::compress(&volume, &options, |progress| {
-            fraction = fraction_done(progress, fraction);
-            go_on(observer, fraction, &mut thrown)
-        });
-        thrown.map_or(Ok(()), Err)?;
-        Ok(Box::new(CompressedVolume(compressed?)))
+        label(&mut volume, &grid, name, unit, fill_value);
+        compressed(&volume, request, observer)
     })
+}
+
+/// # Safety
+/// As for [`dlpack::import`].
+unsafe fn import_tensor(tensor: *mut ffi::DLManagedTensorVersioned) -> Result<Box<ImportedVolume>, Failure> {
+    guard(|| {
+        let tensor = tensor.cast::<dlpack::DLManagedTensorVersioned>();
+        // SAFETY: the caller's promise, which `neuvol.h` asks for.
+        let volume = unsafe { dlpack::import(tensor, &Limits::default()) }?;
+        Ok(Box::new(ImportedVolume(volume)))
+    })
+}
+
+fn compress_imported(
+    imported: Box<ImportedVolume>,
+    grid: ffi::Grid,
+    name: &str,
+    unit: &str,
+    fill_value: f64,
+    request: ffi::Request,
+    observer: &ffi::Observer,
+) -> Result<Box<CompressedVolume>, Failure> {
+    guard(|| {
+        let mut volume = imported.0;
+        label(&mut volume, &grid, name, unit, fill_value);
+        compressed(&volume, request, observer)
+    })
+}
+
+/// Says of the samples where they lie and what they are.
+fn label(volume: &mut Volume, grid: &ffi::Grid, name: &str, unit: &str, fill_value: f64) {
+    volume.geometry = Geometry {
+        origin: grid.origin,
+        spacing: grid.spacing,
+        direction: std::array::from_fn(|row| std::array::from_fn(|a| grid.direction[3 * row + a])),
+        frame: if grid.frame == Frame::Lps.name() { Frame::Lps } else { Frame::Unknown },
+    };
+    if !name.is_empty() {
+        volume.name = name.into();
+    }
+    volume.unit = unit.into();
+    volume.fill_value = (!fill_value.is_nan()).then(|| volume.sample_type().nearest(fill_value));
+}
+
+/// Compresses to what the request asks for.
+fn compressed(
+    volume: &Volume,
+    request: ffi::Request,
+    observer: &ffi::Observer,
+) -> Result<Box<CompressedVolume>, Failure> {
+    let target = match request.target {
+        ffi::TargetKind::Psnr => Target::Psnr(request.target_value),
+        ffi::TargetKind::Ratio => Target::Ratio(request.target_value),
+        ffi::TargetKind::Size => Target::Size(request.target_value.max(0.0) as u64),
+        _ => return Err(Failure("this target is unknown".into())),
+    };
+    let preset = match request.preset.as_str() {
+        "fast" => Preset::Fast,
+        "balanced" => Preset::Balanced,
+        "best" => Preset::Best,
+        other => return Err(Failure(format!("the preset {other:?} is unknown: fast, balanced, best"))),
+    };
+    let threads = threads(request.threads);
+    let options = CompressOptions { target, preset, seed: request.seed, threads, ..Default::default() };
+    let mut thrown = None;
+    let mut fraction = 0.0;
+    let compressed = train::compress(volume, &options, |progress| {
+        fraction = fraction_done(progress, fraction);
+        go_on(observer, fraction, &mut thrown)
+    });
+    thrown.map_or(Ok(()), Err)?;
+    Ok(Box::new(CompressedVolume(compressed?)))
 }
 
 impl CompressedVolume {

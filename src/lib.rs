@@ -28,6 +28,8 @@
 mod bridge;
 pub(crate) mod codec;
 pub mod container;
+#[cfg(feature = "dlpack")]
+pub mod dlpack;
 pub mod engine;
 pub mod error;
 pub mod field;

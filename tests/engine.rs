@@ -34,7 +34,8 @@ fn every_kind() -> Vec<(String, Field)> {
         Encoding::AxisWise(AxisWise::new(Wave::TriangleWave, 5).unwrap()),
         Encoding::AxisWise(AxisWise::new(Wave::OneBlob, 20).unwrap()),
     ];
-    let networks = [(NetworkKind::Mlp, 32, 3), (NetworkKind::SineResidual, 21, 3), (NetworkKind::SineResidual, 16, 1)];
+    let networks =
+        [(NetworkKind::Mlp, 32, 3), (NetworkKind::SineResidual, 21, 3), (NetworkKind::SineResidual, 16, 1)];
     let mut random = Lcg(2718);
     let mut fields = Vec::new();
     for encoding in encodings {
@@ -181,7 +182,11 @@ fn scalar_position_gradients_are_slopes_for_every_encoding_and_network() {
                 let Some(slope) = slope(at, 1e-3) else { continue };
                 checked += 1;
                 let off = (slope - f64::from(gradient[axis])).abs();
-                assert!(off < 0.03 * f64::from(largest), "{name}: {slope} not {} at {position:?}", gradient[axis]);
+                assert!(
+                    off < 0.03 * f64::from(largest),
+                    "{name}: {slope} not {} at {position:?}",
+                    gradient[axis]
+                );
             }
         }
         assert!(checked >= 25, "{name}: {checked} slopes checked, largest {largest}");

@@ -162,7 +162,12 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
             Wave::Identity => AxisWise::usual(wave),
             _ => AxisWise::new(wave, 5).unwrap(),
         };
-        let model = ModelOptions { encoding: EncodingOptions::AxisWise(encoding), network, width: 32, hidden_layers: 3 };
+        let model = ModelOptions {
+            encoding: EncodingOptions::AxisWise(encoding),
+            network,
+            width: 32,
+            hidden_layers: 3,
+        };
         let options =
             CompressOptions { model: Some(model), storage, target: Target::Psnr(20.0), ..options() };
         agree(wave.name(), &python, &smooth, &options);

@@ -100,6 +100,19 @@ bridge::Grid gridOf(const Grid& grid)
   return out;
 }
 
+bridge::Box3 boxOf(const Region& region)
+{
+  if (region.stride == 0)
+  {
+    throw Error("a stride of 0 takes no voxel");
+  }
+  bridge::Box3 box;
+  std::copy(region.start.begin(), region.start.end(), box.start.begin());
+  std::copy(region.end.begin(), region.end.end(), box.end.begin());
+  box.stride = region.stride;
+  return box;
+}
+
 bridge::Request requestOf(const CompressOptions& options)
 {
   bridge::Request request;
@@ -195,14 +208,7 @@ Region Volume::slice(int axis, std::size_t index) const
 
 void Volume::read(const Region& region, const char* sampleType, void* out, const Progress& progress) const
 {
-  bridge::Box3 box;
-  std::copy(region.start.begin(), region.start.end(), box.start.begin());
-  std::copy(region.end.begin(), region.end.end(), box.end.begin());
-  box.stride = region.stride;
-  if (region.stride == 0)
-  {
-    throw Error("a stride of 0 takes no voxel");
-  }
+  const bridge::Box3 box = boxOf(region);
   const std::size_t bytes = region.size() * sizeOf(sampleType);
   const Caller caller(progress);
   guarded(
@@ -212,6 +218,14 @@ void Volume::read(const Region& region, const char* sampleType, void* out, const
       this->Inside->Handle->read(box, sampleType, room, caller);
     },
     &caller);
+}
+
+DLManagedTensorVersioned* Volume::readTensor(
+  const Region& region, const char* sampleType, const Progress& progress) const
+{
+  const bridge::Box3 box = boxOf(region);
+  const Caller caller(progress);
+  return guarded([&] { return this->Inside->Handle->read_tensor(box, sampleType, caller); }, &caller);
 }
 
 void Volume::sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,
@@ -273,6 +287,23 @@ Compressed compress(const Samples& samples, const CompressOptions& options, cons
       const rust::Slice<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(samples.data), samples.bytes);
       auto handle = bridge::compress(bytes, text(samples.type), gridOf(samples.grid), text(samples.name),
         text(samples.unit), samples.fillValue, requestOf(options), caller);
+      return Compressed(
+        std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation{ std::move(handle) }));
+    },
+    &caller);
+}
+
+Compressed compress(DLManagedTensorVersioned* tensor, const Description& description, const CompressOptions& options,
+  const Progress& progress)
+{
+  const Caller caller(progress);
+  return guarded(
+    [&]
+    {
+      // Before all that can throw: from here on the tensor is not the caller's.
+      auto imported = bridge::import_tensor(tensor);
+      auto handle = bridge::compress_imported(std::move(imported), gridOf(description.grid), text(description.name),
+        text(description.unit), description.fillValue, requestOf(options), caller);
       return Compressed(
         std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation{ std::move(handle) }));
     },

@@ -30,6 +30,9 @@
 #define NEUVOL_EXPORT __attribute__((visibility("default")))
 #endif
 
+/// A tensor in memory that libraries hand each other; DLPack's own dlpack/dlpack.h says what is in it.
+struct DLManagedTensorVersioned;
+
 namespace neuvol
 {
 
@@ -208,6 +211,11 @@ public:
     return out;
   }
 
+  /// The voxels of a region as a DLPack tensor in host memory: shape (z, y, x), C order, this type (NumPy's name). It
+  /// owns what was decoded, no copy is made; whoever takes it calls its deleter, once.
+  DLManagedTensorVersioned* readTensor(
+    const Region& region, const char* sampleType, const Progress& progress = {}) const;
+
   /// The volume at `count` points (x y z x y z ...): values; 1 in `valid` where the point is in the grid and its
   /// nearest voxel is not masked; and, where `gradients` is not null, the field's exact derivative by the coordinates
   /// (3 a point). At a voxel the value is the decoded voxel, between voxels the field, unrounded.
@@ -244,19 +252,24 @@ struct CompressOptions
   std::size_t threads = 0;
 };
 
-/// A volume to compress; `samples` has one a voxel, x fastest.
-struct Samples
+/// Where samples lie, and what they are.
+struct Description
+{
+  Grid grid;
+  std::string name;
+  std::string unit;
+  /// Voxels of this value are masked; NaN: none but NaN and infinity.
+  double fillValue = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// A volume to compress; `data` has one sample a voxel, x fastest.
+struct Samples : Description
 {
   const void* data = nullptr;
   /// Bytes at `data`.
   std::size_t bytes = 0;
   /// NumPy's name; int64 and uint64 are taken where the values fit into 32 bits.
   std::string type;
-  Grid grid;
-  std::string name;
-  std::string unit;
-  /// Voxels of this value are masked; NaN: none but NaN and infinity.
-  double fillValue = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// A compressed volume that is not yet a file.
@@ -274,6 +287,8 @@ public:
 
 private:
   friend NEUVOL_EXPORT Compressed compress(const Samples&, const CompressOptions&, const Progress&);
+  friend NEUVOL_EXPORT Compressed compress(
+    DLManagedTensorVersioned*, const Description&, const CompressOptions&, const Progress&);
   struct Implementation;
   explicit Compressed(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> Inside;
@@ -282,6 +297,12 @@ private:
 /// Compresses a volume; throws Interrupted when `progress` said stop.
 NEUVOL_EXPORT Compressed compress(
   const Samples& samples, const CompressOptions& options = {}, const Progress& progress = {});
+
+/// Compresses a DLPack tensor of shape (z, y, x), (y, x) or (x), in host memory and of any strides; the description's own
+/// shape is not looked at. Types are those of Samples, and 16-bit floats. The tensor is taken: its deleter has been called
+/// once when this returns or throws. What it points to must be there to read, and nobody may write to it meanwhile.
+NEUVOL_EXPORT Compressed compress(DLManagedTensorVersioned* tensor, const Description& description = {},
+  const CompressOptions& options = {}, const Progress& progress = {});
 
 /// neuvol's version.
 NEUVOL_EXPORT std::string version();

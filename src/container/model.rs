@@ -39,7 +39,8 @@ impl StoredModel {
                 }
                 Rounding::Half | Rounding::None => {
                     // A run that diverged must not end the process, as in `integers`.
-                    let half = |&v: &f32| f16::from_f32(if v.is_nan() { 0.0 } else { Rounding::Half.nearest(v) });
+                    let half =
+                        |&v: &f32| f16::from_f32(if v.is_nan() { 0.0 } else { Rounding::Half.nearest(v) });
                     field.parameters[group.range.clone()].iter().flat_map(|v| half(v).to_le_bytes()).collect()
                 }
             })

@@ -38,7 +38,10 @@ mod tests {
         assert_eq!(Rounding::None.nearest(0.3), 0.3);
         assert_eq!([0.24, 0.25, 0.75, -0.3].map(|v| Rounding::Step(0.5).nearest(v)), [0.0, 0.0, 1.0, -0.5]);
         // Binary16 has 11 significant bits: 2049 lies between 2048 and 2050.
-        assert_eq!([2049.0, 2051.0, 1e9, -1e9].map(|v| Rounding::Half.nearest(v)), [2048.0, 2052.0, 65504.0, -65504.0]);
+        assert_eq!(
+            [2049.0, 2051.0, 1e9, -1e9].map(|v| Rounding::Half.nearest(v)),
+            [2048.0, 2052.0, 65504.0, -65504.0]
+        );
         assert_eq!(Rounding::Half.nearest(0.1), 0.099975586);
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn read_samples(
             Ok(samples)
         }
         StoredType::I64 | StoredType::U64 => {
-            let mut narrow = Narrow::with_capacity(count);
+            let mut narrow = Narrow::new(Vec::with_capacity(count));
             let mut block = vec![0u8; 8 * count.min(1 << 16)];
             let mut left = count;
             while left > 0 {
@@ -266,7 +266,7 @@ pub(crate) fn parse_samples(
             samples
         }
         StoredType::I64 | StoredType::U64 => {
-            let mut narrow = Narrow::with_capacity(count);
+            let mut narrow = Narrow::new(Vec::with_capacity(count));
             for index in 0..count {
                 narrow.push(numbers.next(index, count, stored)?);
             }
@@ -357,24 +357,25 @@ pub(crate) fn swap_bytes(bytes: &mut [u8], size: usize) {
 }
 
 /// 64-bit integers as int32, else uint32, else refused: their low halves, which both types share, and their range.
-struct Narrow {
+pub(crate) struct Narrow {
     halves: Vec<u32>,
     low: i128,
     high: i128,
 }
 
 impl Narrow {
-    fn with_capacity(count: usize) -> Self {
-        Self { halves: Vec::with_capacity(count), low: i128::MAX, high: i128::MIN }
+    /// Into empty memory that has room for all.
+    pub(crate) fn new(memory: Vec<u32>) -> Self {
+        Self { halves: memory, low: i128::MAX, high: i128::MIN }
     }
 
-    fn push(&mut self, value: i128) {
+    pub(crate) fn push(&mut self, value: i128) {
         self.low = self.low.min(value);
         self.high = self.high.max(value);
         self.halves.push(value as u32);
     }
 
-    fn finish(self, path: &Path) -> Result<Samples> {
+    pub(crate) fn finish(self, path: &Path) -> Result<Samples> {
         let Self { halves, low, high } = self;
         if low >= i128::from(i32::MIN) && high <= i128::from(i32::MAX) {
             // In the same memory, as the standard library collects.
@@ -385,7 +386,7 @@ impl Narrow {
             Err(Error::unsupported(
                 path,
                 format!(
-                    "64-bit integers from {low} to {high} do not fit 32 bits; convert the file to float64 or int32 first"
+                    "64-bit integers from {low} to {high} do not fit 32 bits; convert them to float64 or int32 first"
                 ),
             ))
         }

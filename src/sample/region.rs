@@ -77,7 +77,7 @@ impl NeuralVolume {
     /// # Errors
     /// [`Error::Options`] when the region is empty or leaves the grid; [`Error::Section`] when the file is damaged.
     pub fn read_region(&self, region: Region, stride: usize) -> Result<Volume> {
-        self.read_region_as(region, stride, self.description.sample_type)
+        self.read_region_as(region, stride, self.description.sample_type, &mut |_| ControlFlow::Continue(()))
     }
 
     /// [`Self::read_region`] as float32; masked voxels of class fill keep the fill value.
@@ -85,10 +85,17 @@ impl NeuralVolume {
     /// # Errors
     /// As for [`Self::read_region`].
     pub fn read_region_f32(&self, region: Region, stride: usize) -> Result<Volume> {
-        self.read_region_as(region, stride, SampleType::F32)
+        self.read_region_as(region, stride, SampleType::F32, &mut |_| ControlFlow::Continue(()))
     }
 
-    fn read_region_as(&self, region: Region, stride: usize, sample_type: SampleType) -> Result<Volume> {
+    /// [`Self::read_region`] in a type of the caller's choice; told how far it is.
+    pub(crate) fn read_region_as(
+        &self,
+        region: Region,
+        stride: usize,
+        sample_type: SampleType,
+        observe: ObserveRegion<'_>,
+    ) -> Result<Volume> {
         region.check(self.description.shape, stride)?;
         let shape = region.shape(stride);
         let voxels = shape.iter().product();
@@ -97,7 +104,7 @@ impl NeuralVolume {
                 format!("{voxels} voxels of {sample_type} do not fit into memory; read a smaller region");
             Error::Options(format!("{}: {what}", self.path.display()))
         })?;
-        self.read_region_into(region, stride, &mut samples.as_mut(), &mut |_| ControlFlow::Continue(()))?;
+        self.read_region_into(region, stride, &mut samples.as_mut(), observe)?;
         let mut volume = Volume::new(samples, shape)?;
         let whole = &self.description.geometry;
         volume.geometry = Geometry {

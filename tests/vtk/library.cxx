@@ -9,6 +9,24 @@
 #include <string>
 #include <vector>
 
+/// As DLPack 1 lays it out; programs include dlpack/dlpack.h.
+struct DLManagedTensorVersioned
+{
+  std::uint32_t major, minor;
+  void* context;
+  void (*deleter)(DLManagedTensorVersioned*);
+  std::uint64_t flags;
+  void* data;
+  std::int32_t deviceType, deviceId;
+  std::int32_t axes;
+  std::uint8_t typeCode, typeBits;
+  std::uint16_t typeLanes;
+  std::int64_t* shape;
+  std::int64_t* strides;
+  std::uint64_t byteOffset;
+};
+static_assert(sizeof(DLManagedTensorVersioned) == 80, "no padding but the ABI's");
+
 namespace
 {
 
@@ -112,6 +130,61 @@ int main(int, char** argv)
   const neuvol::Volume again = neuvol::Volume::open(folder + "/slab.nvol");
   CHECK(again.info().psnr >= 30 && again.info().name == "slab" && again.info().grid.origin[2] == 3);
   CHECK(again.read<float>(again.whole()) == compressed.open().read<float>(again.whole()));
+
+  // DLPack: a region out, without a copy, its shape z, y, x.
+  DLManagedTensorVersioned* row = volume.readTensor({ { 0, 7, 5 }, { 100, 8, 7 }, 1 }, "float32");
+  CHECK(row->major == 1 && row->flags == 0 && row->deviceType == 1 && row->byteOffset == 0);
+  CHECK(row->typeCode == 2 && row->typeBits == 32 && row->typeLanes == 1);
+  CHECK(row->axes == 3 && row->shape[0] == 2 && row->shape[1] == 1 && row->shape[2] == 100);
+  CHECK(row->strides[0] == 100 && row->strides[1] == 100 && row->strides[2] == 1);
+  CHECK(static_cast<float*>(row->data)[100 + 3] == decoded[3 + 100 * (7 + 80 * 6)]);
+  row->deleter(row);
+  CHECK(has(messageOf([&] { volume.readTensor({ { 0, 0, 0 }, { 101, 1, 1 }, 1 }, "int16"); }), "not a region"));
+  CHECK(has(messageOf([&] { volume.readTensor({ { 5, 0, 0 }, { 1, 1, 1 }, 1 }, "int16"); }), "not a region"));
+  CHECK(has(messageOf([&] { volume.readTensor(volume.whole(0), "int16"); }), "stride"));
+  CHECK(has(messageOf([&] { volume.readTensor(volume.whole(), "int64"); }), "int64"));
+  // A type that the cache does not have: nothing can be stopped where nothing is to be done.
+  stopped = false;
+  try
+  {
+    volume.readTensor(volume.whole(), "float64", [](double) { return false; });
+  }
+  catch (const neuvol::Interrupted&)
+  {
+    stopped = true;
+  }
+  CHECK(stopped);
+
+  // In: the tensor of the same voxels makes the same volume.
+  const neuvol::Compressed fromTensor =
+    neuvol::compress(volume.readTensor({ { 0, 0, 0 }, { 100, 80, 10 }, 1 }, "int16"), samples, options);
+  const neuvol::Volume same = fromTensor.open();
+  CHECK(same.info().name == "slab" && same.info().grid.origin[2] == 3 && same.info().sampleType == "int16");
+  CHECK((same.info().grid.shape == std::array<std::size_t, 3>{ 100, 80, 10 }));
+  CHECK(same.read<float>(same.whole()) == again.read<float>(again.whole()));
+
+  // A tensor of the caller's is given back once, whatever becomes of it.
+  static int deleted = 0;
+  std::int64_t shape[] = { 10, 80, 100 }, strides[] = { 8000, 100, 1 };
+  DLManagedTensorVersioned own{};
+  own.major = 1;
+  own.deleter = [](DLManagedTensorVersioned*) { ++deleted; };
+  own.data = decoded.data();
+  own.deviceType = 1;
+  own.axes = 3;
+  own.typeBits = 16;
+  own.typeLanes = 1;
+  own.shape = shape;
+  own.strides = strides;
+  CHECK(neuvol::compress(&own, samples, options).open().read<float>(same.whole()) == same.read<float>(same.whole()));
+  CHECK(deleted == 1);
+  neuvol::Description odd;
+  odd.name = "\xff";
+  CHECK(has(messageOf([&] { neuvol::compress(&own, odd, options); }), "UTF-8") && deleted == 2);
+  CHECK(has(messageOf([&] { neuvol::compress(&own, {}, options, thrower); }), "the caller's own") && deleted == 3);
+  own.deviceType = 2;
+  CHECK(has(messageOf([&] { neuvol::compress(&own); }), "CUDA device") && deleted == 4);
+  CHECK(has(messageOf([] { neuvol::compress(static_cast<DLManagedTensorVersioned*>(nullptr)); }), "null"));
   std::printf("neuvol %s: ok\n", neuvol::version().c_str());
   return 0;
 }

@@ -14,8 +14,11 @@ use std::process::{Command, ExitCode, Stdio};
 /// In the first line of an example's documentation: it is run, not only built.
 const RUNS_ALONE: &str = "runs without arguments";
 
-/// Features that need CMake or headers: tested where ParaView is set up, which brings both.
-const FEATURES: &str = "neuvol/bridge,neuvol/jpeg-ls";
+/// Features that need nothing installed.
+const PURE_FEATURES: &str = "neuvol/dlpack";
+
+/// Beside them those that need CMake or headers: tested where ParaView is set up, which brings both.
+const ALL_FEATURES: &str = "neuvol/dlpack,neuvol/bridge,neuvol/jpeg-ls";
 
 /// The tests of the features that need libtorch or NVRTC to be there: a run of their own, since everything else is
 /// built without.
@@ -65,9 +68,8 @@ impl Options {
         // Beside a package's name, cargo would take --workspace.
         if !of_cargo.iter().any(|a| a.starts_with("-p") || a.starts_with("--package")) {
             arguments.push("--workspace".into());
-            if with_bridge {
-                arguments.extend(["--features", FEATURES].map(String::from));
-            }
+            let features = if with_bridge { ALL_FEATURES } else { PURE_FEATURES };
+            arguments.extend(["--features", features].map(String::from));
         }
         arguments.extend(of_cargo.iter().cloned());
         arguments.extend(["--", "--show-output"].map(String::from));
@@ -104,7 +106,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         }
     }
     // The programs too: the last ones built are those of the features.
-    let build = ["build", "--workspace", "--bins", "--examples"];
+    let build = ["build", "--workspace", "--bins", "--examples", "--features", PURE_FEATURES];
     if !cargo().args(build).status().context("starting cargo")?.success() {
         failures.push("cargo build --bins --examples".to_owned());
     }
@@ -116,7 +118,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         println!("\nRunning example {name}");
         let mut example = cargo();
         example.current_dir(&folder).arg("run").arg("--quiet").arg("--manifest-path");
-        example.arg(root.join("Cargo.toml")).arg("--example").arg(name);
+        example.arg(root.join("Cargo.toml")).args(["--features", PURE_FEATURES, "--example"]).arg(name);
         if !example.status().context("starting cargo")?.success() {
             failures.push(format!("example {name}"));
         }
@@ -291,14 +293,15 @@ mod tests {
     fn arguments_after_each_dashes_go_to_cargo_and_to_the_tests() {
         let options = parsed("--full -- --test engine -- decode").expect("valid").expect("no help");
         assert!(options.full);
-        let expected = "test --no-fail-fast --workspace --test engine -- --show-output decode";
+        let expected =
+            "test --no-fail-fast --workspace --features neuvol/dlpack --test engine -- --show-output decode";
         assert_eq!(options.arguments(false).join(" "), expected);
         let package = parsed("-- -p xtask").expect("valid").expect("no help");
         assert_eq!(package.arguments(true).join(" "), "test --no-fail-fast -p xtask -- --show-output");
         let all = Options::default().arguments(true).join(" ");
         assert_eq!(
             all,
-            "test --no-fail-fast --workspace --features neuvol/bridge,neuvol/jpeg-ls -- --show-output"
+            "test --no-fail-fast --workspace --features neuvol/dlpack,neuvol/bridge,neuvol/jpeg-ls -- --show-output"
         );
     }
 

@@ -127,7 +127,13 @@ impl LatticeFeatures {
     }
 
     #[inline(always)]
-    pub(super) fn encode_row(&self, row: &[f32], (from, count): (usize, usize), out: &mut [f32], stride: usize) {
+    pub(super) fn encode_row(
+        &self,
+        row: &[f32],
+        (from, count): (usize, usize),
+        out: &mut [f32],
+        stride: usize,
+    ) {
         let n = self.an_axis;
         let xs = self.axes[0][from * n..(from + count) * n].chunks_exact(n);
         for (x, out) in xs.zip(out.chunks_mut(stride)) {

@@ -7,7 +7,8 @@ use std::f32::consts::{FRAC_PI_2, PI};
 fn sin_pi_core(r: f32) -> f32 {
     let x = r * PI;
     let s = x * x;
-    let tail = s * (-1.666_666_5e-1 + s * (8.333_331e-3 + s * (-1.984_09e-4 + s * (2.755_73e-6 + s * -2.5e-8))));
+    let tail =
+        s * (-1.666_666_5e-1 + s * (8.333_331e-3 + s * (-1.984_09e-4 + s * (2.755_73e-6 + s * -2.5e-8))));
     x + x * tail
 }
 
@@ -38,7 +39,8 @@ pub(super) fn sin_cos(x: f32) -> (f32, f32) {
 #[inline(always)]
 fn sin_core(x: f32) -> f32 {
     let s = x * x;
-    let tail = s * (-1.666_666_5e-1 + s * (8.333_331e-3 + s * (-1.984_09e-4 + s * (2.755_73e-6 + s * -2.5e-8))));
+    let tail =
+        s * (-1.666_666_5e-1 + s * (8.333_331e-3 + s * (-1.984_09e-4 + s * (2.755_73e-6 + s * -2.5e-8))));
     x + x * tail
 }
 
@@ -52,10 +54,16 @@ mod tests {
             let x = i as f32 * 0.0137;
             let (sin, cos) = sin_cos(x);
             let (s, c) = f64::from(x).sin_cos();
-            assert!((f64::from(sin) - s).abs() < 1e-6 && (f64::from(cos) - c).abs() < 1e-6, "{x}: {sin} {cos}");
+            assert!(
+                (f64::from(sin) - s).abs() < 1e-6 && (f64::from(cos) - c).abs() < 1e-6,
+                "{x}: {sin} {cos}"
+            );
             let (sin, cos) = sin_cos_pi(x);
             let (s, c) = (f64::from(x) * std::f64::consts::PI).sin_cos();
-            assert!((f64::from(sin) - s).abs() < 1e-6 && (f64::from(cos) - c).abs() < 1e-6, "pi {x}: {sin} {cos}");
+            assert!(
+                (f64::from(sin) - s).abs() < 1e-6 && (f64::from(cos) - c).abs() < 1e-6,
+                "pi {x}: {sin} {cos}"
+            );
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) fn backward(
     let layers = network.layers();
     match network {
         Network::Mlp(_) => mlp::backward(&layers, parameters, forward, of_output, gradient),
-        Network::SineResidual(_) => sine_residual::backward(&layers, parameters, forward, of_output, gradient),
+        Network::SineResidual(_) => {
+            sine_residual::backward(&layers, parameters, forward, of_output, gradient)
+        }
     }
 }

@@ -43,7 +43,10 @@ impl AxisWise {
             Wave::OneBlob => Self::MAX_BINS,
         };
         if count == 0 || count > most {
-            return Err(format!("the encoding {} has 1 to {most} functions an axis, not {count}", wave.name()));
+            return Err(format!(
+                "the encoding {} has 1 to {most} functions an axis, not {count}",
+                wave.name()
+            ));
         }
         Ok(Self { wave, count })
     }
