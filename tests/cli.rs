@@ -94,7 +94,14 @@ fn failures_have_sentences_and_exit_codes() {
     std::fs::write(folder.join("not.nvol"), b"something else").unwrap();
     let size = [&["compress", "waves.raw", "--size", "90"], &RAW[..]].concat();
     let two = [&["compress", "waves.raw", "--size", "9k", "--psnr", "40"], &RAW[..]].concat();
-    let cases: [(&[&str], i32, &str); 8] = [
+    let grid = [&["compress", "waves.raw", "--encoding", "one-blob", "--levels", "3"], &RAW[..]].concat();
+    let functions = [&["compress", "waves.raw", "--functions", "3"], &RAW[..]].concat();
+    let many =
+        [&["compress", "waves.raw", "--encoding", "frequency", "--functions", "40"], &RAW[..]].concat();
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&grid, 2, "one-blob has none"),
+        (&functions, 2, "a hash grid has none"),
+        (&many, 2, "1 to 16 functions"),
         (&["info", "missing.nvol"], 1, "missing.nvol"),
         (&["info", "not.nvol"], 1, "not a .nvol file"),
         (&["compress", "waves.raw"], 2, "--dims"),
@@ -111,6 +118,38 @@ fn failures_have_sentences_and_exit_codes() {
         assert!(said.contains(sentence), "{arguments:?}: {said}");
     }
     assert!(!folder.join("waves.nvol").exists(), "a failed compression writes nothing");
+}
+
+#[test]
+fn other_models_are_chosen_by_name_and_hold_the_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder);
+    for (model, expected) in [
+        (&["--encoding", "identity", "--network", "sine-residual"][..], "identity, sine-residual 8x"),
+        (&["--encoding", "frequency", "--functions", "6"][..], "frequency of 6 octaves, mlp 2x32"),
+        (&["--encoding", "triangle-wave"][..], "triangle-wave of 12 octaves, mlp 4x"),
+        (&["--encoding", "one-blob", "--storage", "half"][..], "one-blob of 64 bins, mlp 4x"),
+        (&["--network", "sine-residual"][..], "hash-grid"),
+    ] {
+        let target = ["compress", "waves.raw", "--preset", "fast", "--psnr", "23", "--json", "-o", "w.nvol"];
+        let output = neuvol(folder, &[&target[..], model, &RAW[..]].concat());
+        assert!(output.status.success(), "{model:?}: {}", text(&output.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(json["model"].as_str().unwrap().contains(expected), "{json}");
+        assert!(json["achieved"]["psnr_db"].as_f64().unwrap() >= 23.0, "{json}");
+        let compared =
+            neuvol(folder, &[&["compare", "waves.raw", "w.nvol", "--json"][..], &RAW[..]].concat());
+        let compared: serde_json::Value = serde_json::from_slice(&compared.stdout).unwrap();
+        assert!(compared["psnr_db"].as_f64().unwrap() >= 23.0, "{model:?}: {compared}");
+    }
+    // A size in half precision is not exceeded.
+    let half =
+        ["compress", "waves.raw", "--storage", "half", "--size", "9k", "--preset", "fast", "-o", "h.nvol"];
+    let output = neuvol(folder, &[&half[..], &RAW[..]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let size = std::fs::metadata(folder.join("h.nvol")).unwrap().len();
+    assert!((3000..=9000).contains(&size), "{size}");
 }
 
 #[cfg(unix)]

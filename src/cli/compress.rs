@@ -3,7 +3,7 @@
 use super::input::{InputArguments, default_output, parse_size};
 use super::progress::Bar;
 use super::{interrupt, report};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use neuvol::Volume;
 use neuvol::engine::Loss;
@@ -195,12 +195,15 @@ impl ModelArguments {
         let of_network = self.width.is_some() || self.hidden_layers.is_some();
         let encoding = match encoding {
             EncodingKind::HashGrid if self.functions.is_some() => {
-                bail!("--functions belongs to frequency, triangle-wave and one-blob; a hash grid has none")
+                let what =
+                    "--functions belongs to frequency, triangle-wave and one-blob; a hash grid has none";
+                return Err(neuvol::Error::Options(what.into()).into());
             }
-            EncodingKind::AxisWise(wave) if of_grid => bail!(
-                "--levels, --features, --log2-table-size, --coarsest and --finest are a hash grid's; {} has none",
-                wave.name()
-            ),
+            EncodingKind::AxisWise(wave) if of_grid => {
+                let grids =
+                    "--levels, --features, --log2-table-size, --coarsest and --finest are a hash grid's";
+                return Err(neuvol::Error::Options(format!("{grids}; {} has none", wave.name())).into());
+            }
             _ if !(of_grid || of_network || self.functions.is_some()) => return Ok(None),
             EncodingKind::HashGrid => {
                 let longest = shape.into_iter().max().unwrap_or(1) as f64;

@@ -82,7 +82,7 @@ pub(super) fn run(
         if charged > 0.0 {
             search.begin(mean_error);
         }
-        let error = session.step(engine, schedule.rate_share(step, done), charged * search.price());
+        let error = session.step(engine, schedule.rate_share(step, done), search.as_price(), charged);
         let weight = 1.0 / MEMORY.min(step as f64 + 1.0);
         mean_error = if mean_error.is_nan() { error } else { mean_error + weight * (error - mean_error) };
         let psnr = -10.0 * mean_error.log10();

@@ -3,6 +3,7 @@
 use super::initial::{Start, initial_field};
 use super::plan::Plan;
 use super::sampler::VoxelSampler;
+use super::target::Price;
 use crate::container::StoredModel;
 use crate::engine::{Batch, Engine, GroupUpdate, Loss, Trainer, Update};
 use crate::field::{Field, GroupKind, Model, ParameterGroup, Rounding};
@@ -25,6 +26,10 @@ impl Roundings {
     }
 }
 
+/// Bounds of how much coarser than at first weights are rounded where the price says so.
+const LEAST_COARSENING: f64 = 1.0 / 32.0;
+const MOST_COARSENING: f64 = 16.0;
+
 /// Steps between two looks at the statistics of the parameters.
 const REFRESH: u64 = 32;
 
@@ -36,8 +41,11 @@ pub(super) struct Session<'a> {
     sampler: &'a VoxelSampler<'a>,
     batch: Batch,
     roundings: Roundings,
-    /// The groups that are charged for their bits: features, or weights where there are none.
-    charged: GroupKind,
+    /// Features are charged for their bits one by one. Where there are none, the price sets how coarsely the weights are
+    /// rounded: they are few, and all of them matter.
+    has_features: bool,
+    /// The weights' rounding at the first price.
+    weights_at_first: Rounding,
     /// Height of the learning rates of features and of the network.
     rates: [f64; 2],
     loss: Loss,
@@ -59,7 +67,6 @@ impl<'a> Session<'a> {
         let model = plan.model.clone();
         let groups = model.groups();
         let has_features = groups.iter().any(|group| group.kind == GroupKind::Features);
-        let charged = if has_features { GroupKind::Features } else { GroupKind::Weights };
         let field = initial_field(&model, start);
         let batch = Batch { positions: vec![[0.0; 3]; plan.batch], targets: vec![0.0; plan.batch] };
         Self {
@@ -70,7 +77,8 @@ impl<'a> Session<'a> {
             sampler,
             batch,
             roundings: plan.roundings,
-            charged,
+            has_features,
+            weights_at_first: plan.roundings.weights,
             rates: plan.rates,
             loss,
             voxels: start.voxels as f64,
@@ -79,9 +87,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// One step at this share of the learning rates' height and this price of a bit in mean squared error times voxels.
-    /// Returns the batch's mean squared error before it.
-    pub(super) fn step(&mut self, engine: &dyn Engine, share: f64, lambda: f64) -> f64 {
+    /// One step at this share of the learning rates' height and this price of a bit in mean squared error times voxels,
+    /// of which `charged` is charged by now. Returns the batch's mean squared error before it.
+    pub(super) fn step(&mut self, engine: &dyn Engine, share: f64, price: Price, charged: f64) -> f64 {
         let (sampler, batch, drawn) = (self.sampler, &mut self.batch, self.drawn);
         engine.run(&mut || sampler.draw(drawn, batch));
         self.drawn += self.batch.positions.len() as u64;
@@ -89,6 +97,12 @@ impl<'a> Session<'a> {
             self.refresh();
         }
         self.done += 1;
+        if let Rounding::Step(step) = self.weights_at_first
+            && !self.has_features
+        {
+            let coarser = price.relative.clamp(LEAST_COARSENING, MOST_COARSENING) as f32;
+            self.roundings.weights = Rounding::Step(step * coarser);
+        }
         let [of_features, of_network] = self.rates.map(|rate| (rate * share) as f32);
         let groups = self.groups.iter().zip(&self.magnitudes).map(|(group, &magnitude)| {
             let rounding = self.roundings.of(group.kind);
@@ -97,9 +111,9 @@ impl<'a> Session<'a> {
                 rounding,
                 rate_gradient: match rounding {
                     // A Laplace-distributed integer of mean magnitude b costs about |q| / (b ln 2) bits.
-                    Rounding::Step(step) if group.kind == self.charged => {
+                    Rounding::Step(step) if group.kind == GroupKind::Features => {
                         let bits_per_unit = 1.0 / (f64::from(magnitude.max(0.1)) * std::f64::consts::LN_2);
-                        (lambda / self.voxels * bits_per_unit / f64::from(step)) as f32
+                        (charged * price.of_a_bit / self.voxels * bits_per_unit / f64::from(step)) as f32
                     }
                     _ => 0.0,
                 },

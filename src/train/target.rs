@@ -116,6 +116,15 @@ const MAX_FOLLOW: f64 = 0.4;
 /// Change of the logarithm of the price in one correction, at most.
 const MAX_MOVE: f64 = 1.0;
 
+/// What bits cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Price {
+    /// In mean squared error (of values scaled to 0..1) for a bit a voxel.
+    pub(super) of_a_bit: f64,
+    /// In units of the first price.
+    pub(super) relative: f64,
+}
+
 /// The search for the price that meets the target.
 pub(super) struct Search {
     aim: Aim,
@@ -147,6 +156,12 @@ impl Search {
     /// The price now.
     pub(super) fn price(&self) -> f64 {
         self.price.unwrap_or(0.0)
+    }
+
+    /// The price now, for a step.
+    pub(super) fn as_price(&self) -> Price {
+        let relative = if self.first > 0.0 { self.price() / self.first } else { 1.0 };
+        Price { of_a_bit: self.price(), relative }
     }
 
     pub(super) fn wants_size(&self) -> bool {
