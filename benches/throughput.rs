@@ -7,7 +7,7 @@
 #![allow(unsafe_code)] // intrinsics of the FMA peak
 
 use neuvol::engine::cpu::Cpu;
-use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, Update, axis_position};
+use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, TrainingEngine, Update, axis_position};
 use neuvol::field::encoding::{HashGrid, HashGridShape};
 use neuvol::field::{Encoding, Field, Model, Rounding};
 use neuvol::sample::{Outside, Space};
@@ -120,10 +120,10 @@ fn training(engine: &Cpu, field: &Field, peak: f64) {
     let batch = Batch { positions, targets };
     let how = GroupUpdate { learning_rate: 5e-3, rounding: Rounding::Step(0.1), rate_gradient: 1e-6 };
     let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
-    let mut trainer = engine.trainer(field);
+    let mut trainer = engine.trainer(field).unwrap();
     let seconds = timed(|| {
         for _ in 0..STEPS {
-            black_box(trainer.step(&batch, &update));
+            trainer.step(&batch, &update).unwrap();
         }
     });
     // Backward is twice forward: the gradient by the inputs and that by the weights.
@@ -135,28 +135,28 @@ fn decode(engine: &Cpu, field: &Field, peak: f64) {
     let axes = VOLUME.map(|n| (0..n).map(|i| axis_position(i, n)).collect());
     let lattice = Lattice { axes };
     let mut out = vec![0.0; lattice.len()];
-    let evaluator = engine.evaluator(field);
-    let seconds = timed(|| evaluator.lattice(&lattice, black_box(&mut out)));
+    let evaluator = engine.evaluator(field).unwrap();
+    let seconds = timed(|| evaluator.lattice(&lattice, black_box(&mut out)).unwrap());
     let network = &field.model.network;
-    row(&format!("decode 2x{}", network.width), out.len(), seconds, network.flops(), peak);
+    row(&format!("decode 2x{}", network.width()), out.len(), seconds, network.flops(), peak);
 }
 
 fn points(engine: &Cpu, field: &Field, peak: f64) {
     let positions = positions(1 << 20);
     let mut out = vec![0.0; positions.len()];
-    let evaluator = engine.evaluator(field);
-    let seconds = timed(|| evaluator.points(&positions, black_box(&mut out)));
+    let evaluator = engine.evaluator(field).unwrap();
+    let seconds = timed(|| evaluator.points(&positions, black_box(&mut out)).unwrap());
     let network = &field.model.network;
-    row(&format!("random points 2x{}", network.width), out.len(), seconds, network.flops(), peak);
+    row(&format!("random points 2x{}", network.width()), out.len(), seconds, network.flops(), peak);
 }
 
 fn single(engine: &Cpu, field: &Field) {
     let positions = positions(10_000);
-    let evaluator = engine.evaluator(field);
+    let evaluator = engine.evaluator(field).unwrap();
     let [median, least, most] = timed(|| {
         for position in &positions {
             let mut out = [0.0];
-            evaluator.points(std::slice::from_ref(position), &mut out);
+            evaluator.points(std::slice::from_ref(position), &mut out).unwrap();
             black_box(out);
         }
     })

@@ -33,6 +33,9 @@ pub enum Error {
     /// The caller's options contradict each other or the data.
     #[error("{0}")]
     Options(String),
+    /// A device (a GPU, its driver) is missing or failed; the text says what it reported.
+    #[error("{0}")]
+    Device(String),
     /// A quality or size target that this volume cannot meet; the text says the best that can be had.
     #[error("{0}")]
     Target(String),

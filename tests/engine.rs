@@ -2,7 +2,9 @@
 
 use neuvol::engine::cpu::{Cpu, Isa};
 use neuvol::engine::scalar::Scalar;
-use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, Update, axis_position};
+use neuvol::engine::{
+    Batch, Engine, GroupUpdate, Lattice, Loss, Trainer, TrainingEngine, Update, axis_position,
+};
 use neuvol::field::encoding::{AxisWise, HashGrid, HashGridShape, Wave};
 use neuvol::field::{Encoding, Field, Model, NetworkKind, Rounding};
 
@@ -74,10 +76,10 @@ fn scalar_gradients_are_the_slopes_of_the_loss() {
         let mut field = field(2, 3, 16, 2, [20, 17, 9]);
         let batch = batch(24);
         let mut gradient = vec![0.0; field.parameters.len()];
-        Scalar.trainer(&field).gradient(&batch, loss, &mut gradient);
+        Scalar.trainer(&field).unwrap().gradient(&batch, loss, &mut gradient).unwrap();
         let mean_loss = |field: &Field| {
             let mut values = vec![0.0; batch.positions.len()];
-            Scalar.evaluator(field).points(&batch.positions, &mut values);
+            Scalar.evaluator(field).unwrap().points(&batch.positions, &mut values).unwrap();
             let terms = values.iter().zip(&batch.targets).filter(|(_, t)| !t.is_nan());
             terms.map(|(v, t)| f64::from(loss.at(v - t).0)).sum::<f64>() / batch.positions.len() as f64
         };
@@ -114,12 +116,12 @@ fn cpu_values_agree_with_scalar_within_1e5() {
         let field = field(features, levels, width, hidden, [40, 31, 23]);
         let batch = batch(1000);
         let mut expected = vec![0.0; 1000];
-        Scalar.evaluator(&field).points(&batch.positions, &mut expected);
+        Scalar.evaluator(&field).unwrap().points(&batch.positions, &mut expected).unwrap();
         let scale = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
         for (name, engine) in engines() {
             for count in [1000, 97, 1] {
                 let mut values = vec![0.0; count];
-                engine.evaluator(&field).points(&batch.positions[..count], &mut values);
+                engine.evaluator(&field).unwrap().points(&batch.positions[..count], &mut values).unwrap();
                 for (v, e) in values.iter().zip(&expected) {
                     assert!((v - e).abs() < 1e-5 * scale, "{name} F={features} width={width}: {v} not {e}");
                 }
@@ -140,12 +142,12 @@ fn scalar_gradients_are_slopes_for_every_encoding_and_network() {
     for (name, field) in every_kind() {
         let batch = batch(12);
         let mut gradient = vec![0.0; field.parameters.len()];
-        Scalar.trainer(&field).gradient(&batch, Loss::L2, &mut gradient);
+        Scalar.trainer(&field).unwrap().gradient(&batch, Loss::L2, &mut gradient).unwrap();
         let loss_with = |p: usize, h: f32| {
             let mut field = field.clone();
             field.parameters[p] += h;
             let mut values = vec![0.0; batch.positions.len()];
-            Scalar.evaluator(&field).points(&batch.positions, &mut values);
+            Scalar.evaluator(&field).unwrap().points(&batch.positions, &mut values).unwrap();
             let terms = values.iter().zip(&batch.targets).filter(|(_, t)| !t.is_nan());
             terms.map(|(v, t)| f64::from((v - t) * (v - t))).sum::<f64>() / batch.positions.len() as f64
         };
@@ -164,10 +166,10 @@ fn scalar_gradients_are_slopes_for_every_encoding_and_network() {
 #[test]
 fn scalar_position_gradients_are_slopes_for_every_encoding_and_network() {
     for (name, field) in every_kind() {
-        let evaluator = Scalar.evaluator(&field);
+        let evaluator = Scalar.evaluator(&field).unwrap();
         let positions = batch(60).positions;
         let (mut values, mut gradients) = (vec![0.0; 60], vec![[0.0; 3]; 60]);
-        evaluator.gradients(&positions, &mut values, &mut gradients);
+        evaluator.gradients(&positions, &mut values, &mut gradients).unwrap();
         let largest = gradients.as_flattened().iter().fold(0.0f32, |m, g| m.max(g.abs()));
         let mut checked = 0;
         for (position, gradient) in positions.iter().zip(&gradients) {
@@ -176,7 +178,7 @@ fn scalar_position_gradients_are_slopes_for_every_encoding_and_network() {
                     let mut moved = *position;
                     moved[axis] += h;
                     let mut value = [0.0];
-                    evaluator.points(&[moved], &mut value);
+                    evaluator.points(&[moved], &mut value).unwrap();
                     f64::from(value[0])
                 };
                 let Some(slope) = slope(at, 1e-3) else { continue };
@@ -198,39 +200,39 @@ fn cpu_agrees_with_scalar_for_every_encoding_and_network() {
     for (name, field) in every_kind() {
         let batch = batch(500);
         let count = batch.positions.len();
-        let reference = Scalar.evaluator(&field);
+        let reference = Scalar.evaluator(&field).unwrap();
         let (mut values, mut slopes) = (vec![0.0; count], vec![[0.0; 3]; count]);
-        reference.gradients(&batch.positions, &mut values, &mut slopes);
+        reference.gradients(&batch.positions, &mut values, &mut slopes).unwrap();
         let scale = values.iter().fold(1.0f32, |m, v| m.max(v.abs()));
         let steepest = slopes.as_flattened().iter().fold(1.0f32, |m, v| m.max(v.abs()));
         let mut gradient = vec![0.0; field.parameters.len()];
-        let squared = Scalar.trainer(&field).gradient(&batch, Loss::L2, &mut gradient);
+        let squared = Scalar.trainer(&field).unwrap().gradient(&batch, Loss::L2, &mut gradient).unwrap();
         let largest = gradient.iter().fold(0.0f32, |m, g| m.max(g.abs()));
         let axes = [[0.0, 0.3, 1.0].to_vec(), [0.1, 0.2].to_vec(), [0.5, 0.75, 0.99].to_vec()];
         let lattice = Lattice { axes };
         let mut on_lattice = vec![0.0; 18];
-        reference.lattice(&lattice, &mut on_lattice);
+        reference.lattice(&lattice, &mut on_lattice).unwrap();
         for (isa, engine) in engines() {
-            let evaluator = engine.evaluator(&field);
+            let evaluator = engine.evaluator(&field).unwrap();
             let mut ours = vec![0.0; count];
-            evaluator.points(&batch.positions, &mut ours);
+            evaluator.points(&batch.positions, &mut ours).unwrap();
             for (v, e) in ours.iter().zip(&values) {
                 assert!((v - e).abs() < 1e-5 * scale, "{name} {isa}: {v} not {e}");
             }
             let (mut at_points, mut our_slopes) = (vec![0.0; count], vec![[0.0; 3]; count]);
-            evaluator.gradients(&batch.positions, &mut at_points, &mut our_slopes);
+            evaluator.gradients(&batch.positions, &mut at_points, &mut our_slopes).unwrap();
             assert_eq!(at_points, ours, "{name} {isa}");
             let off = |(a, b): (&[f32; 3], &[f32; 3])| (0..3).any(|i| (a[i] - b[i]).abs() > 1e-4 * steepest);
             // A neuron whose input is within rounding of zero may be on here and off there.
             let differ = our_slopes.iter().zip(&slopes).filter(|&pair| off(pair)).count();
             assert!(differ <= 3, "{name} {isa}: {differ} slopes differ");
             let mut ours = vec![0.0; 18];
-            evaluator.lattice(&lattice, &mut ours);
+            evaluator.lattice(&lattice, &mut ours).unwrap();
             for (v, e) in ours.iter().zip(&on_lattice) {
                 assert!((v - e).abs() < 1e-5 * scale, "{name} {isa}, lattice: {v} not {e}");
             }
             let mut ours = vec![0.0; gradient.len()];
-            let our_squared = engine.trainer(&field).gradient(&batch, Loss::L2, &mut ours);
+            let our_squared = engine.trainer(&field).unwrap().gradient(&batch, Loss::L2, &mut ours).unwrap();
             assert!((our_squared / squared - 1.0).abs() < 1e-4, "{name} {isa}: {our_squared} not {squared}");
             for (p, (g, e)) in ours.iter().zip(&gradient).enumerate() {
                 assert!((g - e).abs() < 1e-3 * largest, "{name} {isa}, parameter {p}: {g} not {e}");
@@ -242,12 +244,12 @@ fn cpu_agrees_with_scalar_for_every_encoding_and_network() {
 #[test]
 fn scalar_position_gradients_are_the_slopes_of_the_field() {
     let field = field(2, 3, 16, 2, [20, 17, 9]);
-    let evaluator = Scalar.evaluator(&field);
+    let evaluator = Scalar.evaluator(&field).unwrap();
     let positions = batch(200).positions;
     let (mut values, mut gradients) = (vec![0.0; 200], vec![[0.0; 3]; 200]);
-    evaluator.gradients(&positions, &mut values, &mut gradients);
+    evaluator.gradients(&positions, &mut values, &mut gradients).unwrap();
     let mut expected = vec![0.0; 200];
-    evaluator.points(&positions, &mut expected);
+    evaluator.points(&positions, &mut expected).unwrap();
     assert_eq!(values, expected);
     let (mut checked, mut largest) = (0, 0.0f32);
     for (position, gradient) in positions.iter().zip(&gradients) {
@@ -256,7 +258,7 @@ fn scalar_position_gradients_are_the_slopes_of_the_field() {
                 let mut moved = *position;
                 moved[axis] += h;
                 let mut value = [0.0];
-                evaluator.points(&[moved], &mut value);
+                evaluator.points(&[moved], &mut value).unwrap();
                 value[0]
             };
             let [below, here, above] = [-1e-3, 0.0, 1e-3].map(at);
@@ -285,15 +287,15 @@ fn cpu_position_gradients_agree_with_scalar() {
         positions.extend([[0.0; 3], [1.0; 3]]);
         let count = positions.len();
         let (mut values, mut expected) = (vec![0.0; count], vec![[0.0; 3]; count]);
-        Scalar.evaluator(&field).gradients(&positions, &mut values, &mut expected);
+        Scalar.evaluator(&field).unwrap().gradients(&positions, &mut values, &mut expected).unwrap();
         let scale = expected.as_flattened().iter().fold(1.0f32, |m, v| m.max(v.abs()));
         assert!(expected.iter().all(|g| g[2] == 0.0), "an axis of one sample has no slope");
         for (name, engine) in engines() {
-            let evaluator = engine.evaluator(&field);
+            let evaluator = engine.evaluator(&field).unwrap();
             let mut at_points = vec![0.0; count];
-            evaluator.points(&positions, &mut at_points);
+            evaluator.points(&positions, &mut at_points).unwrap();
             let (mut values, mut gradients) = (vec![0.0; count], vec![[0.0; 3]; count]);
-            evaluator.gradients(&positions, &mut values, &mut gradients);
+            evaluator.gradients(&positions, &mut values, &mut gradients).unwrap();
             assert_eq!(values, at_points, "{name}");
             let mut differ = 0;
             for (g, e) in gradients.iter().zip(&expected) {
@@ -315,10 +317,10 @@ fn cpu_lattices_agree_with_scalar_points() {
             [0, 1, 2].map(|a| (0..shape[a]).map(|i| axis_position(i * stride, [40, 31, 1][a])).collect());
         let lattice = Lattice { axes };
         let mut expected = vec![0.0; lattice.len()];
-        Scalar.evaluator(&field).lattice(&lattice, &mut expected);
+        Scalar.evaluator(&field).unwrap().lattice(&lattice, &mut expected).unwrap();
         for (name, engine) in engines() {
             let mut values = vec![0.0; lattice.len()];
-            engine.evaluator(&field).lattice(&lattice, &mut values);
+            engine.evaluator(&field).unwrap().lattice(&lattice, &mut values).unwrap();
             for (i, (v, e)) in values.iter().zip(&expected).enumerate() {
                 assert!((v - e).abs() < 2e-5, "{name} {shape:?} point {i}: {v} not {e}");
             }
@@ -333,11 +335,11 @@ fn cpu_gradients_agree_with_scalar() {
         let batch = batch(333);
         for loss in [Loss::L2, Loss::L1] {
             let mut expected = vec![0.0; field.parameters.len()];
-            let sum = Scalar.trainer(&field).gradient(&batch, loss, &mut expected);
+            let sum = Scalar.trainer(&field).unwrap().gradient(&batch, loss, &mut expected).unwrap();
             let scale = expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
             for (name, engine) in engines() {
                 let mut gradient = vec![0.0; field.parameters.len()];
-                let cpu_sum = engine.trainer(&field).gradient(&batch, loss, &mut gradient);
+                let cpu_sum = engine.trainer(&field).unwrap().gradient(&batch, loss, &mut gradient).unwrap();
                 assert!((cpu_sum - sum).abs() < 1e-4 * sum, "{name}: {cpu_sum} not {sum}");
                 for (p, (g, e)) in gradient.iter().zip(&expected).enumerate() {
                     assert!((g - e).abs() < 1e-4 * scale, "{name} F={features}: parameter {p}: {g} not {e}");
@@ -353,20 +355,24 @@ fn cpu_steps_agree_with_scalar_and_round() {
     let groups = field.model.groups().len();
     let how = GroupUpdate { learning_rate: 1e-2, rounding: Rounding::None, rate_gradient: 1e-4 };
     let batch = batch(300);
-    let mut scalar = Scalar.trainer(&field);
+    let mut scalar = Scalar.trainer(&field).unwrap();
     let update = Update::uniform(Loss::L2, groups, how);
-    let losses: Vec<f64> = (0..5).map(|_| scalar.step(&batch, &update)).collect();
+    let step = |trainer: &mut dyn Trainer, update: &Update| {
+        trainer.step(&batch, update).unwrap();
+        trainer.squared_error().unwrap()
+    };
+    let losses: Vec<f64> = (0..5).map(|_| step(scalar.as_mut(), &update)).collect();
     assert!(losses[4] < losses[0], "{losses:?}");
     for (name, engine) in engines() {
-        let mut cpu = engine.trainer(&field);
+        let mut cpu = engine.trainer(&field).unwrap();
         for expected in &losses {
-            let sum = cpu.step(&batch, &update);
+            let sum = step(cpu.as_mut(), &update);
             assert!((sum - expected).abs() < 2e-3 * expected, "{name}: {sum} not {expected}");
         }
         let rounded = GroupUpdate { rounding: Rounding::Step(0.125), ..how };
-        cpu.step(&batch, &Update::uniform(Loss::L2, groups, rounded));
-        assert!(cpu.parameters().iter().all(|p| (p / 0.125).fract() == 0.0), "{name}");
-        assert!(cpu.parameters().iter().any(|p| *p != 0.0), "{name}");
+        step(cpu.as_mut(), &Update::uniform(Loss::L2, groups, rounded));
+        assert!(cpu.parameters().unwrap().iter().all(|p| (p / 0.125).fract() == 0.0), "{name}");
+        assert!(cpu.parameters().unwrap().iter().any(|p| *p != 0.0), "{name}");
     }
 }
 
@@ -376,11 +382,11 @@ fn the_same_step_twice_gives_the_same_bits() {
     let how = GroupUpdate { learning_rate: 1e-2, rounding: Rounding::None, rate_gradient: 0.0 };
     let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
     let run = || {
-        let mut trainer = Cpu::new(2).unwrap().trainer(&field);
+        let mut trainer = Cpu::new(2).unwrap().trainer(&field).unwrap();
         for _ in 0..20 {
-            trainer.step(&batch(1000), &update);
+            trainer.step(&batch(1000), &update).unwrap();
         }
-        trainer.parameters().to_vec()
+        trainer.parameters().unwrap().to_vec()
     };
     assert_eq!(run(), run());
 }

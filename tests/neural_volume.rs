@@ -1,7 +1,7 @@
 //! From a volume to a file and back: targets, regions, points, masks, types, repeatability.
 
 use neuvol::engine::cpu::Cpu;
-use neuvol::engine::{Engine, Evaluator, Lattice, Trainer};
+use neuvol::engine::{Engine, Evaluator, Lattice};
 use neuvol::field::Field;
 use neuvol::sample::{Outside, Space};
 use neuvol::train::{CompressOptions, Compressed, Preset, Target, compress};
@@ -295,31 +295,33 @@ impl Engine for Counting {
     fn name(&self) -> &'static str {
         "counting"
     }
-    fn evaluator(&self, field: &Field) -> Box<dyn Evaluator> {
-        Box::new(CountingEvaluator(self.0.evaluator(field), self.1.clone()))
+    fn evaluator(&self, field: &Field) -> neuvol::Result<Box<dyn Evaluator>> {
+        Ok(Box::new(CountingEvaluator(self.0.evaluator(field)?, self.1.clone())))
     }
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
         self.0.run(work);
-    }
-    fn trainer(&self, field: &Field) -> Box<dyn Trainer> {
-        self.0.trainer(field)
     }
 }
 
 struct CountingEvaluator(Box<dyn Evaluator>, Arc<AtomicUsize>);
 
 impl Evaluator for CountingEvaluator {
-    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) {
+    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) -> neuvol::Result<()> {
         self.1.fetch_add(positions.len(), Ordering::Relaxed);
-        self.0.points(positions, out);
+        self.0.points(positions, out)
     }
-    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) {
+    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) -> neuvol::Result<()> {
         self.1.fetch_add(lattice.len(), Ordering::Relaxed);
-        self.0.lattice(lattice, out);
+        self.0.lattice(lattice, out)
     }
-    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) {
+    fn gradients(
+        &self,
+        positions: &[[f32; 3]],
+        out: &mut [f32],
+        gradients: &mut [[f32; 3]],
+    ) -> neuvol::Result<()> {
         self.1.fetch_add(positions.len(), Ordering::Relaxed);
-        self.0.gradients(positions, out, gradients);
+        self.0.gradients(positions, out, gradients)
     }
     fn bytes(&self) -> usize {
         self.0.bytes()

@@ -6,29 +6,43 @@
 pub mod cpu;
 pub mod scalar;
 
+use crate::error::Result;
 use crate::field::{Field, Rounding};
 
-/// A place that can evaluate and train fields.
+/// A place that can evaluate fields.
 pub trait Engine: Send + Sync {
     /// `scalar`, `cpu`, ...
     fn name(&self) -> &'static str;
     /// Makes a field ready to be evaluated many times.
-    fn evaluator(&self, field: &Field) -> Box<dyn Evaluator>;
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the engine's device cannot hold it.
+    fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>>;
     /// Runs work on the engine's threads: what it does through `rayon` uses them and no others.
     fn run(&self, work: &mut (dyn FnMut() + Send));
-    /// Makes a field ready to be trained; it starts from the field's parameters.
-    fn trainer(&self, field: &Field) -> Box<dyn Trainer>;
 }
 
-/// A field, ready to be evaluated.
+/// An engine that can train, too.
+pub trait TrainingEngine: Engine {
+    /// Makes a field ready to be trained; it starts from the field's parameters.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the engine's device cannot hold it.
+    fn trainer(&self, field: &Field) -> Result<Box<dyn Trainer>>;
+}
+
+/// A field, ready to be evaluated. The CPU's evaluators do not fail; a device's do when it is lost.
 pub trait Evaluator: Send + Sync {
     /// The field's value at each position in `[0, 1]^3`. The slices have one length.
-    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]);
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device), here and below.
+    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) -> Result<()>;
     /// The field's value at every point of a lattice, x fastest; `out` has one value a point.
-    fn lattice(&self, lattice: &Lattice, out: &mut [f32]);
+    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) -> Result<()>;
     /// [`Self::points`], and the field's derivative by the position's three coordinates. Where the field has a kink (at a
     /// grid's vertex, where a neuron switches) it is the derivative of the side that the value is computed on.
-    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]);
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) -> Result<()>;
     /// Bytes that the evaluator holds.
     fn bytes(&self) -> usize;
 }
@@ -123,12 +137,20 @@ pub(crate) mod adam_constants {
 }
 
 /// A field in training: float32 master parameters, and the rounded ones that every evaluation uses.
+///
+/// Every method may fail with [`Error::Device`](crate::Error::Device) where there is a device.
 pub trait Trainer: Send {
     /// The gradient of the batch's mean loss by each (rounded) parameter. Returns the sum of squared errors.
-    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> f64;
+    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> Result<f64>;
     /// One step of Adam on the batch's mean loss and the rate term; then the parameters are rounded again (straight
-    /// through). Returns the sum of squared errors before the step.
-    fn step(&mut self, batch: &Batch, update: &Update) -> f64;
-    /// The rounded parameters.
-    fn parameters(&self) -> &[f32];
+    /// through).
+    fn step(&mut self, batch: &Batch, update: &Update) -> Result<()>;
+    /// The sum of squared errors before the last step. On a device, waits for it.
+    fn squared_error(&mut self) -> Result<f64>;
+    /// Steps between two questions for the error that cost next to nothing.
+    fn error_interval(&self) -> u64 {
+        1
+    }
+    /// The rounded parameters. On a device, waits for them.
+    fn parameters(&mut self) -> Result<&[f32]>;
 }

@@ -149,7 +149,8 @@ impl NeuralVolume {
         let mut field = Err(String::new());
         self.engine.run(&mut || field = model.decode());
         let field = field.map_err(|what| self.section_error("PARM", what))?;
-        Ok(Some(self.evaluator.get_or_init(|| self.engine.evaluator(&field)).as_ref()))
+        let evaluator = self.engine.evaluator(&field)?;
+        Ok(Some(self.evaluator.get_or_init(|| evaluator).as_ref()))
     }
 
     fn section_error(&self, section: &str, what: String) -> Error {

@@ -148,9 +148,9 @@ impl NeuralVolume {
             let mut values = vec![0.0; points.len()];
             let mut gradients = vec![[0.0; 3]; if want == Want::Gradients { points.len() } else { 0 }];
             match (evaluator, want) {
-                (Some(evaluator), Want::Values) => evaluator.points(&positions, &mut values),
+                (Some(evaluator), Want::Values) => evaluator.points(&positions, &mut values)?,
                 (Some(evaluator), Want::Gradients) => {
-                    evaluator.gradients(&positions, &mut values, &mut gradients);
+                    evaluator.gradients(&positions, &mut values, &mut gradients)?;
                 }
                 (None, _) => {}
             }

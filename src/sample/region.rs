@@ -280,7 +280,7 @@ impl NeuralVolume {
             };
             let values = &mut values[..lattice.len()];
             if let Some(evaluator) = evaluator {
-                evaluator.lattice(&lattice, values);
+                evaluator.lattice(&lattice, values)?;
                 self.evaluated.fetch_add(values.len() as u64, Ordering::Relaxed);
             }
             take(z * plane, values)?;

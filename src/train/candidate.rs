@@ -3,7 +3,7 @@
 use super::options::CompressOptions;
 use super::session::Session;
 use crate::container::{Achieved, Contents, Description, MaskBricks, StoredModel};
-use crate::engine::Engine;
+use crate::engine::TrainingEngine;
 use crate::error::Result;
 use crate::io::atomic;
 use crate::metrics::{Distortion, ErrorSums};
@@ -47,7 +47,7 @@ pub(super) struct Writer<'a> {
     mask: Option<&'a Mask>,
     bricks: Option<MaskBricks>,
     achieved: Achieved,
-    engine: Arc<dyn Engine>,
+    engine: Arc<dyn TrainingEngine>,
 }
 
 impl<'a> Writer<'a> {
@@ -56,7 +56,7 @@ impl<'a> Writer<'a> {
         range: Option<(f64, f64)>,
         mask: Option<&'a Mask>,
         options: &CompressOptions,
-        engine: Arc<dyn Engine>,
+        engine: Arc<dyn TrainingEngine>,
     ) -> Self {
         let (target, target_value) = options.target.named();
         let achieved = Achieved {
@@ -71,8 +71,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The file of a session's field.
-    pub(super) fn write(&self, session: &Session<'_>) -> Result<Compressed> {
-        self.finish(Some(session.stored_on(self.engine.as_ref())))
+    pub(super) fn write(&self, session: &mut Session<'_>) -> Result<Compressed> {
+        self.finish(Some(session.stored_on(self.engine.as_ref())?))
     }
 
     /// The file of a volume whose measurements have one value, or that has none.

@@ -26,7 +26,7 @@ pub(super) fn initial_field(model: &Model, Start { seed, mean, .. }: Start) -> F
     let (first_weights, output_weights) = {
         let groups = model.groups();
         let mut weights = groups.iter().filter(|g| g.kind == GroupKind::Weights).map(|g| g.range.start);
-        (weights.next(), weights.last())
+        (weights.next(), weights.next_back())
     };
     for group in model.groups() {
         let inputs = group.lattice[0] as f32;

@@ -21,7 +21,7 @@ pub use options::{
 pub use progress::{Progress, Stage};
 
 use crate::container::{MAX_PARAMETERS, MAX_VOXELS};
-use crate::engine::Engine;
+use crate::engine::TrainingEngine;
 use crate::engine::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::sample::ValueScale;
@@ -63,7 +63,7 @@ pub fn compress(
             volume.shape()
         )));
     }
-    let engine: Arc<dyn Engine> = Arc::new(Cpu::new(options.threads)?);
+    let engine: Arc<dyn TrainingEngine> = Arc::new(Cpu::new(options.threads)?);
     let range = volume.range();
     let mask = Mask::of(volume);
     let writer = Writer::new(volume, range, mask.as_ref(), options, engine.clone());
@@ -144,7 +144,7 @@ pub fn compress(
 /// What every attempt shares.
 struct Work<'a> {
     options: &'a CompressOptions,
-    engine: &'a dyn Engine,
+    engine: &'a dyn TrainingEngine,
     sampler: VoxelSampler<'a>,
     writer: Writer<'a>,
     /// Mean of the measurements, scaled to 0..1.
@@ -172,7 +172,7 @@ impl Work<'_> {
     /// Trains one model and corrects the price of a bit until the target is met.
     fn attempt(&self, plan: &Plan, aim: Aim, may_grow: bool, reporter: &mut Reporter<'_>) -> Result<Attempt> {
         let start = Start { seed: self.options.seed, mean: self.mean, voxels: self.voxels };
-        let mut session = Session::new(self.engine, plan, &self.sampler, self.options.loss, start);
+        let mut session = Session::new(self.engine, plan, &self.sampler, self.options.loss, start)?;
         let mut search = Search::new(aim, self.measured);
         let main = Schedule::main(plan.steps, may_grow);
         if let ControlFlow::Break(shortfall_db) = run(&mut session, self.engine, main, &mut search, reporter)?
@@ -180,7 +180,7 @@ impl Work<'_> {
             return Ok(Attempt::TooSmall { shortfall_db, best: f64::NEG_INFINITY });
         }
         if self.options.storage == Storage::Half {
-            return self.judge_half(&session, aim, reporter);
+            return self.judge_half(&mut session, aim, reporter);
         }
         let mut best: Option<Compressed> = None;
         let mut reached = f64::NEG_INFINITY;
@@ -188,7 +188,7 @@ impl Work<'_> {
         let mut exceeding: Option<Compressed> = None;
         for correction in 0..=MAX_CORRECTIONS {
             reporter.measuring()?;
-            let candidate = self.writer.write(&session)?;
+            let candidate = self.writer.write(&mut session)?;
             let charged = search.price();
             let verdict = search.judge(&candidate);
             reached = reached.max(aim.figure(&candidate));
@@ -241,7 +241,12 @@ impl Work<'_> {
     }
 
     /// In half precision no bit has a price: a model meets the target, or another size is tried.
-    fn judge_half(&self, session: &Session<'_>, aim: Aim, reporter: &mut Reporter<'_>) -> Result<Attempt> {
+    fn judge_half(
+        &self,
+        session: &mut Session<'_>,
+        aim: Aim,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Attempt> {
         reporter.measuring()?;
         let candidate = self.writer.write(session)?;
         let reached = aim.figure(&candidate);

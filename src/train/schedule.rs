@@ -3,7 +3,7 @@
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use super::target::Search;
-use crate::engine::Engine;
+use crate::engine::TrainingEngine;
 use crate::error::Result;
 use std::ops::ControlFlow;
 
@@ -68,7 +68,7 @@ const MEMORY: f64 = 40.0;
 /// Runs a schedule. Breaks with the shortfall in dB when the main run shows that the model is too small.
 pub(super) fn run(
     session: &mut Session<'_>,
-    engine: &dyn Engine,
+    engine: &dyn TrainingEngine,
     schedule: Schedule,
     search: &mut Search,
     reporter: &mut Reporter<'_>,
@@ -82,14 +82,18 @@ pub(super) fn run(
         if charged > 0.0 {
             search.begin(mean_error);
         }
-        let error = session.step(engine, schedule.rate_share(step, done), search.as_price(), charged);
-        let weight = 1.0 / MEMORY.min(step as f64 + 1.0);
-        mean_error = if mean_error.is_nan() { error } else { mean_error + weight * (error - mean_error) };
+        session.step(engine, schedule.rate_share(step, done), search.as_price(), charged)?;
+        let interval = session.error_interval();
+        if step % interval == 0 {
+            let error = session.mean_error()?;
+            let weight = 1.0 / (MEMORY / interval as f64).clamp(1.0, step as f64 + 1.0);
+            mean_error = if mean_error.is_nan() { error } else { mean_error + weight * (error - mean_error) };
+        }
         let psnr = -10.0 * mean_error.log10();
         reporter.step(schedule.stage, step + 1, schedule.steps, psnr)?;
         let main = schedule.stage == Stage::Training;
         if search.wants_size() && charged == 1.0 && done < SETTLE_FROM && step % look_every == 0 {
-            search.follow_size(session.stored_on(engine).stream_bytes());
+            search.follow_size(session.stored_on(engine)?.stream_bytes());
         }
         if main
             && step == doubt

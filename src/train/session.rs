@@ -5,7 +5,8 @@ use super::plan::Plan;
 use super::sampler::VoxelSampler;
 use super::target::Price;
 use crate::container::StoredModel;
-use crate::engine::{Batch, Engine, GroupUpdate, Loss, Trainer, Update};
+use crate::engine::{Batch, GroupUpdate, Loss, Trainer, TrainingEngine, Update};
+use crate::error::Result;
 use crate::field::{Field, GroupKind, Model, ParameterGroup, Rounding};
 
 /// What the stored parameters are rounded to.
@@ -58,19 +59,19 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(
-        engine: &dyn Engine,
+        engine: &dyn TrainingEngine,
         plan: &Plan,
         sampler: &'a VoxelSampler<'a>,
         loss: Loss,
         start: Start,
-    ) -> Self {
+    ) -> Result<Self> {
         let model = plan.model.clone();
         let groups = model.groups();
         let has_features = groups.iter().any(|group| group.kind == GroupKind::Features);
         let field = initial_field(&model, start);
         let batch = Batch { positions: vec![[0.0; 3]; plan.batch], targets: vec![0.0; plan.batch] };
-        Self {
-            trainer: engine.trainer(&field),
+        Ok(Self {
+            trainer: engine.trainer(&field)?,
             magnitudes: vec![1.0; groups.len()],
             model,
             groups,
@@ -84,17 +85,23 @@ impl<'a> Session<'a> {
             voxels: start.voxels as f64,
             drawn: 0,
             done: 0,
-        }
+        })
     }
 
     /// One step at this share of the learning rates' height and this price of a bit in mean squared error times voxels,
-    /// of which `charged` is charged by now. Returns the batch's mean squared error before it.
-    pub(super) fn step(&mut self, engine: &dyn Engine, share: f64, price: Price, charged: f64) -> f64 {
+    /// of which `charged` is charged by now.
+    pub(super) fn step(
+        &mut self,
+        engine: &dyn TrainingEngine,
+        share: f64,
+        price: Price,
+        charged: f64,
+    ) -> Result<()> {
         let (sampler, batch, drawn) = (self.sampler, &mut self.batch, self.drawn);
         engine.run(&mut || sampler.draw(drawn, batch));
         self.drawn += self.batch.positions.len() as u64;
         if self.done.is_multiple_of(REFRESH) {
-            self.refresh();
+            self.refresh()?;
         }
         self.done += 1;
         if let Rounding::Step(step) = self.weights_at_first
@@ -120,27 +127,37 @@ impl<'a> Session<'a> {
             }
         });
         let update = Update { loss: self.loss, groups: groups.collect() };
-        // The engine averages over the whole batch; what is shown and followed is the error of a measurement.
-        let measured = self.batch.targets.iter().filter(|t| !t.is_nan()).count().max(1);
-        self.trainer.step(&self.batch, &update) / measured as f64
+        self.trainer.step(&self.batch, &update)
     }
 
-    fn refresh(&mut self) {
-        let parameters = self.trainer.parameters();
+    /// The last batch's mean squared error before its step, over its measurements.
+    pub(super) fn mean_error(&mut self) -> Result<f64> {
+        let measured = self.batch.targets.iter().filter(|t| !t.is_nan()).count().max(1);
+        Ok(self.trainer.squared_error()? / measured as f64)
+    }
+
+    /// Steps after which the error may be asked for.
+    pub(super) fn error_interval(&self) -> u64 {
+        self.trainer.error_interval()
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        let parameters = self.trainer.parameters()?;
         for (group, magnitude) in self.groups.iter().zip(&mut self.magnitudes) {
             if let Rounding::Step(step) = self.roundings.of(group.kind) {
                 let sum: f32 = parameters[group.range.clone()].iter().map(|v| v.abs()).sum();
                 *magnitude = sum / group.range.len() as f32 / step;
             }
         }
+        Ok(())
     }
 
     /// The field, coded on the engine's threads.
-    pub(super) fn stored_on(&self, engine: &dyn Engine) -> StoredModel {
+    pub(super) fn stored_on(&mut self, engine: &dyn TrainingEngine) -> Result<StoredModel> {
         let roundings: Vec<Rounding> = self.groups.iter().map(|g| self.roundings.of(g.kind)).collect();
-        let field = Field { model: self.model.clone(), parameters: self.trainer.parameters().to_vec() };
+        let field = Field { model: self.model.clone(), parameters: self.trainer.parameters()?.to_vec() };
         let mut stored = None;
         engine.run(&mut || stored = Some(StoredModel::encode(&field, &roundings)));
-        stored.expect("an engine runs the work it is given")
+        Ok(stored.expect("an engine runs the work it is given"))
     }
 }

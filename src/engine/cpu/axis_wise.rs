@@ -28,9 +28,9 @@ fn features(encoding: &AxisWise, t: f32, out: &mut [f32]) {
             out.fill(0.0);
             let first = (centre - BLOB_REACH).max(0.0) as usize;
             let end = ((centre + BLOB_REACH).max(0.0) as usize + 1).min(out.len());
-            for bin in first..end.max(first) {
+            for (bin, out) in out.iter_mut().enumerate().take(end).skip(first) {
                 let distance = centre - bin as f32;
-                out[bin] = (-0.5 * distance * distance).exp();
+                *out = (-0.5 * distance * distance).exp();
             }
         }
     }

@@ -5,6 +5,7 @@ use super::encoding::{LatticeEncoder, TileEncoder};
 use super::network::{PackedNetwork, TILE, TileBuffers, backward, forward, padded};
 use super::simd::{Kernel, Simd};
 use crate::engine::{Evaluator, Lattice};
+use crate::error::Result;
 use crate::field::{Field, Model};
 use rayon::prelude::*;
 use std::sync::Mutex;
@@ -55,21 +56,23 @@ impl CpuEvaluator {
 }
 
 impl Evaluator for CpuEvaluator {
-    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) {
+    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) -> Result<()> {
         assert_eq!(positions.len(), out.len(), "one value a position");
         if positions.len() < PARALLEL_FROM {
-            return self.points_here(positions, out);
+            self.points_here(positions, out);
+            return Ok(());
         }
         self.engine.pool.install(|| {
             let tasks = positions.par_chunks(TASK).zip(out.par_chunks_mut(TASK));
             tasks.for_each(|(positions, out)| self.points_here(positions, out));
         });
+        Ok(())
     }
 
-    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) {
+    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) -> Result<()> {
         assert_eq!(lattice.len(), out.len(), "one value a lattice point");
         if out.is_empty() {
-            return;
+            return Ok(());
         }
         let plan = LatticeEncoder::new(&self.field.model.encoding, lattice);
         let nx = lattice.axes[0].len();
@@ -83,15 +86,17 @@ impl Evaluator for CpuEvaluator {
         };
         let rows_a_task = TASK.div_ceil(nx);
         if out.len() < PARALLEL_FROM {
-            return rows(0, out);
+            rows(0, out);
+            return Ok(());
         }
         self.engine.pool.install(|| {
             let tasks = out.par_chunks_mut(rows_a_task * nx).enumerate();
             tasks.for_each(|(task, out)| rows(task * rows_a_task, out));
         });
+        Ok(())
     }
 
-    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) {
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) -> Result<()> {
         assert_eq!(positions.len(), out.len(), "one value a position");
         assert_eq!(positions.len(), gradients.len(), "one gradient a position");
         let here = |positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]| {
@@ -102,13 +107,15 @@ impl Evaluator for CpuEvaluator {
             });
         };
         if positions.len() < PARALLEL_FROM {
-            return here(positions, out, gradients);
+            here(positions, out, gradients);
+            return Ok(());
         }
         self.engine.pool.install(|| {
             let outputs = out.par_chunks_mut(TASK).zip(gradients.par_chunks_mut(TASK));
             let tasks = positions.par_chunks(TASK).zip(outputs);
             tasks.for_each(|(positions, (out, gradients))| here(positions, out, gradients));
         });
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

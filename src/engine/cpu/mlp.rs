@@ -29,7 +29,7 @@ pub(super) fn backward<S: Simd>(
     for (l, layer) in network.hidden.iter().enumerate().rev() {
         let (of_outputs, of_inputs) = {
             let [first, second, _] = &mut tile.of_hidden;
-            if (hidden_layers - 1 - l) % 2 == 0 { (first, second) } else { (second, first) }
+            if (hidden_layers - 1 - l).is_multiple_of(2) { (first, second) } else { (second, first) }
         };
         let of_outputs = of_outputs.as_slice();
         let input = if l == 0 { tile.features.as_slice() } else { tile.hidden[l - 1].as_slice() };

@@ -16,7 +16,7 @@ mod trainer;
 
 pub use simd::Isa;
 
-use super::{Engine, Evaluator, Trainer};
+use super::{Engine, Evaluator, Trainer, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use std::sync::Arc;
@@ -69,13 +69,16 @@ impl Engine for Cpu {
     fn name(&self) -> &'static str {
         "cpu"
     }
-    fn evaluator(&self, field: &Field) -> Box<dyn Evaluator> {
-        Box::new(evaluator::CpuEvaluator::new(self.clone(), field))
+    fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>> {
+        Ok(Box::new(evaluator::CpuEvaluator::new(self.clone(), field)))
     }
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
         self.pool.install(work);
     }
-    fn trainer(&self, field: &Field) -> Box<dyn Trainer> {
-        Box::new(trainer::CpuTrainer::new(self.clone(), field))
+}
+
+impl TrainingEngine for Cpu {
+    fn trainer(&self, field: &Field) -> Result<Box<dyn Trainer>> {
+        Ok(Box::new(trainer::CpuTrainer::new(self.clone(), field)))
     }
 }

@@ -8,6 +8,7 @@ use super::network::{PackedGradient, PackedNetwork, TILE, TileBuffers, backward,
 use super::simd::{Kernel, Simd};
 use crate::engine::adam_constants::{BETA1, BETA2};
 use crate::engine::{Batch, Loss, Trainer, Update};
+use crate::error::Result;
 use crate::field::{Field, Model};
 use rayon::prelude::*;
 
@@ -24,6 +25,7 @@ pub(super) struct CpuTrainer {
     network: PackedNetwork,
     workers: Vec<Worker>,
     steps: i32,
+    squared_error: f64,
 }
 
 /// What one thread owns.
@@ -52,6 +54,7 @@ impl CpuTrainer {
             network: PackedNetwork::new(model.network),
             workers,
             steps: 0,
+            squared_error: 0.0,
             engine,
             model,
             parameters,
@@ -121,7 +124,7 @@ fn take<'a>(from: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
 }
 
 impl Trainer for CpuTrainer {
-    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> f64 {
+    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> Result<f64> {
         let squared_errors = self.accumulate(batch, loss);
         out.fill(0.0);
         for worker in &mut self.workers {
@@ -129,17 +132,21 @@ impl Trainer for CpuTrainer {
                 *sum += std::mem::take(g);
             }
         }
-        squared_errors
+        Ok(squared_errors)
     }
 
-    fn step(&mut self, batch: &Batch, update: &Update) -> f64 {
-        let squared_errors = self.accumulate(batch, update.loss);
+    fn step(&mut self, batch: &Batch, update: &Update) -> Result<()> {
+        self.squared_error = self.accumulate(batch, update.loss);
         self.adam(update);
-        squared_errors
+        Ok(())
     }
 
-    fn parameters(&self) -> &[f32] {
-        &self.parameters
+    fn squared_error(&mut self) -> Result<f64> {
+        Ok(self.squared_error)
+    }
+
+    fn parameters(&mut self) -> Result<&[f32]> {
+        Ok(&self.parameters)
     }
 }
 

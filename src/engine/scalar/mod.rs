@@ -9,7 +9,8 @@ mod mlp;
 mod network;
 mod sine_residual;
 
-use super::{Batch, Engine, Evaluator, Lattice, Loss, Trainer, Update};
+use super::{Batch, Engine, Evaluator, Lattice, Loss, Trainer, TrainingEngine, Update};
+use crate::error::Result;
 use crate::field::{Field, Model};
 use adam::Adam;
 
@@ -21,14 +22,18 @@ impl Engine for Scalar {
     fn name(&self) -> &'static str {
         "scalar"
     }
-    fn evaluator(&self, field: &Field) -> Box<dyn Evaluator> {
-        Box::new(ScalarEvaluator(field.clone()))
+    fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>> {
+        Ok(Box::new(ScalarEvaluator(field.clone())))
     }
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
         work();
     }
-    fn trainer(&self, field: &Field) -> Box<dyn Trainer> {
-        Box::new(ScalarTrainer { field: field.clone(), adam: Adam::new(&field.parameters) })
+}
+
+impl TrainingEngine for Scalar {
+    fn trainer(&self, field: &Field) -> Result<Box<dyn Trainer>> {
+        let adam = Adam::new(&field.parameters);
+        Ok(Box::new(ScalarTrainer { field: field.clone(), adam, squared_error: 0.0 }))
     }
 }
 
@@ -41,13 +46,14 @@ fn evaluate(model: &Model, parameters: &[f32], position: [f32; 3]) -> f32 {
 struct ScalarEvaluator(Field);
 
 impl Evaluator for ScalarEvaluator {
-    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) {
+    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) -> Result<()> {
         for (position, value) in positions.iter().zip(out) {
             *value = evaluate(&self.0.model, &self.0.parameters, *position);
         }
+        Ok(())
     }
 
-    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) {
+    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) -> Result<()> {
         let [xs, ys, zs] = &lattice.axes;
         let mut out = out.iter_mut();
         for &z in zs {
@@ -57,9 +63,10 @@ impl Evaluator for ScalarEvaluator {
                 }
             }
         }
+        Ok(())
     }
 
-    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) {
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) -> Result<()> {
         let Field { model, parameters } = &self.0;
         let network_parameters = &parameters[model.network_offset()..];
         let mut of_parameters = vec![0.0; network_parameters.len()];
@@ -71,6 +78,7 @@ impl Evaluator for ScalarEvaluator {
                 network::backward(&model.network, network_parameters, &forward, 1.0, &mut of_parameters);
             *gradient = encoding::by_position(&model.encoding, parameters, position, &of_features);
         }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {
@@ -82,10 +90,11 @@ struct ScalarTrainer {
     /// The parameters here are the rounded ones.
     field: Field,
     adam: Adam,
+    squared_error: f64,
 }
 
 impl Trainer for ScalarTrainer {
-    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> f64 {
+    fn gradient(&mut self, batch: &Batch, loss: Loss, out: &mut [f32]) -> Result<f64> {
         let Field { model, parameters } = &self.field;
         let (of_encoding, of_network) = out.split_at_mut(model.network_offset());
         of_encoding.fill(0.0);
@@ -105,17 +114,21 @@ impl Trainer for ScalarTrainer {
                 network::backward(&model.network, network_parameters, &forward, of_output, of_network);
             encoding::backward(&model.encoding, position, &of_features, of_encoding);
         }
-        squared_errors
+        Ok(squared_errors)
     }
 
-    fn step(&mut self, batch: &Batch, update: &Update) -> f64 {
+    fn step(&mut self, batch: &Batch, update: &Update) -> Result<()> {
         let mut gradient = vec![0.0; self.field.parameters.len()];
-        let squared_errors = self.gradient(batch, update.loss, &mut gradient);
+        self.squared_error = self.gradient(batch, update.loss, &mut gradient)?;
         self.adam.step(&self.field.model.groups(), update, &gradient, &mut self.field.parameters);
-        squared_errors
+        Ok(())
     }
 
-    fn parameters(&self) -> &[f32] {
-        &self.field.parameters
+    fn squared_error(&mut self) -> Result<f64> {
+        Ok(self.squared_error)
+    }
+
+    fn parameters(&mut self) -> Result<&[f32]> {
+        Ok(&self.field.parameters)
     }
 }
