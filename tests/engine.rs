@@ -1,22 +1,15 @@
 //! The engines: `scalar` against finite differences, `cpu` against `scalar` on every instruction set.
 
+mod fields;
+
+use fields::{Lcg, batch, every_kind};
 use neuvol::engine::cpu::{Cpu, Isa};
 use neuvol::engine::scalar::Scalar;
 use neuvol::engine::{
     Batch, Engine, GroupUpdate, Lattice, Loss, Trainer, TrainingEngine, Update, axis_position,
 };
-use neuvol::field::encoding::{AxisWise, HashGrid, HashGridShape, Wave};
-use neuvol::field::{Encoding, Field, Model, NetworkKind, Rounding};
-
-/// A small generator, so that the tests do not depend on the one they test.
-struct Lcg(u64);
-
-impl Lcg {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 40) as f32 / (1u64 << 24) as f32
-    }
-}
+use neuvol::field::encoding::{HashGrid, HashGridShape};
+use neuvol::field::{Encoding, Field, Model, Rounding};
 
 fn field(features: usize, levels: usize, width: usize, hidden: usize, volume: [usize; 3]) -> Field {
     let shape = HashGridShape { levels, features, table_size: 256, coarsest: 3.0, finest: 17.0 };
@@ -24,40 +17,6 @@ fn field(features: usize, levels: usize, width: usize, hidden: usize, volume: [u
     let mut random = Lcg(features as u64 * 7919 + width as u64);
     let parameters = (0..model.parameter_count()).map(|_| (random.next() - 0.5) * 0.8).collect();
     Field { model, parameters }
-}
-
-/// A field of every kind there is, by name: each encoding behind each network.
-fn every_kind() -> Vec<(String, Field)> {
-    let shape = HashGridShape { levels: 4, features: 2, table_size: 256, coarsest: 3.0, finest: 17.0 };
-    let encodings = [
-        Encoding::HashGrid(HashGrid::new(shape, [40, 31, 23])),
-        Encoding::AxisWise(AxisWise::usual(Wave::Identity)),
-        Encoding::AxisWise(AxisWise::new(Wave::Frequency, 6).unwrap()),
-        Encoding::AxisWise(AxisWise::new(Wave::TriangleWave, 5).unwrap()),
-        Encoding::AxisWise(AxisWise::new(Wave::OneBlob, 20).unwrap()),
-    ];
-    let networks =
-        [(NetworkKind::Mlp, 32, 3), (NetworkKind::SineResidual, 21, 3), (NetworkKind::SineResidual, 16, 1)];
-    let mut random = Lcg(2718);
-    let mut fields = Vec::new();
-    for encoding in encodings {
-        for (kind, width, hidden) in networks {
-            let model = Model::with(kind, encoding.clone(), width, hidden);
-            let parameters = (0..model.parameter_count()).map(|_| (random.next() - 0.5) * 0.6).collect();
-            fields.push((model.describe(), Field { model, parameters }));
-        }
-    }
-    fields
-}
-
-fn batch(samples: usize) -> Batch {
-    let mut random = Lcg(42);
-    let positions = (0..samples).map(|_| [random.next(), random.next(), random.next()]).collect();
-    let mut targets: Vec<f32> = (0..samples).map(|_| random.next()).collect();
-    if samples > 3 {
-        targets[3] = f32::NAN;
-    }
-    Batch { positions, targets }
 }
 
 fn engines() -> Vec<(String, Cpu)> {

@@ -5,6 +5,8 @@
 
 pub mod cpu;
 pub mod scalar;
+#[cfg(feature = "torch")]
+pub mod torch;
 
 use crate::error::Result;
 use crate::field::{Field, Rounding};

@@ -54,6 +54,19 @@ const MAX_GROWTHS: usize = 8;
 pub fn compress(
     volume: &Volume,
     options: &CompressOptions,
+    observe: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Compressed> {
+    compress_on(Arc::new(Cpu::new(options.threads)?), volume, options, observe)
+}
+
+/// [`compress`] on an engine of the caller's choice.
+///
+/// # Errors
+/// As for [`compress`], and [`Error::Device`] when the engine's device fails.
+pub fn compress_on(
+    engine: Arc<dyn TrainingEngine>,
+    volume: &Volume,
+    options: &CompressOptions,
     mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Compressed> {
     options.check()?;
@@ -63,7 +76,6 @@ pub fn compress(
             volume.shape()
         )));
     }
-    let engine: Arc<dyn TrainingEngine> = Arc::new(Cpu::new(options.threads)?);
     let range = volume.range();
     let mask = Mask::of(volume);
     let writer = Writer::new(volume, range, mask.as_ref(), options, engine.clone());

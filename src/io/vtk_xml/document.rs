@@ -464,7 +464,7 @@ impl Tag<'_> {
 
     fn array(&self, association: Association, after: u64) -> Result<Array> {
         let name = self.text("Name")?.unwrap_or_default();
-        let number = |key| Ok(self.numbers::<u64>(key)?.and_then(|n| n.first().copied()));
+        let number = |key| Ok::<_, Error>(self.numbers::<u64>(key)?.and_then(|n| n.first().copied()));
         let place = match self.text("format")?.as_deref() {
             None | Some("ascii") => Place::Ascii(after..after),
             Some("binary") => Place::Binary(after..after),

@@ -1,0 +1,84 @@
+//! The engine over libtorch: parameters and optimiser state are tensors, on a GPU or, as a reference, on the CPU.
+//!
+//! On the CPU every step is made of tensor operations and libtorch's own differentiation, so that it shares no line of
+//! mathematics with the other engines.
+
+mod adam;
+mod encoding;
+mod evaluator;
+mod library;
+mod network;
+mod trainer;
+
+use super::cpu::Cpu;
+use super::{Engine, Evaluator, Trainer, TrainingEngine};
+use crate::error::{Error, Result};
+use crate::field::Field;
+use tch::Device;
+
+/// Numbers of the forward and backward passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// Float32.
+    #[default]
+    Float,
+    /// Mixed, as in the paper: half precision in the passes of a multi-layer perceptron, with a scaled loss; float32 for
+    /// master parameters, optimiser, loss, and sines, whose arguments half precision has too few bits for.
+    Mixed,
+}
+
+/// The libtorch engine.
+#[derive(Debug, Clone)]
+pub struct Torch {
+    device: Device,
+    precision: Precision,
+    /// For work on the host.
+    cpu: Cpu,
+}
+
+impl Torch {
+    /// An engine on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when libtorch has another version than this program was built for.
+    pub fn on_cpu(threads: usize, precision: Precision) -> Result<Self> {
+        library::prepare()?;
+        Ok(Self { device: Device::Cpu, precision, cpu: Cpu::new(threads)? })
+    }
+
+    /// An engine on CUDA device `index`; `threads` are the host's.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when there is no such device, with what libtorch says of it.
+    pub fn on_cuda(index: usize, threads: usize, precision: Precision) -> Result<Self> {
+        library::prepare()?;
+        if !tch::utils::has_cuda() {
+            let why =
+                if tch::utils::has_cudart() { "finds no CUDA device" } else { "was built without CUDA" };
+            return Err(Error::Device(format!("libtorch {why}")));
+        }
+        let devices = tch::Cuda::device_count();
+        if index as i64 >= devices {
+            return Err(Error::Device(format!("there is no CUDA device {index}, but {devices} from 0 on")));
+        }
+        Ok(Self { device: Device::Cuda(index), precision, cpu: Cpu::new(threads)? })
+    }
+}
+
+impl Engine for Torch {
+    fn name(&self) -> &'static str {
+        "torch"
+    }
+    fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>> {
+        Ok(Box::new(evaluator::TorchEvaluator::new(self.device, field)?))
+    }
+    fn run(&self, work: &mut (dyn FnMut() + Send)) {
+        self.cpu.run(work);
+    }
+}
+
+impl TrainingEngine for Torch {
+    fn trainer(&self, field: &Field) -> Result<Box<dyn Trainer>> {
+        Ok(Box::new(trainer::TorchTrainer::new(self.device, self.precision, field)?))
+    }
+}
