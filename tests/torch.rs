@@ -1,21 +1,95 @@
-//! The libtorch engine: against `scalar` on the CPU, and on every CUDA device that is there.
+//! The libtorch engine: against `scalar` on the CPU, by tensor operations and by the GPU's kernels, which a C++ compiler
+//! makes code for the host of; and on every CUDA device that is there.
 //! `cargo xtask test` runs this with what it needs; `cargo xtask torch` prints that.
+
+#![allow(unsafe_code)] // the kernels on the host
 
 mod fields;
 
 use fields::{batch, every_kind};
+use libloading::Library;
 use neuvol::engine::scalar::Scalar;
-use neuvol::engine::torch::{Precision, Torch};
-use neuvol::engine::{Engine, GroupUpdate, Lattice, Loss, TrainingEngine, Update};
+use neuvol::engine::torch::step::StepMachine;
+use neuvol::engine::torch::{Precision, Torch, TorchOptions};
+use neuvol::engine::{
+    Engine, GroupUpdate, Lattice, Loss, Permutation, TrainingEngine, Update, Voxels, axis_position,
+};
 use neuvol::field::{Field, NetworkKind, Rounding};
 use neuvol::train::{CompressOptions, Preset, Target, compress_on};
 use neuvol::{NeuralVolume, Region, Volume};
+use std::ffi::{CString, c_char, c_void};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
 
-/// The CPU, and the GPUs of this machine.
+/// The kernels of `step.cu`, compiled for the host.
+#[derive(Debug)]
+struct Host(Library);
+
+type HostLaunch = unsafe extern "C" fn(*const c_char, u64, *mut *mut c_void) -> i32;
+
+impl Host {
+    /// Compiled once.
+    fn new() -> Arc<Host> {
+        static HOST: OnceLock<Arc<Host>> = OnceLock::new();
+        let compile = || {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let folder = tempfile::tempdir().unwrap();
+            let library = folder.path().join("libstep.so");
+            let kernels = root.join("src/engine/torch");
+            let mut compiler = Command::new("c++");
+            // Without contraction, as the kernels ask for where it matters.
+            compiler.args([
+                "-std=c++17",
+                "-O2",
+                "-mf16c",
+                "-ffp-contract=off",
+                "-fPIC",
+                "-shared",
+                "-Wno-unknown-pragmas",
+            ]);
+            compiler.arg("-I").arg(root.join("tests/torch/include")).arg("-I").arg(&kernels);
+            compiler
+                .arg(r#"-DSTEP_CU="step.cu""#)
+                .arg("-o")
+                .arg(&library)
+                .arg(root.join("tests/torch/host.cpp"));
+            let output = compiler.output().expect("a C++ compiler");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            // SAFETY: the library has no code that runs when it is loaded.
+            Arc::new(Host(unsafe { Library::new(&library) }.unwrap()))
+        };
+        HOST.get_or_init(compile).clone()
+    }
+}
+
+impl StepMachine for Host {
+    unsafe fn launch(&self, kernel: &str, threads: u64, arguments: &mut [*mut c_void]) -> neuvol::Result<()> {
+        let name = CString::new(kernel).unwrap();
+        // SAFETY: the function's type; the arguments are the kernel's by the caller's promise.
+        let missing = unsafe {
+            let launch = self.0.get::<HostLaunch>(b"launch\0").unwrap();
+            launch(name.as_ptr(), threads, arguments.as_mut_ptr())
+        };
+        assert_eq!(missing, 0, "there is no kernel {kernel}");
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> neuvol::Result<usize> {
+        Ok(1 << 30)
+    }
+}
+
+/// The CPU without and with the kernels, and the GPUs of this machine.
 fn engines(precision: Precision) -> Vec<(String, Torch)> {
-    let mut engines = vec![("cpu".to_owned(), Torch::on_cpu(1, precision).unwrap())];
+    let cpu = |options: TorchOptions| Torch::on_cpu(1, options).unwrap();
+    let exact = TorchOptions { precision, deterministic: true };
+    let mut engines = vec![
+        ("cpu".to_owned(), cpu(precision.into())),
+        ("kernels on the host".to_owned(), cpu(precision.into()).with_machine(Host::new())),
+        ("deterministic kernels on the host".to_owned(), cpu(exact).with_machine(Host::new())),
+    ];
     for index in 0.. {
         match Torch::on_cuda(index, 1, precision) {
             Ok(engine) => engines.push((format!("cuda:{index}"), engine)),
@@ -192,5 +266,77 @@ fn constant_and_tiny_volumes_give_numbers() {
             trainer.step(&one, &update).unwrap();
             assert!(trainer.parameters().unwrap().iter().all(|p| p.is_finite()), "{name} {device}, masked");
         }
+    }
+}
+
+/// Voxel i has value i / 100, but a few are masked.
+struct Ramp;
+
+impl Voxels for Ramp {
+    fn shape(&self) -> [usize; 3] {
+        [5, 4, 3]
+    }
+    fn values(&self, first: usize, out: &mut [f32]) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = if (first + i) % 17 == 3 { f32::NAN } else { (first + i) as f32 / 100.0 };
+        }
+    }
+    fn seed(&self) -> u64 {
+        77
+    }
+}
+
+#[test]
+fn samples_drawn_on_the_device_are_those_of_the_permutation() {
+    let (_, field) = every_kind().swap_remove(0);
+    let how = GroupUpdate { learning_rate: 1e-3, rounding: Rounding::Half, rate_gradient: 1e-5 };
+    let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
+    for (device, engine) in engines(Precision::Float) {
+        let mut drawing = engine.trainer(&field).unwrap();
+        if !drawing.keep_voxels(&Ramp, 40).unwrap() {
+            assert_eq!(device, "cpu", "a device draws by itself");
+            continue;
+        }
+        assert!(
+            !engine.trainer(&field).unwrap().keep_voxels(&Ramp, 61).unwrap(),
+            "more than an epoch a batch"
+        );
+        let mut told = engine.trainer(&field).unwrap();
+        // Four batches of 40 cross the ends of two epochs of 60.
+        for first in [0, 40, 80, 120] {
+            drawing.step_drawn(first, 40, &update).unwrap();
+            let mut batch = neuvol::engine::Batch::default();
+            for sequence in first..first + 40 {
+                let voxel = Permutation::new(60, 77, sequence / 60).apply(sequence % 60) as usize;
+                let [x, y, z] = [voxel % 5, voxel / 5 % 4, voxel / 20];
+                batch.positions.push([axis_position(x, 5), axis_position(y, 4), axis_position(z, 3)]);
+                let mut value = [0.0];
+                Ramp.values(voxel, &mut value);
+                batch.targets.push(value[0]);
+            }
+            told.step(&batch, &update).unwrap();
+            let (error, expected) = (drawing.squared_error().unwrap(), told.squared_error().unwrap());
+            assert!((error / expected - 1.0).abs() < 1e-6, "{device}: {error} not {expected}");
+        }
+    }
+}
+
+#[test]
+fn deterministic_steps_give_the_same_bits() {
+    let (_, field) = every_kind().swap_remove(0);
+    let how = GroupUpdate { learning_rate: 1e-2, rounding: Rounding::None, rate_gradient: 0.0 };
+    let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
+    let options = TorchOptions { precision: Precision::Mixed, deterministic: true };
+    let mut engines = vec![Torch::on_cpu(1, options).unwrap().with_machine(Host::new())];
+    engines.extend(Torch::on_cuda(0, 1, options));
+    for engine in engines {
+        let run = || {
+            let mut trainer = engine.trainer(&field).unwrap();
+            for _ in 0..20 {
+                trainer.step(&batch(1000), &update).unwrap();
+            }
+            trainer.parameters().unwrap().to_vec()
+        };
+        assert_eq!(run(), run());
     }
 }

@@ -7,6 +7,10 @@ pub mod cpu;
 pub mod scalar;
 #[cfg(feature = "torch")]
 pub mod torch;
+mod voxels;
+
+pub(crate) use voxels::hash;
+pub use voxels::{Permutation, Voxels};
 
 use crate::error::Result;
 use crate::field::{Field, Rounding};
@@ -147,6 +151,15 @@ pub trait Trainer: Send {
     /// One step of Adam on the batch's mean loss and the rate term; then the parameters are rounded again (straight
     /// through).
     fn step(&mut self, batch: &Batch, update: &Update) -> Result<()>;
+    /// Takes the voxels over, to draw batches of `batch` from them where they are. False when the caller is to draw: on the
+    /// CPU always; on a device when the voxels do not fit into its memory, so that batches are streamed to it.
+    fn keep_voxels(&mut self, _voxels: &dyn Voxels, _batch: usize) -> Result<bool> {
+        Ok(false)
+    }
+    /// [`Self::step`] on samples `first..first + count` of the endless sequence of epochs over the voxels that were kept.
+    fn step_drawn(&mut self, _first: u64, _count: usize, _update: &Update) -> Result<()> {
+        unreachable!("no voxels were kept")
+    }
     /// The sum of squared errors before the last step. On a device, waits for it.
     fn squared_error(&mut self) -> Result<f64>;
     /// Steps between two questions for the error that cost next to nothing.

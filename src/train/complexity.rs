@@ -1,7 +1,7 @@
 //! How many bytes a volume will need for a quality: an estimate from the energy of its Haar coefficients, which picks
 //! the model's size. Training then corrects what it gets wrong.
 
-use super::sampler::hash;
+use crate::engine::hash;
 use crate::sample::ValueScale;
 use crate::volume::{MaskClass, Volume};
 

@@ -1,6 +1,6 @@
 //! What a field's parameters are before training.
 
-use super::sampler::hash;
+use crate::engine::hash;
 use crate::field::network::SineResidual;
 use crate::field::{Field, GroupKind, Model, NetworkKind};
 
@@ -12,6 +12,8 @@ pub(super) struct Start {
     pub(super) mean: f32,
     /// Number of voxels, masked ones too: the batch's mean, against which a bit is priced, is over all of them.
     pub(super) voxels: usize,
+    /// Number of those that are not masked.
+    pub(super) measured: usize,
 }
 
 /// Features near zero, which rounds to zero; hidden biases around it, or every ReLU would be shut and nothing learn;

@@ -183,7 +183,8 @@ enum Attempt {
 impl Work<'_> {
     /// Trains one model and corrects the price of a bit until the target is met.
     fn attempt(&self, plan: &Plan, aim: Aim, may_grow: bool, reporter: &mut Reporter<'_>) -> Result<Attempt> {
-        let start = Start { seed: self.options.seed, mean: self.mean, voxels: self.voxels };
+        let start =
+            Start { seed: self.options.seed, mean: self.mean, voxels: self.voxels, measured: self.measured };
         let mut session = Session::new(self.engine, plan, &self.sampler, self.options.loss, start)?;
         let mut search = Search::new(aim, self.measured);
         let main = Schedule::main(plan.steps, may_grow);

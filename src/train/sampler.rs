@@ -1,7 +1,7 @@
 //! Which voxels a step sees: every epoch is a pseudo-random permutation of all voxels, so that each is drawn exactly
 //! once, in an order that has nothing to do with its place.
 
-use crate::engine::{Batch, Engine, axis_position};
+use crate::engine::{Batch, Engine, Permutation, Voxels, axis_position};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume, for_each_type};
 use rayon::prelude::*;
@@ -65,88 +65,31 @@ impl VoxelSampler<'_> {
     }
 }
 
-/// A pseudo-random permutation of `0..len`: rounds of multiplication, addition and xor-shift, each a bijection of the
-/// numbers of `bits` bits, repeated until the result is below `len` (cycle walking; Black & Rogaway 2002).
-struct Permutation {
-    len: u64,
-    mask: u64,
-    shift: u32,
-    keys: [(u64, u64); 4],
-}
-
-impl Permutation {
-    /// The epoch's keys come from a hash of seed and epoch, never from an earlier epoch's numbers.
-    fn new(len: u64, seed: u64, epoch: u64) -> Self {
-        let bits = (64 - (len - 1).leading_zeros()).max(2);
-        let key = |round: u64| {
-            let mixed = hash(hash(hash(seed) ^ epoch) ^ round);
-            (mixed | 1, hash(mixed))
-        };
-        Self { len, mask: u64::MAX >> (64 - bits), shift: bits.div_ceil(2), keys: [0, 1, 2, 3].map(key) }
+impl Voxels for VoxelSampler<'_> {
+    fn shape(&self) -> [usize; 3] {
+        self.volume.shape()
     }
 
-    fn apply(&self, index: u64) -> u64 {
-        let mut x = index;
-        loop {
-            for (factor, offset) in self.keys {
-                x = x.wrapping_mul(factor).wrapping_add(offset) & self.mask;
-                x ^= x >> self.shift;
+    fn values(&self, first: usize, out: &mut [f32]) {
+        let codes = self.mask.map(|mask| &mask.codes()[first..first + out.len()]);
+        for_each_type!(self.volume.samples(), values => {
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = match codes {
+                    Some(codes) if codes[i] != 0 => f32::NAN,
+                    _ => self.scale.normalised(values[first + i].to_f64()),
+                };
             }
-            if x < self.len {
-                return x;
-            }
-        }
+        });
     }
-}
 
-/// SplitMix64's finaliser (Steele, Lea & Flood 2014).
-pub(super) fn hash(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
+    fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_epoch_sees_every_voxel_once() {
-        for len in [1, 2, 3, 1000, 4097, 65536] {
-            for epoch in [0, 1, 17] {
-                let permutation = Permutation::new(len, 5, epoch);
-                let mut seen = vec![false; len as usize];
-                for i in 0..len {
-                    let voxel = permutation.apply(i) as usize;
-                    assert!(
-                        !std::mem::replace(&mut seen[voxel], true),
-                        "{voxel} twice in epoch {epoch} of {len}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_batch_is_spread_evenly_and_epochs_differ() {
-        const LEN: u64 = 1 << 22;
-        let (first, second) = (Permutation::new(LEN - 77, 1, 0), Permutation::new(LEN - 77, 1, 1));
-        let mut bins = [0f64; 64];
-        let mut pairs = [0f64; 64];
-        for i in 0..6400 {
-            let voxel = first.apply(i);
-            bins[(voxel * 64 / LEN) as usize] += 1.0;
-            // Successive draws: neighbours in the sequence are not neighbours in space.
-            pairs[((voxel.wrapping_sub(first.apply(i + 1)) & (LEN - 1)) * 64 / LEN) as usize] += 1.0;
-            assert_ne!(voxel, second.apply(i));
-        }
-        for counts in [bins, pairs] {
-            // Chi-squared with 63 degrees of freedom: 110 is beyond the 99.97 % quantile.
-            let chi_squared: f64 = counts.iter().map(|c| (c - 100.0) * (c - 100.0) / 100.0).sum();
-            assert!(chi_squared < 110.0, "{chi_squared}: {counts:?}");
-        }
-    }
 
     #[test]
     fn batches_carry_the_voxels_position_and_value() {

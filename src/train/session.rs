@@ -41,6 +41,10 @@ pub(super) struct Session<'a> {
     trainer: Box<dyn Trainer>,
     sampler: &'a VoxelSampler<'a>,
     batch: Batch,
+    /// Samples of a step.
+    batch_len: usize,
+    /// The trainer draws its samples by itself.
+    on_device: bool,
     roundings: Roundings,
     /// Features are charged for their bits one by one. Where there are none, the price sets how coarsely the weights are
     /// rounded: they are few, and all of them matter.
@@ -51,6 +55,8 @@ pub(super) struct Session<'a> {
     rates: [f64; 2],
     loss: Loss,
     voxels: f64,
+    /// Share of the voxels that are not masked.
+    measured_share: f64,
     /// Mean magnitude of each group's integers, refreshed now and then.
     magnitudes: Vec<f32>,
     drawn: u64,
@@ -69,9 +75,14 @@ impl<'a> Session<'a> {
         let groups = model.groups();
         let has_features = groups.iter().any(|group| group.kind == GroupKind::Features);
         let field = initial_field(&model, start);
-        let batch = Batch { positions: vec![[0.0; 3]; plan.batch], targets: vec![0.0; plan.batch] };
+        let mut trainer = engine.trainer(&field)?;
+        let on_device = trainer.keep_voxels(sampler, plan.batch)?;
+        let drawn_here = if on_device { 0 } else { plan.batch };
+        let batch = Batch { positions: vec![[0.0; 3]; drawn_here], targets: vec![0.0; drawn_here] };
         Ok(Self {
-            trainer: engine.trainer(&field)?,
+            trainer,
+            batch_len: plan.batch,
+            on_device,
             magnitudes: vec![1.0; groups.len()],
             model,
             groups,
@@ -83,6 +94,7 @@ impl<'a> Session<'a> {
             rates: plan.rates,
             loss,
             voxels: start.voxels as f64,
+            measured_share: start.measured as f64 / start.voxels as f64,
             drawn: 0,
             done: 0,
         })
@@ -97,9 +109,8 @@ impl<'a> Session<'a> {
         price: Price,
         charged: f64,
     ) -> Result<()> {
-        let (sampler, batch, drawn) = (self.sampler, &mut self.batch, self.drawn);
-        engine.run(&mut || sampler.draw(drawn, batch));
-        self.drawn += self.batch.positions.len() as u64;
+        let first = self.drawn;
+        self.drawn += self.batch_len as u64;
         if self.done.is_multiple_of(REFRESH) {
             self.refresh()?;
         }
@@ -127,13 +138,22 @@ impl<'a> Session<'a> {
             }
         });
         let update = Update { loss: self.loss, groups: groups.collect() };
+        if self.on_device {
+            return self.trainer.step_drawn(first, self.batch_len, &update);
+        }
+        let (sampler, batch) = (self.sampler, &mut self.batch);
+        engine.run(&mut || sampler.draw(first, batch));
         self.trainer.step(&self.batch, &update)
     }
 
     /// The last batch's mean squared error before its step, over its measurements.
     pub(super) fn mean_error(&mut self) -> Result<f64> {
-        let measured = self.batch.targets.iter().filter(|t| !t.is_nan()).count().max(1);
-        Ok(self.trainer.squared_error()? / measured as f64)
+        let measured = if self.on_device {
+            self.batch_len as f64 * self.measured_share
+        } else {
+            self.batch.targets.iter().filter(|t| !t.is_nan()).count() as f64
+        };
+        Ok(self.trainer.squared_error()? / measured.max(1.0))
     }
 
     /// Steps after which the error may be asked for.

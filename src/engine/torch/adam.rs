@@ -1,6 +1,7 @@
 //! Adam as tensor operations, with straight-through rounding (Kingma & Ba 2015, algorithm 1).
 
-use crate::engine::Update;
+use super::step::{self, AdamTensors, StepMachine};
+use crate::engine::GroupUpdate;
 use crate::engine::adam_constants::{BETA1, BETA2, EPSILON};
 use crate::field::{ParameterGroup, Rounding};
 use half::f16;
@@ -25,8 +26,7 @@ impl Adam {
     /// Moves the masters and rounds them into `parameters`. No value leaves the device.
     pub(super) fn step(
         &mut self,
-        groups: &[ParameterGroup],
-        update: &Update,
+        (groups, update): (&[ParameterGroup], &[GroupUpdate]),
         gradient: &Tensor,
         parameters: &Tensor,
     ) -> Result<(), TchError> {
@@ -34,7 +34,7 @@ impl Adam {
         self.steps += 1;
         let corrections = [BETA1, BETA2].map(|beta| 1.0 - f64::from(beta.powi(self.steps)));
         let [beta1, beta2] = [BETA1, BETA2].map(f64::from);
-        for (group, how) in groups.iter().zip(&update.groups) {
+        for (group, how) in groups.iter().zip(update) {
             let of = |tensor: &Tensor| tensor.f_narrow(0, group.range.start as i64, group.range.len() as i64);
             let (mut master, mut first, mut second) =
                 (of(&self.masters)?, of(&self.first)?, of(&self.second)?);
@@ -49,6 +49,22 @@ impl Adam {
             of(parameters)?.f_copy_(&rounded(&master, how.rounding)?)?;
         }
         Ok(())
+    }
+
+    /// [`Self::step`] as one kernel, on a gradient that is `scale` times too large; rounds into `halves`, too.
+    pub(super) fn step_with(
+        &mut self,
+        machine: &dyn StepMachine,
+        groups: (&[ParameterGroup], &[GroupUpdate]),
+        gradient: &Tensor,
+        scale: f32,
+        parameters: &Tensor,
+        halves: Option<&mut Tensor>,
+    ) -> crate::Result<()> {
+        self.steps += 1;
+        let Self { masters, first, second, .. } = self;
+        let tensors = AdamTensors { masters, first, second, parameters, halves: halves.as_deref() };
+        step::adam(machine, &tensors, gradient, scale, groups, self.steps)
     }
 }
 

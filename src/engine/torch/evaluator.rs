@@ -1,6 +1,7 @@
 //! Evaluation by tensor operations, in float32.
 
-use super::{encoding, network};
+pub(super) use super::encoding::encode as features;
+use super::network;
 use crate::engine::{Evaluator, Lattice};
 use crate::error::Result;
 use crate::field::{Field, Model};
@@ -24,8 +25,8 @@ pub(super) fn positions_on(device: Device, positions: &[[f32; 3]]) -> Result<Ten
 }
 
 /// The field's values `[n]`, in the parameters' kind.
-pub(super) fn values(model: &Model, parameters: &Tensor, positions: &Tensor) -> Result<Tensor, TchError> {
-    let features = encoding::encode(&model.encoding, parameters, positions)?;
+fn values(model: &Model, parameters: &Tensor, positions: &Tensor) -> Result<Tensor, TchError> {
+    let features = features(&model.encoding, parameters, positions)?;
     let offset = model.network_offset() as i64;
     let of_network = parameters.f_narrow(0, offset, parameters.size()[0] - offset)?;
     network::forward(&model.network, &of_network, &features)

@@ -2,6 +2,8 @@
 #![allow(unsafe_code)] // loading a library, asking for its version
 
 use crate::error::{Error, Result};
+use libloading::Library;
+use libloading::os::unix;
 use std::sync::OnceLock;
 use tch::TchError;
 
@@ -22,28 +24,29 @@ impl From<TchError> for Error {
 }
 
 /// Loads libtorch's CUDA half, where there is one, and checks the version. Must come before any other call: libtorch
-/// remembers its first answer to "is there CUDA".
+/// remembers its first answer to "is there CUDA". Returns the CUDA half.
 ///
 /// # Errors
 /// [`Error::Device`] when another libtorch is loaded than the one this program was built for.
-pub(super) fn prepare() -> Result<()> {
-    static VERDICT: OnceLock<Result<(), String>> = OnceLock::new();
+pub(super) fn prepare() -> Result<Option<&'static Library>> {
+    static VERDICT: OnceLock<Result<Option<Library>, String>> = OnceLock::new();
     let verdict = VERDICT.get_or_init(|| {
         // Linkers drop a library whose symbols nobody names, and this one registers itself when it is loaded.
         // SAFETY: libtorch's library, loaded for its registrations; it is never closed.
-        match unsafe { libloading::os::unix::Library::open(Some("libtorch_cuda.so"), RTLD_NOW_GLOBAL) } {
-            Ok(library) => std::mem::forget(library),
-            Err(error) => log::debug!("libtorch has no CUDA here: {error}"),
-        }
+        let cuda = unsafe { unix::Library::open(Some("libtorch_cuda.so"), RTLD_NOW_GLOBAL) };
+        let cuda = cuda.inspect_err(|error| log::debug!("libtorch has no CUDA here: {error}")).ok();
         // SAFETY: the function takes nothing and returns a constant.
         let [major, minor, ..] = unsafe { aoti_torch_abi_version() }.to_be_bytes();
         if (major, minor) == VERSION {
-            return Ok(());
+            return Ok(cuda.map(Library::from));
         }
         let (wanted_major, wanted_minor) = VERSION;
         Err(format!("libtorch {major}.{minor} was found, but {wanted_major}.{wanted_minor} is needed"))
     });
-    verdict.clone().map_err(Error::Device)
+    match verdict {
+        Ok(cuda) => Ok(cuda.as_ref()),
+        Err(what) => Err(Error::Device(what.clone())),
+    }
 }
 
 /// `RTLD_NOW | RTLD_GLOBAL` of Linux.

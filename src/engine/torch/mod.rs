@@ -1,19 +1,24 @@
 //! The engine over libtorch: parameters and optimiser state are tensors, on a GPU or, as a reference, on the CPU.
 //!
 //! On the CPU every step is made of tensor operations and libtorch's own differentiation, so that it shares no line of
-//! mathematics with the other engines.
+//! mathematics with the other engines. On a GPU, kernels of our own ([`step`]) do what is slow that way; no step waits for
+//! the host.
 
 mod adam;
 mod encoding;
 mod evaluator;
+mod gpu;
 mod library;
 mod network;
+pub mod step;
 mod trainer;
 
 use super::cpu::Cpu;
 use super::{Engine, Evaluator, Trainer, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::field::Field;
+use std::sync::Arc;
+use step::StepMachine;
 use tch::Device;
 
 /// Numbers of the forward and backward passes.
@@ -27,11 +32,29 @@ pub enum Precision {
     Mixed,
 }
 
+/// How the engine trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TorchOptions {
+    /// Numbers of the passes.
+    pub precision: Precision,
+    /// Add gradients in fixed point, so that the same steps give the same bits: slower on a GPU, where threads add in any
+    /// order otherwise. The CPU is deterministic anyway.
+    pub deterministic: bool,
+}
+
+impl From<Precision> for TorchOptions {
+    fn from(precision: Precision) -> Self {
+        Self { precision, deterministic: false }
+    }
+}
+
 /// The libtorch engine.
 #[derive(Debug, Clone)]
 pub struct Torch {
     device: Device,
-    precision: Precision,
+    options: TorchOptions,
+    /// Runs the step's kernels; without one, every step is tensor operations.
+    machine: Option<Arc<dyn StepMachine>>,
     /// For work on the host.
     cpu: Cpu,
 }
@@ -41,17 +64,17 @@ impl Torch {
     ///
     /// # Errors
     /// [`Error::Device`] when libtorch has another version than this program was built for.
-    pub fn on_cpu(threads: usize, precision: Precision) -> Result<Self> {
+    pub fn on_cpu(threads: usize, options: impl Into<TorchOptions>) -> Result<Self> {
         library::prepare()?;
-        Ok(Self { device: Device::Cpu, precision, cpu: Cpu::new(threads)? })
+        Ok(Self { device: Device::Cpu, options: options.into(), machine: None, cpu: Cpu::new(threads)? })
     }
 
     /// An engine on CUDA device `index`; `threads` are the host's.
     ///
     /// # Errors
     /// [`Error::Device`] when there is no such device, with what libtorch says of it.
-    pub fn on_cuda(index: usize, threads: usize, precision: Precision) -> Result<Self> {
-        library::prepare()?;
+    pub fn on_cuda(index: usize, threads: usize, options: impl Into<TorchOptions>) -> Result<Self> {
+        let cuda = library::prepare()?;
         if !tch::utils::has_cuda() {
             let why =
                 if tch::utils::has_cudart() { "finds no CUDA device" } else { "was built without CUDA" };
@@ -61,7 +84,16 @@ impl Torch {
         if index as i64 >= devices {
             return Err(Error::Device(format!("there is no CUDA device {index}, but {devices} from 0 on")));
         }
-        Ok(Self { device: Device::Cuda(index), precision, cpu: Cpu::new(threads)? })
+        let cuda = cuda.ok_or_else(|| Error::Device("libtorch_cuda was not found".into()))?;
+        let machine: Arc<dyn StepMachine> = Arc::new(gpu::Gpu::open(index, cuda)?);
+        let (device, options) = (Device::Cuda(index), options.into());
+        Ok(Self { device, options, machine: Some(machine), cpu: Cpu::new(threads)? })
+    }
+
+    /// The engine with a machine that runs the step's kernels on its device's memory.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn StepMachine>) -> Self {
+        Self { machine: Some(machine), ..self }
     }
 }
 
@@ -79,6 +111,6 @@ impl Engine for Torch {
 
 impl TrainingEngine for Torch {
     fn trainer(&self, field: &Field) -> Result<Box<dyn Trainer>> {
-        Ok(Box::new(trainer::TorchTrainer::new(self.device, self.precision, field)?))
+        Ok(Box::new(trainer::TorchTrainer::new(self.device, self.machine.clone(), self.options, field)?))
     }
 }

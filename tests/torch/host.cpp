@@ -1,0 +1,82 @@
+// Runs the kernels of step.cu on the host, a thread after the other; tests/torch.rs compiles and loads it.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <immintrin.h>
+
+#define __global__
+#define __device__
+
+struct Index {
+    unsigned long long x;
+};
+static thread_local Index threadIdx, blockIdx, blockDim;
+
+inline unsigned min(unsigned a, unsigned b) { return std::min(a, b); }
+// Compiled without contraction, a product is rounded by itself.
+inline float __fmul_rn(float a, float b) { return a * b; }
+using std::isfinite;
+
+struct __half {
+    unsigned short bits;
+};
+inline float __half2float(__half value) { return _cvtsh_ss(value.bits); }
+inline __half __float2half_rn(float value) {
+    return {static_cast<unsigned short>(_cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT))};
+}
+
+template <typename T>
+T atomicAdd(T *to, T value) {
+    const T before = *to;
+    *to += value;
+    return before;
+}
+
+#include STEP_CU
+
+namespace {
+
+template <typename T>
+T argument(void **arguments, int number) {
+    T value;
+    std::memcpy(&value, arguments[number], sizeof(T));
+    return value;
+}
+
+template <typename... Arguments, std::size_t... Numbers>
+void call(void (*kernel)(Arguments...), void **arguments, std::index_sequence<Numbers...>) {
+    kernel(argument<Arguments>(arguments, Numbers)...);
+}
+
+template <typename... Arguments>
+void run(void (*kernel)(Arguments...), unsigned long long threads, void **arguments) {
+    blockDim.x = 1;
+    threadIdx.x = 0;
+    // A few threads more than asked for, as in the last block, and the last one first: no kernel may count on an order.
+    for (unsigned long long n = threads + 5; n-- > 0;) {
+        blockIdx.x = n;
+        call(kernel, arguments, std::index_sequence_for<Arguments...>{});
+    }
+}
+
+}  // namespace
+
+// As cuLaunchKernel: the addresses of the arguments. Returns 0 when there is such a kernel.
+extern "C" int launch(const char *name, unsigned long long threads, void **arguments) {
+#define KERNEL(kernel)                            \
+    if (std::strcmp(name, #kernel) == 0) {        \
+        run(kernel, threads, arguments);          \
+        return 0;                                 \
+    }
+    KERNEL(draw_batch)
+    KERNEL(encode_float)
+    KERNEL(encode_half)
+    KERNEL(scatter_float)
+    KERNEL(scatter_half)
+    KERNEL(scatter_float_fixed)
+    KERNEL(scatter_half_fixed)
+    KERNEL(fixed_to_float)
+    KERNEL(adam)
+    return 1;
+}

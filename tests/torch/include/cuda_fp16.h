@@ -1,0 +1,1 @@
+// The host has its own: host.cpp.
