@@ -5,9 +5,7 @@ mod fields;
 use fields::{Lcg, batch, every_kind};
 use neuvol::engine::cpu::{Cpu, Isa};
 use neuvol::engine::scalar::Scalar;
-use neuvol::engine::{
-    Batch, Engine, GroupUpdate, Lattice, Loss, Trainer, TrainingEngine, Update, axis_position,
-};
+use neuvol::engine::{Engine, GroupUpdate, Lattice, Loss, Trainer, TrainingEngine, Update, axis_position};
 use neuvol::field::encoding::{HashGrid, HashGridShape};
 use neuvol::field::{Encoding, Field, Model, Rounding};
 

@@ -46,6 +46,13 @@ pub(super) struct HowArguments {
     /// Size: at most so many bytes; k and M stand for thousands and millions.
     #[arg(long, value_name = "BYTES", group = "target", value_parser = parse_size, help_heading = "Target (one of)")]
     size: Option<u64>,
+    /// Promise: every measurement within E of the original, in the volume's unit, or within a share of its range with %.
+    /// The samples are stored as whole numbers in bricks, without a network.
+    #[arg(long, value_name = "E|P%", group = "target", value_parser = parse_bound, help_heading = "Target (one of)")]
+    max_error: Option<Bound>,
+    /// Promise: every sample as it was, bit by bit. As --max-error 0, but NaNs and -0.0 are kept, too.
+    #[arg(long, group = "target", help_heading = "Target (one of)")]
+    lossless: bool,
     /// How much time training may take.
     #[arg(long, value_enum, default_value_t = PresetName::Balanced)]
     preset: PresetName,
@@ -102,6 +109,26 @@ struct ModelArguments {
     hidden_layers: Option<usize>,
 }
 
+/// A largest error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Bound {
+    /// In the volume's unit.
+    Absolute(f64),
+    /// Of the volume's range.
+    Share(f64),
+}
+
+fn parse_bound(text: &str) -> Result<Bound, String> {
+    let number = |text: &str| match text.trim().parse::<f64>() {
+        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
+        _ => Err(format!("'{text}' is no largest error: a number from 0 up, or a percentage as in 0.1%")),
+    };
+    match text.strip_suffix('%') {
+        Some(percent) => Ok(Bound::Share(number(percent)? / 100.0)),
+        None => Ok(Bound::Absolute(number(text)?)),
+    }
+}
+
 #[derive(ValueEnum, Debug, Clone, Copy)]
 enum EncodingName {
     HashGrid,
@@ -137,12 +164,17 @@ enum LossName {
 }
 
 impl HowArguments {
-    /// The library's options for a volume of this shape.
-    pub(super) fn options(&self, shape: [usize; 3], threads: usize) -> Result<CompressOptions> {
-        let target = match (self.psnr, self.ratio, self.size) {
-            (Some(db), _, _) => Target::Psnr(db),
-            (_, Some(ratio), _) => Target::Ratio(ratio),
-            (_, _, Some(bytes)) => Target::Size(bytes),
+    /// The library's options for a volume.
+    pub(super) fn options(&self, volume: &Volume, threads: usize) -> Result<CompressOptions> {
+        let target = match (self.psnr, self.ratio, self.size, self.max_error) {
+            (Some(db), ..) => Target::Psnr(db),
+            (_, Some(ratio), ..) => Target::Ratio(ratio),
+            (_, _, Some(bytes), _) => Target::Size(bytes),
+            (.., Some(Bound::Absolute(error))) => Target::MaxError(error),
+            (.., Some(Bound::Share(share))) => {
+                Target::MaxError(share * volume.range().map_or(0.0, |(low, high)| high - low))
+            }
+            _ if self.lossless => Target::Lossless,
             _ => CompressOptions::default().target,
         };
         Ok(CompressOptions {
@@ -158,7 +190,7 @@ impl HowArguments {
             },
             seed: self.seed,
             architecture: self.model.architecture(),
-            model: self.model.sizes(shape)?,
+            model: self.model.sizes(volume.shape())?,
             storage: match self.model.storage {
                 StorageName::Coded => Storage::Coded,
                 StorageName::Half => Storage::Half,
@@ -241,7 +273,7 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let mut reading = Instant::now();
     arguments.from.each_step(&arguments.input, &output, |volume, output| {
         let read_seconds = reading.elapsed().as_secs_f64();
-        let (compressed, training) = compress(&volume, &arguments.how.options(volume.shape(), threads)?)?;
+        let (compressed, training) = compress(&volume, &arguments.how.options(&volume, threads)?)?;
         interrupt::check()?;
         compressed.save(&output)?;
         let compress_seconds = training.as_secs_f64();

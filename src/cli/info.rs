@@ -51,6 +51,10 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
         TargetKind::Psnr => format!("{} dB", info.achieved.target_value),
         TargetKind::Ratio => format!("ratio {}:1", info.achieved.target_value),
         TargetKind::Size => format!("{} bytes", info.achieved.target_value),
+        TargetKind::MaxError => {
+            format!("errors of at most {}", report::value(info.achieved.target_value, &info.unit))
+        }
+        TargetKind::Lossless => "every sample as it was".to_owned(),
     };
     say!("asked for   {asked}, preset {:?}", info.achieved.preset);
     say!("model       {} ({} parameters)", neural.model_summary(), neural.parameter_count());

@@ -3,7 +3,9 @@
 mod bit_model;
 mod parameters;
 mod range_coder;
+mod whole_numbers;
 
 pub(crate) use bit_model::BitModel;
 pub(crate) use parameters::{MAX_INTEGER, decode_group, encode_group};
 pub(crate) use range_coder::{RangeDecoder, RangeEncoder};
+pub(crate) use whole_numbers::{decode_numbers, encode_numbers};

@@ -1,11 +1,9 @@
 //! Section BRIK: the brick table and what bricks hold beside the field. Today that is the mask.
 
+use super::brick_grid::{BRICK_EDGE, BrickGrid};
 use super::bytes::Fields;
 use crate::codec::{BitModel, RangeDecoder, RangeEncoder};
 use crate::volume::MaskClass;
-
-/// Voxels along a brick's edge; bricks at the far faces are cut.
-pub const BRICK_EDGE: usize = 64;
 
 /// A brick's mask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,64 +17,39 @@ enum Brick {
 /// The mask of a volume, brick by brick, x fastest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MaskBricks {
-    shape: [usize; 3],
+    grid: BrickGrid,
     bricks: Vec<Brick>,
 }
 
 impl MaskBricks {
     /// Codes a mask of one code a voxel.
     pub(crate) fn encode(codes: &[u8], shape: [usize; 3]) -> Self {
-        let bricks = brick_counts(shape);
-        let mut out = Vec::with_capacity(bricks.iter().product());
-        for z in 0..bricks[2] {
-            for y in 0..bricks[1] {
-                for x in 0..bricks[0] {
-                    let (start, size) = brick_box([x, y, z], shape);
-                    let mut brick = Vec::with_capacity(size.iter().product());
-                    for k in 0..size[2] {
-                        for j in 0..size[1] {
-                            let row = start[0] + shape[0] * (start[1] + j + shape[1] * (start[2] + k));
-                            brick.extend_from_slice(&codes[row..row + size[0]]);
-                        }
-                    }
-                    out.push(if brick.iter().all(|&c| c == brick[0]) {
-                        Brick::Uniform(brick[0])
-                    } else {
-                        Brick::Mixed(encode_brick(&brick, size))
-                    });
-                }
+        let grid = BrickGrid::new(shape);
+        let code = |brick: usize| {
+            let of_brick: Vec<u8> = grid.rows(brick).flat_map(|row| codes[row].iter().copied()).collect();
+            match of_brick.iter().all(|&c| c == of_brick[0]) {
+                true => Brick::Uniform(of_brick[0]),
+                false => Brick::Mixed(encode_brick(&of_brick, grid.bounds(brick).1)),
             }
-        }
-        Self { shape, bricks: out }
+        };
+        Self { grid, bricks: (0..grid.len()).map(code).collect() }
     }
 
     /// The bricks that meet the box from `start` to `end` (exclusive) and have masked voxels.
     pub(crate) fn meeting(&self, start: [usize; 3], end: [usize; 3]) -> Vec<usize> {
-        let counts = brick_counts(self.shape);
-        let first = start.map(|n| n / BRICK_EDGE);
-        let last = end.map(|n| n.div_ceil(BRICK_EDGE));
-        let mut found = Vec::new();
-        for z in first[2]..last[2] {
-            for y in first[1]..last[1] {
-                let row = counts[0] * (y + counts[1] * z);
-                found
-                    .extend((row + first[0]..row + last[0]).filter(|&b| self.bricks[b] != Brick::Uniform(0)));
-            }
-        }
+        let mut found = self.grid.meeting(start, end);
+        found.retain(|&brick| self.bricks[brick] != Brick::Uniform(0));
         found
     }
 
     /// The brick that a voxel is in.
     pub(crate) fn containing(&self, voxel: [usize; 3]) -> usize {
-        let counts = brick_counts(self.shape);
-        let [x, y, z] = voxel.map(|n| n / BRICK_EDGE);
-        x + counts[0] * (y + counts[1] * z)
+        self.grid.containing(voxel)
     }
 
     /// A brick's first voxel and size.
     pub(crate) fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
-        let [nx, ny, _] = brick_counts(self.shape);
-        brick_box([brick % nx, brick / nx % ny, brick / nx / ny], self.shape)
+        self.grid.bounds(brick)
     }
 
     /// The code of all of a brick's voxels, where they have one.
@@ -124,7 +97,8 @@ impl MaskBricks {
         if usize::from(edge) != BRICK_EDGE {
             return Err(format!("bricks of {edge} voxels are unknown to this version of neuvol"));
         }
-        let count: usize = brick_counts(shape).iter().product();
+        let grid = BrickGrid::new(shape);
+        let count = grid.len();
         let mut kinds = Vec::new();
         for _ in 0..count {
             let kind = fields.u8("the brick table")?;
@@ -144,22 +118,12 @@ impl MaskBricks {
             });
         }
         fields.end()?;
-        Ok(Self { shape, bricks })
+        Ok(Self { grid, bricks })
     }
 }
 
 /// The brick table's kind of a brick with a stream.
 const MIXED: u8 = 255;
-
-fn brick_counts(shape: [usize; 3]) -> [usize; 3] {
-    shape.map(|n| n.div_ceil(BRICK_EDGE))
-}
-
-/// First voxel and size of a brick.
-fn brick_box(brick: [usize; 3], shape: [usize; 3]) -> ([usize; 3], [usize; 3]) {
-    let start = brick.map(|b| b * BRICK_EDGE);
-    (start, std::array::from_fn(|a| BRICK_EDGE.min(shape[a] - start[a])))
-}
 
 /// Models of a brick's stream: whether a voxel is masked, by its six causal neighbours; whether its class is that of
 /// the last masked voxel; and the class where it is not.

@@ -29,7 +29,7 @@ pub struct Description {
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum TargetKind {
     /// Peak signal-to-noise ratio in dB.
@@ -38,6 +38,10 @@ pub enum TargetKind {
     Ratio = 2,
     /// Bytes of the file.
     Size = 3,
+    /// Largest absolute error, in the volume's unit.
+    MaxError = 4,
+    /// Every sample as it was.
+    Lossless = 5,
 }
 
 /// How much time training may take.
@@ -59,7 +63,7 @@ pub enum Preset {
 pub struct Achieved {
     /// The target's kind.
     pub target: TargetKind,
-    /// The target's value: dB, ratio or bytes.
+    /// The target's value: dB, ratio, bytes or an error; 0 where it has none.
     pub target_value: f64,
     /// The preset.
     pub preset: Preset,
@@ -217,6 +221,8 @@ impl Description {
             1 => TargetKind::Psnr,
             2 => TargetKind::Ratio,
             3 => TargetKind::Size,
+            4 => TargetKind::MaxError,
+            5 => TargetKind::Lossless,
             code => return Err(format!("target {code} is unknown")),
         };
         let preset = match fields.u8("preset")? {

@@ -1,16 +1,19 @@
 //! The `.nvol` file: header, sections, checksums, versions, limits. FORMAT.md gives every byte.
 
+mod brick_grid;
 mod bricks;
 mod bytes;
 mod description;
 mod model;
 mod sections;
+mod whole;
 
-pub use bricks::BRICK_EDGE;
+pub use brick_grid::BRICK_EDGE;
 pub(crate) use bricks::MaskBricks;
 pub(crate) use description::MAX_VOXELS;
 pub use description::{Achieved, Description, Preset, TargetKind};
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
+pub(crate) use whole::{WholeBricks, WholeScale};
 
 use crate::error::{Error, Result};
 use crate::volume::Mask;
@@ -26,12 +29,15 @@ const QUALITY: &[u8; 4] = b"QUAL";
 const MODEL: &[u8; 4] = b"MODL";
 const PARAMETERS: &[u8; 4] = b"PARM";
 const BRICKS: &[u8; 4] = b"BRIK";
+const WHOLE: &[u8; 4] = b"WHOL";
 
 /// What a `.nvol` file holds.
 pub(crate) struct Contents {
     pub(crate) description: Description,
-    /// `None` when every measurement has one value.
+    /// `None` when every measurement has one value, or `whole` has them.
     pub(crate) model: Option<StoredModel>,
+    /// The samples themselves, where they are exact or within a bound.
+    pub(crate) whole: Option<WholeBricks>,
     /// `None` when no voxel is masked.
     pub(crate) mask: Option<MaskBricks>,
 }
@@ -48,6 +54,9 @@ impl Contents {
         if let Some(model) = &self.model {
             file.add(MODEL, model.model_section());
             file.add(PARAMETERS, model.parameter_section());
+        }
+        if let Some(whole) = &self.whole {
+            file.add(WHOLE, whole.section());
         }
         if let Some(mask) = &self.mask {
             file.add(BRICKS, mask.section());
@@ -72,11 +81,19 @@ impl Contents {
         } else {
             None
         };
-        if model.is_none() && description.range.is_some_and(|(low, high)| low != high) {
+        let low = description.range.map_or(0.0, |(low, _)| low);
+        let whole = if file.has(WHOLE) {
+            let parse =
+                |section: &[u8]| WholeBricks::parse(section, description.shape, low, description.sample_type);
+            Some(file.parse(WHOLE, parse)?)
+        } else {
+            None
+        };
+        if model.is_none() && whole.is_none() && description.range.is_some_and(|(low, high)| low != high) {
             return Err(Error::Section {
                 path: path.to_owned(),
                 section: "file header".into(),
-                what: "the volume is not constant, but there is no MODL section".into(),
+                what: "the volume is not constant, but there is neither a MODL nor a WHOL section".into(),
             });
         }
         let mask = if file.has(BRICKS) {
@@ -84,7 +101,7 @@ impl Contents {
         } else {
             None
         };
-        Ok(Self { description, model, mask })
+        Ok(Self { description, model, whole, mask })
     }
 
     /// The mask as bricks, for a volume of `shape`.

@@ -20,7 +20,7 @@ impl MaskReader {
     }
 
     /// A brick's codes.
-    fn codes(&self, brick: usize) -> Result<Arc<Vec<u8>>, String> {
+    pub(super) fn codes(&self, brick: usize) -> Result<Arc<Vec<u8>>, String> {
         let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(codes) = kept().get(&brick) {
             return Ok(codes.clone());

@@ -5,6 +5,7 @@ mod mask;
 mod points;
 mod quantise;
 mod region;
+mod whole;
 
 pub use points::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
@@ -20,6 +21,7 @@ use mask::MaskReader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use whole::WholeReader;
 
 /// An open neural volume: regions and points are evaluated on demand, the whole is never decompressed.
 ///
@@ -34,6 +36,7 @@ pub struct NeuralVolume {
     file_bytes: u64,
     description: Description,
     model: Option<StoredModel>,
+    whole: Option<WholeReader>,
     mask: Option<MaskReader>,
     engine: Arc<dyn Engine>,
     /// Made on first use, so that `info` does not wait for the entropy decoder.
@@ -68,13 +71,14 @@ impl NeuralVolume {
     /// As for [`Self::open`], but [`Error::Io`].
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>, engine: Arc<dyn Engine>) -> Result<Self> {
         let path = path.as_ref();
-        let Contents { description, model, mask } = Contents::from_bytes(bytes, path)?;
+        let Contents { description, model, whole, mask } = Contents::from_bytes(bytes, path)?;
         let file_bytes = bytes.len() as u64;
         Ok(Self {
             path: path.to_owned(),
             file_bytes,
             description,
             model,
+            whole: whole.map(WholeReader::new),
             mask: mask.map(MaskReader::new),
             engine,
             evaluator: OnceLock::new(),
@@ -118,7 +122,7 @@ impl NeuralVolume {
     /// The model in one line.
     pub fn model_summary(&self) -> String {
         match &self.model {
-            None => "constant".into(),
+            None => self.whole.as_ref().map_or("constant".into(), WholeReader::describe),
             Some(stored) => stored.model.describe(),
         }
     }
@@ -128,14 +132,15 @@ impl NeuralVolume {
         self.model.as_ref().map_or(0, |stored| stored.model.parameter_count())
     }
 
-    /// Bytes that the model takes in memory once a sample was read: the coded file and the decoded field. Decodes the
-    /// parameters.
+    /// Bytes that the model takes in memory once samples were read: the coded file, the decoded field, and decoded bricks
+    /// where there are any. Decodes the parameters.
     ///
     /// # Errors
     /// [`Error::Section`] when a parameter stream is damaged.
     pub fn memory_bytes(&self) -> Result<usize> {
         let coded = self.model.as_ref().map_or(0, StoredModel::stream_bytes);
-        Ok(coded + self.evaluator()?.map_or(0, Evaluator::bytes))
+        let whole = self.whole.as_ref().map_or(0, |whole| whole.stream_bytes() + whole.most_cache_bytes());
+        Ok(coded + whole + self.evaluator()?.map_or(0, Evaluator::bytes))
     }
 
     /// `None` for a constant volume.

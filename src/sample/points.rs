@@ -1,6 +1,7 @@
 //! Values at scattered points, between voxels too.
 
 use super::mask::{MaskCursor, MaskReader};
+use super::whole::WholeCursor;
 use super::{NeuralVolume, ValueScale};
 use crate::error::{Error, Result};
 use crate::volume::{MaskClass, SampleType, Samples};
@@ -155,6 +156,18 @@ impl NeuralVolume {
                 (None, _) => {}
             }
             let mut mask = self.mask.as_ref().map(MaskReader::cursor);
+            if let Some(whole) = &self.whole {
+                let mut whole = whole.cursor(self.mask.as_ref());
+                for (place, out) in places.iter().zip(out) {
+                    *out = self.point_of_whole(place, outside, mask.as_mut(), &mut whole)?;
+                    if want == Want::Gradients {
+                        out.gradient = to_index.map_or(out.gradient, |map| map.gradient(out.gradient));
+                    } else {
+                        out.gradient = [0.0; 3];
+                    }
+                }
+                return Ok(());
+            }
             for (i, (place, out)) in places.iter().zip(out).enumerate() {
                 *out = self.point_sample(place, scale, values[i], outside, mask.as_mut())?;
                 let is_free = (0.0..=1.0).contains(&values[i]);
@@ -167,7 +180,7 @@ impl NeuralVolume {
             }
             Ok(())
         };
-        if evaluator.is_some() {
+        if evaluator.is_some() || self.whole.is_some() {
             self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
         }
         if points.len() <= TASK {
@@ -190,25 +203,61 @@ impl NeuralVolume {
         outside: Outside,
         mask: Option<&mut MaskCursor<'_>>,
     ) -> Result<PointSample> {
-        let invalid = |value| PointSample { value, ..PointSample::default() };
+        if let Some(invalid) = self.invalid_point(place, outside, mask)? {
+            return Ok(invalid);
+        }
+        Ok(PointSample {
+            value: if place.at_a_voxel() { scale.voxel_value(field_value) } else { scale.value(field_value) },
+            valid: place.inside,
+            ..PointSample::default()
+        })
+    }
+
+    /// Value, gradient by the index and validity at a place, from bricks of whole numbers: the voxel, or trilinear between
+    /// voxels.
+    fn point_of_whole(
+        &self,
+        place: &Place,
+        outside: Outside,
+        mut mask: Option<&mut MaskCursor<'_>>,
+        whole: &mut WholeCursor<'_>,
+    ) -> Result<PointSample> {
+        if let Some(invalid) = self.invalid_point(place, outside, mask.as_deref_mut())? {
+            return Ok(invalid);
+        }
+        let is_masked = |voxel| match mask.as_deref_mut() {
+            Some(mask) => Ok(mask.code_at(voxel)? != 0),
+            None => Ok(false),
+        };
+        let shape = self.description.shape;
+        let of_whole = |what| self.section_error("WHOL", what);
+        let (mut value, gradient) =
+            whole.between(place.index, shape, place.nearest(), is_masked).map_err(of_whole)?;
+        if place.at_a_voxel() {
+            value = whole.voxel(place.nearest()).map_err(of_whole)?;
+        }
+        Ok(PointSample {
+            value,
+            gradient: if place.inside { gradient } else { [0.0; 3] },
+            valid: place.inside,
+        })
+    }
+
+    /// What a place gets that is outside, masked or no point.
+    fn invalid_point(
+        &self,
+        place: &Place,
+        outside: Outside,
+        mask: Option<&mut MaskCursor<'_>>,
+    ) -> Result<Option<PointSample>> {
+        let invalid = |value| Some(PointSample { value, ..PointSample::default() });
         if !place.is_a_point {
             return Ok(invalid(f64::NAN));
         }
         if let (Outside::Value(value), false) = (outside, place.inside) {
             return Ok(invalid(value));
         }
-        Ok(match self.mask_value(place.nearest(), mask)? {
-            Some(masked) => invalid(masked),
-            None => PointSample {
-                value: if place.at_a_voxel() {
-                    scale.voxel_value(field_value)
-                } else {
-                    scale.value(field_value)
-                },
-                valid: place.inside,
-                ..PointSample::default()
-            },
-        })
+        Ok(self.mask_value(place.nearest(), mask)?.and_then(invalid))
     }
 
     /// The value of a masked voxel.

@@ -2,6 +2,7 @@
 
 use super::NeuralVolume;
 use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
+use super::whole::{self, WholeReader};
 use crate::engine::{Lattice, axis_position};
 use crate::error::{Error, Result};
 use crate::volume::{Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
@@ -232,6 +233,10 @@ impl NeuralVolume {
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
+        if let Some(whole) = &self.whole {
+            self.copy_whole(whole, window, region, out, observe)?;
+            return if whole.is_exact() { Ok(()) } else { self.put_mask(window, region, out) };
+        }
         let scale = self.scale();
         let total = region.len();
         let shape = region.shape(1);
@@ -288,28 +293,45 @@ impl NeuralVolume {
         Ok(())
     }
 
+    /// Copies a box of a window from the bricks of whole numbers.
+    fn copy_whole(
+        &self,
+        whole: &WholeReader,
+        window: &Window,
+        region: Region,
+        out: &mut SamplesMut<'_>,
+        observe: ObserveRegion<'_>,
+    ) -> Result<()> {
+        let voxels = region.voxels(window.first, window.stride);
+        let bricks = whole.meeting(voxels.start, voxels.end);
+        let mut done = 0;
+        for batch in bricks.chunks(WholeReader::batch()) {
+            let mut take = |start: [usize; 3], size: [usize; 3], samples: &Samples| {
+                window.each_in_brick(region, start, size, |at, index| whole::copy(samples, at, out, index));
+            };
+            let mut visit = Ok(());
+            self.engine.run(&mut || visit = whole.visit(self.mask.as_ref(), batch, &mut take));
+            visit.map_err(|what| self.section_error("WHOL", what))?;
+            done += batch.len();
+            if observe(done as f64 / bricks.len() as f64).is_break() {
+                return Err(Error::Interrupted);
+            }
+        }
+        self.evaluated.fetch_add(region.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Gives masked voxels of a box of a window their values back.
     fn put_mask(&self, window: &Window, region: Region, out: &mut SamplesMut<'_>) -> Result<()> {
         let Some(mask) = &self.mask else { return Ok(()) };
-        let Window { first, stride, .. } = *window;
         let fill = self.description.fill_value;
-        let voxels = region.voxels(first, stride);
+        let voxels = region.voxels(window.first, window.stride);
         let mut put = |start: [usize; 3], size: [usize; 3], codes: &[u8]| {
-            // Per axis: the box's samples that lie in the brick, and where in it.
-            let inside: [Vec<(usize, usize)>; 3] = std::array::from_fn(|a| {
-                let samples = (region.start[a]..region.end[a]).map(|i| (i, first[a] + i * stride));
-                let brick = start[a]..start[a] + size[a];
-                samples.filter(|(_, voxel)| brick.contains(voxel)).map(|(i, v)| (i, v - start[a])).collect()
-            });
-            for &(k, z) in &inside[2] {
-                for &(j, y) in &inside[1] {
-                    for &(i, x) in &inside[0] {
-                        if let Some(class) = MaskClass::from_code(codes[x + size[0] * (y + size[1] * z)]) {
-                            out.set(window.index([i, j, k]), class.value(fill));
-                        }
-                    }
+            window.each_in_brick(region, start, size, |at, index| {
+                if let Some(class) = MaskClass::from_code(codes[at]) {
+                    out.set(index, class.value(fill));
                 }
-            }
+            });
         };
         let mut visit = Ok(());
         self.engine.run(&mut || visit = mask.visit(voxels.start, voxels.end, &mut put));
@@ -332,6 +354,30 @@ impl Window {
 
     fn index(&self, [x, y, z]: [usize; 3]) -> usize {
         x + self.shape[0] * (y + self.shape[1] * z)
+    }
+
+    /// Calls `each` for every sample of a box of the window that lies in a brick (its first voxel and size): with its
+    /// place in the brick, and in the caller's memory.
+    fn each_in_brick(
+        &self,
+        region: Region,
+        start: [usize; 3],
+        size: [usize; 3],
+        mut each: impl FnMut(usize, usize),
+    ) {
+        // Per axis: the box's samples that lie in the brick, and where in it.
+        let inside: [Vec<(usize, usize)>; 3] = std::array::from_fn(|a| {
+            let samples = (region.start[a]..region.end[a]).map(|i| (i, self.first[a] + i * self.stride));
+            let brick = start[a]..start[a] + size[a];
+            samples.filter(|(_, voxel)| brick.contains(voxel)).map(|(i, v)| (i, v - start[a])).collect()
+        });
+        for &(k, z) in &inside[2] {
+            for &(j, y) in &inside[1] {
+                for &(i, x) in &inside[0] {
+                    each(x + size[0] * (y + size[1] * z), self.index([i, j, k]));
+                }
+            }
+        }
     }
 
     /// First sample and length of every row of a box.

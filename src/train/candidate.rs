@@ -2,13 +2,15 @@
 
 use super::options::CompressOptions;
 use super::session::Session;
-use crate::container::{Achieved, Contents, Description, MaskBricks, StoredModel};
+use crate::container::{
+    Achieved, BRICK_EDGE, Contents, Description, MaskBricks, StoredModel, WholeBricks, WholeScale,
+};
 use crate::engine::TrainingEngine;
 use crate::error::Result;
 use crate::io::atomic;
 use crate::metrics::{Distortion, ErrorSums};
-use crate::sample::{NeuralVolume, Region, ValueScale};
-use crate::volume::{Mask, Samples, Volume};
+use crate::sample::{NeuralVolume, Region};
+use crate::volume::{Mask, Volume};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -72,20 +74,32 @@ impl<'a> Writer<'a> {
 
     /// The file of a session's field.
     pub(super) fn write(&self, session: &mut Session<'_>) -> Result<Compressed> {
-        self.finish(Some(session.stored_on(self.engine.as_ref())?))
+        self.finish(Some(session.stored_on(self.engine.as_ref())?), None)
     }
 
     /// The file of a volume whose measurements have one value, or that has none.
     pub(super) fn constant(&self) -> Result<Compressed> {
-        self.finish(None)
+        self.finish(None, None)
     }
 
-    fn finish(&self, model: Option<StoredModel>) -> Result<Compressed> {
+    /// The file of samples as whole numbers, coded on the engine's threads.
+    pub(super) fn whole(&self, scale: WholeScale) -> Result<Compressed> {
+        let mut whole = None;
+        self.engine.run(&mut || {
+            let codes = self.mask.map(Mask::codes);
+            whole = Some(WholeBricks::encode(self.volume.samples(), self.volume.shape(), scale, codes));
+        });
+        self.finish(None, whole)
+    }
+
+    fn finish(&self, model: Option<StoredModel>, whole: Option<WholeBricks>) -> Result<Compressed> {
         let parameter_bytes = model.as_ref().map_or(0, StoredModel::stream_bytes);
         let description = Description::of(self.volume, self.range, self.achieved.clone());
-        let mut contents = Contents { description, model, mask: self.bricks.clone() };
+        let mut contents = Contents { description, model, whole, mask: self.bricks.clone() };
         let draft = NeuralVolume::from_bytes(&contents.to_bytes(), "the new file", self.engine.clone())?;
-        let distortion = self.measure(&draft)?;
+        // Bricks are decoded whole.
+        let unit = if contents.whole.is_some() { BRICK_EDGE } else { 1 };
+        let distortion = self.measure(&draft, unit)?;
         contents.description.achieved.rmse = distortion.rmse;
         contents.description.achieved.max_error = distortion.max_error;
         let bytes = contents.to_bytes();
@@ -99,20 +113,23 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Decodes slab by slab: the whole is never held twice.
-    fn measure(&self, draft: &NeuralVolume) -> Result<Distortion> {
-        let volume = self.volume;
-        let scale = ValueScale::new(self.range, volume.sample_type());
+    /// Decodes in slabs of a multiple of `unit` slices: the whole is never held twice.
+    fn measure(&self, draft: &NeuralVolume, unit: usize) -> Result<Distortion> {
+        let shape = self.volume.shape();
+        let plane = shape[0] * shape[1];
+        let depth = SLAB.div_ceil(plane).next_multiple_of(unit);
         let mut sums = ErrorSums::default();
-        draft.read_slabs(Region::whole(volume.shape()), 1, |first, values| {
-            self.engine.run(&mut || {
-                let mut decoded = Samples::zeros(volume.sample_type(), values.len());
-                scale.store(values, &mut decoded.as_mut(), 0);
-                let codes = self.mask.map(|m| &m.codes()[first..first + values.len()]);
-                sums.add(volume.samples(), first, &decoded, codes);
-            });
-            Ok(())
-        })?;
+        for z in (0..shape[2]).step_by(depth) {
+            let end = (z + depth).min(shape[2]);
+            let slab = Region { start: [0, 0, z], end: [shape[0], shape[1], end] };
+            let decoded = draft.read_region(slab, 1)?;
+            let (first, count) = (z * plane, decoded.len());
+            let codes = self.mask.map(|m| &m.codes()[first..first + count]);
+            self.engine.run(&mut || sums.add(self.volume.samples(), first, decoded.samples(), codes));
+        }
         Ok(sums.distortion(self.range))
     }
 }
+
+/// Voxels that are measured at a time, about.
+const SLAB: usize = 1 << 20;

@@ -3,6 +3,7 @@
 //! [`compress`] picks a model for the budget, trains it with a price on every bit (the rate term), measures the result
 //! with the shipped decoder, and corrects the price until the target is met.
 
+mod bounded;
 mod candidate;
 mod complexity;
 mod initial;
@@ -79,6 +80,9 @@ pub fn compress_on(
     let range = volume.range();
     let mask = Mask::of(volume);
     let writer = Writer::new(volume, range, mask.as_ref(), options, engine.clone());
+    let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
+        return bounded::compress(volume, range, mask.as_ref(), options.target, &writer);
+    };
     if range.is_none_or(|(low, high)| low == high) {
         let constant = writer.constant()?;
         let size = constant.bytes.len() as u64;
@@ -103,7 +107,6 @@ pub fn compress_on(
         Work { options, engine: engine.as_ref(), sampler, writer, mean: 0.0, measured, voxels: volume.len() };
     let work = Work { mean: work.sampler.mean(engine.as_ref()), ..work };
 
-    let aim = Aim::new(options.target, volume.stored_bytes());
     let mut bytes = match aim {
         Aim::Bytes { budget } => budget as f64,
         Aim::Psnr { target } => {

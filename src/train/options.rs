@@ -19,6 +19,11 @@ pub enum Target {
     Ratio(f64),
     /// Bytes of the file: at most this, at least 97 % of it.
     Size(u64),
+    /// Every measurement within this of the original, in the volume's unit. The file holds whole numbers, brick by brick,
+    /// in the place of a network.
+    MaxError(f64),
+    /// Every sample as it was, bit by bit: NaN payloads and -0.0, too. As [`Self::MaxError`].
+    Lossless,
 }
 
 impl Target {
@@ -28,13 +33,15 @@ impl Target {
             Target::Psnr(db) => (TargetKind::Psnr, db),
             Target::Ratio(ratio) => (TargetKind::Ratio, ratio),
             Target::Size(bytes) => (TargetKind::Size, bytes as f64),
+            Target::MaxError(error) => (TargetKind::MaxError, error),
+            Target::Lossless => (TargetKind::Lossless, 0.0),
         }
     }
 
     /// Bytes that the file may have, for a volume of `stored_bytes`; `None` for a quality.
     pub(super) fn byte_budget(self, stored_bytes: u64) -> Option<u64> {
         match self {
-            Target::Psnr(_) => None,
+            Target::Psnr(_) | Target::MaxError(_) | Target::Lossless => None,
             Target::Ratio(ratio) => Some((stored_bytes as f64 / ratio) as u64),
             Target::Size(bytes) => Some(bytes),
         }
@@ -47,6 +54,9 @@ impl Target {
             }
             Target::Ratio(ratio) if !(ratio > 0.0 && ratio.is_finite()) => {
                 Err(Error::Options(format!("a ratio of {ratio} is no target; it is above 0")))
+            }
+            Target::MaxError(error) if !(error >= 0.0 && error.is_finite()) => {
+                Err(Error::Options(format!("a largest error of {error} is no target; it is 0 or above")))
             }
             Target::Size(0) => Err(Error::Options("a file of 0 bytes is no target".into())),
             _ => Ok(()),

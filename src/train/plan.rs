@@ -110,7 +110,7 @@ fn roundings(halvings: usize, target: Target) -> Roundings {
     const COARSE_DB: f64 = 42.0;
     let finer = match target {
         Target::Psnr(db) => 10f64.powf(-(db - COARSE_DB).max(0.0) / 20.0) as f32,
-        Target::Ratio(_) | Target::Size(_) => 1.0,
+        _ => 1.0,
     };
     let halved = 0.5f32.powi(halvings as i32);
     Roundings {

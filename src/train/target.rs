@@ -28,12 +28,14 @@ const NEAR_SHARE: f64 = 0.975;
 const AIM_SHARE: f64 = 0.988;
 
 impl Aim {
-    pub(super) fn new(target: Target, stored_bytes: u64) -> Self {
+    /// `None` for targets that need no search.
+    pub(super) fn new(target: Target, stored_bytes: u64) -> Option<Self> {
         match target {
-            Target::Psnr(target) => Aim::Psnr { target },
+            Target::Psnr(target) => Some(Aim::Psnr { target }),
             Target::Ratio(_) | Target::Size(_) => {
-                Aim::Bytes { budget: target.byte_budget(stored_bytes).unwrap_or_default() }
+                Some(Aim::Bytes { budget: target.byte_budget(stored_bytes).unwrap_or_default() })
             }
+            Target::MaxError(_) | Target::Lossless => None,
         }
     }
 

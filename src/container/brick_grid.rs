@@ -1,0 +1,69 @@
+//! How a volume is cut into bricks.
+
+use std::ops::Range;
+
+/// Voxels along a brick's edge; bricks at the far faces are cut.
+pub const BRICK_EDGE: usize = 64;
+
+/// The bricks of a volume, numbered x fastest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BrickGrid {
+    shape: [usize; 3],
+}
+
+impl BrickGrid {
+    pub(crate) fn new(shape: [usize; 3]) -> Self {
+        Self { shape }
+    }
+
+    /// Bricks along each axis.
+    fn counts(&self) -> [usize; 3] {
+        self.shape.map(|n| n.div_ceil(BRICK_EDGE))
+    }
+
+    /// Number of bricks.
+    pub(crate) fn len(&self) -> usize {
+        self.counts().iter().product()
+    }
+
+    /// The bricks that meet the box from `start` to `end` (exclusive).
+    pub(crate) fn meeting(&self, start: [usize; 3], end: [usize; 3]) -> Vec<usize> {
+        let counts = self.counts();
+        let first = start.map(|n| n / BRICK_EDGE);
+        let last = end.map(|n| n.div_ceil(BRICK_EDGE));
+        let mut found = Vec::new();
+        for z in first[2]..last[2] {
+            for y in first[1]..last[1] {
+                let row = counts[0] * (y + counts[1] * z);
+                found.extend(row + first[0]..row + last[0]);
+            }
+        }
+        found
+    }
+
+    /// The brick that a voxel is in.
+    pub(crate) fn containing(&self, voxel: [usize; 3]) -> usize {
+        let counts = self.counts();
+        let [x, y, z] = voxel.map(|n| n / BRICK_EDGE);
+        x + counts[0] * (y + counts[1] * z)
+    }
+
+    /// A brick's first voxel and size.
+    pub(crate) fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
+        let [nx, ny, _] = self.counts();
+        let start = [brick % nx, brick / nx % ny, brick / nx / ny].map(|b| b * BRICK_EDGE);
+        (start, std::array::from_fn(|a| BRICK_EDGE.min(self.shape[a] - start[a])))
+    }
+
+    /// Where a brick's rows lie among the volume's voxels, in order.
+    pub(crate) fn rows(&self, brick: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let ([x, y, z], [sx, sy, sz]) = self.bounds(brick);
+        let [nx, ny, _] = self.shape;
+        (z..z + sz).flat_map(move |k| {
+            (y..y + sy).map(move |j| {
+                let row = x + nx * (j + ny * k);
+                row..row + sx
+            })
+        })
+    }
+}

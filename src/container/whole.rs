@@ -1,0 +1,222 @@
+//! Section WHOL: the samples themselves, as whole numbers, brick by brick; exact, or within a bound.
+
+use super::brick_grid::{BRICK_EDGE, BrickGrid};
+use super::bytes::Fields;
+use crate::codec::{decode_numbers, encode_numbers};
+use crate::volume::{Sample, SampleType, Samples, for_each_type};
+use rayon::prelude::*;
+
+/// How samples become whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct WholeScale {
+    /// The sample of number 0.
+    pub(crate) low: f64,
+    /// Distance of the samples of neighbouring numbers; 0: numbers are the samples themselves, bit by bit.
+    pub(crate) step: f64,
+    pub(crate) sample_type: SampleType,
+}
+
+impl WholeScale {
+    /// True when every sample comes back as it was, masked ones too.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.step == 0.0
+    }
+
+    fn number<T: Sample>(&self, sample: T) -> i64 {
+        if self.step > 0.0 {
+            ((sample.to_f64() - self.low) / self.step).round() as i64
+        } else {
+            ordered(sample)
+        }
+    }
+
+    fn samples<T: Sample>(&self, numbers: &[i64]) -> Vec<T> {
+        if self.step > 0.0 {
+            numbers.iter().map(|&number| T::from_f64(self.low + number as f64 * self.step)).collect()
+        } else {
+            numbers.iter().map(|&number| from_ordered(number)).collect()
+        }
+    }
+}
+
+/// A number for every sample, in the samples' order: an integer's value; a float's bits with the sign turned into
+/// numbers below 0, so that -0.0 is -1 and NaN payloads lie beyond the infinities.
+fn ordered<T: Sample>(sample: T) -> i64 {
+    let bytes = bytemuck::bytes_of(&sample);
+    match (T::TYPE, bytes) {
+        (SampleType::F32, &[a, b, c, d]) => {
+            let bits = u32::from_ne_bytes([a, b, c, d]);
+            let magnitude = i64::from(bits & 0x7FFF_FFFF);
+            if bits >> 31 == 1 { !magnitude } else { magnitude }
+        }
+        (SampleType::F64, &[a, b, c, d, e, f, g, h]) => {
+            let bits = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+            let magnitude = (bits & (u64::MAX >> 1)) as i64;
+            if bits >> 63 == 1 { !magnitude } else { magnitude }
+        }
+        // Whole numbers of 32 bits at most: exact.
+        _ => sample.to_f64() as i64,
+    }
+}
+
+/// The sample of a number; numbers that no sample has give the nearest bits.
+fn from_ordered<T: Sample>(number: i64) -> T {
+    let mut sample = T::default();
+    let bytes = bytemuck::bytes_of_mut(&mut sample);
+    match T::TYPE {
+        SampleType::F32 => {
+            let bits = if number < 0 { !number as u32 | 1 << 31 } else { number as u32 & 0x7FFF_FFFF };
+            bytes.copy_from_slice(&bits.to_ne_bytes());
+        }
+        SampleType::F64 => {
+            let bits = if number < 0 { !number as u64 | 1 << 63 } else { number as u64 };
+            bytes.copy_from_slice(&bits.to_ne_bytes());
+        }
+        _ => return T::from_f64(number as f64),
+    }
+    sample
+}
+
+/// The samples of a volume, coded brick by brick.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WholeBricks {
+    grid: BrickGrid,
+    scale: WholeScale,
+    /// Where each brick's stream begins; one entry more than bricks.
+    starts: Vec<usize>,
+    streams: Vec<u8>,
+}
+
+impl WholeBricks {
+    /// Codes samples. Where numbers are not exact, masked ones (by `codes`, one a voxel) are left out.
+    pub(crate) fn encode(
+        samples: &Samples,
+        shape: [usize; 3],
+        scale: WholeScale,
+        codes: Option<&[u8]>,
+    ) -> Self {
+        let grid = BrickGrid::new(shape);
+        let codes = codes.filter(|_| !scale.is_exact());
+        let brick = |brick: usize| {
+            let (_, size) = grid.bounds(brick);
+            let rows = || grid.rows(brick);
+            let skip =
+                codes.map(|codes| rows().flat_map(|row| codes[row].iter().copied()).collect::<Vec<u8>>());
+            let numbers: Vec<i64> = for_each_type!(samples, values => {
+                rows().flat_map(|row| values[row].iter().map(|&v| scale.number(v))).collect()
+            });
+            encode_numbers(&numbers, size, skip.as_deref())
+        };
+        let coded: Vec<Vec<u8>> = (0..grid.len()).into_par_iter().map(brick).collect();
+        Self { grid, scale, starts: starts(coded.iter().map(Vec::len)), streams: coded.concat() }
+    }
+
+    pub(crate) fn grid(&self) -> &BrickGrid {
+        &self.grid
+    }
+
+    pub(crate) fn scale(&self) -> WholeScale {
+        self.scale
+    }
+
+    /// Bytes of the streams.
+    pub(crate) fn stream_bytes(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// A brick's samples, x fastest; `codes` are the brick's mask.
+    ///
+    /// # Errors
+    /// A sentence, when the stream holds what no encoder writes.
+    pub(crate) fn decode(&self, brick: usize, codes: Option<&[u8]>) -> Result<Samples, String> {
+        let (_, size) = self.grid.bounds(brick);
+        let stream = &self.streams[self.starts[brick]..self.starts[brick + 1]];
+        let numbers = decode_numbers(stream, size, codes.filter(|_| !self.scale.is_exact()))?;
+        let mut samples = Samples::with_capacity(self.scale.sample_type, 0);
+        for_each_type!(&mut samples, values => *values = self.scale.samples(&numbers));
+        Ok(samples)
+    }
+
+    pub(super) fn section(&self) -> Vec<u8> {
+        let mut out = (BRICK_EDGE as u16).to_le_bytes().to_vec();
+        out.extend(self.scale.step.to_le_bytes());
+        for ends in self.starts.windows(2) {
+            out.extend(((ends[1] - ends[0]) as u32).to_le_bytes());
+        }
+        out.extend(&self.streams);
+        out
+    }
+
+    /// `low` and `sample_type` are section VOLM's.
+    pub(super) fn parse(
+        section: &[u8],
+        shape: [usize; 3],
+        low: f64,
+        sample_type: SampleType,
+    ) -> Result<Self, String> {
+        let mut fields = Fields::new(section);
+        let edge = fields.u16("brick edge")?;
+        if usize::from(edge) != BRICK_EDGE {
+            return Err(format!("bricks of {edge} voxels are unknown to this version of neuvol"));
+        }
+        let step = fields.f64("step")?;
+        if !(step.is_finite() && step >= 0.0) {
+            return Err(format!("a step of {step} is none"));
+        }
+        let grid = BrickGrid::new(shape);
+        let mut lengths = Vec::new();
+        for _ in 0..grid.len() {
+            lengths.push(fields.u32("the brick table")? as usize);
+        }
+        let starts = starts(lengths.into_iter());
+        let streams = fields.bytes(starts[starts.len() - 1], "the bricks' streams")?.to_vec();
+        fields.end()?;
+        Ok(Self { grid, scale: WholeScale { low, step, sample_type }, starts, streams })
+    }
+}
+
+fn starts(lengths: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut starts = vec![0];
+    for length in lengths {
+        starts.push(starts[starts.len() - 1] + length);
+    }
+    starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_float_has_a_number_in_order() {
+        let floats =
+            [f32::NEG_INFINITY, f32::MIN, -1.5, -f32::MIN_POSITIVE, -0.0, 0.0, 1e-40, 2.0, f32::INFINITY];
+        let numbers = floats.map(ordered);
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        for bits in [0x7FC0_0001u32, 0xFFC1_2345, 0x8000_0000, 0, 0x7F80_0000, 1] {
+            assert_eq!(from_ordered::<f32>(ordered(f32::from_bits(bits))).to_bits(), bits);
+            let wide = u64::from(bits) << 32 | 77;
+            assert_eq!(from_ordered::<f64>(ordered(f64::from_bits(wide))).to_bits(), wide);
+        }
+        assert_eq!([-128i8, 0, 127].map(|v| from_ordered::<i8>(ordered(v))), [-128, 0, 127]);
+        assert_eq!(from_ordered::<u32>(ordered(u32::MAX)), u32::MAX);
+    }
+
+    #[test]
+    fn bricks_come_back() {
+        let shape = [70, 65, 3];
+        let samples = Samples::F32((0..70 * 65 * 3).map(|i| ((i % 70) as f32 * 0.1).sin()).collect());
+        for step in [0.0, 0.01] {
+            let scale = WholeScale { low: -1.0, step, sample_type: SampleType::F32 };
+            let bricks = WholeBricks::encode(&samples, shape, scale, None);
+            let bricks = WholeBricks::parse(&bricks.section(), shape, -1.0, SampleType::F32).unwrap();
+            for brick in 0..bricks.grid().len() {
+                let decoded = bricks.decode(brick, None).unwrap();
+                let originals = bricks.grid().rows(brick).flatten().map(|i| samples.get(i));
+                for (i, original) in originals.enumerate() {
+                    assert!((decoded.get(i) - original).abs() <= 0.5 * step + 1e-7, "{step}");
+                }
+            }
+        }
+    }
+}
