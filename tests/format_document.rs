@@ -173,6 +173,22 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
         agree(wave.name(), &python, &smooth, &options);
     }
 
+    // Whole numbers: exact, and in steps, with a mask.
+    agree("lossless int16", &python, &integers, &CompressOptions { target: Target::Lossless, ..options() });
+    agree("lossless float32", &python, &floats, &CompressOptions { target: Target::Lossless, ..options() });
+    agree(
+        "bounded int16",
+        &python,
+        &integers,
+        &CompressOptions { target: Target::MaxError(2.0), ..options() },
+    );
+    agree(
+        "bounded float32",
+        &python,
+        &floats,
+        &CompressOptions { target: Target::MaxError(0.01), ..options() },
+    );
+
     // No model at all.
     let constant = Volume::new(Samples::I16(vec![-7; 60]), [5, 4, 3]).unwrap();
     agree("constant", &python, &constant, &options());

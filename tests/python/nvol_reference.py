@@ -301,6 +301,115 @@ class Field:
         return (h @ weights + biases)[..., 0].astype("f4")
 
 
+NEIGHBOURS = [
+    (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (-1, 1, 0), (1, 0, 1), (-1, 0, 1), (0, 1, 1),
+    (0, -1, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, 1),
+]  # fmt: skip
+WEIGHTS = [40960, 40960, 40960, -20480, 0, -20480, 0, -20480, 0, 0, 0, 0, 4096, 0, 0, 0]
+
+
+def wrap(n):
+    return (n + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def clamp(n, most):
+    return min(max(n, -most), most)
+
+
+def sign_of(n):
+    return (n > 0) - (n < 0)
+
+
+def decode_numbers(stream, size, left_out):
+    """Numbers of a brick of section WHOL, by voxel (x, y, z)."""
+    least, shift = struct.unpack("<qB", stream[:9])
+    voxels = [(x, y, z) for z in range(size[2]) for y in range(size[1]) for x in range(size[0])]
+    if shift == 255:
+        return dict.fromkeys(voxels, least)
+    require(shift <= 46, "WHOL: shift")
+    coder = RangeDecoder(stream[9:])
+    exponent, mantissa, sign = models(28, 3, 65), models(7, 65, 8), models(9)
+    w, numbers, residuals = list(WEIGHTS), {}, {}
+    for x, y, z in voxels:
+        nearest = [numbers[v] for v in [(x - 1, y, z), (x, y - 1, z), (x, y, z - 1)] if v in numbers]
+        fallback = nearest[0] if nearest else least
+        n = [numbers.get((x - dx, y - dy, z - dz), fallback) for dx, dy, dz in NEIGHBOURS]
+        d = [clamp(wrap(v - n[0]) >> shift, 1 << 24) for v in n]
+        p = wrap(n[0] + ((sum(a * b for a, b in zip(d, w)) + 32768 >> 16) << shift))
+
+        def r(dx, dy, dz):
+            return residuals.get((x - dx, y - dy, z - dz), 0)
+
+        def m(*step):
+            return min(abs(r(*step)), 1 << 56)
+
+        energy = 3 * (m(1, 0, 0) + m(0, 1, 0) + m(0, 0, 1)) + m(1, 1, 0) + m(-1, 1, 0) + m(0, -1, 1)
+        log = energy.bit_length() - 1
+        c = 0 if energy == 0 else min(27, 1 + 2 * log + (energy >> log - 1 & 1 if log else 0))
+        t = (n[0] != n[1]) + (n[1] != n[2])
+        s = 3 * (1 + sign_of(r(1, 0, 0))) + 1 + sign_of(r(0, 1, 0))
+        if left_out is not None and left_out[z, y, x]:
+            numbers[x, y, z], residuals[x, y, z] = p, 0
+            continue
+        e = 0
+        while exponent[c][t][e].decision(coder):
+            e += 1
+            require(e < 64, "WHOL: exponent")
+        k, node = min(e, 3), 1
+        for _ in range(k):
+            node = 2 * node + mantissa[c // 4][e][node].decision(coder)
+        rest = e - k
+        below = (node - 2**k << rest) + coder.raw(rest)
+        magnitude = 2**e + below - 1
+        residual = -magnitude if magnitude and sign[s].decision(coder) else magnitude
+        residual = wrap(residual)
+        numbers[x, y, z], residuals[x, y, z] = wrap(p + residual), residual
+        q = clamp(residual >> shift, 1 << 20)
+        if q:
+            power = (sum(v * v for v in d) + 32) << 7
+            g = abs(q << 28) // power * sign_of(q)
+            w = [clamp(a + (g * b >> 12), 1 << 19) for a, b in zip(w, d)]
+    return numbers
+
+
+def decode_whole(section, shape, low, dtype, codes):
+    """Samples, axes (z, y, x), and whether the masked ones are exact."""
+    fields = Fields(section, "WHOL")
+    require(fields.take("H") == 64, "brick edge")
+    step = fields.take("d")
+    require(np.isfinite(step) and step >= 0, "step")
+    starts = brick_starts(shape)
+    lengths = [fields.take("I") for _ in starts]
+    samples = np.zeros(shape[::-1], dtype)
+    for (x0, y0, z0), length in zip(starts, lengths):
+        size = [min(64, n - s) for n, s in zip(shape, (x0, y0, z0))]
+        of_brick = None
+        if codes is not None and step > 0:
+            of_brick = codes[z0 : z0 + size[2], y0 : y0 + size[1], x0 : x0 + size[0]]
+        for (x, y, z), number in decode_numbers(fields.bytes(length), size, of_brick).items():
+            samples[z0 + z, y0 + y, x0 + x] = sample_of(number, step, low, dtype)
+    fields.end()
+    return samples, step == 0
+
+
+def sample_of(number, step, low, dtype):
+    if dtype.kind != "f":
+        value = number if step == 0 else low + number * step
+        limits = np.iinfo(dtype)
+        rounded = value if step == 0 else int(np.sign(value) * np.floor(abs(value) + 0.5))
+        return min(max(rounded, limits.min), limits.max)
+    if step > 0:
+        return low + number * step
+    bits = number if number >= 0 else -1 - number | 1 << 8 * dtype.itemsize - 1
+    return np.frombuffer(bits.to_bytes(dtype.itemsize, "little"), dtype)[0]
+
+
+def brick_starts(shape):
+    return [
+        (x, y, z) for z in range(0, shape[2], 64) for y in range(0, shape[1], 64) for x in range(0, shape[0], 64)
+    ]
+
+
 def decode_brick(stream, size):
     coder = RangeDecoder(stream)
     masked, same, klass = models(64), models(), models(4)
@@ -326,9 +435,7 @@ def decode_brick(stream, size):
 def read_mask(section, shape):
     fields = Fields(section, "BRIK")
     require(fields.take("H") == 64, "brick edge")
-    starts = [
-        (x, y, z) for z in range(0, shape[2], 64) for y in range(0, shape[1], 64) for x in range(0, shape[0], 64)
-    ]
+    starts = brick_starts(shape)
     kinds = []
     for _ in starts:
         kind = fields.take("B")
@@ -371,6 +478,11 @@ def decode(data):
     low, high = (low, high) if flags & 2 else (0.0, 0.0)
     require(b"QUAL" in sections, "QUAL is missing")
 
+    codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
+    if b"WHOL" in sections:
+        samples, exact = decode_whole(sections[b"WHOL"], shape, low, dtype, codes)
+        put_masked(samples, None if exact else codes, fill, dtype)
+        return samples, samples.astype("f8")
     if b"MODL" in sections:
         v = Field(sections[b"MODL"], sections[b"PARM"]).values(shape)
     else:
@@ -382,12 +494,14 @@ def decode(data):
     else:
         limits = np.iinfo(dtype)
         samples = np.clip(low + np.floor(distance + 0.5), limits.min, limits.max).astype(dtype)
-    if b"BRIK" in sections:
-        codes = read_mask(sections[b"BRIK"], shape)
-        for code in (1, 2, 3, 4):
-            if (codes == code).any():
-                samples[codes == code] = masked_sample(code, fill, dtype)
+    put_masked(samples, codes, fill, dtype)
     return samples, low + distance
+
+
+def put_masked(samples, codes, fill, dtype):
+    for code in (1, 2, 3, 4) if codes is not None else ():
+        if (codes == code).any():
+            samples[codes == code] = masked_sample(code, fill, dtype)
 
 
 def main():
