@@ -37,6 +37,7 @@ pub mod io;
 pub mod metrics;
 pub mod render;
 pub mod sample;
+pub mod study;
 pub mod train;
 pub mod volume;
 

@@ -21,6 +21,7 @@ mod report;
 mod sample;
 mod series;
 mod slice;
+mod study;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -67,6 +68,8 @@ enum Command {
     Series(series::Arguments),
     /// Make a phantom CT series, compress it, and show what came out.
     Demo(demo::Arguments),
+    /// Run the paper's experiments on the volumes of a folder: CSV, pictures, a table beside the printed values.
+    Study(study::Arguments),
 }
 
 /// Runs the command; errors go to standard error, one sentence each.
@@ -92,6 +95,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Slice(arguments) => slice::run(&arguments, cli.threads),
         Command::Series(arguments) => series::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, cli.threads),
+        Command::Study(arguments) => study::run(&arguments, cli.threads),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,8 @@
 //! A trained field as a finished file, measured with the shipped decoder.
 
-use super::options::CompressOptions;
 use super::session::Session;
 use crate::container::{
-    Achieved, BRICK_EDGE, Contents, Description, MaskBricks, StoredModel, WholeBricks, WholeScale,
+    Achieved, BRICK_EDGE, Contents, Description, MaskBricks, StoredModel, TargetKind, WholeBricks, WholeScale,
 };
 use crate::engine::TrainingEngine;
 use crate::error::Result;
@@ -49,27 +48,28 @@ pub(super) struct Writer<'a> {
     mask: Option<&'a Mask>,
     bricks: Option<MaskBricks>,
     achieved: Achieved,
+    /// No target was asked for but the size of a given model.
+    size_is_given: bool,
     engine: Arc<dyn TrainingEngine>,
 }
 
 impl<'a> Writer<'a> {
+    /// `achieved` says what was asked for.
     pub(super) fn new(
         volume: &'a Volume,
         range: Option<(f64, f64)>,
         mask: Option<&'a Mask>,
-        options: &CompressOptions,
+        achieved: Achieved,
         engine: Arc<dyn TrainingEngine>,
     ) -> Self {
-        let (target, target_value) = options.target.named();
-        let achieved = Achieved {
-            target,
-            target_value,
-            preset: options.preset,
-            seed: options.seed,
-            ..Achieved::default()
-        };
         let bricks = mask.map(|m| Contents::mask_bricks(m, volume.shape()));
-        Self { volume, range, mask, bricks, achieved, engine }
+        Self { volume, range, mask, bricks, achieved, size_is_given: false, engine }
+    }
+
+    /// The same for files of a given model, whose target is the size that it has.
+    pub(super) fn of_a_given_size(self) -> Self {
+        let achieved = Achieved { target: TargetKind::Size, ..self.achieved };
+        Self { achieved, size_is_given: true, ..self }
     }
 
     /// The file of a session's field.
@@ -96,12 +96,17 @@ impl<'a> Writer<'a> {
         let parameter_bytes = model.as_ref().map_or(0, StoredModel::stream_bytes);
         let description = Description::of(self.volume, self.range, self.achieved.clone());
         let mut contents = Contents { description, model, whole, mask: self.bricks.clone() };
-        let draft = NeuralVolume::from_bytes(&contents.to_bytes(), "the new file", self.engine.clone())?;
+        let bytes = contents.to_bytes();
+        let draft = NeuralVolume::from_bytes(&bytes, "the new file", self.engine.clone())?;
         // Bricks are decoded whole.
         let unit = if contents.whole.is_some() { BRICK_EDGE } else { 1 };
         let distortion = self.measure(&draft, unit)?;
         contents.description.achieved.rmse = distortion.rmse;
         contents.description.achieved.max_error = distortion.max_error;
+        if self.size_is_given {
+            // A number of fixed length: it does not change the size.
+            contents.description.achieved.target_value = bytes.len() as f64;
+        }
         let bytes = contents.to_bytes();
         Ok(Compressed {
             ratio: self.volume.stored_bytes() as f64 / bytes.len() as f64,

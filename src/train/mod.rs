@@ -6,6 +6,7 @@
 mod bounded;
 mod candidate;
 mod complexity;
+mod fit;
 mod initial;
 mod options;
 mod plan;
@@ -16,6 +17,7 @@ mod session;
 mod target;
 
 pub use candidate::Compressed;
+pub use fit::{CurvePoint, FitOptions, Fitted, LearningRates, fit};
 pub use options::{
     Architecture, CompressOptions, DEFAULT_PSNR, EncodingOptions, ModelOptions, Preset, Storage, Target,
 };
@@ -71,15 +73,10 @@ pub fn compress_on(
     mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Compressed> {
     options.check()?;
-    if volume.len() as u64 > MAX_VOXELS || volume.shape().iter().any(|&n| u32::try_from(n).is_err()) {
-        return Err(Error::Options(format!(
-            "a volume of {:?} samples is beyond what a file holds",
-            volume.shape()
-        )));
-    }
+    check_shape(volume)?;
     let range = volume.range();
     let mask = Mask::of(volume);
-    let writer = Writer::new(volume, range, mask.as_ref(), options, engine.clone());
+    let writer = Writer::new(volume, range, mask.as_ref(), options.asked_for(), engine.clone());
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
         return bounded::compress(volume, range, mask.as_ref(), options.target, &writer);
     };
@@ -95,11 +92,7 @@ pub fn compress_on(
             _ => Ok(constant),
         };
     }
-    if range.is_some_and(|(low, high)| !(high - low).is_finite()) {
-        return Err(Error::Options(
-            "the volume's range is beyond what a float64 can hold; scale it down".into(),
-        ));
-    }
+    check_range(range)?;
     let scale = ValueScale::new(range, volume.sample_type());
     let sampler = VoxelSampler::new(volume, mask.as_ref(), scale, options.seed);
     let measured = volume.len() - mask.as_ref().map_or(0, Mask::masked);
@@ -119,12 +112,7 @@ pub fn compress_on(
     for growth in 0..=MAX_GROWTHS {
         let plan = Plan::new(volume.shape(), bytes, finer, options);
         let parameters = plan.model.parameter_count();
-        if parameters > MAX_PARAMETERS {
-            let most = format!(
-                "a model of {parameters} parameters is beyond the {MAX_PARAMETERS} that a file holds"
-            );
-            return Err(Error::Options(most));
-        }
+        check_parameters(parameters)?;
         // A model that cannot grow further has had its chance, but for finer rounding.
         if parameters == last_parameters {
             unchanged += 1;
@@ -154,6 +142,37 @@ pub fn compress_on(
         }
     }
     Err(Error::Target(aim.cannot(best)))
+}
+
+/// A file holds so many voxels.
+fn check_shape(volume: &Volume) -> Result<()> {
+    if volume.len() as u64 > MAX_VOXELS || volume.shape().iter().any(|&n| u32::try_from(n).is_err()) {
+        return Err(Error::Options(format!(
+            "a volume of {:?} samples is beyond what a file holds",
+            volume.shape()
+        )));
+    }
+    Ok(())
+}
+
+/// Measurements are scaled by their range.
+fn check_range(range: Option<(f64, f64)>) -> Result<()> {
+    if range.is_some_and(|(low, high)| !(high - low).is_finite()) {
+        return Err(Error::Options(
+            "the volume's range is beyond what a float64 can hold; scale it down".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// A file holds so many parameters.
+fn check_parameters(parameters: usize) -> Result<()> {
+    if parameters > MAX_PARAMETERS {
+        return Err(Error::Options(format!(
+            "a model of {parameters} parameters is beyond the {MAX_PARAMETERS} that a file holds"
+        )));
+    }
+    Ok(())
 }
 
 /// What every attempt shares.

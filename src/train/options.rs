@@ -1,7 +1,7 @@
 //! What the user asks of a compression.
 
 pub use crate::container::Preset;
-use crate::container::TargetKind;
+use crate::container::{Achieved, TargetKind};
 use crate::engine::Loss;
 use crate::error::{Error, Result};
 use crate::field::encoding::{AxisWise, EncodingKind, HashGrid, HashGridShape};
@@ -184,6 +184,12 @@ impl Default for CompressOptions {
 }
 
 impl CompressOptions {
+    /// What the file will say was asked for.
+    pub(super) fn asked_for(&self) -> Achieved {
+        let (target, target_value) = self.target.named();
+        Achieved { target, target_value, preset: self.preset, seed: self.seed, ..Achieved::default() }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         self.target.check()?;
         self.model.map_or(Ok(()), |model| model.check())

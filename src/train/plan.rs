@@ -85,9 +85,7 @@ impl Plan {
             model,
             roundings: match options.storage {
                 Storage::Coded => roundings(finer, options.target),
-                Storage::Half => {
-                    Roundings { features: Rounding::Half, weights: Rounding::Half, biases: Rounding::Half }
-                }
+                Storage::Half => HALF,
             },
             batch,
             steps: steps as u64,
@@ -95,6 +93,21 @@ impl Plan {
         }
     }
 }
+
+/// What `storage` rounds to when no quality is asked for.
+pub(super) fn usual_roundings(storage: Storage) -> Roundings {
+    match storage {
+        Storage::Coded => roundings(0, Target::Psnr(COARSE_DB)),
+        Storage::Half => HALF,
+    }
+}
+
+/// Half precision throughout.
+const HALF: Roundings =
+    Roundings { features: Rounding::Half, weights: Rounding::Half, biases: Rounding::Half };
+
+/// Up to this quality the coarse steps cost nothing that training does not make good.
+const COARSE_DB: f64 = 42.0;
 
 /// The height of a network's learning rate.
 pub(super) fn network_rate(network: &Network) -> f64 {
@@ -106,8 +119,6 @@ pub(super) fn network_rate(network: &Network) -> f64 {
 
 /// Steps that the parameters are rounded to: fine enough for the quality asked for, halved with every growth.
 fn roundings(halvings: usize, target: Target) -> Roundings {
-    // Up to here the coarse steps cost nothing that training does not make good.
-    const COARSE_DB: f64 = 42.0;
     let finer = match target {
         Target::Psnr(db) => 10f64.powf(-(db - COARSE_DB).max(0.0) / 20.0) as f32,
         _ => 1.0,

@@ -31,6 +31,12 @@ impl Schedule {
         Self { stage: Stage::Training, steps, height: 1.0, plateau: 0.5, may_give_up }
     }
 
+    /// A fixed model's run of `steps`: the rates fall for the second half of it, or stay.
+    pub(super) fn fit(steps: u64, falls: bool) -> Self {
+        let plateau = if falls { 0.5 } else { 1.0 };
+        Self { stage: Stage::Training, steps, height: 1.0, plateau, may_give_up: false }
+    }
+
     /// A correction: restarted at a lower height, falling for longer.
     pub(super) fn correction(steps: u64) -> Self {
         Self { stage: Stage::Correcting, steps, height: 0.3, plateau: 0.3, may_give_up: false }
@@ -38,12 +44,14 @@ impl Schedule {
 
     /// How far the learning rates have come on their way down, 0 to 1.
     fn fallen(&self, done: f64) -> f64 {
-        ((done - self.plateau) / (1.0 - self.plateau)).clamp(0.0, 1.0)
+        if done <= self.plateau { 0.0 } else { ((done - self.plateau) / (1.0 - self.plateau)).min(1.0) }
     }
 
     /// Share of the learning rates' height after a share `done` of the run.
-    fn rate_share(&self, step: u64, done: f64) -> f64 {
-        let warm_up = if self.stage == Stage::Training { (step as f64 / WARM_UP).min(1.0) } else { 1.0 };
+    pub(super) fn rate_share(&self, step: u64, done: f64) -> f64 {
+        // Short runs warm up for a tenth of their steps.
+        let steps = WARM_UP.min(self.steps as f64 / 10.0).max(1.0);
+        let warm_up = if self.stage == Stage::Training { (step as f64 / steps).min(1.0) } else { 1.0 };
         warm_up * self.height * (FINAL_SHARE / self.height).powf(self.fallen(done))
     }
 
@@ -65,6 +73,32 @@ const DOUBT_AT: f64 = 0.5;
 /// The mean error looks back over about this many steps.
 const MEMORY: f64 = 40.0;
 
+/// Mean squared error of the latest batches, of values scaled to 0..1.
+pub(super) struct RecentError(f64);
+
+impl RecentError {
+    /// No batch was seen.
+    pub(super) fn new() -> Self {
+        Self(f64::NAN)
+    }
+
+    /// Takes the error of step `step` in, when it is one whose error costs next to nothing.
+    pub(super) fn follow(&mut self, session: &mut Session<'_>, step: u64) -> Result<()> {
+        let interval = session.error_interval();
+        if step.is_multiple_of(interval) {
+            let error = session.mean_error()?;
+            let weight = 1.0 / (MEMORY / interval as f64).clamp(1.0, step as f64 + 1.0);
+            self.0 = if self.0.is_nan() { error } else { self.0 + weight * (error - self.0) };
+        }
+        Ok(())
+    }
+
+    /// In dB.
+    pub(super) fn psnr(&self) -> f64 {
+        -10.0 * self.0.log10()
+    }
+}
+
 /// Runs a schedule. Breaks with the shortfall in dB when the main run shows that the model is too small.
 pub(super) fn run(
     session: &mut Session<'_>,
@@ -73,23 +107,18 @@ pub(super) fn run(
     search: &mut Search,
     reporter: &mut Reporter<'_>,
 ) -> Result<ControlFlow<f64>> {
-    let mut mean_error = f64::NAN;
+    let mut recent = RecentError::new();
     let look_every = (schedule.steps / LOOKS).max(1);
     let doubt = (schedule.steps as f64 * DOUBT_AT) as u64;
     for step in 0..schedule.steps {
         let done = step as f64 / schedule.steps as f64;
         let charged = schedule.price_share(done);
         if charged > 0.0 {
-            search.begin(mean_error);
+            search.begin(recent.0);
         }
         session.step(engine, schedule.rate_share(step, done), search.as_price(), charged)?;
-        let interval = session.error_interval();
-        if step % interval == 0 {
-            let error = session.mean_error()?;
-            let weight = 1.0 / (MEMORY / interval as f64).clamp(1.0, step as f64 + 1.0);
-            mean_error = if mean_error.is_nan() { error } else { mean_error + weight * (error - mean_error) };
-        }
-        let psnr = -10.0 * mean_error.log10();
+        recent.follow(session, step)?;
+        let psnr = recent.psnr();
         reporter.step(schedule.stage, step + 1, schedule.steps, psnr)?;
         let main = schedule.stage == Stage::Training;
         if search.wants_size() && charged == 1.0 && done < SETTLE_FROM && step % look_every == 0 {

@@ -127,6 +127,11 @@ pub(super) struct Price {
     pub(super) relative: f64,
 }
 
+impl Price {
+    /// Of bits that cost nothing.
+    pub(super) const FREE: Self = Self { of_a_bit: 0.0, relative: 1.0 };
+}
+
 /// The search for the price that meets the target.
 pub(super) struct Search {
     aim: Aim,

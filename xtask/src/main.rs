@@ -25,6 +25,8 @@ Commands:
                             absent), and print the PV_PLUGIN_PATH to set as the last line
   torch                     set up libtorch and NVRTC, and print the variables to build and run --features torch with:
                             eval \"$(cargo xtask torch)\"
+  peers                     set up a Python with SPERR, SZ3 and ZFP, and print its path:
+                            neuvol study table2 --python \"$(cargo xtask peers)\" ...
   help                      print this
 
 Environment:
@@ -65,6 +67,16 @@ fn run() -> Result<ExitCode> {
             None => libtorch::run(&root()?)?,
             Some("--help" | "-h") => println!("{HELP}"),
             Some(other) => bail!("unknown argument {other:?}; `cargo xtask torch` takes none"),
+        },
+        Some("peers") => match arguments.next().as_deref() {
+            None => {
+                let requirements = root()?.join("benches/requirements.txt");
+                let python =
+                    python_env::interpreter(&requirements, "other compressors, for studies", "300 MB")?;
+                println!("{}", python.display());
+            }
+            Some("--help" | "-h") => println!("{HELP}"),
+            Some(other) => bail!("unknown argument {other:?}; `cargo xtask peers` takes none"),
         },
         Some(other) => bail!("there is no command {other:?}; `cargo xtask help` lists them"),
     }

@@ -1,5 +1,5 @@
-//! Python packages in the cache: the environment that the readers and writers are tested against, and the files of
-//! packages that are no Python to us.
+//! Python packages in the cache: the environments that the readers and writers are tested against and that the studies
+//! take other compressors from, and the files of packages that are no Python to us.
 
 use crate::cache;
 use anyhow::{Context, Result, bail};
@@ -16,15 +16,16 @@ const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 /// In the folder of [`files`], where they are.
 const FILES: &str = "files";
 
-/// The interpreter of an environment with `requirements` installed; set up on the first call, kept in the cache.
+/// The interpreter of an environment with `requirements` installed; set up on the first call, kept in the cache. `what`
+/// they are and their `size` are for people.
 ///
 /// # Errors
 /// When no interpreter is new enough, an environment cannot be made, or pip fails.
-pub(crate) fn interpreter(requirements: &Path) -> Result<PathBuf> {
+pub(crate) fn interpreter(requirements: &Path, what: &str, size: &str) -> Result<PathBuf> {
     // The system's Python may have gone since.
     let usable = |folder: &Path| succeeds(Command::new(python(folder)).args(["-c", NEW_ENOUGH]));
     let folder = cache::once("python", &read(requirements)?, usable, |folder| {
-        eprintln!("Setting up Python packages for the tests in {} (once, about 150 MB)", folder.display());
+        eprintln!("Setting up {what} in {} (once, about {size})", folder.display());
         install(environment_with_pip(folder)?.arg("install"), requirements)
     })?;
     Ok(python(&folder))

@@ -199,7 +199,11 @@ fn environment(
     let python = match set("NEUVOL_PYTHON") {
         Some(python) if python.components().count() > 1 => Ok(std::path::absolute(python)?),
         Some(name) => Ok(name),
-        None => python_env::interpreter(&root.join("tests/python/requirements.txt")),
+        None => python_env::interpreter(
+            &root.join("tests/python/requirements.txt"),
+            "Python packages for the tests",
+            "150 MB",
+        ),
     };
     match python {
         Ok(python) => environment.push(("NEUVOL_PYTHON", python.into_os_string())),
