@@ -1,9 +1,12 @@
 //! Where the mathematics runs.
 //!
 //! [`Engine`] is the seam: evaluate a field at points or on a lattice, train a step. [`scalar`] is the specification,
-//! written like the formulae; [`cpu`] is the fast twin, tested against it.
+//! written like the formulae; [`cpu`] is the fast twin, tested against it, and so is `cuda` for a GPU, where the library was
+//! built with the feature of that name.
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod scalar;
 
 use crate::error::Result;
