@@ -4,6 +4,7 @@ mod cache;
 mod libtorch;
 mod paraview;
 mod programs;
+mod ptx;
 mod python_env;
 mod results;
 mod test;
@@ -25,6 +26,7 @@ Commands:
                             absent), and print the PV_PLUGIN_PATH to set as the last line
   torch                     set up libtorch and NVRTC, and print the variables to build and run --features torch with:
                             eval \"$(cargo xtask torch)\"
+  ptx                       set up NVRTC, and make the GPU code that the library carries anew of its kernels
   help                      print this
 
 Environment:
@@ -65,6 +67,11 @@ fn run() -> Result<ExitCode> {
             None => libtorch::run(&root()?)?,
             Some("--help" | "-h") => println!("{HELP}"),
             Some(other) => bail!("unknown argument {other:?}; `cargo xtask torch` takes none"),
+        },
+        Some("ptx") => match arguments.next().as_deref() {
+            None => ptx::run(&root()?)?,
+            Some("--help" | "-h") => println!("{HELP}"),
+            Some(other) => bail!("unknown argument {other:?}; `cargo xtask ptx` takes none"),
         },
         Some(other) => bail!("there is no command {other:?}; `cargo xtask help` lists them"),
     }
