@@ -8,14 +8,18 @@ mod host;
 
 use cudarc::nvrtc::{result, sys};
 use host::{Host, LARGE, Turns, WITHOUT_SHARED};
-use neuvol::Error;
+use neuvol::engine::cpu::Cpu;
 use neuvol::engine::cuda::decode::{KERNELS, PTX};
 use neuvol::engine::cuda::{Cuda, devices};
 use neuvol::engine::scalar::Scalar;
 use neuvol::engine::{Engine, Lattice, axis_position};
 use neuvol::field::encoding::{AxisWise, HashGrid, HashGridShape, Wave};
 use neuvol::field::{Encoding, Field, Model, NetworkKind};
+use neuvol::sample::{Outside, PointSample, Space};
+use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::{Error, NeuralVolume, Region, Volume};
 use std::ffi::CString;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -237,7 +241,7 @@ fn requests_of_several_pieces_are_whole() {
     let axes = [0, 1, 2].map(|a| (0..shape[a]).map(|i| axis_position(i, shape[a])).collect());
     let lattice = Lattice { axes };
     let scattered = positions(2_200_000);
-    let reference = neuvol::engine::cpu::Cpu::new(2).unwrap().evaluator(&field).unwrap();
+    let reference = Cpu::new(2).unwrap().evaluator(&field).unwrap();
     let mut on_lattice = vec![0.0; lattice.len()];
     reference.lattice(&lattice, &mut on_lattice).unwrap();
     let (mut at_points, mut slopes) = (vec![0.0; scattered.len()], vec![[0.0; 3]; scattered.len()]);
@@ -259,6 +263,63 @@ fn requests_of_several_pieces_are_whole() {
         assert_agree(&name, &values, &at_points, 3e-5);
         let differ = differing(&ours, &slopes);
         assert!(differ <= scattered.len() / 10_000, "{name}: {differ} gradients differ");
+    }
+}
+
+#[test]
+fn a_file_is_the_same_on_every_engine() {
+    const SHAPE: [usize; 3] = [30, 28, 26];
+    let samples: Vec<i16> = (0..SHAPE.iter().product())
+        .map(|n| {
+            let [x, y, z] = [n % 30, n / 30 % 28, n / 840].map(|i| i as f64);
+            if x + y < 6.0 {
+                -9999
+            } else {
+                (900.0 * (0.2 * x).sin() * (0.15 * y).cos() * (0.1 * z).cos()) as i16
+            }
+        })
+        .collect();
+    let mut volume = Volume::new(samples, SHAPE).unwrap();
+    volume.fill_value = Some(-9999.0);
+    let options = CompressOptions {
+        target: Target::Psnr(35.0),
+        preset: Preset::Fast,
+        threads: 1,
+        ..Default::default()
+    };
+    let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let open = |engine| NeuralVolume::from_bytes(&compressed.bytes, "test.nvol", engine).unwrap();
+    // Between voxels, on voxels, and outside.
+    let mut points: Vec<[f64; 3]> =
+        positions(5000).iter().map(|p| [0, 1, 2].map(|a| f64::from(p[a]) * 34.0 - 2.0)).collect();
+    points.extend([[1.0, 1.0, 0.0], [20.0, 9.0, 3.0]]);
+    let probe = |neural: &NeuralVolume| {
+        let mut samples = vec![PointSample::default(); points.len()];
+        neural.probe_with_gradients(&points, Space::Index, Outside::Clamp, &mut samples).unwrap();
+        let mut values = vec![0.0; points.len()];
+        neural.sample(&points, Space::Index, Outside::Clamp, &mut values).unwrap();
+        assert!(samples.iter().zip(&values).all(|(sample, value)| sample.value as f32 == *value));
+        samples
+    };
+    let reference = open(Arc::new(Cpu::new(1).unwrap()));
+    let (region, at_points) =
+        (reference.read_region_f32(Region::whole(SHAPE), 1).unwrap(), probe(&reference));
+    assert!(at_points.iter().any(|sample| !sample.valid) && at_points.iter().any(|sample| sample.valid));
+    for (name, engine) in engines("a_file_is_the_same_on_every_engine") {
+        let neural = open(Arc::new(engine));
+        let ours = neural.read_region_f32(Region::whole(SHAPE), 1).unwrap();
+        // 3e-5 of the range; a voxel's value is rounded to the stored type, which may fall to either side of a half.
+        let near = |a: f64, b: f64| (a - b).abs() <= 1.001;
+        for n in 0..region.len() {
+            let (a, b) = (ours.samples().get(n), region.samples().get(n));
+            assert!(near(a, b), "{name}, voxel {n}: {a}, not {b}");
+        }
+        let mut differ = 0;
+        for (n, (a, b)) in probe(&neural).iter().zip(&at_points).enumerate() {
+            assert!(near(a.value, b.value) && a.valid == b.valid, "{name}, point {n}: {a:?}, not {b:?}");
+            differ += usize::from((0..3).any(|i| (a.gradient[i] - b.gradient[i]).abs() > 0.05));
+        }
+        assert!(differ <= 5, "{name}: {differ} gradients differ");
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+pub mod device;
 pub mod scalar;
 
 use crate::error::Result;
@@ -48,6 +49,11 @@ pub trait Evaluator: Send + Sync {
     fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) -> Result<()>;
     /// Bytes that the evaluator holds.
     fn bytes(&self) -> usize;
+    /// Points that a call of [`Self::points`] should have where there are more: enough for threads to share, or to be
+    /// worth the way to a device.
+    fn points_a_call(&self) -> usize {
+        1 << 10
+    }
 }
 
 /// The positions of a lattice's points along each axis.

@@ -231,4 +231,8 @@ impl Evaluator for DeviceEvaluator {
     fn bytes(&self) -> usize {
         self.bytes
     }
+
+    fn points_a_call(&self) -> usize {
+        UNDER_WAY * PIECE
+    }
 }

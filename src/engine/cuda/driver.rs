@@ -3,6 +3,7 @@
 
 use super::decode::{DeviceModel, KERNELS, Launch, PTX, THREADS};
 use super::machine::{Loaded, Machine, MachineShape, Points};
+use crate::engine::device::CudaDevice;
 use crate::error::{Error, Result};
 use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUresult};
@@ -11,44 +12,23 @@ use cudarc::driver::{
     PinnedHostSlice, PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The oldest CUDA whose driver reads the PTX, and the driver's own number.
 const OLDEST_DRIVER: &str = "CUDA 13.0 (driver 580)";
-
-/// A CUDA device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Its number, from 0.
-    pub number: usize,
-    /// As its maker calls it.
-    pub name: String,
-    /// Its memory.
-    pub memory_bytes: usize,
-    /// Compute capability, major and minor.
-    pub capability: (u32, u32),
-    /// The CUDA version of the driver, major and minor.
-    pub driver: (u32, u32),
-    /// Why it cannot be used; `None` when it can.
-    pub problem: Option<String>,
-}
 
 /// The CUDA devices of this machine.
 ///
 /// # Errors
 /// [`Error::Device`] when there is no driver or no device, with what is missing.
-pub fn devices() -> Result<Vec<Found>> {
+pub fn devices() -> Result<Vec<CudaDevice>> {
     let driver = driver()?;
-    let count = CudaContext::device_count().map_err(|e| failed("counting the devices", e))?;
-    if count < 1 {
-        return Err(Error::Device("the NVIDIA driver finds no device".into()));
-    }
-    (0..count as usize)
+    (0..count()?)
         .map(|number| {
             let context = CudaContext::new(number).map_err(|e| failed("opening the device", e))?;
             let what = "asking for the device's properties";
             let (major, minor) = context.compute_capability().map_err(|e| failed(what, e))?;
-            Ok(Found {
+            Ok(CudaDevice {
                 number,
                 name: context.name().map_err(|e| failed(what, e))?,
                 memory_bytes: context.total_mem().map_err(|e| failed(what, e))?,
@@ -58,6 +38,15 @@ pub fn devices() -> Result<Vec<Found>> {
             })
         })
         .collect()
+}
+
+/// How many devices there are, at least one.
+pub(crate) fn count() -> Result<usize> {
+    driver()?;
+    match CudaContext::device_count().map_err(|e| failed("counting the devices", e))? {
+        count if count > 0 => Ok(count as usize),
+        _ => Err(Error::Device("the NVIDIA driver finds no device".into())),
+    }
 }
 
 /// Loads and starts the driver. Returns its CUDA version.
@@ -94,10 +83,23 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    pub(super) fn open(number: usize) -> Result<Self> {
+    /// The device of a number. It stays open while anybody has it: the driver takes a while to compile the kernels.
+    pub(super) fn open(number: usize) -> Result<Arc<Self>> {
+        static OPEN: Mutex<Vec<(usize, Weak<Gpu>)>> = Mutex::new(Vec::new());
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(_, gpu)| gpu.strong_count() > 0);
+        if let Some(gpu) = open.iter().find(|(n, _)| *n == number).and_then(|(_, gpu)| gpu.upgrade()) {
+            return Ok(gpu);
+        }
+        let gpu = Arc::new(Self::start(number)?);
+        open.push((number, Arc::downgrade(&gpu)));
+        Ok(gpu)
+    }
+
+    fn start(number: usize) -> Result<Self> {
         let (major, minor) = driver()?;
-        let count = CudaContext::device_count().map_err(|e| failed("counting the devices", e))?;
-        if number >= usize::try_from(count).unwrap_or(0) {
+        let count = count()?;
+        if number >= count {
             return Err(Error::Device(format!("there is no CUDA device {number}: the driver finds {count}")));
         }
         let context = CudaContext::new(number).map_err(|e| failed("opening the device", e))?;

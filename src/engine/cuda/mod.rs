@@ -9,7 +9,8 @@ pub mod machine;
 
 #[cfg(feature = "dlpack")]
 pub(crate) use driver::copy_to_host;
-pub use driver::{Found, devices};
+pub(crate) use driver::count;
+pub use driver::devices;
 
 use super::{Engine, Evaluator};
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ impl Cuda {
     /// [`Error::Device`] when there is no such device or it cannot be used, with the reason; [`Error::Options`] when the
     /// operating system gives no threads.
     pub fn new(device: usize, threads: usize) -> Result<Self> {
-        Self::on(Arc::new(driver::Gpu::open(device)?), threads)
+        Self::on(driver::Gpu::open(device)?, threads)
     }
 
     /// An engine on a machine that need not be a GPU.
