@@ -1,5 +1,6 @@
 //! `neuvol compare`.
 
+use super::Place;
 use super::input::{InputArguments, is_neural, open_neural};
 use super::report;
 use anyhow::Result;
@@ -19,9 +20,9 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
-    let original = open_either(&arguments.original, &arguments.from, threads)?;
-    let decoded = open_either(&arguments.decoded, &arguments.from.of_a_decoded_one(), threads)?;
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+    let original = open_either(&arguments.original, &arguments.from, place)?;
+    let decoded = open_either(&arguments.decoded, &arguments.from.of_a_decoded_one(), place)?;
     let d = metrics::compare(&original, &decoded)?;
     if arguments.json {
         say!("{:#}", report::distortion_json(&d));
@@ -34,9 +35,9 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     Ok(())
 }
 
-fn open_either(path: &Path, from: &InputArguments, threads: usize) -> Result<Volume> {
+fn open_either(path: &Path, from: &InputArguments, place: Place) -> Result<Volume> {
     if is_neural(path) {
-        let neural = open_neural(path, threads)?;
+        let neural = open_neural(path, place)?;
         Ok(neural.read_region(Region::whole(neural.info().shape), 1)?)
     } else {
         from.open(path)

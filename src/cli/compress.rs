@@ -1,5 +1,6 @@
 //! `neuvol compress`.
 
+use super::Place;
 use super::input::{InputArguments, default_output, parse_size};
 use super::progress::Bar;
 use super::{interrupt, report};
@@ -266,14 +267,14 @@ impl ModelArguments {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     interrupt::listen();
     let output = arguments.output.clone().unwrap_or_else(|| default_output(&arguments.input));
     let mut results = Vec::new();
     let mut reading = Instant::now();
     arguments.from.each_step(&arguments.input, &output, |volume, output| {
         let read_seconds = reading.elapsed().as_secs_f64();
-        let (compressed, training) = compress(&volume, &arguments.how.options(&volume, threads)?)?;
+        let (compressed, training) = compress(&volume, &arguments.how.options(&volume, place.threads)?)?;
         interrupt::check()?;
         compressed.save(&output)?;
         let compress_seconds = training.as_secs_f64();

@@ -1,5 +1,6 @@
 //! `neuvol decompress`.
 
+use super::Place;
 use super::input::open_neural;
 use super::{interrupt, report};
 use anyhow::Result;
@@ -23,10 +24,10 @@ pub(super) struct Arguments {
     float: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     interrupt::listen();
     let start = Instant::now();
-    let neural = open_neural(&arguments.input, threads)?;
+    let neural = open_neural(&arguments.input, place)?;
     let region = Region::whole(neural.info().shape);
     let mut volume = if arguments.float {
         neural.read_region_f32(region, arguments.stride)?

@@ -1,10 +1,12 @@
 //! `neuvol info`.
 
+use super::Place;
 use super::input::open_neural;
 use super::report;
 use anyhow::Result;
 use neuvol::NeuralVolume;
 use neuvol::container::TargetKind;
+use neuvol::engine::device::Device;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -16,8 +18,10 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
-    let neural = open_neural(&arguments.input, threads)?;
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+    // Nothing is evaluated: no device is to be started for it, unless it was asked for.
+    let device = if place.device == Device::Auto { Device::Cpu } else { place.device };
+    let neural = open_neural(&arguments.input, Place { device, ..place })?;
     if arguments.json { print_json(&neural) } else { print_text(&neural) }
 }
 

@@ -1,14 +1,12 @@
 //! Arguments that sub-commands share: where a volume comes from.
 
+use super::Place;
 use super::progress::ReadingBar;
 use anyhow::Result;
-use neuvol::engine::Engine;
-use neuvol::engine::cpu::Cpu;
 use neuvol::io::{Limits, OpenOptions};
 use neuvol::volume::SampleType;
 use neuvol::{NeuralVolume, Volume};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// What an input file does not say itself.
 #[derive(clap::Args, Debug, Clone)]
@@ -129,14 +127,9 @@ fn numbered(output: &Path, step: usize) -> PathBuf {
     output.with_file_name(format!("{stem}_{step:04}{suffix}{end}"))
 }
 
-/// The engine of the whole command.
-pub(super) fn engine(threads: usize) -> Result<Arc<dyn Engine>> {
-    Ok(Arc::new(Cpu::new(threads)?))
-}
-
 /// Opens a `.nvol` file.
-pub(super) fn open_neural(path: &Path, threads: usize) -> Result<NeuralVolume> {
-    Ok(NeuralVolume::open_with(path, engine(threads)?)?)
+pub(super) fn open_neural(path: &Path, place: Place) -> Result<NeuralVolume> {
+    Ok(NeuralVolume::open_with(path, place.device.engine(place.threads)?)?)
 }
 
 /// True for a file that begins like a `.nvol` file.

@@ -13,6 +13,7 @@ mod compress;
 mod convert;
 mod decompress;
 mod demo;
+mod devices;
 mod info;
 mod input;
 mod interrupt;
@@ -24,6 +25,7 @@ mod slice;
 mod study;
 
 use clap::{Parser, Subcommand};
+use neuvol::engine::device::Device;
 use std::process::ExitCode;
 
 /// Volumes as small neural networks, sampled without decompression.
@@ -35,6 +37,9 @@ struct Cli {
     /// Threads to use; 0: one a core.
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
     threads: usize,
+    /// Where .nvol files are evaluated: auto (a CUDA device that can be used, else the CPU), cpu, cuda or cuda:N.
+    #[arg(long, global = true, default_value_t = Device::Auto, value_name = "DEVICE")]
+    device: Device,
     /// Say more (-v: steps of the work, -vv: details).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -43,7 +48,7 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a file could not be read or written, or is damaged
+  1    a file could not be read or written, or is damaged; a device cannot be used
   2    the command line is wrong
   3    the target cannot be met by this volume
   130  interrupted; nothing was written";
@@ -66,10 +71,20 @@ enum Command {
     Slice(slice::Arguments),
     /// List the DICOM series of a folder: modality, description, size; nothing of the patient unless asked.
     Series(series::Arguments),
+    /// List where .nvol files can be evaluated, and why not on CUDA where that is so.
+    Devices(devices::Arguments),
     /// Make a phantom CT series, compress it, and show what came out.
     Demo(demo::Arguments),
     /// Run the paper's experiments on the volumes of a folder: CSV, pictures, a table beside the printed values.
     Study(study::Arguments),
+}
+
+/// Where a command works.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// 0: one a core.
+    threads: usize,
+    device: Device,
 }
 
 /// Runs the command; errors go to standard error, one sentence each.
@@ -85,16 +100,18 @@ pub(crate) fn main() -> ExitCode {
     if let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global() {
         log::warn!("the number of threads could not be set: {e}");
     }
+    let place = Place { threads: cli.threads, device: cli.device };
     let result = match cli.command {
-        Command::Compress(arguments) => compress::run(&arguments, cli.threads),
+        Command::Compress(arguments) => compress::run(&arguments, place),
         Command::Convert(arguments) => convert::run(&arguments),
-        Command::Decompress(arguments) => decompress::run(&arguments, cli.threads),
-        Command::Info(arguments) => info::run(&arguments, cli.threads),
-        Command::Compare(arguments) => compare::run(&arguments, cli.threads),
-        Command::Sample(arguments) => sample::run(&arguments, cli.threads),
-        Command::Slice(arguments) => slice::run(&arguments, cli.threads),
+        Command::Decompress(arguments) => decompress::run(&arguments, place),
+        Command::Info(arguments) => info::run(&arguments, place),
+        Command::Compare(arguments) => compare::run(&arguments, place),
+        Command::Sample(arguments) => sample::run(&arguments, place),
+        Command::Slice(arguments) => slice::run(&arguments, place),
         Command::Series(arguments) => series::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments, cli.threads),
+        Command::Devices(arguments) => devices::run(&arguments, cli.threads),
+        Command::Demo(arguments) => demo::run(&arguments, place),
         Command::Study(arguments) => study::run(&arguments, cli.threads),
     };
     match result {

@@ -1,5 +1,6 @@
 //! `neuvol sample`.
 
+use super::Place;
 use super::input::open_neural;
 use anyhow::{Context, Result, bail};
 use neuvol::sample::{Outside, Space};
@@ -27,14 +28,14 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     let points = points(arguments)?;
     if points.is_empty() {
         bail!(neuvol::Error::Options(
             "no point was given: three numbers after the file, or --points FILE".into()
         ));
     }
-    let neural = open_neural(&arguments.input, threads)?;
+    let neural = open_neural(&arguments.input, place)?;
     let space = if arguments.world { Space::World } else { Space::Index };
     let outside = arguments.outside.map_or(Outside::Clamp, Outside::Value);
     let mut values = vec![0.0; points.len()];

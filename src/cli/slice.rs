@@ -1,5 +1,6 @@
 //! `neuvol slice`.
 
+use super::Place;
 use super::input::open_neural;
 use anyhow::Result;
 use clap::ValueEnum;
@@ -32,8 +33,8 @@ enum Axis {
     Z,
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
-    let neural = open_neural(&arguments.input, threads)?;
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+    let neural = open_neural(&arguments.input, place)?;
     let info = neural.info();
     let axis = arguments.axis as usize;
     let index = arguments.index.unwrap_or(info.shape[axis] / 2);

@@ -1,9 +1,13 @@
 //! Where the mathematics runs.
 //!
 //! [`Engine`] is the seam: evaluate a field at points or on a lattice, train a step. [`scalar`] is the specification,
-//! written like the formulae; [`cpu`] is the fast twin, tested against it.
+//! written like the formulae; [`cpu`] is the fast twin, tested against it, and so is `cuda` for a GPU, where the library was
+//! built with the feature of that name.
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+pub mod device;
 pub mod scalar;
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -51,6 +55,11 @@ pub trait Evaluator: Send + Sync {
     fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) -> Result<()>;
     /// Bytes that the evaluator holds.
     fn bytes(&self) -> usize;
+    /// Points that a call of [`Self::points`] should have where there are more: enough for threads to share, or to be
+    /// worth the way to a device.
+    fn points_a_call(&self) -> usize {
+        1 << 10
+    }
 }
 
 /// The positions of a lattice's points along each axis.

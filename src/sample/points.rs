@@ -3,6 +3,7 @@
 use super::mask::{MaskCursor, MaskReader};
 use super::whole::WholeCursor;
 use super::{NeuralVolume, ValueScale};
+use crate::engine::Evaluator;
 use crate::error::{Error, Result};
 use crate::volume::{MaskClass, SampleType, Samples};
 use rayon::prelude::*;
@@ -56,6 +57,8 @@ const TASK: usize = 1 << 10;
 
 /// Points placed at a time: bounds the memory of large requests.
 const CHUNK: usize = 1 << 16;
+/// The same where a device evaluates many points at a time.
+const DEVICE_CHUNK: usize = 1 << 20;
 
 impl NeuralVolume {
     /// The volume's value at each point, as f32. At a voxel that is the decoded voxel, rounded to the stored type;
@@ -86,11 +89,13 @@ impl NeuralVolume {
         outside: Outside,
         mut put: impl FnMut(usize, f64),
     ) -> Result<()> {
-        let mut samples = vec![PointSample::default(); points.len().min(CHUNK)];
-        for (chunk, points) in points.chunks(CHUNK).enumerate() {
+        let together = self.evaluator()?.map_or(0, Evaluator::points_a_call);
+        let chunk = CHUNK.max(together.min(DEVICE_CHUNK));
+        let mut samples = vec![PointSample::default(); points.len().min(chunk)];
+        for (n, points) in points.chunks(chunk).enumerate() {
             let samples = &mut samples[..points.len()];
             self.probe(points, space, outside, samples)?;
-            samples.iter().enumerate().for_each(|(i, sample)| put(chunk * CHUNK + i, sample.value));
+            samples.iter().enumerate().for_each(|(i, sample)| put(n * chunk + i, sample.value));
         }
         Ok(())
     }
@@ -142,19 +147,25 @@ impl NeuralVolume {
         };
         let evaluator = self.evaluator()?;
         let scale = self.scale();
-        let task = |points: &[[f64; 3]], out: &mut [PointSample]| -> Result<()> {
-            let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
-            let places: Vec<Place> = points.iter().map(place).collect();
-            let positions: Vec<[f32; 3]> = places.iter().map(|p| p.position(shape)).collect();
-            let mut values = vec![0.0; points.len()];
-            let mut gradients = vec![[0.0; 3]; if want == Want::Gradients { points.len() } else { 0 }];
+        let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
+        let evaluate = |positions: &[[f32; 3]]| -> Result<(Vec<f32>, Vec<[f32; 3]>)> {
+            let mut values = vec![0.0; positions.len()];
+            let mut gradients = vec![[0.0; 3]; if want == Want::Gradients { positions.len() } else { 0 }];
             match (evaluator, want) {
-                (Some(evaluator), Want::Values) => evaluator.points(&positions, &mut values)?,
+                (Some(evaluator), Want::Values) => evaluator.points(positions, &mut values)?,
                 (Some(evaluator), Want::Gradients) => {
-                    evaluator.gradients(&positions, &mut values, &mut gradients)?;
+                    evaluator.gradients(positions, &mut values, &mut gradients)?;
                 }
                 (None, _) => {}
             }
+            Ok((values, gradients))
+        };
+        // `gradients` is empty where none are wanted.
+        let finish = |places: &[Place],
+                      values: &[f32],
+                      gradients: &[[f32; 3]],
+                      out: &mut [PointSample]|
+         -> Result<()> {
             let mut mask = self.mask.as_ref().map(MaskReader::cursor);
             if let Some(whole) = &self.whole {
                 let mut whole = whole.cursor(self.mask.as_ref());
@@ -180,6 +191,23 @@ impl NeuralVolume {
             }
             Ok(())
         };
+        let task = |points: &[[f64; 3]], out: &mut [PointSample]| -> Result<()> {
+            let places: Vec<Place> = points.iter().map(place).collect();
+            let positions: Vec<[f32; 3]> = places.iter().map(|p| p.position(shape)).collect();
+            let (values, gradients) = evaluate(&positions)?;
+            finish(&places, &values, &gradients, out)
+        };
+        // All threads place a piece's points, the device evaluates them, and all threads finish them.
+        let device_task = |points: &[[f64; 3]], out: &mut [PointSample]| -> Result<()> {
+            let places: Vec<Place> = points.par_iter().map(place).collect();
+            let positions: Vec<[f32; 3]> = places.par_iter().map(|p| p.position(shape)).collect();
+            let (values, gradients) = evaluate(&positions)?;
+            let parts = places.par_chunks(TASK).zip(values.par_chunks(TASK)).zip(out.par_chunks_mut(TASK));
+            parts.enumerate().try_for_each(|(n, ((places, values), out))| {
+                let of_part = gradients.chunks(TASK).nth(n).unwrap_or_default();
+                finish(places, values, of_part, out)
+            })
+        };
         if evaluator.is_some() || self.whole.is_some() {
             self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
         }
@@ -188,8 +216,14 @@ impl NeuralVolume {
         }
         let mut result = Ok(());
         self.engine.run(&mut || {
-            let tasks = points.par_chunks(TASK).zip(out.par_chunks_mut(TASK));
-            result = tasks.try_for_each(|(points, out)| task(points, out));
+            let together = evaluator.map_or(TASK, Evaluator::points_a_call);
+            result = if together > TASK {
+                let mut tasks = points.chunks(together).zip(out.chunks_mut(together));
+                tasks.try_for_each(|(points, out)| device_task(points, out))
+            } else {
+                let tasks = points.par_chunks(TASK).zip(out.par_chunks_mut(TASK));
+                tasks.try_for_each(|(points, out)| task(points, out))
+            };
         });
         result
     }

@@ -3,7 +3,7 @@
 use super::NeuralVolume;
 use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
 use super::whole::{self, WholeReader};
-use crate::engine::{Lattice, axis_position};
+use crate::engine::{Evaluator, Lattice, axis_position};
 use crate::error::{Error, Result};
 use crate::volume::{Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
 use rayon::prelude::*;
@@ -65,7 +65,7 @@ impl Region {
     }
 }
 
-/// Lattice points evaluated at a time: 4 MiB of field values.
+/// Lattice points evaluated at a time, where the engine does not want more: 4 MiB of field values.
 const SLAB: usize = 1 << 20;
 
 /// Told how much of a region is done, 0 to 1, from the calling thread; [`ControlFlow::Break`] ends the work.
@@ -277,7 +277,8 @@ impl NeuralVolume {
             indices.map(|i| axis_position(i, self.description.shape[a])).collect()
         });
         let plane = shape[0] * shape[1];
-        let depth = SLAB.div_ceil(plane).min(shape[2]);
+        let together = SLAB.max(evaluator.map_or(0, Evaluator::points_a_call));
+        let depth = together.div_ceil(plane).min(shape[2]);
         let mut values = vec![0.0; plane * depth];
         for z in (0..shape[2]).step_by(depth) {
             let lattice = Lattice {

@@ -55,7 +55,7 @@ impl Libtorch {
                 folder.display()
             );
         }
-        let nvrtc = wheels(root, "nvrtc", "92 MB")?.join("nvidia/cu13");
+        let nvrtc = nvrtc(root)?;
         Ok(Self { libraries: libraries(&folder, &nvrtc)?, folder, nvrtc_include: nvrtc.join("include") })
     }
 
@@ -63,14 +63,9 @@ impl Libtorch {
     ///
     /// They are the same from one build to the next, or torch-sys would be compiled anew for minutes.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let mut libraries = self.libraries.clone();
-        if let Some(others) = set(LIBRARY_PATH) {
-            libraries.push(":");
-            libraries.push(others);
-        }
         vec![
             ("LIBTORCH", self.folder.clone().into_os_string()),
-            (LIBRARY_PATH, libraries),
+            (LIBRARY_PATH, with_others(self.libraries.clone())),
             ("NEUVOL_NVRTC_INCLUDE", self.nvrtc_include.clone().into_os_string()),
             // Two threads of libtorch on two busy cores are slower than one.
             ("OMP_NUM_THREADS", set("OMP_NUM_THREADS").unwrap_or_else(|| "1".into())),
@@ -90,6 +85,32 @@ impl Libtorch {
              export OMP_NUM_THREADS=\"${{OMP_NUM_THREADS:-1}}\"\n"
         ))
     }
+}
+
+/// The variables for cargo and what it starts, of NVRTC alone.
+///
+/// # Errors
+/// When this is no system that its wheel is for, or it cannot be installed.
+pub(crate) fn nvrtc_environment(root: &Path) -> Result<[(&'static str, OsString); 2]> {
+    let nvrtc = nvrtc(root)?;
+    Ok([
+        (LIBRARY_PATH, with_others(nvrtc.join("lib").into_os_string())),
+        ("NEUVOL_NVRTC_INCLUDE", nvrtc.join("include").into_os_string()),
+    ])
+}
+
+/// NVRTC's folder, with `lib` and `include`.
+fn nvrtc(root: &Path) -> Result<PathBuf> {
+    Ok(wheels(root, "nvrtc", "92 MB")?.join("nvidia/cu13"))
+}
+
+/// Folders of libraries, before those that are searched anyway.
+fn with_others(mut libraries: OsString) -> OsString {
+    if let Some(others) = set(LIBRARY_PATH) {
+        libraries.push(":");
+        libraries.push(others);
+    }
+    libraries
 }
 
 /// The files of `xtask/wheels/NAME.txt`.

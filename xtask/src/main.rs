@@ -4,6 +4,7 @@ mod cache;
 mod libtorch;
 mod paraview;
 mod programs;
+mod ptx;
 mod python_env;
 mod results;
 mod test;
@@ -27,6 +28,7 @@ Commands:
                             eval \"$(cargo xtask torch)\"
   peers                     set up a Python with SPERR, SZ3 and ZFP, and print its path:
                             neuvol study table2 --python \"$(cargo xtask peers)\" ...
+  ptx                       set up NVRTC, and make the GPU code that the library carries anew of its kernels
   help                      print this
 
 Environment:
@@ -77,6 +79,11 @@ fn run() -> Result<ExitCode> {
             }
             Some("--help" | "-h") => println!("{HELP}"),
             Some(other) => bail!("unknown argument {other:?}; `cargo xtask peers` takes none"),
+        },
+        Some("ptx") => match arguments.next().as_deref() {
+            None => ptx::run(&root()?)?,
+            Some("--help" | "-h") => println!("{HELP}"),
+            Some(other) => bail!("unknown argument {other:?}; `cargo xtask ptx` takes none"),
         },
         Some(other) => bail!("there is no command {other:?}; `cargo xtask help` lists them"),
     }

@@ -22,13 +22,14 @@ const ALL_FEATURES: &str = "neuvol/dlpack,neuvol/bridge,neuvol/jpeg-ls";
 
 /// The tests of the features that need libtorch or NVRTC to be there: a run of their own, since everything else is
 /// built without.
-const TORCH_TESTS: [&str; 8] = [
+const TORCH_TESTS: [&str; 9] = [
     "test",
     "--no-fail-fast",
     "--package=neuvol",
     "--features=torch",
     "--test=torch",
     "--test=nvrtc",
+    "--test=cuda",
     "--",
     "--show-output",
 ];

@@ -3,7 +3,7 @@
 mod phantom;
 
 use super::input::open_neural;
-use super::{compress, interrupt};
+use super::{Place, compress, interrupt};
 use anyhow::{Context, Result};
 use neuvol::io::{OpenOptions, SeriesDescription};
 use neuvol::render::{Picture, Window};
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 /// Hounsfield units that the picture shows: wide enough for lung and bone.
 const WINDOW: Window = Window { low: -1000.0, high: 500.0 };
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     interrupt::listen();
     let folder = &arguments.output;
     let series = folder.join("series");
@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     let start = Instant::now();
     let volume = neuvol::io::open(&series, &OpenOptions::default())?;
     let reading = start.elapsed();
-    let options = CompressOptions { threads, preset: Preset::Fast, ..CompressOptions::default() };
+    let options =
+        CompressOptions { threads: place.threads, preset: Preset::Fast, ..CompressOptions::default() };
     let (compressed, training) = compress::compress(&volume, &options)?;
     let nvol = folder.join("phantom.nvol");
     compressed.save(&nvol)?;
@@ -52,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
     compress::print_result(&volume, &compressed)?;
 
     let start = Instant::now();
-    let neural = open_neural(&nvol, threads)?;
+    let neural = open_neural(&nvol, place)?;
     let decoded = neural.read_region(Region::whole(neural.info().shape), 1)?;
     let decoding = start.elapsed();
     say!(

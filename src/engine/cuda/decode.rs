@@ -1,0 +1,238 @@
+//! Plans the launches of `decode.cu` and cuts requests into pieces.
+
+use super::machine::{Loaded, Machine, MachineShape, Points};
+use crate::engine::{Evaluator, Lattice};
+use crate::error::Result;
+use crate::field::encoding::Wave;
+use crate::field::{Encoding, Field, Model, Network, NetworkKind};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// The kernels for every GPU since Turing, which the driver compiles for the one at hand. `cargo xtask ptx` makes it of
+/// `decode.cu`; `tests/cuda.rs` compares the two.
+pub const PTX: &str = include_str!("decode.ptx");
+
+/// Every kernel of [`PTX`].
+pub const KERNELS: [&str; 8] = [
+    "values_16",
+    "values_32",
+    "values_64",
+    "values_any",
+    "gradients_16",
+    "gradients_32",
+    "gradients_64",
+    "gradients_any",
+];
+
+/// Threads of a block, and columns of a tile.
+pub const THREADS: u32 = 128;
+/// More than a file can have.
+const MAX_LEVELS: usize = 64;
+/// Blocks for each multiprocessor: more than run at a time, so that the last ones to finish keep few waiting.
+const BLOCKS_A_MULTIPROCESSOR: u32 = 8;
+/// What the kernels for any network may use for activations, in every launch.
+const SCRATCH_BYTES: u64 = 64 << 20;
+/// Points of a launch: enough to fill a GPU, and little memory on it.
+const PIECE: usize = 1 << 20;
+/// Pieces under way at a time: while one is computed, others are copied.
+const UNDER_WAY: usize = 4;
+
+/// `Level` of `decode.cu`.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+struct DeviceLevel {
+    cells: [u32; 3],
+    mask: u32,
+    dense: u32,
+    unused: u32,
+    offset: u64,
+}
+
+/// `Model` of `decode.cu`: a kernel's parameter.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct DeviceModel {
+    encoding: u32,
+    network: u32,
+    count: u32,
+    features: u32,
+    inputs: u32,
+    width: u32,
+    layers: u32,
+    network_size: u32,
+    network_offset: u64,
+    levels: [DeviceLevel; MAX_LEVELS],
+}
+
+impl DeviceModel {
+    fn new(model: &Model) -> Self {
+        let mut levels = [DeviceLevel::default(); MAX_LEVELS];
+        let (encoding, count, features) = match &model.encoding {
+            Encoding::HashGrid(grid) => {
+                for (to, level) in levels.iter_mut().zip(grid.levels()) {
+                    *to = DeviceLevel {
+                        cells: level.resolution,
+                        mask: (level.entries - 1) as u32,
+                        dense: level.dense.into(),
+                        unused: 0,
+                        offset: level.offset as u64,
+                    };
+                }
+                (0, grid.levels().len(), grid.features())
+            }
+            Encoding::AxisWise(axis_wise) => {
+                let code = match axis_wise.wave() {
+                    Wave::Identity => 1,
+                    Wave::Frequency => 2,
+                    Wave::TriangleWave => 3,
+                    Wave::OneBlob => 4,
+                };
+                (code, axis_wise.count(), axis_wise.features_an_axis())
+            }
+        };
+        let network = &model.network;
+        Self {
+            encoding,
+            network: match network.kind() {
+                NetworkKind::Mlp => 0,
+                NetworkKind::SineResidual => 1,
+            },
+            count: count as u32,
+            features: features as u32,
+            inputs: network.inputs() as u32,
+            width: network.width() as u32,
+            layers: (network.layers().len() - 1) as u32,
+            network_size: network.parameter_count() as u32,
+            network_offset: model.network_offset() as u64,
+            levels,
+        }
+    }
+}
+
+/// A kernel and how it is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// Its name.
+    pub kernel: &'static str,
+    /// Blocks of [`THREADS`] threads.
+    pub blocks: u32,
+    /// Shared memory of a block.
+    pub shared_bytes: usize,
+    /// Numbers of global memory that the kernel writes to and nobody reads.
+    pub scratch: usize,
+}
+
+impl Launch {
+    /// The launch for `count` points. `columns` is 4 where gradients are wanted, else 1.
+    fn new(model: &Model, shape: MachineShape, columns: u32, count: usize) -> Self {
+        let network = &model.network;
+        let wide = network.inputs().max(network.width());
+        let most = shape.multiprocessors * BLOCKS_A_MULTIPROCESSOR;
+        let shared_bytes = 4 * (network.parameter_count().next_multiple_of(4) + wide * THREADS as usize);
+        let tile = match network {
+            Network::Mlp(mlp) if shared_bytes <= shape.shared_bytes => {
+                [16, 32, 64].into_iter().position(|width| width == mlp.width)
+            }
+            _ => None,
+        };
+        let of_kind = if columns == 1 { &KERNELS[..4] } else { &KERNELS[4..] };
+        if let Some(n) = tile {
+            let tiles = count.div_ceil((THREADS / columns) as usize);
+            let blocks = tiles.min(most as usize) as u32;
+            return Self { kernel: of_kind[n], blocks, shared_bytes, scratch: 0 };
+        }
+        // Two rows of activations are kept: those of a layer and those of the next.
+        let a_block = 2 * wide * columns as usize * THREADS as usize;
+        let room = (SCRATCH_BYTES / (4 * a_block as u64)).max(1) as usize;
+        let blocks = count.div_ceil(THREADS as usize).min(most as usize).min(room);
+        Self { kernel: of_kind[3], blocks: blocks as u32, shared_bytes: 0, scratch: blocks * a_block }
+    }
+}
+
+/// A field on a machine.
+pub(super) struct DeviceEvaluator {
+    model: Model,
+    device_model: DeviceModel,
+    shape: MachineShape,
+    loaded: Box<dyn Loaded>,
+    bytes: usize,
+    pool: Arc<rayon::ThreadPool>,
+}
+
+impl DeviceEvaluator {
+    pub(super) fn new(machine: &dyn Machine, field: &Field, pool: Arc<rayon::ThreadPool>) -> Result<Self> {
+        Ok(Self {
+            device_model: DeviceModel::new(&field.model),
+            shape: machine.shape(),
+            loaded: machine.load(&field.parameters)?,
+            bytes: 4 * field.parameters.len(),
+            model: field.model.clone(),
+            pool,
+        })
+    }
+
+    /// Evaluates piece by piece; `points` says where the piece of so many points from a first one on lies. `gradients` is
+    /// empty or has one a value.
+    fn evaluate<'a>(
+        &self,
+        points: impl Fn(usize, usize) -> Points<'a> + Sync,
+        values: &mut [f32],
+        gradients: &mut [[f32; 3]],
+    ) -> Result<()> {
+        let columns = if gradients.is_empty() { 1 } else { 4 };
+        let piece = |first: usize, values: &mut [f32], gradients: &mut [[f32; 3]]| {
+            let launch = Launch::new(&self.model, self.shape, columns, values.len());
+            self.loaded.run(&launch, &self.device_model, points(first, values.len()), values, gradients)
+        };
+        if values.len() <= PIECE {
+            return if values.is_empty() { Ok(()) } else { piece(0, values, gradients) };
+        }
+        let share = values.len().div_ceil(PIECE).div_ceil(UNDER_WAY) * PIECE;
+        let mut rests = gradients;
+        let mut shares = Vec::new();
+        for (n, values) in values.chunks_mut(share).enumerate() {
+            let (gradients, rest) = rests.split_at_mut(values.len().min(rests.len()));
+            rests = rest;
+            shares.push((n * share, values, gradients));
+        }
+        self.pool.install(|| {
+            shares.into_par_iter().try_for_each(|(first, values, gradients)| {
+                let mut rests = gradients;
+                for (n, values) in values.chunks_mut(PIECE).enumerate() {
+                    let (gradients, rest) = rests.split_at_mut(values.len().min(rests.len()));
+                    rests = rest;
+                    piece(first + n * PIECE, values, gradients)?;
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+impl Evaluator for DeviceEvaluator {
+    fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) -> Result<()> {
+        assert_eq!(positions.len(), out.len(), "one value a position");
+        self.evaluate(|first, count| Points::Scattered(&positions[first..first + count]), out, &mut [])
+    }
+
+    fn lattice(&self, lattice: &Lattice, out: &mut [f32]) -> Result<()> {
+        assert_eq!(lattice.len(), out.len(), "one value a lattice point");
+        let axes = lattice.axes.concat();
+        let shape = [0, 1, 2].map(|a| lattice.axes[a].len() as u64);
+        let points = |first: usize, _| Points::Lattice { axes: &axes, shape, first: first as u64 };
+        self.evaluate(points, out, &mut [])
+    }
+
+    fn gradients(&self, positions: &[[f32; 3]], out: &mut [f32], gradients: &mut [[f32; 3]]) -> Result<()> {
+        assert_eq!([positions.len(); 2], [out.len(), gradients.len()], "one value and gradient a position");
+        self.evaluate(|first, count| Points::Scattered(&positions[first..first + count]), out, gradients)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn points_a_call(&self) -> usize {
+        UNDER_WAY * PIECE
+    }
+}

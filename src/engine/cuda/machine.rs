@@ -1,0 +1,57 @@
+//! What runs the kernels: a GPU, or in the tests the host in a GPU's place.
+
+use super::decode::{DeviceModel, Launch};
+use crate::error::Result;
+
+/// The sizes that a launch is planned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MachineShape {
+    /// Multiprocessors: blocks beyond a few for each wait.
+    pub multiprocessors: u32,
+    /// Bytes of shared memory that a block may ask for.
+    pub shared_bytes: usize,
+}
+
+/// A GPU or what stands for one.
+pub trait Machine: Send + Sync {
+    /// What a launch is planned by.
+    fn shape(&self) -> MachineShape;
+    /// Copies a field's parameters to the machine.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device), here and below: the machine has no room, or failed.
+    fn load(&self, parameters: &[f32]) -> Result<Box<dyn Loaded>>;
+}
+
+/// A field's parameters on the machine.
+pub trait Loaded: Send + Sync {
+    /// Evaluates a piece of a request; `gradients` is empty where the kernel makes none. May be called by many threads
+    /// at a time.
+    ///
+    /// # Errors
+    /// As for [`Machine::load`].
+    fn run(
+        &self,
+        launch: &Launch,
+        model: &DeviceModel,
+        points: Points<'_>,
+        values: &mut [f32],
+        gradients: &mut [[f32; 3]],
+    ) -> Result<()>;
+}
+
+/// Where a piece of a request is evaluated: as many points as there are values.
+#[derive(Debug, Clone, Copy)]
+pub enum Points<'a> {
+    /// At these positions.
+    Scattered(&'a [[f32; 3]]),
+    /// On a lattice.
+    Lattice {
+        /// Positions along x, then y, then z.
+        axes: &'a [f32],
+        /// Points along x, y, z.
+        shape: [u64; 3],
+        /// The number of the piece's first point.
+        first: u64,
+    },
+}

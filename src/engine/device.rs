@@ -1,0 +1,176 @@
+//! Which engine evaluates: asked for by name, or what this machine has.
+
+use super::Engine;
+use super::cpu::Cpu;
+use crate::error::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Where fields are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The first CUDA device that can be used, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A CUDA device, by its number from 0.
+    Cuda(usize),
+}
+
+/// Why a build without the feature has no CUDA.
+#[cfg(not(feature = "cuda"))]
+const NOT_BUILT: &str = "this neuvol was built without CUDA (Cargo's feature cuda)";
+
+impl Device {
+    /// The engine, with `threads` threads of the CPU (0: one a core). Where `Auto` finds no CUDA, it says so in one line
+    /// of the log and takes the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when a CUDA device was asked for that cannot be had, with the reason; [`Error::Options`] when the
+    /// operating system gives no threads.
+    pub fn engine(self, threads: usize) -> Result<Arc<dyn Engine>> {
+        match self {
+            Device::Cpu => Ok(Arc::new(Cpu::new(threads)?)),
+            Device::Cuda(number) => cuda(number, threads),
+            Device::Auto => match first_cuda(threads) {
+                Err(Error::Device(why)) => {
+                    log::info!("evaluating on the CPU: {why}");
+                    Ok(Arc::new(Cpu::new(threads)?))
+                }
+                engine => engine,
+            },
+        }
+    }
+
+    /// [`Self::engine`], but where a CUDA device cannot be had a warning in the log says why, and the CPU is taken: for
+    /// viewers, whose settings outlive the machine that they were made on.
+    ///
+    /// # Errors
+    /// [`Error::Options`] when the operating system gives no threads.
+    pub fn engine_or_cpu(self, threads: usize) -> Result<Arc<dyn Engine>> {
+        match self.engine(threads) {
+            Err(Error::Device(why)) => {
+                log::warn!("evaluating on the CPU instead of {self}: {why}");
+                Ok(Arc::new(Cpu::new(threads)?))
+            }
+            engine => engine,
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(number: usize, threads: usize) -> Result<Arc<dyn Engine>> {
+    Ok(Arc::new(super::cuda::Cuda::new(number, threads)?))
+}
+
+#[cfg(feature = "cuda")]
+fn first_cuda(threads: usize) -> Result<Arc<dyn Engine>> {
+    // What is wrong with the first one is told, when all are.
+    let first = cuda(0, threads);
+    match first {
+        Err(Error::Device(_)) => {
+            let mut others = 1..super::cuda::count()?;
+            others.find_map(|number| cuda(number, threads).ok()).map_or(first, Ok)
+        }
+        _ => first,
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_number: usize, _threads: usize) -> Result<Arc<dyn Engine>> {
+    Err(Error::Device(NOT_BUILT.into()))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn first_cuda(_threads: usize) -> Result<Arc<dyn Engine>> {
+    Err(Error::Device(NOT_BUILT.into()))
+}
+
+/// A CUDA device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CudaDevice {
+    /// Its number, from 0.
+    pub number: usize,
+    /// As its maker calls it.
+    pub name: String,
+    /// Its memory.
+    pub memory_bytes: usize,
+    /// Compute capability, major and minor.
+    pub capability: (u32, u32),
+    /// The CUDA version of the driver, major and minor.
+    pub driver: (u32, u32),
+    /// Why it cannot be used; `None` when it can.
+    pub problem: Option<String>,
+}
+
+/// The CUDA devices of this machine.
+///
+/// # Errors
+/// [`Error::Device`] when there is none, with the reason: a build without CUDA, no driver, no device.
+pub fn cuda_devices() -> Result<Vec<CudaDevice>> {
+    #[cfg(feature = "cuda")]
+    return super::cuda::devices();
+    #[cfg(not(feature = "cuda"))]
+    Err(Error::Device(NOT_BUILT.into()))
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = match text {
+            "auto" => return Ok(Device::Auto),
+            "cpu" => return Ok(Device::Cpu),
+            "cuda" => Some(0),
+            other => other.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
+        };
+        number.map(Device::Cuda).ok_or_else(|| "auto, cpu, cuda or cuda:N is needed".into())
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Auto => f.write_str("auto"),
+            Device::Cpu => f.write_str("cpu"),
+            Device::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_and_written() {
+        for (text, device) in [
+            ("auto", Device::Auto),
+            ("cpu", Device::Cpu),
+            ("cuda:0", Device::Cuda(0)),
+            ("cuda:12", Device::Cuda(12)),
+        ] {
+            assert_eq!(text.parse(), Ok(device));
+            assert_eq!(device.to_string(), text);
+        }
+        assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));
+        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
+            assert!(bad.parse::<Device>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_had_is_an_error_or_the_cpu() {
+        let Err(Error::Device(why)) = Device::Cuda(4096).engine(1) else { panic!("no such device") };
+        assert!(why.contains("built without CUDA") || why.contains("driver"), "{why}");
+        assert_eq!(Device::Cuda(4096).engine_or_cpu(1).map(|engine| engine.name()).ok(), Some("cpu"));
+        assert_eq!(Device::Cpu.engine(1).map(|engine| engine.name()).ok(), Some("cpu"));
+        let expected = match cuda_devices() {
+            Ok(devices) if devices.iter().any(|device| device.problem.is_none()) => "cuda",
+            _ => "cpu",
+        };
+        assert_eq!(Device::Auto.engine(1).map(|engine| engine.name()).ok(), Some(expected));
+    }
+}

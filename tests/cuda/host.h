@@ -1,0 +1,46 @@
+// What a kernel needs of CUDA, on the host: a block's threads are fibers that take turns between barriers.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <ucontext.h>
+#include <vector>
+
+// The standard library knows it as an attribute: not before its headers.
+#define __noinline__ __attribute__((noinline))
+
+#define __global__
+#define __device__
+#define __grid_constant__
+#define __launch_bounds__(THREADS)
+#define __shared__ thread_local
+
+struct Index {
+    unsigned x;
+};
+extern thread_local Index threadIdx, blockIdx, gridDim;
+
+void __syncthreads();
+
+struct alignas(8) float2 {
+    float x, y;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+
+inline unsigned min(unsigned a, unsigned b) { return std::min(a, b); }
+inline unsigned max(unsigned a, unsigned b) { return std::max(a, b); }
+
+// Compiled without contraction, a product is rounded by itself.
+inline float __fmul_rn(float a, float b) { return a * b; }
+
+inline void sincospif(float a, float *sine, float *cosine) {
+    const double angle = 3.141592653589793 * std::fmod(double(a), 2.0);
+    *sine = float(std::sin(angle));
+    *cosine = float(std::cos(angle));
+}
