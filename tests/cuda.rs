@@ -1,15 +1,13 @@
 //! The CUDA engine against `scalar`, the kernels' formulae without a GPU: compiled for the host, where `tests/cuda/` stands
 //! for CUDA. With a GPU, the same checks run on it too. `cargo xtask test` runs this with NVRTC on the library path.
 
-#![expect(unsafe_code, reason = "calls the kernels, and NVRTC for machine code")]
+#![expect(unsafe_code, reason = "calls the kernels")]
 
 #[path = "cuda/host.rs"]
 mod host;
 
-use cudarc::nvrtc::{result, sys};
 use host::{Host, LARGE, Turns, WITHOUT_SHARED};
 use neuvol::engine::cpu::Cpu;
-use neuvol::engine::cuda::decode::{KERNELS, PTX};
 use neuvol::engine::cuda::{Cuda, devices};
 use neuvol::engine::scalar::Scalar;
 use neuvol::engine::{Engine, Lattice, axis_position};
@@ -18,9 +16,7 @@ use neuvol::field::{Encoding, Field, Model, NetworkKind};
 use neuvol::sample::{Outside, PointSample, Space};
 use neuvol::train::{CompressOptions, Preset, Target, compress};
 use neuvol::{Error, NeuralVolume, Region, Volume};
-use std::ffi::CString;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Every machine that there is: what stands for a GPU, and GPUs.
@@ -327,85 +323,4 @@ fn a_file_is_the_same_on_every_engine() {
 fn a_device_that_is_not_there_is_told() {
     let Err(Error::Device(what)) = Cuda::new(4096, 1) else { panic!("there is no such device") };
     assert!(what.contains("driver"), "{what}");
-}
-
-// ---- NVRTC
-
-/// Compiles the kernels. None, and the reason said, when NVRTC is not set up.
-fn compile(test: &str, architecture: &str) -> Option<(String, Vec<u8>)> {
-    if std::env::var_os("NEUVOL_NVRTC_INCLUDE").is_none() {
-        eprintln!("SKIPPED {test}: NEUVOL_NVRTC_INCLUDE is not set");
-        return None;
-    }
-    // SAFETY: loading NVRTC runs no code of it that asks anything of the caller.
-    assert!(unsafe { sys::is_culib_present() }, "NEUVOL_NVRTC_INCLUDE is set, but libnvrtc is not found");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/cuda/decode.cu");
-    let source = CString::new(std::fs::read(path).expect("the kernels")).expect("no NUL in them");
-    let options = [format!("--gpu-architecture={architecture}"), "--std=c++17".into()];
-    let mut program = result::create_program(&source, None).expect("a program");
-    // SAFETY: the program is used between its creation and its destruction only, its source lives longer, and the buffers
-    // have the sizes that NVRTC asks for.
-    unsafe {
-        if result::compile_program(program, &options).is_err() {
-            let log = result::get_program_log(program).expect("a log");
-            panic!("{}", std::ffi::CStr::from_ptr(log.as_ptr()).to_string_lossy());
-        }
-        let ptx = result::get_ptx(program).expect("PTX");
-        let mut size = 0;
-        sys::nvrtcGetCUBINSize(program, &mut size).result().expect("a size");
-        let mut code = vec![0_u8; size];
-        if size > 0 {
-            sys::nvrtcGetCUBIN(program, code.as_mut_ptr().cast()).result().expect("machine code");
-        }
-        sys::nvrtcDestroyProgram(&mut program).result().expect("destroyed");
-        let ptx = ptx.iter().map(|&c| c as u8).take_while(|&c| c != 0).collect();
-        Some((String::from_utf8(ptx).expect("PTX is text"), code))
-    }
-}
-
-/// Without the comment on its top, which names the compiler's build.
-fn body(ptx: &str) -> &str {
-    &ptx[ptx.find(".version").expect("PTX has a version")..]
-}
-
-/// With NEUVOL_WRITE_PTX set, as `cargo xtask ptx` does, writes it instead.
-#[test]
-fn the_ptx_in_the_tree_is_that_of_the_kernels() {
-    let Some((ptx, _)) = compile("the_ptx_in_the_tree_is_that_of_the_kernels", "compute_75") else { return };
-    let expected = format!("// Made of decode.cu by `cargo xtask ptx`.\n\n{}", body(&ptx));
-    if std::env::var_os("NEUVOL_WRITE_PTX").is_some() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/cuda/decode.ptx");
-        std::fs::write(path, expected).expect("written");
-        return;
-    }
-    let (mut major, mut minor) = (0, 0);
-    // SAFETY: the function writes to the two numbers that it is given.
-    unsafe { sys::nvrtcVersion(&mut major, &mut minor) }.result().expect("a version");
-    if (major, minor) != (13, 0) {
-        eprintln!("SKIPPED the_ptx_in_the_tree_is_that_of_the_kernels: NVRTC is {major}.{minor}, not 13.0");
-        return;
-    }
-    assert!(PTX == expected, "decode.ptx is not that of decode.cu: run `cargo xtask ptx`");
-}
-
-#[test]
-fn every_kernel_is_in_the_ptx_for_turing_and_later() {
-    assert!(PTX.contains(".target sm_75"));
-    for kernel in KERNELS {
-        assert!(PTX.contains(&format!(".visible .entry {kernel}(")), "{kernel}");
-    }
-    assert_eq!(PTX.matches(".entry").count(), KERNELS.len());
-}
-
-#[test]
-fn every_kernel_becomes_machine_code() {
-    for architecture in ["sm_80", "sm_90"] {
-        let Some((_, code)) = compile("every_kernel_becomes_machine_code", architecture) else { return };
-        assert_eq!(&code[..4], b"\x7fELF", "{architecture}");
-        for kernel in KERNELS {
-            let section = format!(".text.{kernel}\0");
-            let is_there = code.windows(section.len()).any(|bytes| bytes == section.as_bytes());
-            assert!(is_there, "{kernel} for {architecture}");
-        }
-    }
 }

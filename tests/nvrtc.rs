@@ -1,21 +1,20 @@
-//! NVRTC compiles kernels where there is no GPU. `cargo xtask test` runs this with what it needs; `cargo xtask torch`
-//! prints that. Without it the tests say SKIPPED.
+//! Every kernel, compiled by NVRTC where there is no GPU; the PTX in the tree is that of the kernels. `cargo xtask test` runs
+//! this with what it needs; `cargo xtask torch` prints that. Without it the tests say SKIPPED.
 
 #![expect(unsafe_code, reason = "cudarc has no safe function for machine code")]
 
-use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts, result, sys};
-use std::ffi::CString;
+use cudarc::nvrtc::{result, sys};
+use std::ffi::{CStr, CString};
+use std::path::{Path, PathBuf};
 
-const HALVES: &str = r#"
-#include <cuda_fp16.h>
+/// The kernels, and beside each its PTX.
+const KERNELS: [&str; 2] = ["src/engine/cuda/decode.cu", "src/engine/torch/step.cu"];
+/// What the PTX is for: this and every later GPU.
+const OLDEST: &str = "compute_75";
 
-extern "C" __global__ void scale(__half *values, float factor, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) {
-        values[i] = __hmul(values[i], __float2half(factor));
-    }
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
-"#;
 
 /// The folder of `cuda_fp16.h`. None, and the reason said, when nothing is set up.
 fn include(test: &str) -> Option<String> {
@@ -28,60 +27,132 @@ fn include(test: &str) -> Option<String> {
     Some(folder)
 }
 
-/// Machine code for one architecture, like `sm_90`.
-fn cubin(source: &str, architecture: &str, include: &str) -> Result<Vec<u8>, result::NvrtcError> {
+/// PTX and, for an architecture like `sm_90`, machine code. The error is the compiler's log.
+fn compile(source: &str, architecture: &str, include: &str) -> Result<(String, Vec<u8>), String> {
     let source = CString::new(source).expect("no NUL in a kernel");
-    let options = [format!("--gpu-architecture={architecture}"), format!("--include-path={include}")];
-    let mut program = result::create_program(&source, None)?;
-    // SAFETY: the program is used between its creation and its destruction only, its source lives longer, and the
-    // buffer has the size that NVRTC asks for.
+    let own = root().join("src/engine/cuda");
+    let options = [
+        format!("--gpu-architecture={architecture}"),
+        "--std=c++17".into(),
+        format!("--include-path={include}"),
+        format!("--include-path={}", own.display()),
+    ];
+    let mut program = result::create_program(&source, None).expect("a program");
+    // SAFETY: the program is used between its creation and its destruction only, its source lives longer, and the buffers
+    // have the sizes that NVRTC asks for.
     unsafe {
-        let code = result::compile_program(program, &options).and_then(|()| {
-            let mut size = 0;
-            sys::nvrtcGetCUBINSize(program, &mut size).result()?;
-            let mut code = vec![0_u8; size];
-            sys::nvrtcGetCUBIN(program, code.as_mut_ptr().cast()).result()?;
-            Ok(code)
+        let made = match result::compile_program(program, &options) {
+            Err(_) => {
+                let log = result::get_program_log(program).expect("a log");
+                Err(CStr::from_ptr(log.as_ptr()).to_string_lossy().into_owned())
+            }
+            Ok(()) => {
+                let ptx = result::get_ptx(program).expect("PTX");
+                let ptx = ptx.iter().map(|&c| c as u8).take_while(|&c| c != 0).collect();
+                let mut size = 0;
+                sys::nvrtcGetCUBINSize(program, &mut size).result().expect("a size");
+                let mut code = vec![0_u8; size];
+                if size > 0 {
+                    sys::nvrtcGetCUBIN(program, code.as_mut_ptr().cast()).result().expect("machine code");
+                }
+                Ok((String::from_utf8(ptx).expect("PTX is text"), code))
+            }
+        };
+        sys::nvrtcDestroyProgram(&mut program).result().expect("destroyed");
+        made
+    }
+}
+
+fn source(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).expect("the kernels")
+}
+
+fn ptx_file(file: &str) -> PathBuf {
+    root().join(file).with_extension("ptx")
+}
+
+/// The names of a file's kernels, as its own text has them.
+fn names(ptx: &str) -> Vec<&str> {
+    let entries = ptx.split(".visible .entry ").skip(1);
+    entries.map(|entry| entry.split('(').next().unwrap_or_default()).collect()
+}
+
+/// Without the comment on its top, which names the compiler's build.
+fn body(ptx: &str) -> &str {
+    &ptx[ptx.find(".version").expect("PTX has a version")..]
+}
+
+/// With NEUVOL_WRITE_PTX set, as `cargo xtask ptx` does, writes it instead.
+#[test]
+fn the_ptx_in_the_tree_is_that_of_the_kernels() {
+    const TEST: &str = "the_ptx_in_the_tree_is_that_of_the_kernels";
+    let Some(include) = include(TEST) else { return };
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: the function writes to the two numbers that it is given.
+    unsafe { sys::nvrtcVersion(&mut major, &mut minor) }.result().expect("a version");
+    for file in KERNELS {
+        let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
+        let (ptx, _) = compile(&source(file), OLDEST, &include).unwrap_or_else(|log| panic!("{file}: {log}"));
+        let expected = format!("// Made of {name} by `cargo xtask ptx`.\n\n{}", body(&ptx));
+        if std::env::var_os("NEUVOL_WRITE_PTX").is_some() {
+            std::fs::write(ptx_file(file), expected).expect("written");
+        } else if (major, minor) != (13, 0) {
+            eprintln!("SKIPPED {TEST}: NVRTC is {major}.{minor}, not 13.0");
+        } else {
+            let kept = std::fs::read_to_string(ptx_file(file)).expect("the PTX");
+            assert!(kept == expected, "{name}'s PTX is not that of the kernels: run `cargo xtask ptx`");
+        }
+    }
+}
+
+#[test]
+fn the_ptx_has_the_kernels_that_are_launched() {
+    use neuvol::engine::cuda::decode;
+    let step = std::fs::read_to_string(ptx_file(KERNELS[1])).expect("the PTX");
+    for ptx in [decode::PTX, &step] {
+        assert!(ptx.contains(".target sm_75"));
+    }
+    let mut found = names(decode::PTX);
+    found.sort_unstable();
+    let mut launched = decode::KERNELS.to_vec();
+    launched.sort_unstable();
+    assert_eq!(found, launched);
+    #[cfg(feature = "torch")]
+    {
+        let mut found = names(&step);
+        found.sort_unstable();
+        let mut launched = neuvol::engine::torch::step::KERNELS.to_vec();
+        launched.sort_unstable();
+        assert_eq!(found, launched);
+    }
+}
+
+#[test]
+fn every_kernel_becomes_machine_code() {
+    let Some(include) = include("every_kernel_becomes_machine_code") else { return };
+    for file in KERNELS {
+        let codes = ["sm_80", "sm_90"].map(|architecture| {
+            let compiled = compile(&source(file), architecture, &include);
+            let (_, code) = compiled.unwrap_or_else(|log| panic!("{file}: {log}"));
+            // An ELF file for a GPU: e_machine is EM_CUDA.
+            let head = (&code[..4], &code[18..20]);
+            assert_eq!(head, (&b"\x7fELF"[..], &190_u16.to_le_bytes()[..]), "{architecture}");
+            let ptx = std::fs::read_to_string(ptx_file(file)).expect("the PTX");
+            for kernel in names(&ptx) {
+                let section = format!(".text.{kernel}\0");
+                let is_there = code.windows(section.len()).any(|bytes| bytes == section.as_bytes());
+                assert!(is_there, "{kernel} for {architecture}");
+            }
+            code
         });
-        sys::nvrtcDestroyProgram(&mut program).result()?;
-        code
+        assert_ne!(codes[0], codes[1], "each has its own instructions");
     }
-}
-
-#[test]
-fn a_kernel_with_halves_becomes_ptx() {
-    let Some(include) = include("a_kernel_with_halves_becomes_ptx") else { return };
-    let options =
-        CompileOptions { include_paths: vec![include], arch: Some("compute_80"), ..Default::default() };
-    let ptx = compile_ptx_with_opts(HALVES, options).expect("compiles").to_src();
-    for part in [".target sm_80", ".visible .entry scale(", "mul.f16"] {
-        assert!(ptx.contains(part), "no {part} in\n{ptx}");
-    }
-}
-
-#[test]
-fn a_kernel_with_halves_becomes_machine_code() {
-    let Some(include) = include("a_kernel_with_halves_becomes_machine_code") else { return };
-    let codes = ["sm_80", "sm_90"].map(|architecture| {
-        let code = cubin(HALVES, architecture, &include).expect("compiles");
-        // An ELF file for a GPU: e_machine is EM_CUDA.
-        assert_eq!(
-            (&code[..4], &code[18..20]),
-            (&b"\x7fELF"[..], &190_u16.to_le_bytes()[..]),
-            "{architecture}"
-        );
-        assert!(code.windows(11).any(|bytes| bytes == b".text.scale"), "{architecture}");
-        code
-    });
-    assert_ne!(codes[0], codes[1], "each has its own instructions");
 }
 
 #[test]
 fn an_error_in_a_kernel_is_told() {
     let Some(include) = include("an_error_in_a_kernel_is_told") else { return };
-    let options = CompileOptions { include_paths: vec![include], ..Default::default() };
-    let error =
-        compile_ptx_with_opts(HALVES.replace("__hmul", "__hmull"), options).expect_err("no such function");
-    let CompileError::CompileError { log, .. } = error else { panic!("{error:?}") };
-    assert!(log.to_string_lossy().contains("\"__hmull\" is undefined"), "{log:?}");
+    let broken = source(KERNELS[1]).replacen("atomicAdd(to, value)", "atomicAdded(to, value)", 1);
+    let log = compile(&broken, OLDEST, &include).expect_err("no such function");
+    assert!(log.contains("\"atomicAdded\" is undefined"), "{log}");
 }

@@ -166,7 +166,7 @@ enum LossName {
 
 impl HowArguments {
     /// The library's options for a volume.
-    pub(super) fn options(&self, volume: &Volume, threads: usize) -> Result<CompressOptions> {
+    pub(super) fn options(&self, volume: &Volume, place: Place) -> Result<CompressOptions> {
         let target = match (self.psnr, self.ratio, self.size, self.max_error) {
             (Some(db), ..) => Target::Psnr(db),
             (_, Some(ratio), ..) => Target::Ratio(ratio),
@@ -196,7 +196,8 @@ impl HowArguments {
                 StorageName::Coded => Storage::Coded,
                 StorageName::Half => Storage::Half,
             },
-            threads,
+            threads: place.threads,
+            device: place.device,
         })
     }
 }
@@ -274,7 +275,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     let mut reading = Instant::now();
     arguments.from.each_step(&arguments.input, &output, |volume, output| {
         let read_seconds = reading.elapsed().as_secs_f64();
-        let (compressed, training) = compress(&volume, &arguments.how.options(&volume, place.threads)?)?;
+        let (compressed, training) = compress(&volume, &arguments.how.options(&volume, place)?)?;
         interrupt::check()?;
         compressed.save(&output)?;
         let compress_seconds = training.as_secs_f64();

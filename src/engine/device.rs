@@ -1,7 +1,7 @@
 //! Which engine evaluates: asked for by name, or what this machine has.
 
-use super::Engine;
 use super::cpu::Cpu;
+use super::{Engine, TrainingEngine};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -58,6 +58,42 @@ impl Device {
             engine => engine,
         }
     }
+}
+
+/// Why a build without the feature cannot train on CUDA.
+#[cfg(not(feature = "torch"))]
+const CANNOT_TRAIN: &str = "this neuvol was built without training on CUDA (Cargo's feature torch)";
+
+impl Device {
+    /// The engine that trains: as [`Self::engine`], but a CUDA device needs a build with the feature `torch`.
+    ///
+    /// # Errors
+    /// As for [`Self::engine`].
+    pub fn training_engine(self, threads: usize) -> Result<Arc<dyn TrainingEngine>> {
+        let on_cuda = match self {
+            Device::Cpu => return Ok(Arc::new(Cpu::new(threads)?)),
+            Device::Cuda(number) => torch(number, threads),
+            Device::Auto => torch(0, threads),
+        };
+        match on_cuda {
+            Err(Error::Device(why)) if self == Device::Auto => {
+                log::info!("training on the CPU: {why}");
+                Ok(Arc::new(Cpu::new(threads)?))
+            }
+            engine => engine,
+        }
+    }
+}
+
+#[cfg(feature = "torch")]
+fn torch(number: usize, threads: usize) -> Result<Arc<dyn TrainingEngine>> {
+    use super::torch::{Precision, Torch};
+    Ok(Arc::new(Torch::on_cuda(number, threads, Precision::Mixed)?))
+}
+
+#[cfg(not(feature = "torch"))]
+fn torch(_number: usize, _threads: usize) -> Result<Arc<dyn TrainingEngine>> {
+    Err(Error::Device(CANNOT_TRAIN.into()))
 }
 
 #[cfg(feature = "cuda")]

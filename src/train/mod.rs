@@ -25,7 +25,6 @@ pub use progress::{Progress, Stage};
 
 use crate::container::{MAX_PARAMETERS, MAX_VOXELS};
 use crate::engine::TrainingEngine;
-use crate::engine::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume};
@@ -52,14 +51,15 @@ const MAX_GROWTHS: usize = 8;
 /// `observe` is told of the progress a few times a second and stops the work by answering [`ControlFlow::Break`].
 ///
 /// # Errors
-/// [`Error::Options`] for contradictory options, [`Error::Target`] when the target cannot be met,
+/// [`Error::Options`] for contradictory options, [`Error::Device`] when the device cannot be had, [`Error::Target`] when
+/// the target cannot be met,
 /// [`Error::Interrupted`] when `observe` said so.
 pub fn compress(
     volume: &Volume,
     options: &CompressOptions,
     observe: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Compressed> {
-    compress_on(Arc::new(Cpu::new(options.threads)?), volume, options, observe)
+    compress_on(options.device.training_engine(options.threads)?, volume, options, observe)
 }
 
 /// [`compress`] on an engine of the caller's choice.

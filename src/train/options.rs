@@ -3,6 +3,7 @@
 pub use crate::container::Preset;
 use crate::container::{Achieved, TargetKind};
 use crate::engine::Loss;
+use crate::engine::device::Device;
 use crate::error::{Error, Result};
 use crate::field::encoding::{AxisWise, EncodingKind, HashGrid, HashGridShape};
 use crate::field::{Encoding, Model, Network, NetworkKind};
@@ -166,6 +167,8 @@ pub struct CompressOptions {
     pub storage: Storage,
     /// Threads of the CPU engine, 0: one a core.
     pub threads: usize,
+    /// Where training runs; the CPU when nothing is said.
+    pub device: Device,
 }
 
 impl Default for CompressOptions {
@@ -179,6 +182,7 @@ impl Default for CompressOptions {
             model: None,
             storage: Storage::Coded,
             threads: 0,
+            device: Device::Cpu,
         }
     }
 }

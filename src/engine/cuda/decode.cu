@@ -10,27 +10,15 @@
 //   in shared memory, and a layer is a product of matrices that each thread has an 8 by WIDTH / 8 part of.
 // - A thread takes a point through any network. Its activations are in global memory.
 
-using u32 = unsigned int;
-using u64 = unsigned long long;
+#include "hash_grid.cuh"
 
 // Threads of a block, and columns of a tile. The launch has to agree.
 constexpr u32 THREADS = 128;
-constexpr u32 MAX_LEVELS = 64;
 
 enum EncodingKind : u32 { HASH_GRID, IDENTITY, FREQUENCY, TRIANGLE_WAVE, ONE_BLOB };
 enum NetworkKind : u32 { MLP, SINE_RESIDUAL };
 
 // The structures that decode.rs fills: the same members in the same order there.
-
-struct Level {
-    u32 cells[3];
-    // Entries less one, a power of two less one where the level is hashed.
-    u32 mask;
-    u32 dense;
-    u32 unused;
-    // The level's first parameter.
-    u64 offset;
-};
 
 struct Model {
     u32 encoding;
@@ -109,13 +97,6 @@ __device__ void load(float *to, const float *from) {
 }
 
 // ---- Encodings. `put(row, column, number)` takes every feature, with its derivatives where there are four columns.
-
-__device__ u32 entry_of(const Level &level, const u32 (&vertex)[3]) {
-    if (level.dense) {
-        return vertex[0] + (level.cells[0] + 1) * (vertex[1] + (level.cells[1] + 1) * vertex[2]);
-    }
-    return (vertex[0] ^ vertex[1] * 2654435761u ^ vertex[2] * 805459861u) & level.mask;
-}
 
 // F features of a level of the hash grid: trilinear between the eight corners of the cell around the position.
 template <int F, int COLUMNS, typename Put>

@@ -14,6 +14,7 @@ pub mod step;
 mod trainer;
 
 use super::cpu::Cpu;
+use super::cuda::Cuda;
 use super::{Engine, Evaluator, Trainer, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::field::Field;
@@ -49,12 +50,14 @@ impl From<Precision> for TorchOptions {
 }
 
 /// The libtorch engine.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Torch {
     device: Device,
     options: TorchOptions,
     /// Runs the step's kernels; without one, every step is tensor operations.
     machine: Option<Arc<dyn StepMachine>>,
+    /// Evaluates on a GPU.
+    decoder: Option<Cuda>,
     /// For work on the host.
     cpu: Cpu,
 }
@@ -66,7 +69,13 @@ impl Torch {
     /// [`Error::Device`] when libtorch has another version than this program was built for.
     pub fn on_cpu(threads: usize, options: impl Into<TorchOptions>) -> Result<Self> {
         library::prepare()?;
-        Ok(Self { device: Device::Cpu, options: options.into(), machine: None, cpu: Cpu::new(threads)? })
+        Ok(Self {
+            device: Device::Cpu,
+            options: options.into(),
+            machine: None,
+            decoder: None,
+            cpu: Cpu::new(threads)?,
+        })
     }
 
     /// An engine on CUDA device `index`; `threads` are the host's.
@@ -87,7 +96,8 @@ impl Torch {
         let cuda = cuda.ok_or_else(|| Error::Device("libtorch_cuda was not found".into()))?;
         let machine: Arc<dyn StepMachine> = Arc::new(gpu::Gpu::open(index, cuda)?);
         let (device, options) = (Device::Cuda(index), options.into());
-        Ok(Self { device, options, machine: Some(machine), cpu: Cpu::new(threads)? })
+        let decoder = Some(Cuda::new(index, threads)?);
+        Ok(Self { device, options, machine: Some(machine), decoder, cpu: Cpu::new(threads)? })
     }
 
     /// The engine with a machine that runs the step's kernels on its device's memory.
@@ -102,6 +112,10 @@ impl Engine for Torch {
         "torch"
     }
     fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>> {
+        // On a GPU, the kernels that viewers use: a training run measures itself with the shipped decoder.
+        if let Some(decoder) = &self.decoder {
+            return decoder.evaluator(field);
+        }
         Ok(Box::new(evaluator::TorchEvaluator::new(self.device, field)?))
     }
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
