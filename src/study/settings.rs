@@ -31,7 +31,9 @@ impl Settings {
         for (name, value) in &self.0 {
             let entry = if *name == "program" { value.clone() } else { format!("{name} {value}") };
             let (line, count) = (lines.last_mut().expect("one line"), entry.chars().count());
-            if line.is_empty() {
+            if count > LETTERS {
+                break;
+            } else if line.is_empty() {
                 line.push_str(&entry);
             } else if line.chars().count() + 2 + count <= LETTERS {
                 line.push_str("; ");
@@ -51,4 +53,23 @@ fn processor() -> String {
     let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = information.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':'));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_footer_is_what_fits() {
+        let mut settings = Settings::default();
+        settings.add("program", "neuvol 1.2.3");
+        settings.add("machine", "m".repeat(70));
+        settings.add("epochs", 5);
+        settings.add("batch", 8192);
+        settings.add("training", "t".repeat(97));
+        settings.add("seed", 0);
+        let machine = format!("neuvol 1.2.3; machine {}", "m".repeat(70));
+        assert_eq!(settings.footer(), [machine, "epochs 5; batch 8192".into()]);
+        assert_eq!(settings.lines()[2], "epochs: 5");
+    }
 }
