@@ -62,6 +62,7 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
     };
     say!("asked for   {asked}, preset {:?}", info.achieved.preset);
     say!("model       {} ({} parameters)", neural.model_summary(), neural.parameter_count());
+    say!("memory      {} once samples were read", report::bytes(neural.memory_bytes() as u64));
     say!("written by  {}", info.achieved.writer);
     for (key, value) in &info.provenance {
         say!("source      {key}: {value}");
@@ -92,6 +93,7 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
         "psnr_db": report::finite(info.psnr()),
         "achieved": info.achieved,
         "model": neural.model_summary(),
+        "memory_bytes": neural.memory_bytes(),
         "parameters": neural.parameter_count(),
         "provenance": info.provenance,
     });

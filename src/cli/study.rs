@@ -1,5 +1,6 @@
 //! `neuvol study`.
 
+use super::Place;
 use super::interrupt;
 use super::progress::Bar;
 use anyhow::Result;
@@ -52,7 +53,7 @@ enum StudyName {
     Table2,
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     interrupt::listen();
     let study = match arguments.study {
         StudyName::Encodings => Study::Encodings,
@@ -69,7 +70,8 @@ pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
         epochs: arguments.epochs,
         batch: arguments.batch,
         seed: arguments.seed,
-        threads,
+        threads: place.threads,
+        device: place.device,
         python: arguments.python.clone().or_else(from_environment),
     };
     let mut bar = Bar::new();

@@ -133,14 +133,13 @@ impl NeuralVolume {
     }
 
     /// Bytes that the model takes in memory once samples were read: the coded file, the decoded field, and decoded bricks
-    /// where there are any. Decodes the parameters.
-    ///
-    /// # Errors
-    /// [`Error::Section`] when a parameter stream is damaged.
-    pub fn memory_bytes(&self) -> Result<usize> {
+    /// where there are any. Decodes nothing: before the first sample, an engine's own copies of the network (some
+    /// kilobytes) are left out.
+    pub fn memory_bytes(&self) -> usize {
         let coded = self.model.as_ref().map_or(0, StoredModel::stream_bytes);
         let whole = self.whole.as_ref().map_or(0, |whole| whole.stream_bytes() + whole.most_cache_bytes());
-        Ok(coded + whole + self.evaluator()?.map_or(0, Evaluator::bytes))
+        let field = self.evaluator.get().map_or(4 * self.parameter_count(), |evaluator| evaluator.bytes());
+        coded + whole + field
     }
 
     /// `None` for a constant volume.

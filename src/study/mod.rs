@@ -19,6 +19,7 @@ mod table2;
 mod volumes;
 mod workbench;
 
+use crate::engine::device::Device;
 use crate::error::{Error, Result};
 use crate::train::{FitOptions, Progress};
 use std::ops::ControlFlow;
@@ -70,6 +71,8 @@ pub struct StudyOptions {
     pub seed: u64,
     /// Threads, 0: one a core.
     pub threads: usize,
+    /// Where training runs.
+    pub device: Device,
     /// A Python interpreter with numpy, h5py and hdf5plugin, for SPERR, SZ3 and ZFP.
     pub python: Option<PathBuf>,
 }

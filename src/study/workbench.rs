@@ -114,6 +114,7 @@ impl<'a> Workbench<'a> {
             batch: self.options.batch(),
             seed: self.options.seed,
             threads: self.options.threads,
+            device: self.options.device,
             measure_after: (1..epochs).filter(|&e| with_curve && (e < 10 || e % 5 == 0)).collect(),
             ..FitOptions::new(model)
         };
@@ -137,6 +138,7 @@ impl<'a> Workbench<'a> {
             preset: self.preset(),
             seed: self.options.seed,
             threads: self.options.threads,
+            device: self.options.device,
             ..CompressOptions::default()
         };
         let start = Instant::now();

@@ -11,13 +11,12 @@ use super::session::Session;
 use super::target::Price;
 use super::{check_parameters, check_range, check_shape};
 use crate::container::Achieved;
-use crate::engine::cpu::Cpu;
-use crate::engine::{Loss, TrainingEngine};
+use crate::engine::Loss;
+use crate::engine::device::Device;
 use crate::error::{Error, Result};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How far Adam steps.
@@ -59,6 +58,8 @@ pub struct FitOptions {
     pub measure_after: Vec<u32>,
     /// Threads of the CPU engine, 0: one a core.
     pub threads: usize,
+    /// Where training runs.
+    pub device: Device,
 }
 
 impl FitOptions {
@@ -77,6 +78,7 @@ impl FitOptions {
             seed: 0,
             measure_after: Vec::new(),
             threads: 0,
+            device: Device::Cpu,
         }
     }
 
@@ -153,7 +155,7 @@ pub fn fit(
     check_shape(volume)?;
     let range = volume.range();
     check_range(range)?;
-    let engine: Arc<dyn TrainingEngine> = Arc::new(Cpu::new(options.threads)?);
+    let engine = options.device.training_engine(options.threads)?;
     let mask = Mask::of(volume);
     let seeded = Achieved { seed: options.seed, ..Achieved::default() };
     let writer = Writer::new(volume, range, mask.as_ref(), seeded, engine.clone()).of_a_given_size();
@@ -209,8 +211,10 @@ fn steps_of(samples: u64, batch: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::container::TargetKind;
+    use crate::engine::cpu::Cpu;
     use crate::field::encoding::HashGridShape;
     use crate::sample::{NeuralVolume, Region};
+    use std::sync::Arc;
 
     fn waves() -> Volume {
         let values = (0..24 * 20 * 16).map(|i| {

@@ -40,14 +40,14 @@ fn corners(level: &Level, positions: &Tensor) -> Result<(Tensor, Tensor), TchErr
     };
     // Each axis: the scaled vertex and its weight, for the lower and the upper one.
     let mut along = Vec::with_capacity(3);
-    for axis in 0..3 {
+    for (axis, multiplier) in multipliers.into_iter().enumerate() {
         let cells = i64::from(level.resolution[axis]);
         let scaled = positions.f_select(1, axis as i64)?.f_mul_scalar(cells as f64)?;
         let cell = scaled.f_floor()?.f_clamp(0.0, (cells - 1).max(0) as f64)?.f_detach()?;
         let fraction = scaled.f_sub(&cell)?;
         let lower = cell.f_to_kind(Kind::Int64)?;
         let upper = lower.f_add_scalar(1)?.f_clamp_max(cells)?;
-        let vertex = |v: &Tensor| v.f_mul_scalar(multipliers[axis]);
+        let vertex = |v: &Tensor| v.f_mul_scalar(multiplier);
         let below = fraction.f_neg()?.f_add_scalar(1.0)?;
         along.push([(vertex(&lower)?, below), (vertex(&upper)?, fraction)]);
     }
