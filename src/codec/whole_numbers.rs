@@ -49,24 +49,28 @@ const RATE: u32 = 7;
 
 /// Classes of how far off predictions were nearby.
 const CLASSES: usize = 28;
+/// Parts that what rounding a prediction took off is told apart by: the rest says which way the number is off, if it is.
+const FRACTIONS: usize = 8;
+/// Half as many sizes of it, with and without neighbours that differ.
+const SURENESS: usize = FRACTIONS;
 /// Largest exponent: magnitudes are below 2^64.
 const EXPONENTS: usize = 65;
 /// Exponents whose highest bits below the leading one have models.
 const MODELLED: usize = 3;
 
 struct Models {
-    exponent: Vec<[[BitModel; EXPONENTS]; 3]>,
+    exponent: Vec<[[BitModel; EXPONENTS]; SURENESS]>,
     mantissa: Vec<[[BitModel; 1 << MODELLED]; EXPONENTS]>,
-    sign: [BitModel; 9],
+    sign: [[BitModel; 9]; FRACTIONS],
 }
 
 impl Models {
     fn new() -> Self {
         let new = BitModel::new();
         Self {
-            exponent: vec![[[new; EXPONENTS]; 3]; CLASSES],
+            exponent: vec![[[new; EXPONENTS]; SURENESS]; CLASSES],
             mantissa: vec![[[new; 1 << MODELLED]; EXPONENTS]; CLASSES.div_ceil(4)],
-            sign: [new; 9],
+            sign: [[new; 9]; FRACTIONS],
         }
     }
 }
@@ -75,8 +79,10 @@ impl Models {
 struct Context {
     prediction: i64,
     class: usize,
-    /// How many of the nearest three differ from one another.
-    texture: usize,
+    /// How near the prediction was to the number that it was rounded to, and whether the nearest three numbers differ.
+    sureness: usize,
+    /// Where between two numbers the prediction was.
+    fraction: usize,
     sign: usize,
     differences: [i32; 16],
 }
@@ -154,7 +160,11 @@ impl<'a> Filter<'a> {
         let differences =
             near.map(|n| (n.wrapping_sub(base) >> self.shift).clamp(-(1 << 24), 1 << 24) as i32);
         let sum = (0..16).map(|n| i64::from(differences[n]) * i64::from(self.weights[n])).sum::<i64>();
-        let rounded = (sum + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS;
+        let halves_up = sum + (1 << (WEIGHT_BITS - 1));
+        let rounded = halves_up >> WEIGHT_BITS;
+        // 0 to 7: from a number and a half below to one above; 3 and 4 are next to the number itself.
+        let fraction = (halves_up >> (WEIGHT_BITS - 3) & 7) as usize;
+        let distance = if fraction < 4 { 3 - fraction } else { fraction - 4 };
         let prediction = base.wrapping_add(rounded.wrapping_shl(self.shift));
         let [x, y, z] = place;
         let [nx, ny, _] = self.shape;
@@ -167,11 +177,11 @@ impl<'a> Filter<'a> {
         let size = |r: i64| r.unsigned_abs().min(1 << 56);
         let energy =
             3 * size(left) + 3 * size(above) + 3 * size(behind) + size(diagonal) + size(across) + size(below);
-        let differ = |a: i64, b: i64| usize::from(a != b);
         Context {
             prediction,
             class: class(energy),
-            texture: (differ(near[0], near[1]) + differ(near[1], near[2])).min(2),
+            sureness: 2 * distance + usize::from(near[0] != near[1] || near[1] != near[2]),
+            fraction,
             sign: 3 * (1 + left.signum()) as usize + (1 + above.signum()) as usize,
             differences,
         }
@@ -248,7 +258,7 @@ pub(crate) fn encode_numbers(numbers: &[i64], shape: [usize; 3], skip: Option<&[
         // Up to 2^63, so that one more fits.
         let shifted = residual.unsigned_abs() + 1;
         let exponent = shifted.ilog2() as usize;
-        let ladder = &mut models.exponent[context.class][context.texture];
+        let ladder = &mut models.exponent[context.class][context.sureness];
         for (e, model) in ladder.iter_mut().enumerate().take(exponent + 1) {
             model.encode(&mut coder, e < exponent);
         }
@@ -263,7 +273,7 @@ pub(crate) fn encode_numbers(numbers: &[i64], shape: [usize; 3], skip: Option<&[
         }
         encode_raw(&mut coder, below, exponent - modelled);
         if residual != 0 {
-            models.sign[context.sign].encode(&mut coder, residual < 0);
+            models.sign[context.fraction][context.sign].encode(&mut coder, residual < 0);
         }
         filter.learn(at, number, &context);
     }
@@ -297,7 +307,7 @@ pub(crate) fn decode_numbers(
             filter.numbers[at] = context.prediction;
             continue;
         }
-        let ladder = &mut models.exponent[context.class][context.texture];
+        let ladder = &mut models.exponent[context.class][context.sureness];
         let mut exponent = 0;
         while ladder[exponent].decode(&mut coder) {
             exponent += 1;
@@ -314,7 +324,7 @@ pub(crate) fn decode_numbers(
         let high = (node as u64 - (1 << modelled)) << (exponent - modelled);
         let below = high | decode_raw(&mut coder, exponent - modelled);
         let magnitude = ((1u64 << exponent) + below - 1) as i64;
-        let negative = magnitude != 0 && models.sign[context.sign].decode(&mut coder);
+        let negative = magnitude != 0 && models.sign[context.fraction][context.sign].decode(&mut coder);
         let residual = if negative { magnitude.wrapping_neg() } else { magnitude };
         filter.learn(at, context.prediction.wrapping_add(residual), &context);
     }

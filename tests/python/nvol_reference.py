@@ -328,14 +328,16 @@ def decode_numbers(stream, size, left_out):
         return dict.fromkeys(voxels, least)
     require(shift <= 46, "WHOL: shift")
     coder = RangeDecoder(stream[9:])
-    exponent, mantissa, sign = models(28, 3, 65), models(7, 65, 8), models(9)
+    exponent, mantissa, sign = models(28, 8, 65), models(7, 65, 8), models(8, 9)
     w, numbers, residuals = list(WEIGHTS), {}, {}
     for x, y, z in voxels:
         nearest = [numbers[v] for v in [(x - 1, y, z), (x, y - 1, z), (x, y, z - 1)] if v in numbers]
         fallback = nearest[0] if nearest else least
         n = [numbers.get((x - dx, y - dy, z - dz), fallback) for dx, dy, dz in NEIGHBOURS]
         d = [clamp(wrap(v - n[0]) >> shift, 1 << 24) for v in n]
-        p = wrap(n[0] + ((sum(a * b for a, b in zip(d, w)) + 32768 >> 16) << shift))
+        total = sum(a * b for a, b in zip(d, w)) + 32768
+        p = wrap(n[0] + ((total >> 16) << shift))
+        f = (total >> 13) % 8
 
         def r(dx, dy, dz):
             return residuals.get((x - dx, y - dy, z - dz), 0)
@@ -346,7 +348,7 @@ def decode_numbers(stream, size, left_out):
         energy = 3 * (m(1, 0, 0) + m(0, 1, 0) + m(0, 0, 1)) + m(1, 1, 0) + m(-1, 1, 0) + m(0, -1, 1)
         log = energy.bit_length() - 1
         c = 0 if energy == 0 else min(27, 1 + 2 * log + (energy >> log - 1 & 1 if log else 0))
-        t = (n[0] != n[1]) + (n[1] != n[2])
+        t = 2 * (3 - f if f < 4 else f - 4) + (not n[0] == n[1] == n[2])
         s = 3 * (1 + sign_of(r(1, 0, 0))) + 1 + sign_of(r(0, 1, 0))
         if left_out is not None and left_out[z, y, x]:
             numbers[x, y, z], residuals[x, y, z] = p, 0
@@ -361,7 +363,7 @@ def decode_numbers(stream, size, left_out):
         rest = e - k
         below = (node - 2**k << rest) + coder.raw(rest)
         magnitude = 2**e + below - 1
-        residual = -magnitude if magnitude and sign[s].decision(coder) else magnitude
+        residual = -magnitude if magnitude and sign[f][s].decision(coder) else magnitude
         residual = wrap(residual)
         numbers[x, y, z], residuals[x, y, z] = wrap(p + residual), residual
         q = clamp(residual >> shift, 1 << 20)
