@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench throughput -- FILE.nvol` also times opening, the first sample and a whole decode of that file.
 //!
+//! `cargo bench --features cuda --bench throughput -- --gpu` times every CUDA device that can be used instead.
+//!
 //! Every figure is the median of several runs, with their range: the machine may be shared.
 
 #![allow(unsafe_code)] // intrinsics of the FMA peak
@@ -19,6 +21,10 @@ const VOLUME: [usize; 3] = [128; 3];
 const RUNS: usize = 7;
 
 fn main() {
+    #[cfg(feature = "cuda")]
+    if std::env::args().any(|argument| argument == "--gpu") {
+        return gpu::main();
+    }
     let engine = Cpu::new(0).expect("threads");
     let peak = fma_peak(engine.threads());
     println!("{} threads, {}, FMA peak {:.1} GFLOP/s\n", engine.threads(), engine.isa().name(), peak / 1e9);
@@ -33,6 +39,57 @@ fn main() {
     // Cargo itself passes `--bench`.
     for path in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {
         file(&path);
+    }
+}
+
+/// Decode and random points on the GPU, from and to the host's memory.
+#[cfg(feature = "cuda")]
+mod gpu {
+    use super::{RUNS, Random, field_of, positions, row, timed};
+    use neuvol::engine::cuda::{Cuda, devices};
+    use neuvol::engine::{Engine, Lattice, axis_position};
+    use neuvol::field::encoding::HashGridShape;
+    use std::hint::black_box;
+
+    const VOLUME: [usize; 3] = [512; 3];
+
+    pub(super) fn main() {
+        let devices = devices().unwrap_or_else(|why| {
+            eprintln!("not measured: {why}");
+            std::process::exit(1);
+        });
+        for device in devices {
+            println!("cuda:{} {}, medians of {RUNS} runs\n", device.number, device.name);
+            if let Some(why) = device.problem {
+                println!("not measured: {why}\n");
+                continue;
+            }
+            let engine = Cuda::new(device.number, 0).expect("the device can be used");
+            println!("| what | median | range | |\n|---|---|---|---|");
+            let mut random = Random(7);
+            for width in [64, 32, 16] {
+                // L=8 F=4 T=2^14, as the bars ask for.
+                let shape = HashGridShape {
+                    levels: 8,
+                    features: 4,
+                    table_size: 1 << 14,
+                    coarsest: 8.0,
+                    finest: 256.0,
+                };
+                let field = field_of(shape, VOLUME, width, &mut random);
+                let evaluator = engine.evaluator(&field).expect("room for the field");
+                let axes = VOLUME.map(|n| (0..n).map(|i| axis_position(i, n)).collect());
+                let lattice = Lattice { axes };
+                let mut out = vec![0.0; lattice.len()];
+                let seconds = timed(|| evaluator.lattice(&lattice, black_box(&mut out)).expect("a decode"));
+                row(&format!("decode 2x{width}"), out.len(), seconds, 0, 1.0);
+                let positions = positions(1 << 25);
+                let seconds =
+                    timed(|| evaluator.points(&positions, black_box(&mut out[..1 << 25])).expect("values"));
+                row(&format!("random points 2x{width}"), positions.len(), seconds, 0, 1.0);
+            }
+            println!();
+        }
     }
 }
 
@@ -69,8 +126,11 @@ fn file(path: &str) {
 /// The model of the paper's system with the table size of the bar: L=5 F=4 T=2^13.
 fn field(width: usize) -> Field {
     let shape = HashGridShape { levels: 5, features: 4, table_size: 1 << 13, coarsest: 8.0, finest: 80.0 };
-    let model = Model::new(Encoding::HashGrid(HashGrid::new(shape, VOLUME)), width, 2);
-    let mut random = Random(7);
+    field_of(shape, VOLUME, width, &mut Random(7))
+}
+
+fn field_of(shape: HashGridShape, volume: [usize; 3], width: usize, random: &mut Random) -> Field {
+    let model = Model::new(Encoding::HashGrid(HashGrid::new(shape, volume)), width, 2);
     let parameters = (0..model.parameter_count()).map(|_| random.next() * 0.5 - 0.25).collect();
     Field { model, parameters }
 }

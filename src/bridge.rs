@@ -7,7 +7,7 @@
 
 use crate::dlpack;
 use crate::engine::Engine;
-use crate::engine::cpu::Cpu;
+use crate::engine::device::Device;
 use crate::io::Limits;
 use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
@@ -109,7 +109,10 @@ mod ffi {
         type CompressedVolume;
         type ImportedVolume;
 
-        fn open(path: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>>;
+        /// `device` is `auto`, `cpu`, `cuda` or `cuda:N`.
+        fn open(path: &str, device: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>>;
+        /// Why the CPU evaluates where a CUDA device was asked for; else empty.
+        fn device_note(self: &OpenVolume) -> Result<String>;
         fn describe(self: &OpenVolume) -> Result<Description>;
         fn evaluated(self: &OpenVolume) -> Result<u64>;
         fn read(
@@ -159,16 +162,20 @@ mod ffi {
             observer: &Observer,
         ) -> Result<Box<CompressedVolume>>;
         fn save(self: &CompressedVolume, path: &str) -> Result<()>;
-        fn open_again(self: &CompressedVolume, threads: usize, cache_bytes: usize)
-        -> Result<Box<OpenVolume>>;
+        fn open_again(
+            self: &CompressedVolume,
+            device: &str,
+            threads: usize,
+            cache_bytes: usize,
+        ) -> Result<Box<OpenVolume>>;
 
         fn panic_on_purpose() -> Result<()>;
         fn version() -> String;
     }
 }
 
-/// An open file.
-pub struct OpenVolume(NeuralVolume);
+/// An open file, and why it is not on the device that was asked for.
+pub struct OpenVolume(NeuralVolume, Option<String>);
 
 /// A compressed volume that is not yet a file.
 pub struct CompressedVolume(train::Compressed);
@@ -202,14 +209,19 @@ fn guard<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     })
 }
 
-fn open(path: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>, Failure> {
+fn open(path: &str, device: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>, Failure> {
     guard(|| {
-        let volume = NeuralVolume::open_with(path, engine(threads)?)?;
-        Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes))))
+        let (engine, note) = engine(device, threads)?;
+        let volume = NeuralVolume::open_with(path, engine)?;
+        Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes), note)))
     })
 }
 
 impl OpenVolume {
+    fn device_note(&self) -> Result<String, Failure> {
+        guard(|| Ok(self.1.clone().unwrap_or_default()))
+    }
+
     fn describe(&self) -> Result<ffi::Description, Failure> {
         guard(|| {
             let info = self.0.info();
@@ -422,10 +434,16 @@ impl CompressedVolume {
         guard(|| Ok(self.0.save(path)?))
     }
 
-    fn open_again(&self, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>, Failure> {
+    fn open_again(
+        &self,
+        device: &str,
+        threads: usize,
+        cache_bytes: usize,
+    ) -> Result<Box<OpenVolume>, Failure> {
         guard(|| {
-            let volume = NeuralVolume::from_bytes(&self.0.bytes, "the compressed volume", engine(threads)?)?;
-            Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes))))
+            let (engine, note) = engine(device, threads)?;
+            let volume = NeuralVolume::from_bytes(&self.0.bytes, "the compressed volume", engine)?;
+            Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes), note)))
         })
     }
 }
@@ -515,18 +533,27 @@ fn core_count(list: &str) -> Option<usize> {
     ranges.sum()
 }
 
-/// The process's engine of so many threads: all its volumes share one pool.
-fn engine(asked: usize) -> Result<Arc<dyn Engine>, Failure> {
-    static ENGINES: Mutex<Option<HashMap<usize, Cpu>>> = Mutex::new(None);
+/// An engine, and why it is not on the device that was asked for.
+type Chosen = (Arc<dyn Engine>, Option<String>);
+
+/// The process's engine of a device and so many threads: all its volumes share one pool.
+fn engine(device: &str, asked: usize) -> Result<Chosen, Failure> {
+    static ENGINES: Mutex<Option<HashMap<(Device, usize), Chosen>>> = Mutex::new(None);
+    let device: Device = device.parse().map_err(|what| Failure(format!("the device {device:?}: {what}")))?;
     let threads = threads(asked);
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
     let engines = engines.get_or_insert_default();
-    if let Some(engine) = engines.get(&threads) {
-        return Ok(Arc::new(engine.clone()));
+    if let Some(chosen) = engines.get(&(device, threads)) {
+        return Ok(chosen.clone());
     }
-    let engine = Cpu::new(threads)?;
-    engines.insert(threads, engine.clone());
-    Ok(Arc::new(engine))
+    let mut chosen = device.engine_or_cpu(threads)?;
+    if chosen.0.name() == "cpu" {
+        // One pool for the CPU, however it was come to.
+        let on_cpu = engines.entry((Device::Cpu, threads)).or_insert_with(|| (chosen.0.clone(), None));
+        chosen.0 = on_cpu.0.clone();
+    }
+    engines.insert((device, threads), chosen.clone());
+    Ok(chosen)
 }
 
 #[cfg(test)]

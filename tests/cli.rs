@@ -187,3 +187,34 @@ fn every_command_has_help() {
         assert!(help.status.success() && text(&help.stdout).contains("Usage"), "{command}");
     }
 }
+
+#[test]
+fn devices_are_listed_and_one_that_is_not_there_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let listed = json(&neuvol(folder, &["devices", "--json"]));
+    assert_eq!(listed["cpu"]["threads"], 1);
+    let devices = listed["cuda"].as_array().unwrap();
+    assert_eq!(devices.is_empty(), listed["cuda_problem"].is_string(), "{listed:#}");
+    let shown = text(&neuvol(folder, &["devices"]).stdout);
+    assert!(shown.starts_with("cpu     1 thread, ") && shown.contains("\ncuda"), "{shown}");
+
+    raw(folder);
+    let compress = [&["compress", "waves.raw", "--psnr", "30", "--preset", "fast"], &RAW[..]].concat();
+    assert!(neuvol(folder, &compress).status.success());
+    let sample =
+        |device: &str| neuvol(folder, &["sample", "waves.nvol", "3", "4", "5.5", "--device", device]);
+    let refused = sample("cuda:4096");
+    assert_eq!(refused.status.code(), Some(1));
+    let why = text(&refused.stderr);
+    assert!(why.contains("driver") || why.contains("built without CUDA"), "{why}");
+    assert_eq!(sample("gpu").status.code(), Some(2));
+    let on_cpu = sample("cpu");
+    assert!(on_cpu.status.success());
+    if devices.is_empty() {
+        let auto = sample("auto");
+        assert_eq!((auto.stdout, auto.stderr.len()), (on_cpu.stdout, 0), "the CPU, and no word of it");
+        let said = neuvol(folder, &["sample", "waves.nvol", "3", "4", "5.5", "-v"]);
+        assert!(text(&said.stderr).contains("evaluating on the CPU: "), "{}", text(&said.stderr));
+    }
+}

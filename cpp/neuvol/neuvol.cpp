@@ -183,7 +183,7 @@ Volume Volume::open(const std::string& path, const OpenOptions& options)
   return guarded(
     [&]
     {
-      auto handle = bridge::open(text(path), options.threads, options.cacheBytes);
+      auto handle = bridge::open(text(path), text(options.device), options.threads, options.cacheBytes);
       return Volume(std::make_unique<Implementation>(std::move(handle)));
     });
 }
@@ -245,6 +245,11 @@ void Volume::sample(const double* points, std::size_t count, const Sampling& how
     });
 }
 
+std::string Volume::deviceNote() const
+{
+  return guarded([&] { return std::string(this->Inside->Handle->device_note()); });
+}
+
 std::uint64_t Volume::evaluated() const
 {
   return guarded([&] { return this->Inside->Handle->evaluated(); });
@@ -273,7 +278,7 @@ Volume Compressed::open(const OpenOptions& options) const
   return guarded(
     [&]
     {
-      auto handle = this->Inside->Handle->open_again(options.threads, options.cacheBytes);
+      auto handle = this->Inside->Handle->open_again(text(options.device), options.threads, options.cacheBytes);
       return Volume(std::make_unique<Volume::Implementation>(std::move(handle)));
     });
 }

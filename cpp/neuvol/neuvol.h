@@ -171,6 +171,9 @@ struct OpenOptions
   std::size_t threads = 0;
   /// Decoded voxels kept for later regions; 0 keeps none.
   std::size_t cacheBytes = 0;
+  /// Where the field is evaluated: "cpu"; "auto", a CUDA device that can be used, else the CPU; "cuda" or "cuda:N", where
+  /// the CPU stands in for a device that cannot be had (Volume::deviceNote).
+  std::string device = "cpu";
 };
 
 /// How points are meant.
@@ -221,6 +224,9 @@ public:
   /// (3 a point). At a voxel the value is the decoded voxel, between voxels the field, unrounded.
   void sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,
     double* gradients = nullptr) const;
+
+  /// Why the CPU evaluates where a CUDA device was asked for; else empty.
+  std::string deviceNote() const;
 
   /// How often the field was evaluated since the file was opened.
   std::uint64_t evaluated() const;
@@ -298,9 +304,10 @@ private:
 NEUVOL_EXPORT Compressed compress(
   const Samples& samples, const CompressOptions& options = {}, const Progress& progress = {});
 
-/// Compresses a DLPack tensor of shape (z, y, x), (y, x) or (x), in host memory and of any strides; the description's own
-/// shape is not looked at. Types are those of Samples, and 16-bit floats. The tensor is taken: its deleter has been called
-/// once when this returns or throws. What it points to must be there to read, and nobody may write to it meanwhile.
+/// Compresses a DLPack tensor of shape (z, y, x), (y, x) or (x), in host memory (a build with CUDA takes a CUDA device's
+/// too) and of any strides; the description's own shape is not looked at. Types are those of Samples, and 16-bit floats. The
+/// tensor is taken: its deleter has been called once when this returns or throws. What it points to must be there to read,
+/// and nobody may write to it meanwhile.
 NEUVOL_EXPORT Compressed compress(DLManagedTensorVersioned* tensor, const Description& description = {},
   const CompressOptions& options = {}, const Progress& progress = {});
 

@@ -36,6 +36,7 @@ struct vtkNeuvolReader::Implementation
   {
     neuvol::OpenOptions options;
     options.threads = static_cast<std::size_t>(reader.Threads);
+    options.device = vtkNeuvolFile::DeviceName(reader.Device);
     options.cacheBytes = static_cast<std::size_t>(reader.CacheSize) * 1000000;
     const neuvol::Volume& volume = this->File.Open(this->FileNames.at(step), options);
     if (step == 0)
@@ -176,6 +177,11 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
   {
     const std::size_t steps = this->Inside->FileNames.size();
     const neuvol::Info& info = this->Inside->Describe(*this);
+    const std::string note = this->Inside->File.TakeNote();
+    if (!note.empty())
+    {
+      vtkWarningMacro(<< note);
+    }
     for (std::size_t n : info.grid.shape)
     {
       if (n > static_cast<std::size_t>(VTK_INT_MAX))
@@ -244,6 +250,11 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
   try
   {
     const neuvol::Volume& volume = this->Inside->Open(static_cast<std::size_t>(time), *this);
+    const std::string note = this->Inside->File.TakeNote();
+    if (!note.empty())
+    {
+      vtkWarningMacro(<< note);
+    }
     const neuvol::Info& info = volume.info();
     const std::array<int, 6> whole = WholeExtent(info, this->RegionOfInterest, this->Stride);
     int announced[6];
@@ -310,4 +321,5 @@ void vtkNeuvolReader::PrintSelf(ostream& os, vtkIndent indent)
   }
   os << "\n" << indent << "OutputType: " << (this->OutputType == FLOAT ? "FLOAT" : "STORED") << "\n";
   os << indent << "CacheSize: " << this->CacheSize << "\n" << indent << "Threads: " << this->Threads << "\n";
+  os << indent << "Device: " << vtkNeuvolFile::DeviceName(this->Device) << "\n";
 }

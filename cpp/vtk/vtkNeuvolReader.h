@@ -97,6 +97,21 @@ public:
   vtkGetMacro(Threads, int);
   ///@}
 
+  enum Devices
+  {
+    AUTO = 0,
+    CPU = 1,
+    CUDA = 2
+  };
+  ///@{
+  /**
+   * Where the field is evaluated. AUTO (the default): on a CUDA device that can be used, else on the CPU; CPU; CUDA: where
+   * it cannot be had, a warning says why, and the CPU evaluates. CUDA needs a build with it.
+   */
+  vtkSetClampMacro(Device, int, AUTO, CUDA);
+  vtkGetMacro(Device, int);
+  ///@}
+
   ///@{
   /**
    * The extent of the file's grid at full resolution, whatever stride and region are; known after UpdateInformation().
@@ -127,6 +142,7 @@ protected:
   int OutputType = STORED;
   int CacheSize = 256;
   int Threads = 0;
+  int Device = AUTO;
 
 private:
   vtkNeuvolReader(const vtkNeuvolReader&) = delete;

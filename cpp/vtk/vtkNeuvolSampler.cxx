@@ -55,7 +55,13 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
   {
     neuvol::OpenOptions options;
     options.threads = static_cast<std::size_t>(this->Threads);
+    options.device = vtkNeuvolFile::DeviceName(this->Device);
     const neuvol::Volume& volume = this->Inside->File.Open(this->FileName, options);
+    const std::string note = this->Inside->File.TakeNote();
+    if (!note.empty())
+    {
+      vtkWarningMacro(<< note);
+    }
     const neuvol::Info& info = volume.info();
     const std::string& stored = info.sampleType;
     const bool wide = stored == "float64" || stored == "int32" || stored == "uint32";
@@ -145,4 +151,5 @@ void vtkNeuvolSampler::PrintSelf(ostream& os, vtkIndent indent)
   os << indent << "ResultArrayName: " << text(this->ResultArrayName) << "\n";
   os << indent << "ValidPointMaskArrayName: " << text(this->ValidPointMaskArrayName) << "\n";
   os << indent << "Threads: " << this->Threads << "\n";
+  os << indent << "Device: " << vtkNeuvolFile::DeviceName(this->Device) << "\n";
 }

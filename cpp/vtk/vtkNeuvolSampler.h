@@ -86,6 +86,21 @@ public:
   vtkGetMacro(Threads, int);
   ///@}
 
+  enum Devices
+  {
+    AUTO = 0,
+    CPU = 1,
+    CUDA = 2
+  };
+  ///@{
+  /**
+   * Where the field is evaluated. AUTO (the default): on a CUDA device that can be used, else on the CPU; CPU; CUDA: where
+   * it cannot be had, a warning says why, and the CPU evaluates. CUDA needs a build with it.
+   */
+  vtkSetClampMacro(Device, int, AUTO, CUDA);
+  vtkGetMacro(Device, int);
+  ///@}
+
 protected:
   vtkNeuvolSampler();
   ~vtkNeuvolSampler() override;
@@ -99,6 +114,7 @@ protected:
   char* ResultArrayName = nullptr;
   char* ValidPointMaskArrayName = nullptr;
   int Threads = 0;
+  int Device = AUTO;
 
 private:
   vtkNeuvolSampler(const vtkNeuvolSampler&) = delete;

@@ -2,6 +2,8 @@
 #![allow(unsafe_code)] // reads memory that others own
 
 use super::{Managed, ManagedTensorBase};
+#[cfg(feature = "cuda")]
+use crate::engine::cuda;
 use crate::error::{Error, Result};
 use crate::io::Limits;
 use crate::io::elements::{Narrow, StoredType, sample_count};
@@ -9,9 +11,11 @@ use crate::volume::{SampleType, Samples, Volume, for_each_type};
 use bytemuck::AnyBitPattern;
 use dlpark::TensorRef;
 use dlpark::ffi::{DLDataType, DLDataTypeCode, DLDevice, DLDeviceType};
+#[cfg(any(feature = "cuda", test))]
+use std::ops::Range;
 use std::path::Path;
 
-/// A volume from a tensor of one to three axes in host memory, the last of them x; missing axes have one sample. The
+/// A volume from a tensor of one to three axes in the memory of the host or of a CUDA device, the last of them x; missing axes have one sample. The
 /// samples are copied, whatever the strides. Types are those that volumes hold; 64-bit integers are narrowed where their
 /// values fit 32 bits, and 16-bit floats (both kinds) widened to float32. The geometry is the unit one.
 ///
@@ -19,8 +23,8 @@ use std::path::Path;
 ///
 /// # Errors
 /// [`Error::Format`] when the tensor contradicts itself (null, negative, overflowing), [`Error::Unsupported`] when it is
-/// of another type, has more axes, lies on a device, or exceeds `limits`; [`Error::Options`] when there is not enough
-/// memory.
+/// of another type, has more axes, lies on a device that cannot be reached (a CUDA device can with the feature `cuda`), or
+/// exceeds `limits`; [`Error::Options`] when there is not enough memory; [`Error::Device`] when a device fails.
 ///
 /// # Safety
 /// `tensor` is null or points to an initialized managed tensor that the caller owns, with a deleter that may be called
@@ -39,10 +43,19 @@ pub unsafe fn import<M: ManagedTensorBase>(tensor: *mut M, limits: &Limits) -> R
     }
     let tensor = managed.validate().map_err(|e| malformed(e.to_string()))?;
     let element = Element::of(tensor.dtype())?;
-    reachable(tensor.device())?;
+    let memory = Memory::of(tensor.device())?;
     // SAFETY: the caller says so; `managed` outlives the view.
     let view = unsafe { View::of(&tensor, element, limits) }?;
-    let mut volume = Volume::new(view.samples(element)?, view.shape)?;
+    let samples = match memory {
+        Memory::Host => view.samples(element)?,
+        #[cfg(feature = "cuda")]
+        Memory::Cuda(device) => {
+            // SAFETY: the caller's promise, of the device's memory.
+            let copy = |address, out: &mut [u8]| unsafe { cuda::copy_to_host(device, address, out) };
+            view.copied(copy, |view| view.samples(element))?
+        }
+    };
+    let mut volume = Volume::new(samples, view.shape)?;
     volume.provenance.insert("source".into(), "DLPack tensor".into());
     Ok(volume)
 }
@@ -60,17 +73,45 @@ fn unsupported(what: String) -> Error {
     Error::unsupported(name(), what)
 }
 
-/// Refuses memory that the CPU cannot read. What lies on a device is to be copied from there in this place.
-fn reachable(device: DLDevice) -> Result<()> {
-    match device.device_type {
-        DLDeviceType::CPU | DLDeviceType::CUDAHOST | DLDeviceType::ROCMHOST => Ok(()),
-        DLDeviceType::CUDA | DLDeviceType::CUDAMANAGED => Err(unsupported(format!(
-            "the tensor lies on a CUDA device ({}); copy it to the host first (in PyTorch .cpu(), in CuPy .get())",
-            device.device_id
-        ))),
-        DLDeviceType(other) => Err(unsupported(format!(
-            "the tensor lies on a device of DLPack's type {other}; copy it to the host first"
-        ))),
+/// Where a tensor's samples are.
+enum Memory {
+    /// Where the CPU reads them.
+    Host,
+    /// On a CUDA device, by its number.
+    #[cfg(feature = "cuda")]
+    Cuda(usize),
+}
+
+impl Memory {
+    /// Refuses memory that nothing here can read.
+    fn of(device: DLDevice) -> Result<Self> {
+        match device.device_type {
+            DLDeviceType::CPU | DLDeviceType::CUDAHOST | DLDeviceType::ROCMHOST => Ok(Memory::Host),
+            DLDeviceType::CUDA | DLDeviceType::CUDAMANAGED => {
+                Self::of_cuda(device.device_id).map_err(|why| {
+                    unsupported(format!(
+                        "the tensor lies on a CUDA device ({}), and {why}; copy it to the host first (in PyTorch .cpu(), \
+                         in CuPy .get())",
+                        device.device_id
+                    ))
+                })
+            }
+            DLDeviceType(other) => Err(unsupported(format!(
+                "the tensor lies on a device of DLPack's type {other}; copy it to the host first"
+            ))),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn of_cuda(number: i32) -> Result<Self, String> {
+        let count = cuda::count().map_err(|e| e.to_string())?;
+        let number = usize::try_from(number).ok().filter(|number| *number < count);
+        number.map(Memory::Cuda).ok_or_else(|| format!("the driver finds {count} here"))
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn of_cuda(_number: i32) -> Result<Self, String> {
+        Err("this neuvol was built without CUDA (Cargo's feature cuda)".into())
     }
 }
 
@@ -138,6 +179,9 @@ struct View {
     /// Bytes from a sample to the next along x, y, z.
     strides: [isize; 3],
     count: usize,
+    /// The addresses that the samples lie between.
+    #[cfg(any(feature = "cuda", test))]
+    addresses: Range<usize>,
 }
 
 impl View {
@@ -168,7 +212,30 @@ impl View {
         }
         // What the addresses bound, fits.
         let strides = strides.map(|stride| stride as isize * size as isize);
-        Ok(Self { first, shape: shape.map(|n| n as usize), strides, count })
+        Ok(Self {
+            first,
+            shape: shape.map(|n| n as usize),
+            strides,
+            count,
+            #[cfg(any(feature = "cuda", test))]
+            addresses: low as usize..high as usize,
+        })
+    }
+
+    /// What `work` makes of the same view of a copy in the host's memory: `copy` fills memory from an address on.
+    #[cfg(any(feature = "cuda", test))]
+    fn copied<T>(
+        &self,
+        copy: impl FnOnce(u64, &mut [u8]) -> Result<()>,
+        work: impl FnOnce(&View) -> Result<T>,
+    ) -> Result<T> {
+        let mut copied: Vec<u8> = Vec::new();
+        copied.try_reserve_exact(self.addresses.len()).map_err(|_| self.too_large())?;
+        copied.resize(self.addresses.len(), 0);
+        copy(self.addresses.start as u64, &mut copied)?;
+        let first = copied[self.first.addr() - self.addresses.start..].as_ptr();
+        let Self { shape, strides, count, .. } = *self;
+        work(&View { first, shape, strides, count, addresses: 0..0 })
     }
 
     /// The samples in a type that volumes hold.
@@ -247,5 +314,36 @@ impl View {
             // memory of ours is not the producer's.
             unsafe { std::ptr::copy_nonoverlapping(row, out.as_mut_ptr().cast(), size_of_val(out)) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_view_reads_the_same() {
+        let memory: Vec<u16> = (0..60).collect();
+        // Backward along x, every second row along y, in the middle of the memory.
+        let first = memory[34..].as_ptr().cast::<u8>();
+        let start = memory.as_ptr().addr();
+        let view = View {
+            first,
+            shape: [5, 3, 2],
+            strides: [-2, 16, -48],
+            count: 30,
+            addresses: start + 2 * 6..start + 2 * 51,
+        };
+        let element = Element::Stored(StoredType::Kept(SampleType::U16));
+        let copy = |address: u64, out: &mut [u8]| {
+            let from = bytemuck::cast_slice::<u16, u8>(&memory);
+            let at = address as usize - start;
+            out.copy_from_slice(&from[at..at + out.len()]);
+            Ok(())
+        };
+        let copied = view.copied(copy, |view| view.samples(element)).unwrap();
+        assert_eq!(copied, view.samples(element).unwrap());
+        assert_eq!(copied.get(0), 34.0);
+        assert_eq!(copied.get(29), (34 - 4 + 2 * 8 - 24) as f64);
     }
 }

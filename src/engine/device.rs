@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// Where fields are evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Device {
     /// The first CUDA device that can be used, else the CPU.
     #[default]
@@ -44,18 +44,18 @@ impl Device {
         }
     }
 
-    /// [`Self::engine`], but where a CUDA device cannot be had a warning in the log says why, and the CPU is taken: for
-    /// viewers, whose settings outlive the machine that they were made on.
+    /// [`Self::engine`], but where a CUDA device cannot be had it is the CPU, and a sentence that says why: for viewers,
+    /// whose settings outlive the machine that they were made on.
     ///
     /// # Errors
     /// [`Error::Options`] when the operating system gives no threads.
-    pub fn engine_or_cpu(self, threads: usize) -> Result<Arc<dyn Engine>> {
+    pub fn engine_or_cpu(self, threads: usize) -> Result<(Arc<dyn Engine>, Option<String>)> {
         match self.engine(threads) {
-            Err(Error::Device(why)) => {
-                log::warn!("evaluating on the CPU instead of {self}: {why}");
-                Ok(Arc::new(Cpu::new(threads)?))
-            }
-            engine => engine,
+            Err(Error::Device(why)) => Ok((
+                Arc::new(Cpu::new(threads)?),
+                Some(format!("evaluating on the CPU, not on {self}: {why}")),
+            )),
+            engine => Ok((engine?, None)),
         }
     }
 }
@@ -201,7 +201,9 @@ mod tests {
     fn a_device_that_cannot_be_had_is_an_error_or_the_cpu() {
         let Err(Error::Device(why)) = Device::Cuda(4096).engine(1) else { panic!("no such device") };
         assert!(why.contains("built without CUDA") || why.contains("driver"), "{why}");
-        assert_eq!(Device::Cuda(4096).engine_or_cpu(1).map(|engine| engine.name()).ok(), Some("cpu"));
+        let (engine, note) = Device::Cuda(4096).engine_or_cpu(1).unwrap();
+        assert_eq!((engine.name(), note.is_some_and(|note| note.contains(&why))), ("cpu", true));
+        assert!(Device::Cpu.engine_or_cpu(1).unwrap().1.is_none());
         assert_eq!(Device::Cpu.engine(1).map(|engine| engine.name()).ok(), Some("cpu"));
         let expected = match cuda_devices() {
             Ok(devices) if devices.iter().any(|device| device.problem.is_none()) => "cuda",

@@ -11,6 +11,8 @@ from vtkmodules.vtkCommonCore import vtkCommand
 FOLDER = Path(os.environ["NEUVOL_SCENE"])
 NEUVOL = os.environ["NEUVOL_COMMAND"]
 SHAPE = (100, 80, 60)
+# What NVIDIA's driver makes. A build for GPUs may use one then.
+HAS_GPU = Path("/dev/nvidiactl").exists()
 
 
 def decoded():
@@ -31,18 +33,29 @@ def field(data, name):
 
 
 @contextmanager
-def errors_of(*algorithms):
-    """The messages that algorithms and their executives report; nothing else may fail."""
+def messages_of(event, *algorithms):
+    """The messages of one kind that algorithms and their executives report as long as the block lasts."""
     messages = []
 
     def note(_caller, _event, message):
         messages.append(message)
 
     note.CallDataType = "string0"
-    for algorithm in algorithms:
-        algorithm.AddObserver(vtkCommand.ErrorEvent, note)
-        algorithm.GetExecutive().AddObserver(vtkCommand.ErrorEvent, note)
+    observed = [o for algorithm in algorithms for o in (algorithm, algorithm.GetExecutive())]
+    tags = [o.AddObserver(event, note) for o in observed]
     yield messages
+    for o, tag in zip(observed, tags):
+        o.RemoveObserver(tag)
+
+
+def errors_of(*algorithms):
+    """Errors; nothing else may fail."""
+    return messages_of(vtkCommand.ErrorEvent, *algorithms)
+
+
+def warnings_of(*algorithms):
+    """Warnings, as errors_of."""
+    return messages_of(vtkCommand.WarningEvent, *algorithms)
 
 
 def says(messages, *parts):

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import numpy as np
-from checks import FOLDER, NEUVOL, SHAPE, array, decoded, errors_of, field, says
+from checks import FOLDER, HAS_GPU, NEUVOL, SHAPE, array, decoded, errors_of, field, says, warnings_of
 from vtkmodules.vtkCommonCore import vtkCommand, vtkDataArray
 from vtkmodules.vtkIOXML import vtkXMLImageDataReader
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline as Pipeline
@@ -161,6 +161,28 @@ def cache():
     assert r.GetVoxelsEvaluated() == 56 * 60, "without a cache"
 
 
+def device():
+    r = reader()
+    assert r.GetDevice() == vtkNeuvolReader.AUTO
+    r.Update()
+    evaluated = {}
+    for chosen in (vtkNeuvolReader.CPU, vtkNeuvolReader.CUDA, vtkNeuvolReader.AUTO):
+        r.SetDevice(chosen)
+        with warnings_of(r) as messages:
+            r.Update()
+            r.Modified()
+            r.Update()
+        evaluated[chosen] = array(r.GetOutput()).copy()
+        # On a GPU there is nothing to say; without one, once why not.
+        assert len(messages) <= (chosen == vtkNeuvolReader.CUDA), messages
+        assert messages or HAS_GPU or chosen != vtkNeuvolReader.CUDA
+        if messages:
+            says(messages, "evaluating on the CPU, not on cuda:0", "CUDA")
+            assert np.array_equal(evaluated[chosen], decoded())
+    assert np.array_equal(evaluated[vtkNeuvolReader.CPU], decoded())
+    assert np.abs(evaluated[vtkNeuvolReader.AUTO].astype(int) - decoded()).max() <= 1
+
+
 def progress_and_abort():
     r = reader()
     seen = []
@@ -222,6 +244,7 @@ for test in (
     masked_voxels,
     time_series,
     cache,
+    device,
     progress_and_abort,
     failures,
     a_replaced_file_is_read_again,

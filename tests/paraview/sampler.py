@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import numpy as np
-from checks import FOLDER, NEUVOL, SHAPE, array, decoded, errors_of, says
+from checks import FOLDER, HAS_GPU, NEUVOL, SHAPE, array, decoded, errors_of, says, warnings_of
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import VTK_FLOAT, vtkPoints
 from vtkmodules.vtkCommonDataModel import VTK_VERTEX, vtkCellArray, vtkPlane, vtkPolyData, vtkUnstructuredGrid
@@ -157,6 +157,23 @@ def masked_voxels_are_not_valid():
     assert np.isnan(temperature[0]) and np.isfinite(temperature[1])
 
 
+def device():
+    grid = grid_of(world(np.random.default_rng(3).uniform(0, np.array(SHAPE) - 1, (300, 3))))
+    on_cpu = values(sampled(grid, Device=vtkNeuvolSampler.CPU))
+    s = vtkNeuvolSampler()
+    s.SetFileName(FILE)
+    s.SetDevice(vtkNeuvolSampler.CUDA)
+    s.SetInputData(grid)
+    with warnings_of(s) as messages:
+        s.Update()
+    assert messages or HAS_GPU
+    if messages:
+        says(messages, "evaluating on the CPU, not on cuda:0", "CUDA")
+        assert np.array_equal(values(s.GetOutput()), on_cpu)
+    # 2e-5 of the range, in which a field's own 1 is at most a few.
+    assert np.abs(values(s.GetOutput()) - on_cpu).max() <= 1e-4 * np.ptp(decoded())
+
+
 def failures():
     s = vtkNeuvolSampler()
     s.SetInputData(grid_of(world(np.zeros((1, 3)))))
@@ -178,6 +195,7 @@ for test in (
     gradients_are_slopes,
     surfaces_and_outside,
     masked_voxels_are_not_valid,
+    device,
     failures,
 ):
     test()
