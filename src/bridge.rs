@@ -62,6 +62,8 @@ mod ffi {
         Psnr,
         Ratio,
         Size,
+        MaxError,
+        Lossless,
     }
 
     struct Request {
@@ -409,6 +411,8 @@ fn compressed(
         ffi::TargetKind::Psnr => Target::Psnr(request.target_value),
         ffi::TargetKind::Ratio => Target::Ratio(request.target_value),
         ffi::TargetKind::Size => Target::Size(request.target_value.max(0.0) as u64),
+        ffi::TargetKind::MaxError => Target::MaxError(request.target_value),
+        ffi::TargetKind::Lossless => Target::Lossless,
         _ => return Err(Failure("this target is unknown".into())),
     };
     let preset = match request.preset.as_str() {
@@ -474,6 +478,7 @@ fn fraction_done(progress: &Progress, before: f64) -> f64 {
     let of_stage = progress.step as f64 / progress.steps.max(1) as f64;
     let now = match progress.stage {
         Stage::Training => 0.7 * of_stage,
+        Stage::Coding => 0.8 * of_stage,
         Stage::Correcting => before + 0.1 * (1.0 - before) * of_stage,
         Stage::Measuring => before,
     };

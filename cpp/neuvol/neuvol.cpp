@@ -127,6 +127,12 @@ bridge::Request requestOf(const CompressOptions& options)
     case CompressOptions::Target::Size:
       request.target = bridge::TargetKind::Size;
       break;
+    case CompressOptions::Target::MaxError:
+      request.target = bridge::TargetKind::MaxError;
+      break;
+    case CompressOptions::Target::Lossless:
+      request.target = bridge::TargetKind::Lossless;
+      break;
   }
   request.target_value = options.value;
   request.preset = options.preset;

@@ -248,7 +248,11 @@ struct CompressOptions
     /// Bytes of the stored samples by bytes of the file.
     Ratio,
     /// Bytes of the file.
-    Size
+    Size,
+    /// Every measurement within this of the original, in the volume's unit.
+    MaxError,
+    /// Every sample as it was, bit by bit; `value` does not count.
+    Lossless
   };
   Target target = Target::Psnr;
   double value = 40.0;

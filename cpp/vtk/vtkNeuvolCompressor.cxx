@@ -109,12 +109,13 @@ vtkDataArray* vtkNeuvolCompressor::GetArray(vtkImageData* image, int& associatio
 void vtkNeuvolCompressor::PrintSelf(ostream& os, vtkIndent indent)
 {
   this->Superclass::PrintSelf(os, indent);
-  const char* targets[] = { "PSNR", "RATIO", "SIZE" };
+  const char* targets[] = { "PSNR", "RATIO", "SIZE", "MAX_ERROR", "LOSSLESS" };
   const char* presets[] = { "FAST", "BALANCED", "BEST" };
   os << indent << "Target: " << targets[this->Target] << "\n";
   os << indent << "TargetPSNR: " << this->TargetPSNR << "\n";
   os << indent << "TargetRatio: " << this->TargetRatio << "\n";
   os << indent << "TargetSize: " << this->TargetSize << "\n";
+  os << indent << "TargetMaxError: " << this->TargetMaxError << "\n";
   os << indent << "Preset: " << presets[this->Preset] << "\n";
   os << indent << "Seed: " << this->Seed << "\n" << indent << "Threads: " << this->Threads << "\n";
 }

@@ -31,14 +31,16 @@ public:
   {
     PSNR = 0,
     RATIO = 1,
-    SIZE = 2
+    SIZE = 2,
+    MAX_ERROR = 3,
+    LOSSLESS = 4
   };
   ///@{
   /**
-   * Which of TargetPSNR (the default), TargetRatio and TargetSize counts. A target that the image cannot meet is an
-   * error that says the best that was reached.
+   * Which of TargetPSNR (the default), TargetRatio, TargetSize and TargetMaxError counts; with LOSSLESS every sample comes
+   * back as it was. A target that the image cannot meet is an error that says the best that was reached.
    */
-  vtkSetClampMacro(Target, int, PSNR, SIZE);
+  vtkSetClampMacro(Target, int, PSNR, LOSSLESS);
   vtkGetMacro(Target, int);
   ///@}
 
@@ -64,6 +66,14 @@ public:
    */
   vtkSetMacro(TargetSize, double);
   vtkGetMacro(TargetSize, double);
+  ///@}
+
+  ///@{
+  /**
+   * Promise: every value within this of the original, in the array's unit. Default 1.
+   */
+  vtkSetMacro(TargetMaxError, double);
+  vtkGetMacro(TargetMaxError, double);
   ///@}
 
   enum Presets
@@ -122,6 +132,7 @@ protected:
   double TargetPSNR = 40.0;
   double TargetRatio = 50.0;
   double TargetSize = 100.0;
+  double TargetMaxError = 1.0;
   int Preset = BALANCED;
   int Seed = 0;
   int Threads = 0;

@@ -172,6 +172,13 @@ neuvol::CompressOptions vtkNeuvolImage::Options(vtkNeuvolCompressor& properties)
       options.target = neuvol::CompressOptions::Target::Size;
       options.value = properties.GetTargetSize() * 1000.0;
       break;
+    case vtkNeuvolCompressor::MAX_ERROR:
+      options.target = neuvol::CompressOptions::Target::MaxError;
+      options.value = properties.GetTargetMaxError();
+      break;
+    case vtkNeuvolCompressor::LOSSLESS:
+      options.target = neuvol::CompressOptions::Target::Lossless;
+      break;
     default:
       options.value = properties.GetTargetPSNR();
   }

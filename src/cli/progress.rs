@@ -64,6 +64,7 @@ impl Bar {
         self.0.set_prefix(match progress.stage {
             Stage::Training => "training",
             Stage::Correcting => "correcting",
+            Stage::Coding => "coding",
             Stage::Measuring => "measuring",
         });
         let larger = if progress.restarts > 0 { " (larger model)" } else { "" };

@@ -9,6 +9,7 @@ mod sections;
 mod whole;
 
 pub use brick_grid::BRICK_EDGE;
+pub(crate) use brick_grid::BrickGrid;
 pub(crate) use bricks::MaskBricks;
 pub(crate) use description::MAX_VOXELS;
 pub use description::{Achieved, Description, Preset, TargetKind};

@@ -4,7 +4,6 @@ use super::brick_grid::{BRICK_EDGE, BrickGrid};
 use super::bytes::Fields;
 use crate::codec::{decode_numbers, encode_numbers};
 use crate::volume::{Sample, SampleType, Samples, for_each_type};
-use rayon::prelude::*;
 
 /// How samples become whole numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,27 +87,27 @@ pub(crate) struct WholeBricks {
 }
 
 impl WholeBricks {
-    /// Codes samples. Where numbers are not exact, masked ones (by `codes`, one a voxel) are left out.
-    pub(crate) fn encode(
+    /// The stream of a brick. Where numbers are not exact, masked samples (by `codes`, one a voxel) are left out.
+    pub(crate) fn encode_brick(
         samples: &Samples,
-        shape: [usize; 3],
+        grid: &BrickGrid,
+        brick: usize,
         scale: WholeScale,
         codes: Option<&[u8]>,
-    ) -> Self {
-        let grid = BrickGrid::new(shape);
+    ) -> Vec<u8> {
+        let (_, size) = grid.bounds(brick);
+        let rows = || grid.rows(brick);
         let codes = codes.filter(|_| !scale.is_exact());
-        let brick = |brick: usize| {
-            let (_, size) = grid.bounds(brick);
-            let rows = || grid.rows(brick);
-            let skip =
-                codes.map(|codes| rows().flat_map(|row| codes[row].iter().copied()).collect::<Vec<u8>>());
-            let numbers: Vec<i64> = for_each_type!(samples, values => {
-                rows().flat_map(|row| values[row].iter().map(|&v| scale.number(v))).collect()
-            });
-            encode_numbers(&numbers, size, skip.as_deref())
-        };
-        let coded: Vec<Vec<u8>> = (0..grid.len()).into_par_iter().map(brick).collect();
-        Self { grid, scale, starts: starts(coded.iter().map(Vec::len)), streams: coded.concat() }
+        let skip = codes.map(|codes| rows().flat_map(|row| codes[row].iter().copied()).collect::<Vec<u8>>());
+        let numbers: Vec<i64> = for_each_type!(samples, values => {
+            rows().flat_map(|row| values[row].iter().map(|&v| scale.number(v))).collect()
+        });
+        encode_numbers(&numbers, size, skip.as_deref())
+    }
+
+    /// The streams of all bricks, in order.
+    pub(crate) fn new(grid: BrickGrid, scale: WholeScale, streams: &[Vec<u8>]) -> Self {
+        Self { grid, scale, starts: starts(streams.iter().map(Vec::len)), streams: streams.concat() }
     }
 
     pub(crate) fn grid(&self) -> &BrickGrid {
@@ -208,7 +207,9 @@ mod tests {
         let samples = Samples::F32((0..70 * 65 * 3).map(|i| ((i % 70) as f32 * 0.1).sin()).collect());
         for step in [0.0, 0.01] {
             let scale = WholeScale { low: -1.0, step, sample_type: SampleType::F32 };
-            let bricks = WholeBricks::encode(&samples, shape, scale, None);
+            let grid = BrickGrid::new(shape);
+            let stream = |brick| WholeBricks::encode_brick(&samples, &grid, brick, scale, None);
+            let bricks = WholeBricks::new(grid, scale, &(0..grid.len()).map(stream).collect::<Vec<_>>());
             let bricks = WholeBricks::parse(&bricks.section(), shape, -1.0, SampleType::F32).unwrap();
             for brick in 0..bricks.grid().len() {
                 let decoded = bricks.decode(brick, None).unwrap();

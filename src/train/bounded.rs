@@ -2,6 +2,7 @@
 
 use super::candidate::{Compressed, Writer};
 use super::options::Target;
+use super::progress::Reporter;
 use crate::container::WholeScale;
 use crate::error::{Error, Result};
 use crate::volume::{Mask, SampleType, Volume};
@@ -19,9 +20,10 @@ pub(super) fn compress(
     mask: Option<&Mask>,
     target: Target,
     writer: &Writer<'_>,
+    reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
     let exact = WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
-    let Target::MaxError(bound) = target else { return writer.whole(exact) };
+    let Target::MaxError(bound) = target else { return writer.whole(exact, reporter) };
     let all_masked = mask.is_some_and(|mask| mask.masked() == volume.len());
     let step = range.map_or(0.0, |range| step(volume.sample_type(), range, bound));
     let constant = range.is_none_or(|(low, high)| low == high);
@@ -30,13 +32,13 @@ pub(super) fn compress(
     }
     if step > 0.0 {
         let scale = WholeScale { low: range.map_or(0.0, |(low, _)| low), step, ..exact };
-        let compressed = writer.whole(scale)?;
+        let compressed = writer.whole(scale, reporter)?;
         if compressed.distortion.max_error <= bound {
             return Ok(compressed);
         }
         log::info!("steps of {step} break the bound by rounding; every sample is kept as it is");
     }
-    let compressed = writer.whole(exact)?;
+    let compressed = writer.whole(exact, reporter)?;
     if compressed.distortion.max_error > bound {
         let reached = compressed.distortion.max_error;
         return Err(Error::Target(format!(

@@ -1,8 +1,10 @@
 //! A trained field as a finished file, measured with the shipped decoder.
 
+use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::container::{
-    Achieved, BRICK_EDGE, Contents, Description, MaskBricks, StoredModel, TargetKind, WholeBricks, WholeScale,
+    Achieved, BRICK_EDGE, BrickGrid, Contents, Description, MaskBricks, StoredModel, TargetKind, WholeBricks,
+    WholeScale,
 };
 use crate::engine::TrainingEngine;
 use crate::error::Result;
@@ -10,6 +12,7 @@ use crate::io::atomic;
 use crate::metrics::{Distortion, ErrorSums};
 use crate::sample::{NeuralVolume, Region};
 use crate::volume::{Mask, Volume};
+use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,13 +86,21 @@ impl<'a> Writer<'a> {
     }
 
     /// The file of samples as whole numbers, coded on the engine's threads.
-    pub(super) fn whole(&self, scale: WholeScale) -> Result<Compressed> {
-        let mut whole = None;
-        self.engine.run(&mut || {
-            let codes = self.mask.map(Mask::codes);
-            whole = Some(WholeBricks::encode(self.volume.samples(), self.volume.shape(), scale, codes));
-        });
-        self.finish(None, whole)
+    pub(super) fn whole(&self, scale: WholeScale, reporter: &mut Reporter<'_>) -> Result<Compressed> {
+        let grid = BrickGrid::new(self.volume.shape());
+        let codes = self.mask.map(Mask::codes);
+        let mut streams = Vec::with_capacity(grid.len());
+        while streams.len() < grid.len() {
+            self.engine.run(&mut || {
+                let next = streams.len()..grid.len().min(streams.len() + 8 * rayon::current_num_threads());
+                let stream =
+                    |brick| WholeBricks::encode_brick(self.volume.samples(), &grid, brick, scale, codes);
+                streams.extend(next.into_par_iter().map(stream).collect::<Vec<_>>());
+            });
+            reporter.step(Stage::Coding, streams.len() as u64, grid.len() as u64, f64::NAN)?;
+        }
+        reporter.measuring()?;
+        self.finish(None, Some(WholeBricks::new(grid, scale, &streams)))
     }
 
     fn finish(&self, model: Option<StoredModel>, whole: Option<WholeBricks>) -> Result<Compressed> {

@@ -78,7 +78,8 @@ pub fn compress_on(
     let mask = Mask::of(volume);
     let writer = Writer::new(volume, range, mask.as_ref(), options.asked_for(), engine.clone());
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
-        return bounded::compress(volume, range, mask.as_ref(), options.target, &writer);
+        let mut reporter = Reporter::new(&mut observe, 0, 1);
+        return bounded::compress(volume, range, mask.as_ref(), options.target, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
         let constant = writer.constant()?;

@@ -11,6 +11,8 @@ pub enum Stage {
     Training,
     /// A shorter run after a measurement.
     Correcting,
+    /// Coding the samples themselves, brick by brick: where the error is bounded.
+    Coding,
     /// Decoding everything to see what was achieved.
     Measuring,
 }

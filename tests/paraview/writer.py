@@ -50,6 +50,15 @@ def save_and_reopen():
     w.SetTargetSize(3.0)
     assert w.Write() == 1
     assert 0.97 * 3000 <= path.stat().st_size <= 3000
+    # Promises.
+    w.SetTarget(w.MAX_ERROR)
+    w.SetTargetMaxError(4)
+    assert w.Write() == 1
+    largest = np.abs(SMALL.astype(int) - array(read(path)).astype(int)).max()
+    assert 2 <= largest <= 4 and largest == w.GetAchievedMaximumError(), largest
+    w.SetTarget(w.LOSSLESS)
+    assert w.Write() == 1
+    assert np.array_equal(array(read(path)), SMALL)
 
 
 def extents_and_cells():
