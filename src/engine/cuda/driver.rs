@@ -195,6 +195,11 @@ struct DeviceResults {
     gradients: u64,
 }
 
+// What the PTX declares as the kernels' parameters.
+const _: () = assert!(size_of::<DeviceModel>() == 2088);
+const _: () = assert!(size_of::<DevicePoints>() == 56);
+const _: () = assert!(size_of::<DeviceResults>() == 16);
+
 // SAFETY: `#[repr(C)]` with the members of the kernels' own structures, in their order.
 unsafe impl DeviceRepr for DeviceModel {}
 // SAFETY: as above; an address on the device has 64 bits.
