@@ -88,8 +88,64 @@ mod gpu {
                     timed(|| evaluator.points(&positions, black_box(&mut out[..1 << 25])).expect("values"));
                 row(&format!("random points 2x{width}"), positions.len(), seconds, 0, 1.0);
             }
+            #[cfg(feature = "torch")]
+            training(device.number);
             println!();
         }
+    }
+
+    /// Steps on a volume on the device, mixed precision, the usual way and with the same bits every time.
+    #[cfg(feature = "torch")]
+    fn training(device: usize) {
+        use neuvol::engine::torch::{Precision, Torch, TorchOptions};
+        use neuvol::engine::{GroupUpdate, Loss, TrainingEngine, Update};
+        use neuvol::field::Rounding;
+        const STEPS: u64 = 100;
+        const BATCH: usize = 1 << 18;
+        let shape =
+            HashGridShape { levels: 8, features: 4, table_size: 1 << 14, coarsest: 8.0, finest: 128.0 };
+        let field = field_of(shape, super::Waves::SHAPE, 64, &mut Random(7));
+        let how = GroupUpdate { learning_rate: 5e-3, rounding: Rounding::Step(0.05), rate_gradient: 1e-6 };
+        let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
+        for deterministic in [false, true] {
+            let options = TorchOptions { precision: Precision::Mixed, deterministic };
+            let engine = Torch::on_cuda(device, 0, options).expect("libtorch finds the device, too");
+            let mut trainer = engine.trainer(&field).expect("room for the field");
+            assert!(trainer.keep_voxels(&super::Waves, BATCH).expect("a copy"), "no room for the volume");
+            let seconds = timed(|| {
+                for step in 0..STEPS {
+                    trainer.step_drawn(step * BATCH as u64, BATCH, &update).expect("a step");
+                }
+                // Waits for the device.
+                black_box(trainer.squared_error().expect("the error"));
+            });
+            let name = if deterministic { "training 2x64, deterministic" } else { "training 2x64" };
+            row(name, STEPS as usize * BATCH, seconds, 0, 1.0);
+        }
+    }
+}
+
+/// A volume to train on.
+#[cfg(feature = "torch")]
+struct Waves;
+
+#[cfg(feature = "torch")]
+impl Waves {
+    const SHAPE: [usize; 3] = [256; 3];
+}
+
+#[cfg(feature = "torch")]
+impl neuvol::engine::Voxels for Waves {
+    fn shape(&self) -> [usize; 3] {
+        Self::SHAPE
+    }
+    fn values(&self, first: usize, out: &mut [f32]) {
+        for (i, out) in (first..).zip(out) {
+            *out = 0.5 + 0.4 * ((i % 256) as f32 * 0.1).sin() * ((i >> 16) as f32 * 0.07).cos();
+        }
+    }
+    fn seed(&self) -> u64 {
+        0
     }
 }
 

@@ -235,7 +235,9 @@ fn a_missing_or_doubled_section_is_named() {
     }
     let mut sections = sections(file());
     sections.retain(|(n, _)| n != b"MODL");
-    assert!(refusal(&frame(FORMAT_VERSION, &sections)).to_string().contains("no MODL section"));
+    assert!(
+        refusal(&frame(FORMAT_VERSION, &sections)).to_string().contains("neither a MODL nor a WHOL section")
+    );
 }
 
 #[test]
