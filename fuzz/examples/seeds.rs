@@ -55,9 +55,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut masked = volume(SampleType::F32, [20, 16, 12])?;
     masked.fill_value = Some(0.0);
-    for (name, volume) in [("plain", volume(SampleType::U8, [20, 16, 12])?), ("masked", masked)] {
+    let plain = || volume(SampleType::U8, [20, 16, 12]);
+    for (name, volume, target) in [
+        ("plain", plain()?, Target::Psnr(20.0)),
+        ("masked", masked.clone(), Target::Psnr(20.0)),
+        ("lossless", plain()?, Target::Lossless),
+        ("bounded", masked, Target::MaxError(3.0)),
+    ] {
         let options = CompressOptions {
-            target: Target::Psnr(20.0),
+            target,
             preset: Preset::Fast,
             ..CompressOptions::default()
         };
