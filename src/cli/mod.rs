@@ -57,7 +57,7 @@ Exit codes:
 #[derive(Subcommand)]
 enum Command {
     /// Compress a DICOM series folder or a volume file into a .nvol file.
-    Compress(compress::Arguments),
+    Compress(Box<compress::Arguments>),
     /// Convert between formats, without compressing: a DICOM series to .nii.gz, .vti to NRRD, anything to DICOM.
     Convert(convert::Arguments),
     /// Write a .nvol file back as .vti, .nii, .nii.gz, .nrrd, .mha, .mhd, .npy, .raw or a DICOM series.
