@@ -44,3 +44,29 @@ pub fn draw(json: &Path, picture: &Path) -> Result<()> {
     };
     plot.save(picture, &drawing.settings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_becomes_a_picture_or_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [json, png] = ["curves.json", "curves.png"].map(|name| folder.path().join(name));
+        let curves = r#"[{"name": "SZ3", "points": [[50, 40.5], [150, 34]]}]"#;
+        let text = format!(
+            r#"{{"title": "tooth", "x": "ratio", "y": "PSNR", "x_is_logarithmic": true, "curves": {curves},
+                "settings": [["program", "neuvol 1.2.3"]]}}"#
+        );
+        std::fs::write(&json, &text).unwrap();
+        draw(&json, &png).unwrap();
+        let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&png).unwrap()));
+        let reader = decoder.read_info().unwrap();
+        let said = reader.info().utf8_text.first().unwrap().get_text().unwrap();
+        assert_eq!(said, "program: neuvol 1.2.3");
+
+        std::fs::write(&json, text.replace("curves", "lines")).unwrap();
+        let error = draw(&json, &png).unwrap_err().to_string();
+        assert!(error.contains("curves.json") && error.contains("lines"), "{error}");
+    }
+}
