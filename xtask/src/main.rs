@@ -37,6 +37,7 @@ Commands:
                               --presets NAME...  our presets [fast balanced]
                               --bounds P%...     largest errors, of the range [1% 0.1%]
                               --data DIR         the folder [$NEUVOL_DATA]; its folder volumes counts too
+                              --report JSON      measure nothing: write the report of these results again
   ptx                       set up NVRTC, and make the GPU code that the library carries anew of its kernels
   help                      print this
 

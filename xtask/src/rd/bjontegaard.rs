@@ -8,9 +8,17 @@
 /// A point of a curve: PSNR in dB, and the size in any unit.
 pub(crate) type Point = (f64, f64);
 
+/// A ratio, and the PSNRs that it is the mean over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SizeRatio {
+    pub(crate) ratio: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
 /// The mean, geometric, of `ours` by `theirs` in size at equal PSNR; `None` where fewer than two PSNRs of a curve differ, or
 /// where the curves have no PSNR in common.
-pub(crate) fn mean_size_ratio(ours: &[Point], theirs: &[Point]) -> Option<f64> {
+pub(crate) fn mean_size_ratio(ours: &[Point], theirs: &[Point]) -> Option<SizeRatio> {
     let (ours, theirs) = (Curve::through(ours)?, Curve::through(theirs)?);
     let low = ours.psnrs[0].max(theirs.psnrs[0]);
     let high = ours.psnrs[ours.psnrs.len() - 1].min(theirs.psnrs[theirs.psnrs.len() - 1]);
@@ -29,7 +37,7 @@ pub(crate) fn mean_size_ratio(ours: &[Point], theirs: &[Point]) -> Option<f64> {
                 * (difference(k[0]) + 4.0 * difference((k[0] + k[1]) / 2.0) + difference(k[1]))
         })
         .sum();
-    Some((integral / (high - low)).exp())
+    Some(SizeRatio { ratio: (integral / (high - low)).exp(), low, high })
 }
 
 /// The logarithm of the size by PSNR.
@@ -109,8 +117,8 @@ mod tests {
 
     const CURVE: [Point; 4] = [(34.1, 1000.0), (40.2, 4200.0), (46.0, 21000.0), (52.3, 60000.0)];
 
-    fn close(got: Option<f64>, wanted: f64) {
-        let got = got.expect("the curves overlap");
+    fn close(got: Option<SizeRatio>, wanted: f64) {
+        let got = got.expect("the curves overlap").ratio;
         assert!((got / wanted - 1.0).abs() < 1e-12, "{got} instead of {wanted}");
     }
 
@@ -129,7 +137,9 @@ mod tests {
         // ln size = PSNR / 10 and 0.2 + PSNR / 20: their mean difference over 32..40 is 36 / 20 - 0.2.
         let ours = [30.0, 33.0, 36.0, 40.0].map(|p: f64| (p, (p / 10.0).exp()));
         let theirs = [32.0, 41.0, 43.0].map(|p: f64| (p, (0.2 + p / 20.0).exp()));
-        close(mean_size_ratio(&ours, &theirs), (36f64 / 20.0 - 0.2).exp());
+        let got = mean_size_ratio(&ours, &theirs);
+        close(got, (36f64 / 20.0 - 0.2).exp());
+        assert_eq!(got.map(|g| (g.low, g.high)), Some((32.0, 40.0)));
     }
 
     #[test]

@@ -146,7 +146,9 @@ impl Bench {
         let compressed: Compressed = match said(&mut compress) {
             Ok(said) => serde_json::from_str(&said).context("what neuvol compress --json prints")?,
             Err(why) => {
-                let why = format!("{why:#}").replace(&format!("{}: ", self.neuvol.display()), "");
+                let why = format!("{why:#}");
+                // What stands before the sentence is who says it.
+                let why = why.rsplit_once("neuvol: ").map_or(why.as_str(), |(_, why)| why).to_owned();
                 eprintln!("{} {target} {codec}: {why}", volume.name);
                 let (volume, target, codec) = (volume.name.clone(), target.to_owned(), codec.to_owned());
                 results.miss(Missed { volume, target, codec, why });

@@ -28,6 +28,8 @@ pub(crate) struct Options {
     bounds: Vec<Bound>,
     /// `NEUVOL_DATA` when absent.
     data: Option<PathBuf>,
+    /// Results to write the report of again, instead of measuring.
+    report: Option<PathBuf>,
 }
 
 /// CT, simulations rough and smooth, one volume with a fill value.
@@ -50,6 +52,7 @@ impl Default for Options {
             presets: own(&["fast", "balanced"]),
             bounds: vec![Bound { percent: 1.0 }, Bound { percent: 0.1 }],
             data: None,
+            report: None,
         }
     }
 }
@@ -81,6 +84,10 @@ impl Options {
                     [folder] => options.data = Some(folder.into()),
                     _ => bail!("--data takes one folder"),
                 },
+                "--report" => match values.as_slice() {
+                    [json] => options.report = Some(json.into()),
+                    _ => bail!("--report takes one JSON file"),
+                },
                 "--help" | "-h" => return Ok(None),
                 other => bail!("unknown argument {other:?}; `cargo xtask help` lists those of rd"),
             }
@@ -95,12 +102,17 @@ impl Options {
 /// When a volume is not there, something cannot be built, started or written, or the peers' script fails. A target that we
 /// cannot meet is a line of the report.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    let bench = || Bench::new(build(root)?, python_env::with_peers(root)?, root.join("benches/peers.py"));
+    if let Some(json) = &options.report {
+        let (results, bench) = (Results::read(json)?, bench()?);
+        let report = Report { results: &results, folder: json.parent().unwrap_or(Path::new("")) };
+        return report.write(|json, picture| bench.draw(json, picture));
+    }
     let data = options.data.clone().or_else(|| env::var_os("NEUVOL_DATA").map(PathBuf::from));
     let data = data.context("set NEUVOL_DATA to the folder of the volumes, or give --data DIR")?;
     let volumes: Vec<RawVolume> =
         options.volumes.iter().map(|name| RawVolume::find(&data, name)).collect::<Result<_>>()?;
-    let python = python_env::with_peers(root)?;
-    let bench = Bench::new(build(root)?, python, root.join("benches/peers.py"))?;
+    let bench = bench()?;
     let header = Header::of_this_run(root, &bench)?;
 
     let folder = root.join("benches/results");
@@ -110,7 +122,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     for volume in &volumes {
         bench.measure(volume, options, &mut results)?;
         results.write(&folder.join(format!("{stem}.json")))?;
-        let report = Report { results: &results, folder: &folder, stem: &stem };
+        let report = Report { results: &results, folder: &folder };
         report.write(|json, picture| bench.draw(json, picture))?;
     }
     println!("{}", folder.join(format!("{stem}.md")).display());

@@ -2,7 +2,7 @@
 
 use super::bjontegaard::{Point, mean_size_ratio};
 use super::printed;
-use super::results::{Kind, Results, Row};
+use super::results::{Kind, Missed, Results, Row};
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::fs;
@@ -15,8 +15,6 @@ const OURS: &str = "neuvol";
 pub(crate) struct Report<'a> {
     pub(crate) results: &'a Results,
     pub(crate) folder: &'a Path,
-    /// The start of the files' names.
-    pub(crate) stem: &'a str,
 }
 
 impl Report<'_> {
@@ -29,12 +27,12 @@ impl Report<'_> {
                 draw(json.path(), &self.folder.join(self.picture(volume)))?;
             }
         }
-        let path = self.folder.join(format!("{}.md", self.stem));
+        let path = self.folder.join(format!("{}.md", self.results.header.stem()));
         fs::write(&path, self.markdown()).with_context(|| format!("writing {}", path.display()))
     }
 
     fn picture(&self, volume: &str) -> String {
-        format!("{}-{volume}.png", self.stem)
+        format!("{}-{volume}.png", self.results.header.stem())
     }
 
     fn drawing(&self, volume: &str) -> serde_json::Value {
@@ -87,8 +85,10 @@ impl Report<'_> {
         }
         if self.results.rows.iter().any(|r| r.kind == Kind::Psnr) {
             text += "\n## Size at equal PSNR, ours by theirs\n\n";
-            text += "Below 1 our files are smaller. The mean is geometric, over the volumes that have a figure.\n\n";
+            text += "Below 1 our files are smaller. In parentheses the PSNRs that it is the mean over: only those that both reached. \
+                     The last row is the geometric mean over the volumes that have a figure.\n\n";
             text += &self.size_ratios();
+            text += &self.missed();
             text += "\n## PSNR targets\n";
             for volume in self.results.volumes() {
                 text += &self.psnr_table(volume);
@@ -100,13 +100,19 @@ impl Report<'_> {
             text += "\n## Bounded errors\n\n";
             text += &self.bound_table();
         }
-        if !self.results.missed.is_empty() {
-            text += "\n## Not met\n\n";
-            for m in &self.results.missed {
-                let _ = writeln!(text, "- {} {}, {}: {}", m.volume, m.target, m.codec, m.why);
-            }
+        if !self.results.rows.iter().any(|r| r.kind == Kind::Psnr) {
+            text += &self.missed();
         }
         text
+    }
+
+    fn missed(&self) -> String {
+        let mut text = String::new();
+        for m in &self.results.missed {
+            let Missed { volume, target, codec, why } = m;
+            let _ = writeln!(text, "- **not met**: {volume} {target}, {codec}: {why}");
+        }
+        if text.is_empty() { text } else { format!("\n{text}") }
     }
 
     fn size_ratios(&self) -> String {
@@ -133,8 +139,9 @@ impl Report<'_> {
                 let mut row = vec![(*volume).to_owned(), preset.to_owned()];
                 for (peer, column) in peers.iter().zip(&mut columns) {
                     let ratio = mean_size_ratio(&ours, &self.curve(volume, peer));
-                    column.extend(ratio);
-                    row.push(number(ratio, 3));
+                    column.extend(ratio.map(|r| r.ratio));
+                    let range = ratio.map(|r| format!("{:.3} ({:.1}..{:.1} dB)", r.ratio, r.low, r.high));
+                    row.push(range.unwrap_or_default());
                 }
                 rows.push(row);
             }
@@ -302,4 +309,64 @@ fn psnr(row: &Row) -> String {
 fn geometric_mean(values: &[f64]) -> Option<f64> {
     let sum: f64 = values.iter().map(|v| v.ln()).sum();
     (!values.is_empty()).then(|| (sum / values.len() as f64).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::results::Header;
+    use super::*;
+
+    fn row(kind: Kind, target: &str, codec: &str, psnr: f64, bytes: u64, of_bound: Option<f64>) -> Row {
+        Row {
+            volume: "tooth".into(),
+            kind,
+            target: target.into(),
+            codec: codec.into(),
+            psnr_db: Some(psnr),
+            bytes,
+            ratio_float32: 1e6 / bytes as f64,
+            encode_seconds: Some(1.0),
+            decode_seconds: None,
+            max_error_of_range: None,
+            max_error_of_bound: of_bound,
+        }
+    }
+
+    #[test]
+    fn a_report_has_the_ratios_and_says_what_is_not_kept() {
+        let header = Header {
+            date: "2026-01-02".into(),
+            version: "1.2.3".into(),
+            commit: "abc".into(),
+            machine: "m".into(),
+            peers: "p".into(),
+        };
+        let rows = vec![
+            row(Kind::Psnr, "40", "SZ3", 40.0, 4000, None),
+            row(Kind::Psnr, "34", "SZ3", 34.0, 1000, None),
+            row(Kind::Psnr, "34", "neuvol fast", 34.0, 500, None),
+            row(Kind::Psnr, "40", "neuvol fast", 40.0, 2000, None),
+            row(Kind::Bound, "1%", "neuvol", 45.0, 3000, Some(0.9)),
+            row(Kind::Bound, "1%", "SZ3", 45.0, 2500, Some(1.25)),
+            row(Kind::Bound, "1%", "SZ3, rounded", 45.0, 2000, Some(1.0)),
+        ];
+        let [volume, target, codec, why] = ["tooth", "52", "neuvol fast", "too noisy"].map(str::to_owned);
+        let missed = vec![Missed { volume, target, codec, why }];
+        let results = Results { header, rows, missed };
+        let text = Report { results: &results, folder: Path::new(".") }.markdown();
+        for line in [
+            "| volume | ours | SZ3 |",
+            "| tooth | neuvol fast | 0.500 (34.0..40.0 dB) |",
+            "- **not met**: tooth 52, neuvol fast: too noisy",
+            "| mean | neuvol fast | 0.500 |",
+            "| tooth | 1% | 333:1 |  |  | 500:1 | 1.500 |  |  |",
+            "| tooth | 1% | SZ3 | 2500 | 400:1 | 45.00 | 1.2500 | **no** | 1.00 |  |",
+            "![Curves](2026-01-02-1.2.3-abc-tooth.png)",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        let order = ["| 34 | neuvol fast", "| 34 | SZ3", "| 40 | neuvol fast", "| 40 | SZ3"];
+        let places = order.map(|line| text.find(line).expect(line));
+        assert!(places.is_sorted(), "{places:?}");
+    }
 }

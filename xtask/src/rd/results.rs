@@ -149,12 +149,18 @@ impl Results {
         if !path.exists() {
             return Ok(Self { header, rows: Vec::new(), missed: Vec::new() });
         }
-        let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        let results: Self = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let results = Self::read(path)?;
         if results.header != header {
             bail!("{} is of another machine or of other peers; move it away first", path.display());
         }
         Ok(results)
+    }
+
+    /// # Errors
+    /// For a file that is none of ours.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| path.display().to_string())
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
