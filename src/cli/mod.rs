@@ -17,6 +17,7 @@ mod devices;
 mod info;
 mod input;
 mod interrupt;
+mod plot;
 mod progress;
 mod report;
 mod sample;
@@ -77,6 +78,9 @@ enum Command {
     Demo(demo::Arguments),
     /// Run the paper's experiments on the volumes of a folder: CSV, pictures, a table beside the printed values.
     Study(study::Arguments),
+    /// Draw curves that a JSON file describes, for `cargo xtask rd`.
+    #[command(hide = true)]
+    Plot(plot::Arguments),
 }
 
 /// Where a command works.
@@ -113,6 +117,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments, cli.threads),
         Command::Demo(arguments) => demo::run(&arguments, place),
         Command::Study(arguments) => study::run(&arguments, place),
+        Command::Plot(arguments) => plot::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

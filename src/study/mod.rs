@@ -5,6 +5,7 @@
 //! `20 log10((max - min) / RMSE)` over the original's full range, decoded by the shipped decoder; ratios are against
 //! float32, as the paper has them.
 
+mod drawing;
 mod encodings;
 mod hyperparameters;
 mod letters;
@@ -22,6 +23,7 @@ mod workbench;
 use crate::engine::device::Device;
 use crate::error::{Error, Result};
 use crate::train::{FitOptions, Progress};
+pub use drawing::draw;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use volumes::Found;

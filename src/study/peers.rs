@@ -1,14 +1,11 @@
-//! Other compressors beside ours: SPERR, SZ3 and ZFP through Python, tthresh as a command.
+//! Other compressors beside ours, through Python: SPERR, SZ3, ZFP, and tthresh where it is a command.
 
-use super::paper::HALF_RANGE_DB;
 use crate::error::{Error, Result};
-use crate::metrics;
 use crate::volume::{Mask, Volume};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
 
-const SCRIPT: &str = include_str!("peers.py");
+const SCRIPT: &str = include_str!("../../benches/peers.py");
 
 /// What one of them reached.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -57,7 +54,11 @@ impl Peers {
         };
         // Without arguments it complains, but it starts.
         let tthresh = Command::new("tthresh").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-        let of_tthresh = if tthresh { "tthresh from the PATH" } else { "tthresh absent (not on the PATH)" };
+        let of_tthresh = match (tthresh, &python) {
+            (false, _) => "tthresh absent (not on the PATH)",
+            (true, None) => "tthresh absent (it is run through the same interpreter)",
+            (true, Some(_)) => "tthresh from the PATH",
+        };
         Self { python, tthresh, note: format!("{of_python}; {of_tthresh}") }
     }
 
@@ -66,22 +67,7 @@ impl Peers {
     /// # Errors
     /// [`Error::Io`]; a compressor that fails is a warning, and not among the results.
     pub(super) fn at(&self, volume: &Volume, wanted: Wanted, targets: &[f64]) -> Result<Vec<PeerResult>> {
-        let Some(python) = self.python.as_ref().filter(|_| suits(volume)) else { return Ok(Vec::new()) };
-        let files = Files::new(volume)?;
-        let script = files.path("peers.py");
-        std::fs::write(&script, SCRIPT).map_err(|e| Error::io(&script, e))?;
-        let shape = volume.shape().map(|n| n.to_string()).join(",");
-        let by = if wanted == Wanted::Psnr { "psnr" } else { "ratio" };
-        let mut command = Command::new(python);
-        command.arg(&script).arg(&files.raw).args([&shape, by]).args(targets.iter().map(f64::to_string));
-        let said = run(&mut command).unwrap_or_else(|why| {
-            log::warn!("SPERR, SZ3 and ZFP: {why}");
-            String::new()
-        });
-        let parsed = said.lines().map(|line| {
-            serde_json::from_str(line).map_err(|e| Error::format(&script, format!("{e} in {line:?}")))
-        });
-        parsed.collect()
+        self.run("SPERR,SZ3,ZFP", volume, wanted, targets)
     }
 
     /// tthresh at these PSNRs.
@@ -89,41 +75,31 @@ impl Peers {
     /// # Errors
     /// As [`Self::at`].
     pub(super) fn tthresh(&self, volume: &Volume, psnrs: &[f64]) -> Result<Vec<PeerResult>> {
-        if !self.tthresh || !suits(volume) {
-            return Ok(Vec::new());
-        }
-        let files = Files::new(volume)?;
-        let (packed, back) = (files.path("volume.tthresh"), files.path("back.raw"));
-        let original = Volume::new(float32(volume), volume.shape())?;
-        let mut results = Vec::new();
-        for psnr in psnrs {
-            let start = Instant::now();
-            let mut compress = Command::new("tthresh");
-            compress.arg("-i").arg(&files.raw).args(["-t", "float", "-s"]);
-            compress.args(volume.shape().map(|n| n.to_string()));
-            // Its PSNR is over half the range.
-            compress.arg("-p").arg((psnr - HALF_RANGE_DB).to_string()).arg("-c").arg(&packed);
-            let compressed = run(&mut compress);
-            let seconds = start.elapsed().as_secs_f64();
-            let decompressed = compressed
-                .and_then(|_| run(Command::new("tthresh").arg("-c").arg(&packed).arg("-o").arg(&back)));
-            if let Err(why) = decompressed {
-                log::warn!("tthresh: {why}");
-                continue;
-            }
-            let bytes = std::fs::read(&back).map_err(|e| Error::io(&back, e))?;
-            let values = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
-            let decoded = Volume::new(values.collect::<Vec<f32>>(), volume.shape())?;
-            let size = std::fs::metadata(&packed).map_err(|e| Error::io(&packed, e))?.len();
-            results.push(PeerResult {
-                codec: "tthresh".into(),
-                psnr: metrics::compare(&original, &decoded)?.psnr,
-                ratio: 4.0 * volume.len() as f64 / size as f64,
-                bytes: size,
-                seconds,
-            });
-        }
-        Ok(results)
+        if self.tthresh { self.run("tthresh", volume, Wanted::Psnr, psnrs) } else { Ok(Vec::new()) }
+    }
+
+    fn run(&self, codecs: &str, volume: &Volume, wanted: Wanted, targets: &[f64]) -> Result<Vec<PeerResult>> {
+        let Some(python) = self.python.as_ref().filter(|_| suits(volume)) else { return Ok(Vec::new()) };
+        let folder = tempfile::tempdir().map_err(|e| Error::io(&std::env::temp_dir(), e))?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).map_err(|e| Error::io(&path, e)).map(|()| path)
+        };
+        let samples = (0..volume.len()).map(|i| volume.samples().get(i) as f32);
+        let raw = write("volume.raw", &samples.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())?;
+        let script = write("peers.py", SCRIPT.as_bytes())?;
+        let shape = volume.shape().map(|n| n.to_string()).join(",");
+        let by = if wanted == Wanted::Psnr { "psnr" } else { "ratio" };
+        let mut command = Command::new(python);
+        command.arg(&script).arg(&raw).args([&shape, by]).args(targets.iter().map(f64::to_string));
+        let said = run(command.args(["--codecs", codecs])).unwrap_or_else(|why| {
+            log::warn!("{codecs}: {why}");
+            String::new()
+        });
+        let parsed = said.lines().map(|line| {
+            serde_json::from_str(line).map_err(|e| Error::format(&script, format!("{e} in {line:?}")))
+        });
+        parsed.collect()
     }
 }
 
@@ -134,30 +110,6 @@ fn suits(volume: &Volume) -> bool {
         log::warn!("the volume has masked voxels, which other compressors do not know; they are left out");
     }
     !masked
-}
-
-fn float32(volume: &Volume) -> Vec<f32> {
-    (0..volume.len()).map(|i| volume.samples().get(i) as f32).collect()
-}
-
-/// A folder that is removed with what is in it, with the volume as float32.
-struct Files {
-    folder: tempfile::TempDir,
-    raw: PathBuf,
-}
-
-impl Files {
-    fn new(volume: &Volume) -> Result<Self> {
-        let folder = tempfile::tempdir().map_err(|e| Error::io(&std::env::temp_dir(), e))?;
-        let raw = folder.path().join("volume.raw");
-        let bytes: Vec<u8> = float32(volume).iter().flat_map(|v| v.to_le_bytes()).collect();
-        std::fs::write(&raw, bytes).map_err(|e| Error::io(&raw, e))?;
-        Ok(Self { folder, raw })
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
 }
 
 /// Runs a command; what it printed, or the last line of its complaint.

@@ -1,8 +1,8 @@
 //! What a study was run with: every file that it writes says so.
 
 /// Names and values, in the order in which they were added.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Settings(Vec<(&'static str, String)>);
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+pub(super) struct Settings(Vec<(String, String)>);
 
 impl Settings {
     /// Version and machine.
@@ -15,8 +15,8 @@ impl Settings {
         settings
     }
 
-    pub(super) fn add(&mut self, name: &'static str, value: impl ToString) {
-        self.0.push((name, value.to_string()));
+    pub(super) fn add(&mut self, name: &str, value: impl ToString) {
+        self.0.push((name.to_owned(), value.to_string()));
     }
 
     /// One line each.
@@ -29,7 +29,7 @@ impl Settings {
         const LETTERS: usize = 96;
         let mut lines = vec![String::new()];
         for (name, value) in &self.0 {
-            let entry = if *name == "program" { value.clone() } else { format!("{name} {value}") };
+            let entry = if name == "program" { value.clone() } else { format!("{name} {value}") };
             let (line, count) = (lines.last_mut().expect("one line"), entry.chars().count());
             if count > LETTERS {
                 break;

@@ -6,6 +6,7 @@ mod paraview;
 mod programs;
 mod ptx;
 mod python_env;
+mod rd;
 mod results;
 mod test;
 
@@ -28,6 +29,15 @@ Commands:
                             eval \"$(cargo xtask torch)\"
   peers                     set up a Python with SPERR, SZ3 and ZFP, and print its path:
                             neuvol study table2 --python \"$(cargo xtask peers)\" ...
+  rd [OPTIONS]              measure rate and distortion beside SPERR, SZ3, ZFP and tthresh; minutes to hours. Writes
+                            benches/results/DATE-VERSION-COMMIT.md, .json and pictures; what this commit measured
+                            before on the same machine and day is kept there. A list may be empty.
+                              --volumes NAME...  volumes of the folder, raw files with a header in JSON beside them
+                              --targets DB...    PSNR targets [34 40 46 52]
+                              --presets NAME...  our presets [fast balanced]
+                              --bounds P%...     largest errors, of the range [1% 0.1%]
+                              --data DIR         the folder [$NEUVOL_DATA]; its folder volumes counts too
+                              --report JSON      measure nothing: write the report of these results again
   ptx                       set up NVRTC, and make the GPU code that the library carries anew of its kernels
   help                      print this
 
@@ -71,14 +81,13 @@ fn run() -> Result<ExitCode> {
             Some(other) => bail!("unknown argument {other:?}; `cargo xtask torch` takes none"),
         },
         Some("peers") => match arguments.next().as_deref() {
-            None => {
-                let requirements = root()?.join("benches/requirements.txt");
-                let python =
-                    python_env::interpreter(&requirements, "other compressors, for studies", "300 MB")?;
-                println!("{}", python.display());
-            }
+            None => println!("{}", python_env::with_peers(&root()?)?.display()),
             Some("--help" | "-h") => println!("{HELP}"),
             Some(other) => bail!("unknown argument {other:?}; `cargo xtask peers` takes none"),
+        },
+        Some("rd") => match rd::Options::parse(arguments)? {
+            Some(options) => rd::run(&root()?, &options)?,
+            None => println!("{HELP}"),
         },
         Some("ptx") => match arguments.next().as_deref() {
             None => ptx::run(&root()?)?,

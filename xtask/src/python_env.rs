@@ -31,6 +31,18 @@ pub(crate) fn interpreter(requirements: &Path, what: &str, size: &str) -> Result
     Ok(python(&folder))
 }
 
+/// The interpreter of the environment with other compressors.
+///
+/// # Errors
+/// As [`interpreter`].
+pub(crate) fn with_peers(root: &Path) -> Result<PathBuf> {
+    interpreter(
+        &root.join("benches/requirements.txt"),
+        "other compressors, for studies and benches",
+        "300 MB",
+    )
+}
+
 /// A folder with the files of the Linux wheels in `requirements`, and nothing of what those depend on; `name` and
 /// `size` are for people.
 ///
