@@ -1,6 +1,6 @@
 //! tthresh's figures for where it is not installed.
 //!
-//! Measured once: tthresh (https://github.com/rballester/tthresh) at commit 2dbad4e on float32 samples, asked for the target
+//! Measured once: tthresh at commit 2dbad4e on float32 samples, asked for the target
 //! over half the range; PSNR over the full range of the decoded samples, ratio against float32. No sizes in bytes, no times.
 
 /// Their name in tables.

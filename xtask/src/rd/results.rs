@@ -120,7 +120,7 @@ fn processor() -> String {
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
-/// The Gregorian date of a day since 1970-01-01 (https://howardhinnant.github.io/date_algorithms.html, `civil_from_days`).
+/// The Gregorian date of a day since 1970-01-01 (Hinnant, chrono-compatible low-level date algorithms, `civil_from_days`).
 fn date(days: i64) -> String {
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
