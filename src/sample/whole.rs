@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Decoded bricks that are kept at most, and the share of the volume that they may be: memory stays below a quarter of
-/// the volume.
+/// Decoded bricks that are kept at most, and the share of the volume that they may be, but for a volume of few bricks, of
+/// which one is kept.
 const MOST_KEPT: usize = 64;
 const SHARE_KEPT: usize = 16;
 

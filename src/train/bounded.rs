@@ -5,7 +5,7 @@ use super::options::Target;
 use super::progress::Reporter;
 use crate::container::WholeScale;
 use crate::error::{Error, Result};
-use crate::volume::{Mask, SampleType, Volume};
+use crate::volume::{SampleType, Volume};
 
 /// Steps of a float are this much shorter than the bound allows: the arithmetic that turns numbers into samples rounds.
 const MARGIN: f64 = 1e-9;
@@ -17,21 +17,17 @@ const MARGIN: f64 = 1e-9;
 pub(super) fn compress(
     volume: &Volume,
     range: Option<(f64, f64)>,
-    mask: Option<&Mask>,
     target: Target,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
     let exact = WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
     let Target::MaxError(bound) = target else { return writer.whole(exact, reporter) };
-    let all_masked = mask.is_some_and(|mask| mask.masked() == volume.len());
-    let step = range.map_or(0.0, |range| step(volume.sample_type(), range, bound));
-    let constant = range.is_none_or(|(low, high)| low == high);
-    if constant || all_masked {
-        return writer.constant();
-    }
+    // Without a range every voxel is masked.
+    let Some((low, high)) = range.filter(|(low, high)| low != high) else { return writer.constant() };
+    let step = step(volume.sample_type(), (low, high), bound);
     if step > 0.0 {
-        let scale = WholeScale { low: range.map_or(0.0, |(low, _)| low), step, ..exact };
+        let scale = WholeScale { low, step, ..exact };
         let compressed = writer.whole(scale, reporter)?;
         if compressed.distortion.max_error <= bound {
             return Ok(compressed);

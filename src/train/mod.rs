@@ -79,7 +79,7 @@ pub fn compress_on(
     let writer = Writer::new(volume, range, mask.as_ref(), options.asked_for(), engine.clone());
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
         let mut reporter = Reporter::new(&mut observe, 0, 1);
-        return bounded::compress(volume, range, mask.as_ref(), options.target, &writer, &mut reporter);
+        return bounded::compress(volume, range, options.target, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
         let constant = writer.constant()?;

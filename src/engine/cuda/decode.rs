@@ -1,5 +1,6 @@
 //! Plans the launches of `decode.cu` and cuts requests into pieces.
 
+use super::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use super::machine::{Loaded, Machine, MachineShape, Points};
 use crate::engine::{Evaluator, Lattice};
 use crate::error::Result;
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The kernels for every GPU since Turing, which the driver compiles for the one at hand. `cargo xtask ptx` makes it of
-/// `decode.cu`; `tests/cuda.rs` compares the two.
+/// `decode.cu`; `tests/nvrtc.rs` compares the two.
 pub const PTX: &str = include_str!("decode.ptx");
 
 /// Every kernel of [`PTX`].
@@ -26,8 +27,6 @@ pub const KERNELS: [&str; 8] = [
 
 /// Threads of a block, and columns of a tile.
 pub const THREADS: u32 = 128;
-/// More than a file can have.
-const MAX_LEVELS: usize = 64;
 /// Blocks for each multiprocessor: more than run at a time, so that the last ones to finish keep few waiting.
 const BLOCKS_A_MULTIPROCESSOR: u32 = 8;
 /// What the kernels for any network may use for activations, in every launch.
@@ -36,17 +35,6 @@ const SCRATCH_BYTES: u64 = 64 << 20;
 const PIECE: usize = 1 << 20;
 /// Pieces under way at a time: while one is computed, others are copied.
 const UNDER_WAY: usize = 4;
-
-/// `Level` of `decode.cu`.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C)]
-struct DeviceLevel {
-    cells: [u32; 3],
-    mask: u32,
-    dense: u32,
-    unused: u32,
-    offset: u64,
-}
 
 /// `Model` of `decode.cu`: a kernel's parameter.
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +57,7 @@ impl DeviceModel {
         let mut levels = [DeviceLevel::default(); MAX_LEVELS];
         let (encoding, count, features) = match &model.encoding {
             Encoding::HashGrid(grid) => {
-                for (to, level) in levels.iter_mut().zip(grid.levels()) {
-                    *to = DeviceLevel {
-                        cells: level.resolution,
-                        mask: (level.entries - 1) as u32,
-                        dense: level.dense.into(),
-                        unused: 0,
-                        offset: level.offset as u64,
-                    };
-                }
+                levels = device_levels(grid);
                 (0, grid.levels().len(), grid.features())
             }
             Encoding::AxisWise(axis_wise) => {

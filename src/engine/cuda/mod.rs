@@ -5,6 +5,7 @@
 
 pub mod decode;
 mod driver;
+pub(crate) mod hash_grid;
 pub mod machine;
 
 #[cfg(feature = "dlpack")]

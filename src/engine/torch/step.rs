@@ -5,6 +5,7 @@
 #![allow(unsafe_code)] // arguments go to kernels as raw bytes
 
 use crate::engine::adam_constants::{BETA1, BETA2};
+use crate::engine::cuda::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use crate::engine::{GroupUpdate, Permutation};
 use crate::error::{Error, Result};
 use crate::field::encoding::HashGrid;
@@ -13,7 +14,7 @@ use std::ffi::c_void;
 use std::fmt::Debug;
 use tch::{Kind, Tensor};
 
-/// The kernels' code for every GPU from compute capability 8.0 on; `cargo xtask ptx` makes it.
+/// The kernels' code for every GPU since Turing, which the driver compiles for the one at hand; `cargo xtask ptx` makes it.
 pub const PTX: &str = include_str!("step.ptx");
 /// Every kernel of it.
 pub const KERNELS: [&str; 9] = [
@@ -30,7 +31,6 @@ pub const KERNELS: [&str; 9] = [
 /// Threads of a block.
 pub const THREADS: u32 = 256;
 
-const MAX_LEVELS: usize = 64;
 const MAX_GROUPS: usize = 192;
 
 /// Runs kernels of `step.cu`, in the order in which it is asked to.
@@ -53,16 +53,6 @@ pub trait StepMachine: Debug + Send + Sync {
 }
 
 // The structures of step.cu: the same members in the same order there.
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct DeviceLevel {
-    cells: [u32; 3],
-    mask: u32,
-    dense: u32,
-    unused: u32,
-    offset: u64,
-}
 
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -133,18 +123,11 @@ pub(super) struct GridKernels(DeviceGrid);
 
 impl GridKernels {
     pub(super) fn new(grid: &HashGrid) -> Self {
-        let none = DeviceLevel { cells: [0; 3], mask: 0, dense: 0, unused: 0, offset: 0 };
-        let mut of = [none; MAX_LEVELS];
-        for (to, level) in of.iter_mut().zip(grid.levels()) {
-            *to = DeviceLevel {
-                cells: level.resolution,
-                mask: level.entries as u32 - 1,
-                dense: level.dense.into(),
-                unused: 0,
-                offset: level.offset as u64,
-            };
-        }
-        Self(DeviceGrid { levels: grid.levels().len() as u32, features: grid.features() as u32, of })
+        Self(DeviceGrid {
+            levels: grid.levels().len() as u32,
+            features: grid.features() as u32,
+            of: device_levels(grid),
+        })
     }
 
     /// Features `[n, width]` in the parameters' kind, of float32 positions `[n, 3]`.
