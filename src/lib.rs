@@ -34,12 +34,14 @@ pub mod engine;
 pub mod error;
 pub mod field;
 pub mod io;
+pub(crate) mod latents;
 pub mod metrics;
 pub mod render;
 pub mod sample;
 pub mod study;
 pub mod train;
 pub mod volume;
+pub(crate) mod wavelet;
 
 pub use error::{Error, Result};
 pub use sample::{NeuralVolume, Region};

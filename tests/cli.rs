@@ -51,7 +51,7 @@ fn compress_info_decompress_compare_sample_slice() {
     assert_eq!(info["type"], "uint8");
     assert!((info["psnr_db"].as_f64().unwrap() - psnr).abs() < 1e-9);
     let shown = text(&neuvol(folder, &["info", "waves.nvol"]).stdout);
-    assert!(shown.contains("40 x 30 x 20") && shown.contains("hash-grid"), "{shown}");
+    assert!(shown.contains("40 x 30 x 20") && shown.contains("latent grid"), "{shown}");
 
     for name in ["back.raw", "back.vti", "back.nii.gz", "back.nrrd"] {
         let output = neuvol(folder, &["decompress", "waves.nvol", "-o", name]);

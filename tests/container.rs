@@ -6,7 +6,7 @@ use neuvol::container::FORMAT_VERSION;
 use neuvol::engine::Engine;
 use neuvol::engine::cpu::Cpu;
 use neuvol::sample::{Outside, Space};
-use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
 use neuvol::volume::{Frame, Geometry, SampleType, Samples};
 use neuvol::{Error, NeuralVolume, Region, Result, Volume};
 use proptest::prelude::*;
@@ -32,10 +32,16 @@ fn refusal(bytes: &[u8]) -> Error {
     }
 }
 
+/// As a hash grid: a file with sections MODL and PARM.
 fn compressed(volume: &Volume) -> Vec<u8> {
+    compressed_as(Representation::Network(Architecture::default()), volume)
+}
+
+fn compressed_as(representation: Representation, volume: &Volume) -> Vec<u8> {
     let options = CompressOptions {
         target: Target::Psnr(25.0),
         preset: Preset::Fast,
+        representation,
         threads: 1,
         ..Default::default()
     };
@@ -236,7 +242,9 @@ fn a_missing_or_doubled_section_is_named() {
     let mut sections = sections(file());
     sections.retain(|(n, _)| n != b"MODL");
     assert!(
-        refusal(&frame(FORMAT_VERSION, &sections)).to_string().contains("neither a MODL nor a WHOL section")
+        refusal(&frame(FORMAT_VERSION, &sections))
+            .to_string()
+            .contains("neither a MODL, nor a LATG, nor a WHOL section")
     );
 }
 

@@ -4,7 +4,7 @@ use neuvol::engine::cpu::Cpu;
 use neuvol::engine::{Engine, Evaluator, Lattice};
 use neuvol::field::Field;
 use neuvol::sample::{Outside, Space};
-use neuvol::train::{CompressOptions, Compressed, Preset, Target, compress};
+use neuvol::train::{Architecture, CompressOptions, Compressed, Preset, Representation, Target, compress};
 use neuvol::volume::{Frame, Geometry, Sample, Samples};
 use neuvol::{Error, NeuralVolume, Region, Volume};
 use std::ops::ControlFlow;
@@ -34,6 +34,11 @@ where
 /// One thread: the tests themselves run side by side, and pools that share cores wait for each other.
 fn fast(target: Target) -> CompressOptions {
     CompressOptions { target, preset: Preset::Fast, threads: 1, ..CompressOptions::default() }
+}
+
+/// As a hash grid.
+fn network(target: Target) -> CompressOptions {
+    CompressOptions { representation: Representation::Network(Architecture::default()), ..fast(target) }
 }
 
 fn compressed(volume: &Volume, options: &CompressOptions) -> Compressed {
@@ -236,7 +241,8 @@ fn constant_tiny_and_flat_volumes_work() {
     assert!(decoded.read_region(Region::whole([2; 3]), 1).unwrap().samples().get(5).is_nan());
     let slice = Volume::new(scene([40, 30, 1]).collect::<Vec<f64>>(), [40, 30, 1]).unwrap();
     let result = compressed(&slice, &fast(Target::Psnr(30.0)));
-    assert!((30.0..=31.0).contains(&result.distortion.psnr), "{}", result.distortion.psnr);
+    // An edge and nothing else: few coefficients, and a large step from one quality to the next.
+    assert!(result.distortion.psnr >= 30.0, "{}", result.distortion.psnr);
     let two = Volume::new(vec![0u8, 255], [2, 1, 1]).unwrap();
     assert!(compressed(&two, &fast(Target::Psnr(20.0))).distortion.psnr >= 20.0);
 }
@@ -244,7 +250,7 @@ fn constant_tiny_and_flat_volumes_work() {
 #[test]
 fn the_same_seed_gives_the_same_file_and_another_one_another() {
     let volume = typed::<u8>(0.0, 255.0);
-    let options = |seed: u64| CompressOptions { seed, threads: 2, ..fast(Target::Psnr(26.0)) };
+    let options = |seed: u64| CompressOptions { seed, threads: 2, ..network(Target::Psnr(26.0)) };
     let first = compressed(&volume, &options(1)).bytes;
     assert_eq!(first, compressed(&volume, &options(1)).bytes);
     assert_ne!(first, compressed(&volume, &options(2)).bytes);
@@ -262,7 +268,7 @@ fn an_l1_loss_trains_too() {
 fn a_break_stops_the_work() {
     let volume = typed::<u8>(0.0, 255.0);
     let mut reports = 0;
-    let result = compress(&volume, &fast(Target::Psnr(45.0)), |progress| {
+    let result = compress(&volume, &network(Target::Psnr(45.0)), |progress| {
         assert!(progress.step <= progress.steps);
         reports += 1;
         if reports == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -330,7 +336,7 @@ impl Evaluator for CountingEvaluator {
 
 #[test]
 fn the_cost_of_a_region_is_its_voxels() {
-    let result = compressed(&typed::<u8>(0.0, 255.0), &fast(Target::Psnr(30.0)));
+    let result = compressed(&typed::<u8>(0.0, 255.0), &network(Target::Psnr(30.0)));
     let count = Arc::new(AtomicUsize::new(0));
     let engine = Arc::new(Counting(Cpu::new(1).unwrap(), count.clone()));
     let neural = NeuralVolume::from_bytes(&result.bytes, "test.nvol", engine).unwrap();

@@ -12,7 +12,8 @@ use neuvol::field::NetworkKind;
 use neuvol::field::encoding::{AxisWise, EncodingKind, HashGridShape, Wave};
 use neuvol::field::network::SineResidual;
 use neuvol::train::{
-    self, Architecture, CompressOptions, Compressed, EncodingOptions, ModelOptions, Preset, Storage, Target,
+    self, Architecture, CompressOptions, Compressed, EncodingOptions, ModelOptions, Preset, Representation,
+    Storage, Target,
 };
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -73,12 +74,13 @@ const SIZES: &str = "Model's sizes (chosen from the budget when none is given)";
 #[derive(clap::Args, Debug)]
 #[group(multiple = true)]
 struct ModelArguments {
-    /// The encoding of positions.
-    #[arg(long, value_enum, default_value_t = EncodingName::HashGrid, help_heading = "Model")]
-    encoding: EncodingName,
-    /// The network behind the encoding; sine-residual is Neurcomp's, which goes with identity.
-    #[arg(long, value_enum, default_value_t = NetworkName::Mlp, help_heading = "Model")]
-    network: NetworkName,
+    /// What the file holds: latent-grid is wavelet coefficients, the others encode positions for a network. When absent,
+    /// what is smaller, or a hash grid where an option of networks is given.
+    #[arg(long, value_enum, help_heading = "Model")]
+    encoding: Option<EncodingName>,
+    /// The network behind an encoding of positions [mlp]; sine-residual is Neurcomp's, which goes with identity.
+    #[arg(long, value_enum, help_heading = "Model")]
+    network: Option<NetworkName>,
     /// How parameters are stored: half is binary16 without coding, to compare with; its sizes are few, so that a target
     /// is not exceeded, but may be missed by far.
     #[arg(long, value_enum, default_value_t = StorageName::Coded, help_heading = "Model")]
@@ -132,6 +134,7 @@ fn parse_bound(text: &str) -> Result<Bound, String> {
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
 enum EncodingName {
+    LatentGrid,
     HashGrid,
     Identity,
     Frequency,
@@ -190,7 +193,7 @@ impl HowArguments {
                 LossName::L2 => Loss::L2,
             },
             seed: self.seed,
-            architecture: self.model.architecture(),
+            representation: self.model.representation()?,
             model: self.model.sizes(volume.shape())?,
             storage: match self.model.storage {
                 StorageName::Coded => Storage::Coded,
@@ -203,15 +206,27 @@ impl HowArguments {
 }
 
 impl ModelArguments {
+    fn representation(&self) -> Result<Representation> {
+        Ok(match (self.encoding, self.network) {
+            (None, None) => Representation::Smallest,
+            (Some(EncodingName::LatentGrid), None) => Representation::LatentGrid,
+            (Some(EncodingName::LatentGrid), Some(_)) => {
+                return Err(neuvol::Error::Options("a latent grid has no network to choose".into()).into());
+            }
+            _ => Representation::Network(self.architecture()),
+        })
+    }
+
+    /// Of a network, where the file holds one.
     fn architecture(&self) -> Architecture {
-        let encoding = match self.encoding {
-            EncodingName::HashGrid => EncodingKind::HashGrid,
+        let encoding = match self.encoding.unwrap_or(EncodingName::HashGrid) {
+            EncodingName::HashGrid | EncodingName::LatentGrid => EncodingKind::HashGrid,
             EncodingName::Identity => EncodingKind::AxisWise(Wave::Identity),
             EncodingName::Frequency => EncodingKind::AxisWise(Wave::Frequency),
             EncodingName::TriangleWave => EncodingKind::AxisWise(Wave::TriangleWave),
             EncodingName::OneBlob => EncodingKind::AxisWise(Wave::OneBlob),
         };
-        let network = match self.network {
+        let network = match self.network.unwrap_or(NetworkName::Mlp) {
             NetworkName::Mlp => NetworkKind::Mlp,
             NetworkName::SineResidual => NetworkKind::SineResidual,
         };

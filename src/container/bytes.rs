@@ -10,6 +10,11 @@ impl<'a> Fields<'a> {
         Self { rest: bytes }
     }
 
+    /// Bytes that were not read yet.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) fn bytes(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {
         if count > self.rest.len() {
             return Err(format!("{what} needs {count} bytes, {} are left", self.rest.len()));

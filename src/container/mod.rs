@@ -4,6 +4,7 @@ mod brick_grid;
 mod bricks;
 mod bytes;
 mod description;
+mod latents;
 mod model;
 mod sections;
 mod whole;
@@ -17,6 +18,7 @@ pub(crate) use model::{MAX_PARAMETERS, StoredModel};
 pub(crate) use whole::{WholeBricks, WholeScale};
 
 use crate::error::{Error, Result};
+use crate::latents::LatentStreams;
 use crate::volume::Mask;
 use sections::{SectionReader, SectionWriter};
 use std::path::Path;
@@ -31,14 +33,23 @@ const MODEL: &[u8; 4] = b"MODL";
 const PARAMETERS: &[u8; 4] = b"PARM";
 const BRICKS: &[u8; 4] = b"BRIK";
 const WHOLE: &[u8; 4] = b"WHOL";
+const LATENTS: &[u8; 4] = b"LATG";
+
+/// What a volume's samples come from.
+pub(crate) enum Body {
+    /// A network behind an encoding of the position.
+    Network(StoredModel),
+    /// A value a voxel, in wavelet coefficients.
+    Latents(LatentStreams),
+    /// The samples themselves, exact or within a bound.
+    Whole(WholeBricks),
+}
 
 /// What a `.nvol` file holds.
 pub(crate) struct Contents {
     pub(crate) description: Description,
-    /// `None` when every measurement has one value, or `whole` has them.
-    pub(crate) model: Option<StoredModel>,
-    /// The samples themselves, where they are exact or within a bound.
-    pub(crate) whole: Option<WholeBricks>,
+    /// `None` when every measurement has one value.
+    pub(crate) body: Option<Body>,
     /// `None` when no voxel is masked.
     pub(crate) mask: Option<MaskBricks>,
 }
@@ -52,12 +63,14 @@ impl Contents {
             file.add(PROVENANCE, self.description.provenance_section());
         }
         file.add(QUALITY, self.description.quality_section());
-        if let Some(model) = &self.model {
-            file.add(MODEL, model.model_section());
-            file.add(PARAMETERS, model.parameter_section());
-        }
-        if let Some(whole) = &self.whole {
-            file.add(WHOLE, whole.section());
+        match &self.body {
+            Some(Body::Network(model)) => {
+                file.add(MODEL, model.model_section());
+                file.add(PARAMETERS, model.parameter_section());
+            }
+            Some(Body::Latents(latents)) => file.add(LATENTS, latents.section()),
+            Some(Body::Whole(whole)) => file.add(WHOLE, whole.section()),
+            None => {}
         }
         if let Some(mask) = &self.mask {
             file.add(BRICKS, mask.section());
@@ -76,33 +89,39 @@ impl Contents {
             description.provenance = file.parse(PROVENANCE, Description::parse_provenance)?;
         }
         description.achieved = file.parse(QUALITY, Description::parse_quality)?;
-        let model = if file.has(MODEL) {
-            let model = file.parse(MODEL, StoredModel::parse)?;
-            Some(file.parse(PARAMETERS, |section| model.with_streams(section))?)
-        } else {
-            None
+        let (shape, sample_type) = (description.shape, description.sample_type);
+        let damaged = |what: &str| Error::Section {
+            path: path.to_owned(),
+            section: "file header".into(),
+            what: what.into(),
         };
-        let low = description.range.map_or(0.0, |(low, _)| low);
-        let whole = if file.has(WHOLE) {
-            let parse =
-                |section: &[u8]| WholeBricks::parse(section, description.shape, low, description.sample_type);
-            Some(file.parse(WHOLE, parse)?)
-        } else {
-            None
+        let body = match [MODEL, LATENTS, WHOLE].map(|section| file.has(section)) {
+            [true, false, false] => {
+                let model = file.parse(MODEL, StoredModel::parse)?;
+                Some(Body::Network(file.parse(PARAMETERS, |section| model.with_streams(section))?))
+            }
+            [false, true, false] => {
+                Some(Body::Latents(file.parse(LATENTS, |section| LatentStreams::parse(section, shape))?))
+            }
+            [false, false, true] => {
+                let low = description.range.map_or(0.0, |(low, _)| low);
+                let parse = |section: &[u8]| WholeBricks::parse(section, shape, low, sample_type);
+                Some(Body::Whole(file.parse(WHOLE, parse)?))
+            }
+            [false, false, false] if description.range.is_none_or(|(low, high)| low == high) => None,
+            [false, false, false] => {
+                let what =
+                    "the volume is not constant, but there is neither a MODL, nor a LATG, nor a WHOL section";
+                return Err(damaged(what));
+            }
+            _ => return Err(damaged("of the sections MODL, LATG and WHOL a file has one at most")),
         };
-        if model.is_none() && whole.is_none() && description.range.is_some_and(|(low, high)| low != high) {
-            return Err(Error::Section {
-                path: path.to_owned(),
-                section: "file header".into(),
-                what: "the volume is not constant, but there is neither a MODL nor a WHOL section".into(),
-            });
-        }
         let mask = if file.has(BRICKS) {
             Some(file.parse(BRICKS, |section| MaskBricks::parse(section, description.shape))?)
         } else {
             None
         };
-        Ok(Self { description, model, whole, mask })
+        Ok(Self { description, body, mask })
     }
 
     /// The mask as bricks, for a volume of `shape`.

@@ -1,27 +1,28 @@
 //! [`NeuralVolume`]: an open `.nvol` file. Everything that reads a compressed volume goes through it.
 
+mod brick_points;
+mod bricks;
 mod cache;
 mod mask;
 mod points;
 mod quantise;
 mod region;
-mod whole;
 
 pub use points::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
 
 pub(crate) use quantise::ValueScale;
 
-use crate::container::{Contents, Description, StoredModel};
+use crate::container::{Body, Contents, Description, StoredModel};
 use crate::engine::cpu::Cpu;
 use crate::engine::{Engine, Evaluator};
 use crate::error::{Error, Result};
+use bricks::BrickReader;
 use cache::PieceCache;
 use mask::MaskReader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use whole::WholeReader;
 
 /// An open neural volume: regions and points are evaluated on demand, the whole is never decompressed.
 ///
@@ -36,7 +37,7 @@ pub struct NeuralVolume {
     file_bytes: u64,
     description: Description,
     model: Option<StoredModel>,
-    whole: Option<WholeReader>,
+    bricks: Option<BrickReader>,
     mask: Option<MaskReader>,
     engine: Arc<dyn Engine>,
     /// Made on first use, so that `info` does not wait for the entropy decoder.
@@ -71,14 +72,23 @@ impl NeuralVolume {
     /// As for [`Self::open`], but [`Error::Io`].
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>, engine: Arc<dyn Engine>) -> Result<Self> {
         let path = path.as_ref();
-        let Contents { description, model, whole, mask } = Contents::from_bytes(bytes, path)?;
+        let Contents { description, body, mask } = Contents::from_bytes(bytes, path)?;
+        let scale = ValueScale::new(description.range, description.sample_type);
+        let (model, bricks) = match body {
+            Some(Body::Network(model)) => (Some(model), None),
+            Some(Body::Latents(streams)) => {
+                (None, Some(BrickReader::of_latents(streams, description.shape, scale)))
+            }
+            Some(Body::Whole(whole)) => (None, Some(BrickReader::of_whole(whole))),
+            None => (None, None),
+        };
         let file_bytes = bytes.len() as u64;
         Ok(Self {
             path: path.to_owned(),
             file_bytes,
             description,
             model,
-            whole: whole.map(WholeReader::new),
+            bricks,
             mask: mask.map(MaskReader::new),
             engine,
             evaluator: OnceLock::new(),
@@ -122,12 +132,12 @@ impl NeuralVolume {
     /// The model in one line.
     pub fn model_summary(&self) -> String {
         match &self.model {
-            None => self.whole.as_ref().map_or("constant".into(), WholeReader::describe),
+            None => self.bricks.as_ref().map_or("constant".into(), BrickReader::describe),
             Some(stored) => stored.model.describe(),
         }
     }
 
-    /// Number of the model's parameters; 0 for a constant volume.
+    /// Number of the network's parameters; 0 where the file has none.
     pub fn parameter_count(&self) -> usize {
         self.model.as_ref().map_or(0, |stored| stored.model.parameter_count())
     }
@@ -137,12 +147,13 @@ impl NeuralVolume {
     /// kilobytes) are left out.
     pub fn memory_bytes(&self) -> usize {
         let coded = self.model.as_ref().map_or(0, StoredModel::stream_bytes);
-        let whole = self.whole.as_ref().map_or(0, |whole| whole.stream_bytes() + whole.most_cache_bytes());
+        let bricks =
+            self.bricks.as_ref().map_or(0, |bricks| bricks.stream_bytes() + bricks.most_cache_bytes());
         let field = self.evaluator.get().map_or(4 * self.parameter_count(), |evaluator| evaluator.bytes());
-        coded + whole + field
+        coded + bricks + field
     }
 
-    /// `None` for a constant volume.
+    /// `None` where the file has no network.
     fn evaluator(&self) -> Result<Option<&dyn Evaluator>> {
         let Some(model) = &self.model else { return Ok(None) };
         if let Some(evaluator) = self.evaluator.get() {

@@ -1,7 +1,6 @@
 //! Values at scattered points, between voxels too.
 
 use super::mask::{MaskCursor, MaskReader};
-use super::whole::WholeCursor;
 use super::{NeuralVolume, ValueScale};
 use crate::engine::Evaluator;
 use crate::error::{Error, Result};
@@ -57,7 +56,7 @@ const TASK: usize = 1 << 10;
 
 /// Points placed at a time: bounds the memory of large requests.
 const CHUNK: usize = 1 << 16;
-/// The same where a device evaluates many points at a time.
+/// The same where a device evaluates many points at a time, or bricks are decoded for them.
 const DEVICE_CHUNK: usize = 1 << 20;
 
 impl NeuralVolume {
@@ -90,7 +89,11 @@ impl NeuralVolume {
         mut put: impl FnMut(usize, f64),
     ) -> Result<()> {
         let together = self.evaluator()?.map_or(0, Evaluator::points_a_call);
-        let chunk = CHUNK.max(together.min(DEVICE_CHUNK));
+        let chunk = match &self.bricks {
+            // Every brick is decoded once a chunk at least.
+            Some(_) => DEVICE_CHUNK,
+            None => CHUNK.max(together.min(DEVICE_CHUNK)),
+        };
         let mut samples = vec![PointSample::default(); points.len().min(chunk)];
         for (n, points) in points.chunks(chunk).enumerate() {
             let samples = &mut samples[..points.len()];
@@ -147,6 +150,9 @@ impl NeuralVolume {
         };
         let evaluator = self.evaluator()?;
         let scale = self.scale();
+        if let Some(bricks) = &self.bricks {
+            return self.probe_bricks(bricks, points, to_index.as_ref(), outside, want, out);
+        }
         let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
         let evaluate = |positions: &[[f32; 3]]| -> Result<(Vec<f32>, Vec<[f32; 3]>)> {
             let mut values = vec![0.0; positions.len()];
@@ -167,18 +173,6 @@ impl NeuralVolume {
                       out: &mut [PointSample]|
          -> Result<()> {
             let mut mask = self.mask.as_ref().map(MaskReader::cursor);
-            if let Some(whole) = &self.whole {
-                let mut whole = whole.cursor(self.mask.as_ref());
-                for (place, out) in places.iter().zip(out) {
-                    *out = self.point_of_whole(place, outside, mask.as_mut(), &mut whole)?;
-                    if want == Want::Gradients {
-                        out.gradient = to_index.map_or(out.gradient, |map| map.gradient(out.gradient));
-                    } else {
-                        out.gradient = [0.0; 3];
-                    }
-                }
-                return Ok(());
-            }
             for (i, (place, out)) in places.iter().zip(out).enumerate() {
                 *out = self.point_sample(place, scale, values[i], outside, mask.as_mut())?;
                 let is_free = (0.0..=1.0).contains(&values[i]);
@@ -208,7 +202,7 @@ impl NeuralVolume {
                 finish(places, values, of_part, out)
             })
         };
-        if evaluator.is_some() || self.whole.is_some() {
+        if evaluator.is_some() {
             self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
         }
         if points.len() <= TASK {
@@ -247,38 +241,8 @@ impl NeuralVolume {
         })
     }
 
-    /// Value, gradient by the index and validity at a place, from bricks of whole numbers: the voxel, or trilinear between
-    /// voxels.
-    fn point_of_whole(
-        &self,
-        place: &Place,
-        outside: Outside,
-        mut mask: Option<&mut MaskCursor<'_>>,
-        whole: &mut WholeCursor<'_>,
-    ) -> Result<PointSample> {
-        if let Some(invalid) = self.invalid_point(place, outside, mask.as_deref_mut())? {
-            return Ok(invalid);
-        }
-        let is_masked = |voxel| match mask.as_deref_mut() {
-            Some(mask) => Ok(mask.code_at(voxel)? != 0),
-            None => Ok(false),
-        };
-        let shape = self.description.shape;
-        let of_whole = |what| self.section_error("WHOL", what);
-        let (mut value, gradient) =
-            whole.between(place.index, shape, place.nearest(), is_masked).map_err(of_whole)?;
-        if place.at_a_voxel() {
-            value = whole.voxel(place.nearest()).map_err(of_whole)?;
-        }
-        Ok(PointSample {
-            value,
-            gradient: if place.inside { gradient } else { [0.0; 3] },
-            valid: place.inside,
-        })
-    }
-
     /// What a place gets that is outside, masked or no point.
-    fn invalid_point(
+    pub(super) fn invalid_point(
         &self,
         place: &Place,
         outside: Outside,
@@ -308,7 +272,7 @@ impl NeuralVolume {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Want {
+pub(super) enum Want {
     Values,
     Gradients,
 }
@@ -321,15 +285,15 @@ fn same_length(points: usize, out: usize) -> Result<()> {
 }
 
 /// A point in index coordinates, moved into the grid.
-struct Place {
-    index: [f64; 3],
-    inside: bool,
+pub(super) struct Place {
+    pub(super) index: [f64; 3],
+    pub(super) inside: bool,
     /// False where a coordinate is NaN.
     is_a_point: bool,
 }
 
 impl Place {
-    fn of(index: [f64; 3], shape: [usize; 3]) -> Self {
+    pub(super) fn of(index: [f64; 3], shape: [usize; 3]) -> Self {
         let clamped: [f64; 3] = std::array::from_fn(|a| index[a].max(0.0).min((shape[a] - 1) as f64));
         let inside = (0..3).all(|a| (index[a] - clamped[a]).abs() <= ON_A_FACE);
         Self { index: clamped, inside, is_a_point: index.iter().all(|v| !v.is_nan()) }
@@ -344,11 +308,11 @@ impl Place {
         })
     }
 
-    fn nearest(&self) -> [usize; 3] {
+    pub(super) fn nearest(&self) -> [usize; 3] {
         self.index.map(|i| i.round() as usize)
     }
 
-    fn at_a_voxel(&self) -> bool {
+    pub(super) fn at_a_voxel(&self) -> bool {
         self.index.iter().all(|i| (i - i.round()).abs() <= AT_A_VOXEL)
     }
 }

@@ -1,8 +1,8 @@
 //! Regions of the grid, at full or reduced resolution.
 
 use super::NeuralVolume;
+use super::bricks::BrickReader;
 use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
-use super::whole::{self, WholeReader};
 use crate::engine::{Evaluator, Lattice, axis_position};
 use crate::error::{Error, Result};
 use crate::volume::{Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
@@ -233,9 +233,9 @@ impl NeuralVolume {
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
-        if let Some(whole) = &self.whole {
-            self.copy_whole(whole, window, region, out, observe)?;
-            return if whole.is_exact() { Ok(()) } else { self.put_mask(window, region, out) };
+        if let Some(bricks) = &self.bricks {
+            self.copy_bricks(bricks, window, region, out, observe)?;
+            return if bricks.is_exact() { Ok(()) } else { self.put_mask(window, region, out) };
         }
         let scale = self.scale();
         let total = region.len();
@@ -294,25 +294,27 @@ impl NeuralVolume {
         Ok(())
     }
 
-    /// Copies a box of a window from the bricks of whole numbers.
-    fn copy_whole(
+    /// Copies a box of a window from bricks.
+    fn copy_bricks(
         &self,
-        whole: &WholeReader,
+        reader: &BrickReader,
         window: &Window,
         region: Region,
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
         let voxels = region.voxels(window.first, window.stride);
-        let bricks = whole.meeting(voxels.start, voxels.end);
+        let bricks = reader.meeting(voxels.start, voxels.end);
         let mut done = 0;
-        for batch in bricks.chunks(WholeReader::batch()) {
+        for batch in bricks.chunks(BrickReader::batch()) {
             let mut take = |start: [usize; 3], size: [usize; 3], samples: &Samples| {
-                window.each_in_brick(region, start, size, |at, index| whole::copy(samples, at, out, index));
+                window.each_in_brick(region, start, size, |at, index| reader.copy(samples, at, out, index));
             };
             let mut visit = Ok(());
-            self.engine.run(&mut || visit = whole.visit(self.mask.as_ref(), batch, &mut take));
-            visit.map_err(|what| self.section_error("WHOL", what))?;
+            self.engine.run(&mut || {
+                visit = reader.visit(self.mask.as_ref(), batch, [voxels.start, voxels.end], &mut take)
+            });
+            visit.map_err(|what| self.section_error(reader.section(), what))?;
             done += batch.len();
             if observe(done as f64 / bricks.len() as f64).is_break() {
                 return Err(Error::Interrupted);

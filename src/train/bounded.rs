@@ -44,6 +44,25 @@ pub(super) fn compress(
     Ok(compressed)
 }
 
+/// The file of a volume whose root mean square error shall be `rmse` at most: measured, not promised.
+pub(super) fn with_rmse(
+    volume: &Volume,
+    (low, high): (f64, f64),
+    rmse: f64,
+    writer: &Writer<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Compressed> {
+    let exact = WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
+    // Errors are spread evenly: (step^2 - 1) / 12 on average where samples and errors are whole numbers, else step^2 / 12.
+    let step = if volume.sample_type().is_integer() {
+        2.0 * (((12.0 * rmse * rmse + 1.0).sqrt() - 1.0) / 2.0).floor() + 1.0
+    } else {
+        12f64.sqrt() * rmse * 0.999
+    };
+    let is_exact = volume.sample_type().is_integer() && step == 1.0 || (high - low) / step > 1e12;
+    writer.whole(if is_exact { exact } else { WholeScale { low, step, ..exact } }, reporter)
+}
+
 /// The longest step that keeps the bound; 0 where only the samples themselves do.
 fn step(sample_type: SampleType, (low, high): (f64, f64), bound: f64) -> f64 {
     if sample_type.is_integer() {

@@ -3,12 +3,13 @@
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::container::{
-    Achieved, BRICK_EDGE, BrickGrid, Contents, Description, MaskBricks, StoredModel, TargetKind, WholeBricks,
+    Achieved, BRICK_EDGE, Body, BrickGrid, Contents, Description, MaskBricks, TargetKind, WholeBricks,
     WholeScale,
 };
 use crate::engine::TrainingEngine;
 use crate::error::Result;
 use crate::io::atomic;
+use crate::latents::LatentStreams;
 use crate::metrics::{Distortion, ErrorSums};
 use crate::sample::{NeuralVolume, Region};
 use crate::volume::{Mask, Volume};
@@ -77,12 +78,12 @@ impl<'a> Writer<'a> {
 
     /// The file of a session's field.
     pub(super) fn write(&self, session: &mut Session<'_>) -> Result<Compressed> {
-        self.finish(Some(session.stored_on(self.engine.as_ref())?), None)
+        self.finish(Some(Body::Network(session.stored_on(self.engine.as_ref())?)))
     }
 
     /// The file of a volume whose measurements have one value, or that has none.
     pub(super) fn constant(&self) -> Result<Compressed> {
-        self.finish(None, None)
+        self.finish(None)
     }
 
     /// The file of samples as whole numbers, coded on the engine's threads.
@@ -100,17 +101,25 @@ impl<'a> Writer<'a> {
             reporter.step(Stage::Coding, streams.len() as u64, grid.len() as u64, f64::NAN)?;
         }
         reporter.measuring()?;
-        self.finish(None, Some(WholeBricks::new(grid, scale, &streams)))
+        self.finish(Some(Body::Whole(WholeBricks::new(grid, scale, &streams))))
     }
 
-    fn finish(&self, model: Option<StoredModel>, whole: Option<WholeBricks>) -> Result<Compressed> {
-        let parameter_bytes = model.as_ref().map_or(0, StoredModel::stream_bytes);
+    /// The file of a latent grid.
+    pub(super) fn latents(&self, streams: LatentStreams) -> Result<Compressed> {
+        self.finish(Some(Body::Latents(streams)))
+    }
+
+    fn finish(&self, body: Option<Body>) -> Result<Compressed> {
+        let (parameter_bytes, unit) = match &body {
+            Some(Body::Network(model)) => (model.stream_bytes(), 1),
+            // Bricks are decoded whole.
+            Some(Body::Latents(_) | Body::Whole(_)) => (0, BRICK_EDGE),
+            None => (0, 1),
+        };
         let description = Description::of(self.volume, self.range, self.achieved.clone());
-        let mut contents = Contents { description, model, whole, mask: self.bricks.clone() };
+        let mut contents = Contents { description, body, mask: self.bricks.clone() };
         let bytes = contents.to_bytes();
         let draft = NeuralVolume::from_bytes(&bytes, "the new file", self.engine.clone())?;
-        // Bricks are decoded whole.
-        let unit = if contents.whole.is_some() { BRICK_EDGE } else { 1 };
         let distortion = self.measure(&draft, unit)?;
         contents.description.achieved.rmse = distortion.rmse;
         contents.description.achieved.max_error = distortion.max_error;

@@ -1,13 +1,15 @@
 //! From a volume to a field that meets a target.
 //!
-//! [`compress`] picks a model for the budget, trains it with a price on every bit (the rate term), measures the result
-//! with the shipped decoder, and corrects the price until the target is met.
+//! [`compress`] takes a latent grid, whose step is searched for, or picks a network for the budget, trains it with a price on
+//! every bit (the rate term), measures the result with the shipped decoder, and corrects the price until the target is met.
 
 mod bounded;
 mod candidate;
 mod complexity;
 mod fit;
+mod infill;
 mod initial;
+mod latents;
 mod options;
 mod plan;
 mod progress;
@@ -19,7 +21,8 @@ mod target;
 pub use candidate::Compressed;
 pub use fit::{CurvePoint, FitOptions, Fitted, LearningRates, fit};
 pub use options::{
-    Architecture, CompressOptions, DEFAULT_PSNR, EncodingOptions, ModelOptions, Preset, Storage, Target,
+    Architecture, CompressOptions, DEFAULT_PSNR, EncodingOptions, ModelOptions, Preset, Representation,
+    Storage, Target,
 };
 pub use progress::{Progress, Stage};
 
@@ -95,54 +98,67 @@ pub fn compress_on(
     }
     check_range(range)?;
     let scale = ValueScale::new(range, volume.sample_type());
-    let sampler = VoxelSampler::new(volume, mask.as_ref(), scale, options.seed);
-    let measured = volume.len() - mask.as_ref().map_or(0, Mask::masked);
-    let work =
-        Work { options, engine: engine.as_ref(), sampler, writer, mean: 0.0, measured, voxels: volume.len() };
-    let work = Work { mean: work.sampler.mean(engine.as_ref()), ..work };
-
-    let mut bytes = match aim {
-        Aim::Bytes { budget } => budget as f64,
-        Aim::Psnr { target } => {
-            complexity::expected_bytes(volume, scale, 10f64.powf(-target / 10.0), options.seed)
-        }
+    let representation = options.representation();
+    let architecture = match representation {
+        Representation::Network(architecture) => Some(architecture),
+        // Networks were smaller on none of the volumes tried, and take minutes.
+        Representation::Smallest if options.preset == Preset::Best => Some(Architecture::default()),
+        Representation::Smallest | Representation::LatentGrid => None,
     };
-    log::info!("expecting about {bytes:.0} bytes");
-    let mut best = f64::NEG_INFINITY;
-    let (mut last_parameters, mut unchanged, mut finer) = (0, 0, 0);
-    for growth in 0..=MAX_GROWTHS {
-        let plan = Plan::new(volume.shape(), bytes, finer, options);
-        let parameters = plan.model.parameter_count();
-        check_parameters(parameters)?;
-        // A model that cannot grow further has had its chance, but for finer rounding.
-        if parameters == last_parameters {
-            unchanged += 1;
-            if unchanged > MAX_REFINEMENTS {
-                break;
-            }
-        }
-        last_parameters = parameters;
-        log::info!("model of {parameters} parameters, {} steps of {}", plan.steps, plan.batch);
-        let mut reporter = Reporter::new(&mut observe, growth, plan.steps);
-        match work.attempt(&plan, aim, unchanged == 0 && growth < MAX_GROWTHS, &mut reporter)? {
-            Attempt::Met(compressed) => return Ok(*compressed),
-            Attempt::TooLarge { nearest } => {
-                best = best.max(nearest);
-                // In half precision only what is not the model was left out of account.
-                bytes *= if options.storage == Storage::Half { 0.95 } else { 0.5 };
-                log::info!("the model is too large");
-            }
-            Attempt::TooSmall { shortfall_db, best: reached } => {
-                best = best.max(reached);
-                bytes *= if shortfall_db > 4.0 { 4.0 } else { 2.0 };
-                if unchanged > 0 || matches!(aim, Aim::Bytes { .. }) {
-                    finer += 1;
-                }
-                log::info!("the model is too small by about {shortfall_db:.1} dB");
-            }
+    let mut found = None;
+    if !matches!(representation, Representation::Network(_)) {
+        let mut reporter = Reporter::new(&mut observe, 0, 1);
+        found =
+            latents::compress(volume, mask.as_ref(), scale, aim, engine.as_ref(), &writer, &mut reporter)?;
+        if representation == Representation::Smallest {
+            let whole = whole_for(volume, scale, aim, found.as_ref(), &writer, &mut reporter)?;
+            found = smaller(aim, found, whole);
         }
     }
-    Err(Error::Target(aim.cannot(best)))
+    if let Some(architecture) = architecture {
+        let sampler = VoxelSampler::new(volume, mask.as_ref(), scale, options.seed);
+        let measured = volume.len() - mask.as_ref().map_or(0, Mask::masked);
+        let mean = sampler.mean(engine.as_ref());
+        let voxels = volume.len();
+        let engine = engine.as_ref();
+        let work = Work { options, architecture, engine, sampler, writer, mean, measured, voxels };
+        match work.network(volume, scale, aim, &mut observe) {
+            Ok(network) => found = smaller(aim, found, Some(network)),
+            Err(Error::Target(what)) if found.is_some() => log::info!("no network meets the target: {what}"),
+            Err(error) => return Err(error),
+        }
+    }
+    found.ok_or_else(|| Error::Target(aim.cannot(f64::NEG_INFINITY)))
+}
+
+/// The better of two results that meet the aim.
+fn smaller(aim: Aim, one: Option<Compressed>, other: Option<Compressed>) -> Option<Compressed> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if aim.prefers(&other, &one) { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Bits a voxel above which whole numbers may be smaller than a latent grid.
+const MANY_BITS: f64 = 1.0;
+
+/// The samples as whole numbers, for a PSNR that a latent grid meets with many bits or not at all.
+fn whole_for(
+    volume: &Volume,
+    scale: ValueScale,
+    aim: Aim,
+    found: Option<&Compressed>,
+    writer: &Writer<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Option<Compressed>> {
+    let bits = found.map_or(f64::INFINITY, |f| 8.0 * f.bytes.len() as f64 / volume.len() as f64);
+    if bits < MANY_BITS {
+        return Ok(None);
+    }
+    let Aim::Psnr { target } = aim else { return Ok(None) };
+    let rmse = scale.span() * 10f64.powf(-target / 20.0);
+    let whole = bounded::with_rmse(volume, (scale.value(0.0), scale.value(1.0)), rmse, writer, reporter)?;
+    Ok(Some(whole).filter(|whole| whole.distortion.psnr >= target))
 }
 
 /// A file holds so many voxels.
@@ -179,6 +195,7 @@ fn check_parameters(parameters: usize) -> Result<()> {
 /// What every attempt shares.
 struct Work<'a> {
     options: &'a CompressOptions,
+    architecture: Architecture,
     engine: &'a dyn TrainingEngine,
     sampler: VoxelSampler<'a>,
     writer: Writer<'a>,
@@ -204,6 +221,59 @@ enum Attempt {
 }
 
 impl Work<'_> {
+    /// The smallest network found that meets the aim.
+    fn network(
+        &self,
+        volume: &Volume,
+        scale: ValueScale,
+        aim: Aim,
+        observe: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Compressed> {
+        let options = self.options;
+        let mut bytes = match aim {
+            Aim::Bytes { budget } => budget as f64,
+            Aim::Psnr { target } => {
+                complexity::expected_bytes(volume, scale, 10f64.powf(-target / 10.0), options.seed)
+            }
+        };
+        log::info!("expecting about {bytes:.0} bytes");
+        let mut best = f64::NEG_INFINITY;
+        let (mut last_parameters, mut unchanged, mut finer) = (0, 0, 0);
+        for growth in 0..=MAX_GROWTHS {
+            let plan = Plan::new(volume.shape(), bytes, finer, options, self.architecture);
+            let parameters = plan.model.parameter_count();
+            check_parameters(parameters)?;
+            // A model that cannot grow further has had its chance, but for finer rounding.
+            if parameters == last_parameters {
+                unchanged += 1;
+                if unchanged > MAX_REFINEMENTS {
+                    break;
+                }
+            }
+            last_parameters = parameters;
+            log::info!("model of {parameters} parameters, {} steps of {}", plan.steps, plan.batch);
+            let mut reporter = Reporter::new(observe, growth, plan.steps);
+            match self.attempt(&plan, aim, unchanged == 0 && growth < MAX_GROWTHS, &mut reporter)? {
+                Attempt::Met(compressed) => return Ok(*compressed),
+                Attempt::TooLarge { nearest } => {
+                    best = best.max(nearest);
+                    // In half precision only what is not the model was left out of account.
+                    bytes *= if options.storage == Storage::Half { 0.95 } else { 0.5 };
+                    log::info!("the model is too large");
+                }
+                Attempt::TooSmall { shortfall_db, best: reached } => {
+                    best = best.max(reached);
+                    bytes *= if shortfall_db > 4.0 { 4.0 } else { 2.0 };
+                    if unchanged > 0 || matches!(aim, Aim::Bytes { .. }) {
+                        finer += 1;
+                    }
+                    log::info!("the model is too small by about {shortfall_db:.1} dB");
+                }
+            }
+        }
+        Err(Error::Target(aim.cannot(best)))
+    }
+
     /// Trains one model and corrects the price of a bit until the target is met.
     fn attempt(&self, plan: &Plan, aim: Aim, may_grow: bool, reporter: &mut Reporter<'_>) -> Result<Attempt> {
         let start =

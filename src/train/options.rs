@@ -85,6 +85,20 @@ pub struct Architecture {
     pub network: NetworkKind,
 }
 
+/// What a file holds the volume as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Representation {
+    /// What is smaller: a latent grid, or whole numbers where a quality is asked for that needs many bits, or, with
+    /// [`Preset::Best`], a hash grid with a perceptron. Losses other than L2, [`Storage::Half`] and a model chosen by hand
+    /// ask for a network.
+    #[default]
+    Smallest,
+    /// A value a voxel in wavelet coefficients.
+    LatentGrid,
+    /// A network behind an encoding of the position.
+    Network(Architecture),
+}
+
 /// An encoding's sizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum EncodingOptions {
@@ -159,9 +173,9 @@ pub struct CompressOptions {
     pub loss: Loss,
     /// Seed of every random choice: the same seed, number of threads and machine give the same file.
     pub seed: u64,
-    /// The model's parts.
-    pub architecture: Architecture,
-    /// A model chosen by hand, in the place of `architecture`; from the budget when absent.
+    /// What the file holds the volume as.
+    pub representation: Representation,
+    /// A network chosen by hand; from the budget when absent.
     pub model: Option<ModelOptions>,
     /// How the parameters are stored.
     pub storage: Storage,
@@ -178,7 +192,7 @@ impl Default for CompressOptions {
             preset: Preset::Balanced,
             loss: Loss::L2,
             seed: 0,
-            architecture: Architecture::default(),
+            representation: Representation::default(),
             model: None,
             storage: Storage::Coded,
             threads: 0,
@@ -194,8 +208,28 @@ impl CompressOptions {
         Achieved { target, target_value, preset: self.preset, seed: self.seed, ..Achieved::default() }
     }
 
+    /// What the file will hold, as far as the options say.
+    pub(super) fn representation(&self) -> Representation {
+        match self.representation {
+            Representation::Smallest if self.asks_for_a_network() => {
+                Representation::Network(Architecture::default())
+            }
+            other => other,
+        }
+    }
+
+    /// True where something was chosen that only networks have.
+    fn asks_for_a_network(&self) -> bool {
+        self.model.is_some() || self.loss != Loss::L2 || self.storage != Storage::Coded
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         self.target.check()?;
+        if self.representation == Representation::LatentGrid && self.asks_for_a_network() {
+            return Err(Error::Options(
+                "a latent grid has no network: its sizes, loss and storage in half precision cannot be chosen".into(),
+            ));
+        }
         self.model.map_or(Ok(()), |model| model.check())
     }
 }

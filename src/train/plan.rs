@@ -61,10 +61,16 @@ const BYTES_A_WEIGHT: f64 = 0.9;
 impl Plan {
     /// A plan for a file of about `bytes`, its features' rounding steps halved `finer` times: when more
     /// parameters did not help.
-    pub(super) fn new(shape: [usize; 3], bytes: f64, finer: usize, options: &CompressOptions) -> Self {
+    pub(super) fn new(
+        shape: [usize; 3],
+        bytes: f64,
+        finer: usize,
+        options: &CompressOptions,
+        architecture: Architecture,
+    ) -> Self {
         let model = match options.model {
             Some(chosen) => chosen.model(shape),
-            None => model_for(shape, bytes, options),
+            None => model_for(shape, bytes, options, architecture),
         };
         let voxels = shape.iter().product::<usize>() as f64;
         let (epochs, least_steps, most_samples) = match options.preset {
@@ -132,8 +138,12 @@ fn roundings(halvings: usize, target: Target) -> Roundings {
 }
 
 /// The model whose stored parameters come to about `bytes`; in half precision, the largest that is not above.
-fn model_for(shape: [usize; 3], bytes: f64, options: &CompressOptions) -> Model {
-    let Architecture { encoding, network } = options.architecture;
+fn model_for(
+    shape: [usize; 3],
+    bytes: f64,
+    options: &CompressOptions,
+    Architecture { encoding, network }: Architecture,
+) -> Model {
     let half = options.storage == Storage::Half;
     match (encoding, network) {
         (EncodingKind::HashGrid, NetworkKind::Mlp) => hash_grid_for(shape, bytes, options.preset, half),
@@ -206,7 +216,7 @@ mod tests {
         for (shape, bytes) in
             [([103, 94, 161], 30_000.0), ([256, 256, 128], 80_000.0), ([512, 512, 275], 2e6)]
         {
-            let plan = Plan::new(shape, bytes, 0, &CompressOptions::default());
+            let plan = Plan::new(shape, bytes, 0, &CompressOptions::default(), Architecture::default());
             let per_byte = plan.model.parameter_count() as f64 / bytes;
             assert!((3.0..14.0).contains(&per_byte), "{per_byte} parameters a byte for {shape:?}");
         }
@@ -222,21 +232,21 @@ mod tests {
         ];
         for architecture in architectures {
             for (storage, least, most) in [(Storage::Coded, 0.6, 1.2), (Storage::Half, 0.3, 0.5)] {
-                let options = CompressOptions { architecture, storage, ..Default::default() };
-                let plan = Plan::new([103, 94, 161], 40_000.0, 0, &options);
+                let options = CompressOptions { storage, ..Default::default() };
+                let plan = Plan::new([103, 94, 161], 40_000.0, 0, &options, architecture);
                 let per_byte = plan.model.parameter_count() as f64 / 40_000.0;
                 assert!((least..=most).contains(&per_byte), "{per_byte} a byte: {}", plan.model.describe());
             }
         }
         let options = CompressOptions { storage: Storage::Half, ..Default::default() };
-        let plan = Plan::new([103, 94, 161], 40_000.0, 0, &options);
+        let plan = Plan::new([103, 94, 161], 40_000.0, 0, &options, Architecture::default());
         assert!((14_000..=20_000).contains(&plan.model.parameter_count()), "{}", plan.model.describe());
     }
 
     #[test]
     fn tiny_and_flat_volumes_get_a_model() {
         for shape in [[1, 1, 1], [2, 1, 1], [64, 64, 1], [1, 1, 500]] {
-            let plan = Plan::new(shape, 100.0, 0, &CompressOptions::default());
+            let plan = Plan::new(shape, 100.0, 0, &CompressOptions::default(), Architecture::default());
             assert!(plan.model.parameter_count() > 0 && plan.steps >= 1000);
         }
     }

@@ -1,0 +1,565 @@
+//! Wavelet coefficients as a stream: zero or not, sign and magnitude, each decision with a probability mixed from what
+//! the coefficients around it, the next coarser level and the bands of the same level say. FORMAT.md, section LATG.
+//!
+//! The encoder chooses each whole number for the sum of its squared error and a price on the bits that it takes with the
+//! models as they are just then.
+
+use super::mixer::{Counts, Mixed, Mixer};
+use super::{RangeDecoder, RangeEncoder};
+
+/// Edge of a cell: cells of zeros are told at once.
+const CELL: usize = 4;
+/// Zeros around magnitudes, so that neighbours need no check.
+const MARGIN: usize = 2;
+
+/// Magnitudes of a box of coefficients, up to 255, with a margin of zeros.
+#[derive(Debug, Clone)]
+pub(crate) struct Magnitudes {
+    shape: [usize; 3],
+    values: Vec<u8>,
+}
+
+impl Magnitudes {
+    pub(crate) fn new(shape: [usize; 3]) -> Self {
+        let len = shape.iter().map(|n| n + 2 * MARGIN).product();
+        Self { shape, values: vec![0; len] }
+    }
+
+    fn steps(&self) -> [usize; 3] {
+        let [nx, ny, _] = self.shape.map(|n| n + 2 * MARGIN);
+        [1, nx, nx * ny]
+    }
+
+    fn index(&self, [x, y, z]: [usize; 3]) -> usize {
+        let [_, sy, sz] = self.steps();
+        (x + MARGIN) + sy * (y + MARGIN) + sz * (z + MARGIN)
+    }
+
+    /// The magnitudes in a box of these, with what lies around it.
+    pub(crate) fn window(&self, start: [usize; 3], end: [usize; 3]) -> Self {
+        let shape = std::array::from_fn(|a| end[a] - start[a]);
+        let mut window = Self::new(shape);
+        let [nx, ny, nz] = shape.map(|n| n + 2 * MARGIN);
+        let [_, sy, sz] = self.steps();
+        for z in 0..nz {
+            for y in 0..ny {
+                let from = start[0] + sy * (start[1] + y) + sz * (start[2] + z);
+                window.values[nx * (y + ny * z)..][..nx].copy_from_slice(&self.values[from..from + nx]);
+            }
+        }
+        window
+    }
+
+    /// Adds another box's magnitudes, whose shape is not larger.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for z in 0..other.shape[2] {
+            for y in 0..other.shape[1] {
+                let (to, from) = (self.index([0, y, z]), other.index([0, y, z]));
+                let row = &other.values[from..from + other.shape[0]];
+                for (to, &from) in self.values[to..].iter_mut().zip(row) {
+                    *to = to.saturating_add(from);
+                }
+            }
+        }
+    }
+
+    /// Twice the magnitude at an index and those of its six neighbours.
+    #[inline(always)]
+    fn around(&self, index: usize, [_, sy, sz]: [usize; 3]) -> u32 {
+        let m = |i: usize| u32::from(self.values[i]);
+        2 * m(index)
+            + m(index - 1)
+            + m(index + 1)
+            + m(index - sy)
+            + m(index + sy)
+            + m(index - sz)
+            + m(index + sz)
+    }
+}
+
+/// A box of one band, and what is known of it before its first coefficient.
+pub(crate) struct Part<'a> {
+    pub(crate) shape: [usize; 3],
+    /// Axes that the band is the high part of, a bit each.
+    pub(crate) orientation: usize,
+    /// Levels that are finer.
+    pub(crate) level: usize,
+    /// The same place in the next coarser level's band of this orientation, and the axes along which it has half as
+    /// many coefficients.
+    pub(crate) parent: Option<(&'a Magnitudes, [bool; 3])>,
+    /// Sums of magnitudes of this level's bands that came before.
+    pub(crate) siblings: &'a Magnitudes,
+}
+
+/// About two steps an octave: 0 to 4, 6, 8, 12, 16, ... are the least numbers of their grades.
+fn grade(n: u32, most: usize) -> usize {
+    let grade = match n {
+        0..4 => n as usize,
+        _ => {
+            let log = n.ilog2();
+            (2 * log + (n >> (log - 1) & 1)) as usize
+        }
+    };
+    grade.min(most)
+}
+
+/// Decisions go to a stream or come from one.
+pub(crate) trait Decisions {
+    /// The decision: `wanted` where it is to be written, else what was read.
+    fn decide(&mut self, wanted: bool, probability_of_zero: u32) -> bool;
+    /// True when a cell shall have coefficients other than 0; `bits` is what that costs more, its flag alone.
+    fn cell(&mut self, cell: [usize; 3], bits: f32) -> bool;
+    /// The number wanted at a place. `zero` and `other` are the bits for saying that it is 0, and that it is not;
+    /// `magnitude` gives those for a magnitude above 0.
+    fn number(&mut self, at: usize, zero: f32, other: f32, magnitude: impl Fn(u32) -> f32) -> i32;
+}
+
+const ZERO_MODELS: usize = 7;
+const MAGNITUDE_MODELS: usize = 4;
+const CELL_MODELS: usize = 4;
+const SIGN_MODELS: usize = 4;
+/// Largest exponent of a magnitude.
+const EXPONENTS: usize = 31;
+/// Exponents told apart by contexts.
+const STEPS: usize = 12;
+/// Levels told apart by contexts.
+const LEVELS: usize = 3;
+
+/// What is learned along a stream.
+#[derive(Clone)]
+pub(crate) struct CoefficientModels {
+    cell: [Counts; CELL_MODELS],
+    cell_mixer: Mixer<CELL_MODELS>,
+    zero: [Counts; ZERO_MODELS],
+    zero_mixer: Mixer<ZERO_MODELS>,
+    exponent: [Counts; MAGNITUDE_MODELS],
+    exponent_mixer: Mixer<MAGNITUDE_MODELS>,
+    mantissa: Counts,
+    mantissa_mixer: Mixer<1>,
+    sign: [Counts; SIGN_MODELS],
+    sign_mixer: Mixer<SIGN_MODELS>,
+}
+
+/// What a coefficient's neighbourhood says.
+struct Neighbourhood {
+    near: u32,
+    parent: u32,
+    siblings: u32,
+    zero: [usize; ZERO_MODELS],
+    zero_set: usize,
+}
+
+impl CoefficientModels {
+    pub(crate) fn new() -> Self {
+        Self {
+            cell: [8 * 12 * 3, 12 * 4 * 4, 16 * LEVELS * 8, 12 * 12].map(Counts::new),
+            cell_mixer: Mixer::new(LEVELS),
+            zero: [14 * 8 * 3, 27 * 3 * 8, 10 * 10 * 8, 24 * LEVELS, 6 * 8 * 6, 27 * 5 * 3, 6 * 6 * 8]
+                .map(Counts::new),
+            zero_mixer: Mixer::new(3 * 4 * 2),
+            exponent: [STEPS * 16, STEPS * 16 * 3, STEPS * 12 * LEVELS, STEPS * 16].map(Counts::new),
+            exponent_mixer: Mixer::new(STEPS),
+            mantissa: Counts::new(EXPONENTS * 8),
+            mantissa_mixer: Mixer::new(1),
+            sign: [27 * 8, 81 * 8, 81 * 8, 81 * 8].map(Counts::new),
+            sign_mixer: Mixer::new(8),
+        }
+    }
+
+    /// Codes a part: writes the magnitudes and signed numbers (x fastest) that `decisions` wants or reads.
+    pub(crate) fn code<D: Decisions>(
+        &mut self,
+        part: &Part<'_>,
+        decisions: &mut D,
+    ) -> (Magnitudes, Vec<i32>) {
+        let shape = part.shape;
+        // One layout for the part, its siblings and its signs.
+        let mut magnitudes = Magnitudes::new(part.siblings.shape);
+        let mut signs = vec![0i8; magnitudes.values.len()];
+        let mut numbers = vec![0; shape.iter().product()];
+        let cells = shape.map(|n| n.div_ceil(CELL));
+        let flags = self.cells(part, cells, decisions);
+        let steps = magnitudes.steps();
+        let flag_steps = flags.steps();
+        for z in 0..shape[2] {
+            for y in 0..shape[1] {
+                for cell_x in 0..cells[0] {
+                    let flag = flags.index([cell_x, y / CELL, z / CELL]);
+                    if flags.values[flag] == 0 {
+                        continue;
+                    }
+                    for x in cell_x * CELL..((cell_x + 1) * CELL).min(shape[0]) {
+                        let index = magnitudes.index([x, y, z]);
+                        // At a cell's far faces: is there anything beyond?
+                        let beyond: [usize; 3] = std::array::from_fn(|a| {
+                            let ends = [x, y, z][a] % CELL == CELL - 1;
+                            if ends { 1 + usize::from(flags.values[flag + flag_steps[a]] != 0) } else { 0 }
+                        });
+                        let around = self.neighbourhood(part, &magnitudes, index, [x, y, z], steps, beyond);
+                        let at = x + shape[0] * (y + shape[1] * z);
+                        let number = self.number(part, &signs, index, steps, &around, at, decisions);
+                        if number != 0 {
+                            numbers[at] = number;
+                            magnitudes.values[index] = number.unsigned_abs().min(255) as u8;
+                            signs[index] = number.signum() as i8;
+                        }
+                    }
+                }
+            }
+        }
+        magnitudes.shape = part.siblings.shape;
+        (magnitudes, numbers)
+    }
+
+    /// Which cells have anything but zeros.
+    fn cells<D: Decisions>(&mut self, part: &Part<'_>, cells: [usize; 3], decisions: &mut D) -> Magnitudes {
+        let mut flags = Magnitudes::new(cells);
+        let [_, sy, sz] = flags.steps();
+        for z in 0..cells[2] {
+            for y in 0..cells[1] {
+                for x in 0..cells[0] {
+                    let index = flags.index([x, y, z]);
+                    let flag = |back: usize| u32::from(flags.values[index - back]);
+                    let faces = [flag(1), flag(sy), flag(sz)];
+                    let pattern = (faces[0] + 2 * faces[1] + 4 * faces[2]) as usize;
+                    let edges = flag(1 + sy)
+                        + flag(1 + sz)
+                        + flag(sy + sz)
+                        + flag(sy - 1)
+                        + flag(sz - 1)
+                        + flag(sz - sy);
+                    let (inner, outer) = part.parent_of_cell([x, y, z]);
+                    let siblings = part.siblings_of_cell([x, y, z]);
+                    let faces = faces.iter().sum::<u32>() as usize;
+                    let high = part.orientation.count_ones().max(1) as usize - 1;
+                    let level = part.level.min(LEVELS - 1);
+                    let contexts = [
+                        (pattern * 12 + grade(inner, 11)) * 3 + high,
+                        (grade(siblings, 11) * 4 + faces) * 4 + (edges as usize).min(3),
+                        ((faces * 4 + (edges as usize).min(3)) * LEVELS + level) * 8 + part.orientation,
+                        grade(inner, 11) * 12 + grade(outer, 11),
+                    ];
+                    let counts = std::array::from_fn(|n| self.cell[n].at(contexts[n]));
+                    let mixed = self.cell_mixer.mix(counts, level);
+                    let p = mixed.probability_of_zero();
+                    let wanted = decisions.cell([x, y, z], bits(65536 - p) - bits(p));
+                    let bit = decisions.decide(wanted, p);
+                    learn(&mut self.cell, &mut self.cell_mixer, contexts, &mixed, bit);
+                    flags.values[index] = bit.into();
+                }
+            }
+        }
+        flags
+    }
+
+    #[inline(always)]
+    fn neighbourhood(
+        &self,
+        part: &Part<'_>,
+        magnitudes: &Magnitudes,
+        index: usize,
+        at: [usize; 3],
+        steps: [usize; 3],
+        beyond: [usize; 3],
+    ) -> Neighbourhood {
+        let [_, sy, sz] = steps;
+        let m = |back: usize| u32::from(magnitudes.values[index - back]);
+        let (a, b, c) = (m(1), m(sy), m(sz));
+        let faces = a + b + c;
+        let edges = m(1 + sy) + m(sy - 1) + m(1 + sz) + m(sz - 1) + m(sy + sz) + m(sz - sy);
+        let far = m(2) + m(2 * sy) + m(2 * sz);
+        let near = 2 * faces + edges;
+        let siblings = part.siblings.around(index, steps);
+        let sibling = u32::from(part.siblings.values[index]);
+        let (parent, parent_here) = match part.parent {
+            Some((parent, halved)) => {
+                let place: [usize; 3] = std::array::from_fn(|a| if halved[a] { at[a] / 2 } else { at[a] });
+                let index = parent.index(place);
+                (parent.around(index, parent.steps()), u32::from(parent.values[index]))
+            }
+            None => (0, 0),
+        };
+        let level = part.level.min(LEVELS - 1);
+        let high = part.orientation.count_ones().max(1) as usize - 1;
+        let three = |n: u32| n.min(2) as usize;
+        let zero = [
+            (grade(near, 13) * 8 + grade(parent, 7)) * 3 + high,
+            ((three(a) * 9 + three(b) * 3 + three(c)) * 3 + three(parent_here)) * 8 + part.orientation,
+            (grade(siblings, 9) * 10 + grade(parent, 9)) * 8 + part.orientation,
+            grade(4 * near + 2 * far + 2 * parent + 3 * siblings, 23) * LEVELS + level,
+            (grade(far, 5) * 8 + grade(edges, 7)) * 6 + grade(faces, 5),
+            ((beyond[0] * 9 + beyond[1] * 3 + beyond[2]) * 5 + grade(near, 4)) * 3 + three(parent_here),
+            (grade(sibling, 5) * 6 + grade(parent_here, 5)) * 8 + grade(near, 7),
+        ];
+        let zero_set = (high * 4 + grade(near, 3)) * 2 + usize::from(part.parent.is_some());
+        Neighbourhood { near, parent, siblings, zero, zero_set }
+    }
+
+    /// Codes one coefficient.
+    #[expect(clippy::too_many_arguments, reason = "the state of one pass over a part")]
+    fn number<D: Decisions>(
+        &mut self,
+        part: &Part<'_>,
+        signs: &[i8],
+        index: usize,
+        [_, sy, sz]: [usize; 3],
+        around: &Neighbourhood,
+        at: usize,
+        decisions: &mut D,
+    ) -> i32 {
+        let counts = std::array::from_fn(|n| self.zero[n].at(around.zero[n]));
+        let mixed = self.zero_mixer.mix(counts, around.zero_set);
+        let p = mixed.probability_of_zero();
+        let wanted = decisions.number(at, bits(p), bits(65536 - p), |m| self.bits_of(part, around, m));
+        let other = decisions.decide(wanted != 0, p);
+        learn(&mut self.zero, &mut self.zero_mixer, around.zero, &mixed, other);
+        if !other {
+            return 0;
+        }
+        let sign = |back: usize| (signs[index - back] + 1) as usize;
+        let four = |backs: [usize; 4]| backs.iter().fold(0, |context, &back| 3 * context + sign(back)) * 8;
+        let contexts = [
+            (sign(1) * 9 + sign(sy) * 3 + sign(sz)) * 8,
+            four([1, 2, sy, 2 * sy]),
+            four([1 + sy, sy - 1, 1 + sz, sz - 1]),
+            four([sz, 2 * sz, sy + sz, sz - sy]),
+        ]
+        .map(|context| context + part.orientation);
+        let counts = std::array::from_fn(|n| self.sign[n].at(contexts[n]));
+        let mixed = self.sign_mixer.mix(counts, part.orientation);
+        let negative = decisions.decide(wanted < 0, mixed.probability_of_zero());
+        learn(&mut self.sign, &mut self.sign_mixer, contexts, &mixed, negative);
+        let magnitude = self.magnitude(part, around, wanted.unsigned_abs(), decisions);
+        if negative { -(magnitude as i32) } else { magnitude as i32 }
+    }
+
+    fn exponent_contexts(
+        &self,
+        part: &Part<'_>,
+        around: &Neighbourhood,
+        step: usize,
+    ) -> [usize; MAGNITUDE_MODELS] {
+        let step = step.min(STEPS - 1);
+        let level = part.level.min(LEVELS - 1);
+        let high = part.orientation.count_ones().max(1) as usize - 1;
+        [
+            step * 16 + grade(around.near, 15),
+            (step * 16 + grade(around.parent, 15)) * 3 + high,
+            (step * 12 + grade(around.siblings, 11)) * LEVELS + level,
+            step * 16 + grade(around.near + around.parent + around.siblings, 19).max(4) - 4,
+        ]
+    }
+
+    fn mix_exponent(&self, contexts: [usize; MAGNITUDE_MODELS], step: usize) -> Mixed<MAGNITUDE_MODELS> {
+        let counts = std::array::from_fn(|n| self.exponent[n].at(contexts[n]));
+        self.exponent_mixer.mix(counts, step.min(STEPS - 1))
+    }
+
+    /// The bits that a magnitude and its sign will take, about.
+    fn bits_of(&self, part: &Part<'_>, around: &Neighbourhood, magnitude: u32) -> f32 {
+        let exponent = magnitude.ilog2() as usize;
+        let mut sum = 1.0 + exponent as f32;
+        for step in 0..=exponent {
+            let p = self.mix_exponent(self.exponent_contexts(part, around, step), step).probability_of_zero();
+            sum += bits(if step < exponent { 65536 - p } else { p });
+        }
+        sum
+    }
+
+    /// Codes a magnitude above 0: its exponent step by step, then the bits behind the leading one.
+    fn magnitude<D: Decisions>(
+        &mut self,
+        part: &Part<'_>,
+        around: &Neighbourhood,
+        wanted: u32,
+        decisions: &mut D,
+    ) -> u32 {
+        let wanted = wanted.max(1);
+        let mut exponent = 0;
+        while exponent + 1 < EXPONENTS {
+            let contexts = self.exponent_contexts(part, around, exponent);
+            let mixed = self.mix_exponent(contexts, exponent);
+            let more = decisions.decide(wanted.ilog2() as usize > exponent, mixed.probability_of_zero());
+            learn(&mut self.exponent, &mut self.exponent_mixer, contexts, &mixed, more);
+            if !more {
+                break;
+            }
+            exponent += 1;
+        }
+        let mut magnitude = 1u32;
+        for bit in (0..exponent).rev() {
+            // The highest two bits have models of their own, the others share one an exponent.
+            let context = match exponent - bit {
+                1 => 0,
+                2 => 1 + (magnitude & 1) as usize,
+                _ => 3,
+            };
+            let context = exponent * 8 + context * 2 + usize::from(around.near > 4 << exponent);
+            let mixed = self.mantissa_mixer.mix([self.mantissa.at(context)], 0);
+            let set = decisions.decide(wanted >> bit & 1 == 1, mixed.probability_of_zero());
+            self.mantissa_mixer.learn(&mixed, set);
+            self.mantissa.learn(context, set);
+            magnitude = magnitude << 1 | u32::from(set);
+        }
+        magnitude
+    }
+}
+
+impl Part<'_> {
+    /// Sums of the parent's magnitudes where a cell is, and around that.
+    fn parent_of_cell(&self, cell: [usize; 3]) -> (u32, u32) {
+        let Some((parent, halved)) = self.parent else { return (0, 0) };
+        let bounds = |a: usize| {
+            let (start, end) = (cell[a] * CELL, (cell[a] * CELL + CELL).min(self.shape[a]));
+            if halved[a] { (start / 2, end.div_ceil(2)) } else { (start, end) }
+        };
+        let [(x0, x1), (y0, y1), (z0, z1)] = [bounds(0), bounds(1), bounds(2)];
+        let [_, sy, sz] = parent.steps();
+        let sum = |ring: usize| {
+            let mut sum = 0;
+            for z in z0 + MARGIN - ring..(z1 + MARGIN + ring).min(parent.shape[2] + 2 * MARGIN) {
+                for y in y0 + MARGIN - ring..(y1 + MARGIN + ring).min(parent.shape[1] + 2 * MARGIN) {
+                    let (from, to) =
+                        (x0 + MARGIN - ring, (x1 + MARGIN + ring).min(parent.shape[0] + 2 * MARGIN));
+                    let row = &parent.values[sy * y + sz * z..];
+                    sum += row[from..to].iter().map(|&m| u32::from(m)).sum::<u32>();
+                }
+            }
+            sum
+        };
+        let inner = sum(0);
+        (inner, sum(1) - inner)
+    }
+
+    fn siblings_of_cell(&self, cell: [usize; 3]) -> u32 {
+        let end = |a: usize| (cell[a] * CELL + CELL).min(self.siblings.shape[a]);
+        let mut sum = 0;
+        for z in cell[2] * CELL..end(2) {
+            for y in cell[1] * CELL..end(1) {
+                let row = self.siblings.index([cell[0] * CELL, y, z]);
+                let row = &self.siblings.values[row..row + end(0) - cell[0] * CELL];
+                sum += row.iter().map(|&m| u32::from(m)).sum::<u32>();
+            }
+        }
+        sum
+    }
+}
+
+fn learn<const N: usize>(
+    counts: &mut [Counts; N],
+    mixer: &mut Mixer<N>,
+    contexts: [usize; N],
+    mixed: &Mixed<N>,
+    bit: bool,
+) {
+    mixer.learn(mixed, bit);
+    for (counts, context) in counts.iter_mut().zip(contexts) {
+        counts.learn(context, bit);
+    }
+}
+
+/// The bits that a decision of this probability (a share of 2^16) takes, about.
+fn bits(share: u32) -> f32 {
+    16.0 - (share as f32).log2()
+}
+
+/// Reads coefficients.
+impl Decisions for RangeDecoder<'_> {
+    fn decide(&mut self, _: bool, probability_of_zero: u32) -> bool {
+        self.decode(probability_of_zero)
+    }
+
+    fn cell(&mut self, _: [usize; 3], _: f32) -> bool {
+        false
+    }
+
+    fn number(&mut self, _: usize, _: f32, _: f32, _: impl Fn(u32) -> f32) -> i32 {
+        0
+    }
+}
+
+impl<D: Decisions> Decisions for &mut D {
+    fn decide(&mut self, wanted: bool, probability_of_zero: u32) -> bool {
+        D::decide(self, wanted, probability_of_zero)
+    }
+
+    fn cell(&mut self, cell: [usize; 3], bits: f32) -> bool {
+        D::cell(self, cell, bits)
+    }
+
+    fn number(&mut self, at: usize, zero: f32, other: f32, magnitude: impl Fn(u32) -> f32) -> i32 {
+        D::number(self, at, zero, other, magnitude)
+    }
+}
+
+/// Chooses and writes a part's coefficients.
+pub(crate) struct Choice<'a> {
+    pub(crate) encoder: &'a mut RangeEncoder,
+    /// The coefficients in steps.
+    pub(crate) scaled: &'a [f32],
+    pub(crate) shape: [usize; 3],
+    /// What a bit costs, in squared steps.
+    pub(crate) price: f32,
+}
+
+/// Where a magnitude's coefficients lie on average, beside it: the encoder's assumption.
+const OFFSET: f32 = 0.0;
+/// Bits that a coefficient takes in a cell that holds few, about, beside its place in the cell.
+const LONELY_BITS: f32 = 2.5;
+
+impl Choice<'_> {
+    fn error(value: f32, magnitude: u32) -> f32 {
+        let off = match magnitude {
+            0 => value,
+            m => value - m as f32 - OFFSET,
+        };
+        off * off
+    }
+}
+
+impl Decisions for Choice<'_> {
+    fn decide(&mut self, wanted: bool, probability_of_zero: u32) -> bool {
+        self.encoder.encode(wanted, probability_of_zero);
+        wanted
+    }
+
+    fn cell(&mut self, cell: [usize; 3], bits: f32) -> bool {
+        let [nx, ny, _] = self.shape;
+        let end: [usize; 3] = std::array::from_fn(|a| (cell[a] * CELL + CELL).min(self.shape[a]));
+        let (mut gain, mut others) = (0.0, 0u32);
+        for z in cell[2] * CELL..end[2] {
+            for y in cell[1] * CELL..end[1] {
+                let row = nx * (y + ny * z);
+                for value in &self.scaled[row + cell[0] * CELL..row + end[0]] {
+                    let value = value.abs();
+                    if value > 0.55 {
+                        others += 1;
+                        let magnitude = (value.round() as u32).max(1);
+                        gain += (Self::error(value, 0) - Self::error(value, magnitude)).max(0.0);
+                    }
+                }
+            }
+        }
+        if others == 0 {
+            return false;
+        }
+        let places = others as f32 * (LONELY_BITS + (64.0 / others as f32).log2());
+        gain > self.price * (bits + places)
+    }
+
+    fn number(&mut self, at: usize, zero: f32, other: f32, magnitude: impl Fn(u32) -> f32) -> i32 {
+        let value = self.scaled[at].abs();
+        let most = value.round() as u32;
+        if most == 0 {
+            return 0;
+        }
+        let mut best = (Self::error(value, 0) + self.price * zero, 0);
+        for candidate in most.saturating_sub(1).max(1)..=most {
+            let cost = Self::error(value, candidate) + self.price * (other + magnitude(candidate));
+            if cost < best.0 {
+                best = (cost, candidate);
+            }
+        }
+        if self.scaled[at] < 0.0 { -(best.1 as i32) } else { best.1 as i32 }
+    }
+}

@@ -1,0 +1,59 @@
+//! Section LATG: a latent grid, its steps and its streams.
+
+use super::bytes::Fields;
+use crate::latents::{BlockGrid, LatentStreams, OFFSET_LEVELS};
+
+/// A step above this stands for nothing in values scaled to 0..1; with it, no sum leaves float32.
+const MOST_STEP: f32 = 1024.0;
+
+/// A byte of the coarse stream holds no more coefficients than this, so that a small file cannot ask for gigabytes; an
+/// encoder fills up with zeros.
+const COEFFICIENTS_A_BYTE: usize = 8192;
+
+impl LatentStreams {
+    pub(super) fn section(&self) -> Vec<u8> {
+        let mut out = self.step.to_le_bytes().to_vec();
+        out.extend(self.offsets.iter().flatten().map(|&offset| offset as u8));
+        for block in &self.blocks {
+            out.extend((block.len() as u32).to_le_bytes());
+        }
+        out.extend(&self.coarse);
+        let filled = self.coarse.len().max(self.grid.coarse_len() / COEFFICIENTS_A_BYTE);
+        out.resize(out.len() + filled - self.coarse.len(), 0);
+        out.extend(self.blocks.concat());
+        out
+    }
+
+    /// For a volume of `shape`.
+    pub(super) fn parse(section: &[u8], shape: [usize; 3]) -> Result<Self, String> {
+        let mut fields = Fields::new(section);
+        let step = fields.f32("step")?;
+        if !(step.is_finite() && step > 0.0 && step <= MOST_STEP) {
+            return Err(format!("a step of {step} is none"));
+        }
+        let mut offsets = [[0; 3]; OFFSET_LEVELS];
+        for offset in offsets.iter_mut().flatten() {
+            *offset = fields.u8("offsets")? as i8;
+        }
+        let grid = BlockGrid::new(shape);
+        let mut lengths = Vec::new();
+        for _ in 0..grid.len() {
+            lengths.push(fields.u32("the block table")? as usize);
+        }
+        let blocks = lengths.iter().sum::<usize>();
+        let coarse = fields
+            .left()
+            .checked_sub(blocks)
+            .ok_or_else(|| format!("the blocks' streams have {blocks} bytes, more than there are"))?;
+        if coarse < grid.coarse_len() / COEFFICIENTS_A_BYTE {
+            return Err(format!("{coarse} bytes cannot hold {} coarse coefficients", grid.coarse_len()));
+        }
+        let coarse = fields.bytes(coarse, "the coarse stream")?.to_vec();
+        let blocks = lengths
+            .into_iter()
+            .map(|length| Ok(fields.bytes(length, "a block's stream")?.to_vec()))
+            .collect::<Result<_, String>>()?;
+        fields.end()?;
+        Ok(Self { grid, step, offsets, coarse, blocks })
+    }
+}

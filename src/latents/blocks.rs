@@ -1,0 +1,191 @@
+//! Windows of a latent grid, from blocks that are decoded when they are needed.
+
+use super::sparse::SparseNumbers;
+use super::streams::{Coarse, Reading, code_block, code_coarse};
+use super::{LatentStreams, OFFSET_LEVELS, coefficient};
+use crate::codec::RangeDecoder;
+use crate::wavelet::{Window, synthesise};
+use lru::LruCache;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A block's numbers by level, finest first, and orientation.
+struct Block(Vec<[Option<SparseNumbers>; 8]>);
+
+impl Block {
+    fn bytes(&self) -> usize {
+        self.0.iter().flatten().flatten().map(SparseNumbers::bytes).sum()
+    }
+}
+
+/// What all blocks share.
+struct Base {
+    coarse: Coarse,
+    /// The grid after the blocks' levels.
+    grid: Vec<f32>,
+}
+
+/// A latent grid, read window by window.
+pub(crate) struct LatentReader {
+    streams: LatentStreams,
+    base: OnceLock<Base>,
+    blocks: Mutex<Kept>,
+    /// Bytes that decoded blocks may take together, but for one.
+    bound: usize,
+}
+
+struct Kept {
+    blocks: LruCache<usize, Arc<Block>>,
+    bytes: usize,
+}
+
+impl LatentReader {
+    pub(crate) fn new(streams: LatentStreams, bound: usize) -> Self {
+        let blocks = Mutex::new(Kept { blocks: LruCache::unbounded(), bytes: 0 });
+        Self { streams, base: OnceLock::new(), blocks, bound }
+    }
+
+    pub(crate) fn streams(&self) -> &LatentStreams {
+        &self.streams
+    }
+
+    /// Bytes that may be taken by what is decoded and kept: the coarse levels, a magnitude a coefficient of the finest of
+    /// them, and blocks.
+    pub(crate) fn most_bytes(&self) -> usize {
+        5 * self.streams.grid.coarse_len() + self.bound
+    }
+
+    fn offsets(&self, level: usize) -> [f32; 3] {
+        self.streams.offsets[level.min(OFFSET_LEVELS - 1)].map(|o| f32::from(o) / 256.0)
+    }
+
+    /// The coarse levels, decoded once.
+    fn base(&self) -> &Base {
+        self.base.get_or_init(|| {
+            let grid = &self.streams.grid;
+            let mut coarse = code_coarse(grid, &mut Reading(RangeDecoder::new(&self.streams.coarse)));
+            let step = self.streams.step;
+            let mut values: Vec<f32> = coarse.low.iter().map(|&n| n as f32 * step).collect();
+            let fine = grid.fine_levels();
+            for n in (0..coarse.levels.len()).rev() {
+                let level = grid.pyramid().levels()[fine + n];
+                let offsets = self.offsets(fine + n);
+                let numbers = std::mem::take(&mut coarse.levels[n]);
+                let low = std::mem::take(&mut values);
+                let band = |orientation: usize, _: Window| {
+                    Ok::<_, Infallible>(match orientation {
+                        0 => low.clone(),
+                        o => numbers[o].iter().map(|&n| coefficient(n, offsets, step)).collect(),
+                    })
+                };
+                let Ok(grid) = synthesise(&level, Window::whole(level.shape), band);
+                values = grid;
+            }
+            Base { coarse, grid: values }
+        })
+    }
+
+    fn block(&self, block: usize) -> Arc<Block> {
+        let kept = || self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(block) = kept().blocks.get(&block) {
+            return block.clone();
+        }
+        // Outside the lock: at worst two threads decode the same.
+        let grid = &self.streams.grid;
+        let mut reading = Reading(RangeDecoder::new(&self.streams.blocks[block]));
+        let numbers = code_block(grid, block, &self.base().coarse, &mut reading);
+        let levels = numbers.iter().enumerate().map(|(level, bands)| {
+            std::array::from_fn(|orientation| {
+                let shape = grid.part(block, level, orientation).shape();
+                (!bands[orientation].is_empty()).then(|| SparseNumbers::of(&bands[orientation], shape))
+            })
+        });
+        let decoded = Arc::new(Block(levels.collect()));
+        let mut kept = kept();
+        kept.bytes += decoded.bytes();
+        if let Some(before) = kept.blocks.put(block, decoded.clone()) {
+            kept.bytes -= before.bytes();
+        }
+        while kept.bytes > self.bound
+            && kept.blocks.len() > 1
+            && let Some((_, oldest)) = kept.blocks.pop_lru()
+        {
+            kept.bytes -= oldest.bytes();
+        }
+        decoded
+    }
+
+    /// The grid's values in a window, x fastest.
+    pub(crate) fn window(&self, window: Window) -> Vec<f32> {
+        // Every block once, held until the window is done.
+        let mut blocks = HashMap::new();
+        let grid = &self.streams.grid;
+        let mut reached = window;
+        for level in 0..grid.fine_levels() {
+            for number in grid.meeting(level, reached.halved(&grid.pyramid().levels()[level])) {
+                blocks.entry(number).or_insert_with(|| self.block(number));
+            }
+            reached = reached.halved(&grid.pyramid().levels()[level]);
+        }
+        self.level_window(0, window, &blocks)
+    }
+
+    fn level_window(&self, level: usize, window: Window, blocks: &HashMap<usize, Arc<Block>>) -> Vec<f32> {
+        let grid = &self.streams.grid;
+        if level == grid.fine_levels() {
+            let base = &self.base().grid;
+            let [nx, ny, _] = grid.pyramid().shape_after(level);
+            let mut out = Vec::with_capacity(window.len());
+            for z in window.start[2]..window.end[2] {
+                for y in window.start[1]..window.end[1] {
+                    out.extend(&base[window.start[0] + nx * (y + ny * z)..][..window.shape()[0]]);
+                }
+            }
+            return out;
+        }
+        let band = |orientation: usize, of_band: Window| {
+            Ok::<_, Infallible>(match orientation {
+                0 => self.level_window(level + 1, of_band, blocks),
+                o => self.band_window(level, o, of_band, blocks),
+            })
+        };
+        let Ok(values) = synthesise(&grid.pyramid().levels()[level], window, band);
+        values
+    }
+
+    /// A window of a band.
+    fn band_window(
+        &self,
+        level: usize,
+        orientation: usize,
+        window: Window,
+        blocks: &HashMap<usize, Arc<Block>>,
+    ) -> Vec<f32> {
+        let grid = &self.streams.grid;
+        let (offsets, step) = (self.offsets(level), self.streams.step);
+        let [nx, ny, _] = window.shape();
+        let mut out = vec![0.0; window.len()];
+        for number in grid.meeting(level, window) {
+            let part = grid.part(number, level, orientation);
+            let common = Window {
+                start: std::array::from_fn(|a| window.start[a].max(part.start[a]) - part.start[a]),
+                end: std::array::from_fn(|a| {
+                    window.end[a].min(part.end[a]).max(part.start[a]) - part.start[a]
+                }),
+            };
+            if (0..3).any(|a| common.start[a] >= common.end[a]) {
+                continue;
+            }
+            if let Some(numbers) = blocks.get(&number).and_then(|block| block.0[level][orientation].as_ref())
+            {
+                numbers.visit(common, |at, n| {
+                    let [x, y, z]: [usize; 3] =
+                        std::array::from_fn(|a| at[a] + part.start[a] - window.start[a]);
+                    out[x + nx * (y + ny * z)] = coefficient(n, offsets, step);
+                });
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,158 @@
+//! From a grid to the streams of its coefficients.
+
+use super::streams::{BandPart, Coarse, PartDecisions, code_block, code_coarse};
+use super::{BlockGrid, LatentStreams, Numbers, OFFSET_LEVELS, Offsets};
+use crate::codec::{Choice, RangeEncoder};
+use crate::wavelet::{Bands, Window};
+use rayon::prelude::*;
+
+/// How coefficients become numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rate {
+    /// What a number counts.
+    pub(crate) step: f32,
+    /// What a bit costs, in squared steps.
+    pub(crate) price: f32,
+}
+
+/// A grid's coefficients, to be coded at one rate and another.
+pub(crate) struct LatentEncoder {
+    grid: BlockGrid,
+    /// Finest first.
+    bands: Vec<Bands>,
+    low: Vec<f32>,
+}
+
+/// Sums of what coefficients lie beside their numbers, in steps, by level and magnitude.
+#[derive(Debug, Clone, Copy, Default)]
+struct OffsetSums([[(f64, u64); 3]; OFFSET_LEVELS]);
+
+impl OffsetSums {
+    fn add(&mut self, level: usize, values: &[f32], numbers: &[i32], step: f32) {
+        let sums = &mut self.0[level.min(OFFSET_LEVELS - 1)];
+        for (&value, &number) in values.iter().zip(numbers) {
+            if number != 0 {
+                let magnitude = number.unsigned_abs();
+                let (sum, count) = &mut sums[(magnitude.min(3) - 1) as usize];
+                *sum += f64::from(value.abs() / step) - f64::from(magnitude);
+                *count += 1;
+            }
+        }
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        for (to, from) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
+            *to = (to.0 + from.0, to.1 + from.1);
+        }
+        self
+    }
+
+    fn means(&self) -> Offsets {
+        self.0.map(|of_level| {
+            of_level.map(|(sum, count)| match count {
+                0 => 0,
+                n => (256.0 * sum / n as f64).round().clamp(-127.0, 127.0) as i8,
+            })
+        })
+    }
+}
+
+impl LatentEncoder {
+    /// Transforms a grid (x fastest), on the threads of the pool that this runs on.
+    pub(crate) fn new(mut values: Vec<f32>, shape: [usize; 3]) -> Self {
+        let grid = BlockGrid::new(shape);
+        let mut bands = Vec::new();
+        for &level in grid.pyramid().levels() {
+            let split = Bands::of(values, level);
+            values = split.low();
+            bands.push(split);
+        }
+        Self { grid, bands, low: values }
+    }
+
+    /// The streams at a rate, coded on the threads of the pool that this runs on.
+    pub(crate) fn encode(&self, rate: Rate) -> LatentStreams {
+        let mut writing = Writing { encoder: self, rate, stream: RangeEncoder::new(), scaled: Vec::new() };
+        let coarse = code_coarse(&self.grid, &mut writing);
+        let coarse_stream = writing.stream.finish();
+        let mut sums = OffsetSums::default();
+        let fine = self.grid.fine_levels();
+        for (n, numbers) in coarse.levels.iter().enumerate() {
+            self.add_offsets(&mut sums, fine + n, numbers, rate, |shape, _| Window::whole(shape));
+        }
+        let coded: Vec<(Vec<u8>, OffsetSums)> = (0..self.grid.len())
+            .into_par_iter()
+            .map(|block| self.encode_block(block, &coarse, rate))
+            .collect();
+        let sums = coded.iter().fold(sums, |sums, (_, of_block)| sums.merge(*of_block));
+        LatentStreams {
+            grid: self.grid.clone(),
+            step: rate.step,
+            offsets: sums.means(),
+            coarse: coarse_stream,
+            blocks: coded.into_iter().map(|(stream, _)| stream).collect(),
+        }
+    }
+
+    fn encode_block(&self, block: usize, coarse: &Coarse, rate: Rate) -> (Vec<u8>, OffsetSums) {
+        let mut writing = Writing { encoder: self, rate, stream: RangeEncoder::new(), scaled: Vec::new() };
+        let numbers = code_block(&self.grid, block, coarse, &mut writing);
+        let mut sums = OffsetSums::default();
+        for (level, numbers) in numbers.iter().enumerate() {
+            let part = |_, orientation| self.grid.part(block, level, orientation);
+            self.add_offsets(&mut sums, level, numbers, rate, part);
+        }
+        (writing.stream.finish(), sums)
+    }
+
+    fn add_offsets(
+        &self,
+        sums: &mut OffsetSums,
+        level: usize,
+        numbers: &Numbers,
+        rate: Rate,
+        window: impl Fn([usize; 3], usize) -> Window,
+    ) {
+        let of_level = &self.grid.pyramid().levels()[level];
+        for orientation in of_level.orientations() {
+            let window = window(of_level.band_shape(orientation), orientation);
+            let values = self.bands[level].window(orientation, window);
+            sums.add(level, &values, &numbers[orientation], rate.step);
+        }
+    }
+
+    /// The coefficients of a part.
+    fn coefficients(&self, part: BandPart) -> Vec<f32> {
+        match self.bands.get(part.level) {
+            Some(bands) => bands.window(part.orientation, part.window),
+            None => self.low.clone(),
+        }
+    }
+}
+
+/// Chooses and writes one stream.
+struct Writing<'e> {
+    encoder: &'e LatentEncoder,
+    rate: Rate,
+    stream: RangeEncoder,
+    scaled: Vec<f32>,
+}
+
+impl PartDecisions for Writing<'_> {
+    type Decisions<'a>
+        = Choice<'a>
+    where
+        Self: 'a;
+
+    fn part(&mut self, part: BandPart) -> Choice<'_> {
+        self.scaled = self.encoder.coefficients(part);
+        let step = self.rate.step;
+        self.scaled.iter_mut().for_each(|v| *v /= step);
+        Choice {
+            encoder: &mut self.stream,
+            scaled: &self.scaled,
+            shape: part.window.shape(),
+            price: self.rate.price,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Targets met by a latent grid: its step is searched for, the rest follows.
+
+use super::candidate::{Compressed, Writer};
+use super::infill::infill;
+use super::progress::{Reporter, Stage};
+use super::target::Aim;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::latents::{LatentEncoder, Rate};
+use crate::sample::ValueScale;
+use crate::volume::{Mask, Volume, for_each_type};
+use rayon::prelude::*;
+
+/// What a bit costs, in squared steps: the slope of the error by the rate of a fine uniform quantiser is
+/// `ln(2) / 6 = 0.116`; a little less was best on every volume tried (benches/README.md).
+const PRICE: f32 = 0.07;
+/// Steps that are tried.
+const MOST_TRIES: u64 = 14;
+/// A PSNR this near above the target is taken at once.
+const NEAR_DB: f64 = 0.01;
+/// A file of at least this share of a byte target is taken at once.
+const NEAR_SHARE: f64 = 0.995;
+/// What halving a step does, about.
+const DB_A_NEPER: f64 = -6.0;
+const BYTES_A_NEPER: f64 = -1.1;
+/// Steps beyond these are not tried, in units of the range.
+const STEPS: std::ops::RangeInclusive<f64> = 1e-8..=64.0;
+
+/// What a step gave.
+struct Tried {
+    /// Natural logarithm of the step.
+    at: f64,
+    /// How far above the target: dB, or ln of the budget by the bytes, times -1.
+    above: f64,
+}
+
+/// The smallest file of a latent grid that meets the aim; `None` where no step does.
+///
+/// # Errors
+/// [`Error::Interrupted`] when the reporter says so.
+pub(super) fn compress(
+    volume: &Volume,
+    mask: Option<&Mask>,
+    scale: ValueScale,
+    aim: Aim,
+    engine: &dyn Engine,
+    writer: &Writer<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Option<Compressed>> {
+    reporter.step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
+    let mut encoder = None;
+    engine.run(&mut || encoder = Some(LatentEncoder::new(grid(volume, mask, scale), volume.shape())));
+    let encoder = encoder.ok_or_else(|| Error::Options("the engine ran nothing".into()))?;
+
+    // Of a fine quantiser the error is a twelfth of the squared step; dead zones double it.
+    let mut step = match aim {
+        Aim::Psnr { target } => 10f64.powf(-target / 20.0) * 3.0,
+        Aim::Bytes { .. } => 0.02,
+    };
+    let typical = match aim {
+        Aim::Psnr { .. } => DB_A_NEPER,
+        Aim::Bytes { .. } => -BYTES_A_NEPER,
+    };
+    let mut best: Option<Compressed> = None;
+    // The nearest ones on either side of the target.
+    let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);
+    for tries in 0..MOST_TRIES {
+        step = step.clamp(*STEPS.start(), *STEPS.end());
+        let mut streams = None;
+        engine.run(&mut || streams = Some(encoder.encode(Rate { step: step as f32, price: PRICE })));
+        let Some(streams) = streams else { break };
+        let candidate = writer.latents(streams)?;
+        let (psnr, bytes) = (candidate.distortion.psnr, candidate.bytes.len());
+        log::debug!("step {step:.6}: {psnr:.3} dB, {bytes} bytes");
+        reporter.step(Stage::Coding, tries + 1, MOST_TRIES, psnr)?;
+        let above = match aim {
+            Aim::Psnr { target } => psnr - target,
+            Aim::Bytes { budget } => (budget as f64 / bytes as f64).ln(),
+        };
+        let is_near = match aim {
+            Aim::Psnr { .. } => (0.0..=NEAR_DB).contains(&above),
+            Aim::Bytes { .. } => (0.0..=-NEAR_SHARE.ln()).contains(&above),
+        };
+        let tried = Tried { at: step.ln(), above };
+        if above >= 0.0 {
+            if best.as_ref().is_none_or(|b| aim.prefers(&candidate, b)) {
+                best = Some(candidate);
+            }
+            met = Some(tried);
+        } else {
+            missed = Some(tried);
+        }
+        if is_near {
+            break;
+        }
+        let next = next_step(met.as_ref(), missed.as_ref(), typical);
+        // Nothing is left between the two, or nothing beyond the last step that may be tried.
+        if (next - step.ln()).abs() < 1e-5 || !STEPS.contains(&step) {
+            break;
+        }
+        step = next.exp();
+    }
+    Ok(best)
+}
+
+/// The logarithm of the step to try after these.
+fn next_step(met: Option<&Tried>, missed: Option<&Tried>, typical: f64) -> f64 {
+    match (met, missed) {
+        (Some(met), Some(missed)) => {
+            let middle = (met.at + missed.at) / 2.0;
+            let share = met.above / (met.above - missed.above);
+            if !share.is_finite() {
+                return middle;
+            }
+            // Between the two, a little on the side that meets; never so near to one that the other stays for ever.
+            met.at + (missed.at - met.at) * (share - 0.02).clamp(0.03, 0.97)
+        }
+        (Some(only), None) | (None, Some(only)) => {
+            // Beyond, a little further than it seems.
+            let by = (-only.above / typical).clamp(-1.5, 1.5);
+            let by = if by.is_finite() { by } else { 1.0 };
+            let least = if (only.above < 0.0) == (typical < 0.0) { -0.02 } else { 0.02 };
+            only.at + by * 1.05 + least
+        }
+        (None, None) => 0.0,
+    }
+}
+
+/// The volume's values, 0 to 1, smooth where it is masked.
+fn grid(volume: &Volume, mask: Option<&Mask>, scale: ValueScale) -> Vec<f32> {
+    let mut values: Vec<f32> = for_each_type!(volume.samples(), samples => {
+        samples.par_iter().map(|&v| scale.normalised(crate::volume::Sample::to_f64(v))).collect()
+    });
+    if let Some(mask) = mask {
+        let known: Vec<bool> = mask.codes().iter().map(|&code| code == 0).collect();
+        infill(&mut values, &known, volume.shape());
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_close_in_on_the_target() {
+        // 6 dB a neper, bent: what a volume does.
+        let psnr = |at: f64| 20.0 - 6.0 * at - 0.3 * at * at;
+        let target = 41.3;
+        let (mut met, mut missed) = (None, None);
+        let mut at = -9.0;
+        for tries in 0.. {
+            assert!(tries < 10, "not found");
+            let above = psnr(at) - target;
+            let tried = Tried { at, above };
+            if above >= 0.0 {
+                met = Some(tried)
+            } else {
+                missed = Some(tried)
+            }
+            if (0.0..NEAR_DB).contains(&above) {
+                break;
+            }
+            at = next_step(met.as_ref(), missed.as_ref(), DB_A_NEPER);
+        }
+    }
+}
