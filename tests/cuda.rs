@@ -24,13 +24,13 @@ fn engines(test: &str) -> Vec<(String, Cuda)> {
     let mut engines = Vec::new();
     match host::kernels() {
         None => eprintln!("SKIPPED {test} on the host: no C++ compiler"),
-        Some(launch) => {
+        Some(kernels) => {
             for (name, turns, shape) in [
                 ("host", Turns::Forward, LARGE),
                 ("host backward", Turns::Backward, LARGE),
                 ("host without shared memory", Turns::Forward, WITHOUT_SHARED),
             ] {
-                let machine = Arc::new(Host { launch, turns, shape });
+                let machine = Arc::new(Host::new(kernels, turns, shape));
                 engines.push((name.to_owned(), Cuda::on(machine, 2).expect("threads")));
             }
         }

@@ -1,12 +1,16 @@
 //! [`NeuralVolume`]: an open `.nvol` file. Everything that reads a compressed volume goes through it.
 
 mod cache;
+#[cfg(feature = "cuda")]
+mod device;
 mod mask;
 mod points;
 mod quantise;
 mod region;
 mod whole;
 
+#[cfg(feature = "cuda")]
+pub use crate::engine::cuda::store::DeviceSamples;
 pub use points::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
 

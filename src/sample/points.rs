@@ -5,7 +5,7 @@ use super::whole::WholeCursor;
 use super::{NeuralVolume, ValueScale};
 use crate::engine::Evaluator;
 use crate::error::{Error, Result};
-use crate::volume::{MaskClass, SampleType, Samples};
+use crate::volume::{MaskClass, SampleType, Samples, WorldToIndex};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 
@@ -53,12 +53,12 @@ const AT_A_VOXEL: f64 = 1e-6;
 const ON_A_FACE: f64 = 1e-3;
 
 /// Points that one task takes.
-const TASK: usize = 1 << 10;
+pub(super) const TASK: usize = 1 << 10;
 
 /// Points placed at a time: bounds the memory of large requests.
 const CHUNK: usize = 1 << 16;
 /// The same where a device evaluates many points at a time.
-const DEVICE_CHUNK: usize = 1 << 20;
+pub(super) const DEVICE_CHUNK: usize = 1 << 20;
 
 impl NeuralVolume {
     /// The volume's value at each point, as f32. At a voxel that is the decoded voxel, rounded to the stored type;
@@ -139,12 +139,7 @@ impl NeuralVolume {
     ) -> Result<()> {
         same_length(points.len(), out.len())?;
         let shape = self.description.shape;
-        let to_index = match space {
-            Space::Index => None,
-            Space::World => Some(self.description.geometry.world_to_index().ok_or_else(|| {
-                Error::Options(format!("{}: the volume's affine is singular", self.path.display()))
-            })?),
-        };
+        let to_index = self.to_index(space)?;
         let evaluator = self.evaluator()?;
         let scale = self.scale();
         let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
@@ -228,6 +223,16 @@ impl NeuralVolume {
         result
     }
 
+    /// From a space to voxel indices; `None` where its coordinates are indices.
+    pub(super) fn to_index(&self, space: Space) -> Result<Option<WorldToIndex>> {
+        match space {
+            Space::Index => Ok(None),
+            Space::World => self.description.geometry.world_to_index().map(Some).ok_or_else(|| {
+                Error::Options(format!("{}: the volume's affine is singular", self.path.display()))
+            }),
+        }
+    }
+
     /// Value and validity at a place where the field has this value.
     fn point_sample(
         &self,
@@ -284,21 +289,30 @@ impl NeuralVolume {
         outside: Outside,
         mask: Option<&mut MaskCursor<'_>>,
     ) -> Result<Option<PointSample>> {
-        let invalid = |value| Some(PointSample { value, ..PointSample::default() });
-        if !place.is_a_point {
-            return Ok(invalid(f64::NAN));
-        }
-        if let (Outside::Value(value), false) = (outside, place.inside) {
-            return Ok(invalid(value));
-        }
-        Ok(self.mask_value(place.nearest(), mask)?.and_then(invalid))
+        let value = self.why_invalid(place, outside, mask)?.map(|why| match why {
+            Invalid::NoPoint => f64::NAN,
+            Invalid::Outside(value) => value,
+            Invalid::Masked(class) => class.value(self.description.fill_value),
+        });
+        Ok(value.map(|value| PointSample { value, ..PointSample::default() }))
     }
 
-    /// The value of a masked voxel.
-    fn mask_value(&self, voxel: [usize; 3], mask: Option<&mut MaskCursor<'_>>) -> Result<Option<f64>> {
+    /// Why the field's value does not count at a place.
+    pub(super) fn why_invalid(
+        &self,
+        place: &Place,
+        outside: Outside,
+        mask: Option<&mut MaskCursor<'_>>,
+    ) -> Result<Option<Invalid>> {
+        if !place.is_a_point {
+            return Ok(Some(Invalid::NoPoint));
+        }
+        if let (Outside::Value(value), false) = (outside, place.inside) {
+            return Ok(Some(Invalid::Outside(value)));
+        }
         let Some(mask) = mask else { return Ok(None) };
-        let code = mask.code_at(voxel).map_err(|what| self.section_error("BRIK", what))?;
-        Ok(MaskClass::from_code(code).map(|class| class.value(self.description.fill_value)))
+        let code = mask.code_at(place.nearest()).map_err(|what| self.section_error("BRIK", what))?;
+        Ok(MaskClass::from_code(code).map(Invalid::Masked))
     }
 
     /// The type that [`Self::sample_stored`] gives.
@@ -320,8 +334,18 @@ fn same_length(points: usize, out: usize) -> Result<()> {
     Ok(())
 }
 
+/// Why a point has not the field's value.
+pub(super) enum Invalid {
+    /// A coordinate is NaN.
+    NoPoint,
+    /// It lies outside the grid, and gets this value.
+    Outside(f64),
+    /// Its nearest voxel is masked.
+    Masked(MaskClass),
+}
+
 /// A point in index coordinates, moved into the grid.
-struct Place {
+pub(super) struct Place {
     index: [f64; 3],
     inside: bool,
     /// False where a coordinate is NaN.
@@ -329,14 +353,14 @@ struct Place {
 }
 
 impl Place {
-    fn of(index: [f64; 3], shape: [usize; 3]) -> Self {
+    pub(super) fn of(index: [f64; 3], shape: [usize; 3]) -> Self {
         let clamped: [f64; 3] = std::array::from_fn(|a| index[a].max(0.0).min((shape[a] - 1) as f64));
         let inside = (0..3).all(|a| (index[a] - clamped[a]).abs() <= ON_A_FACE);
         Self { index: clamped, inside, is_a_point: index.iter().all(|v| !v.is_nan()) }
     }
 
     /// Position in `[0, 1]^3`; a voxel's is computed as the lattice's is, so that both give one value.
-    fn position(&self, shape: [usize; 3]) -> [f32; 3] {
+    pub(super) fn position(&self, shape: [usize; 3]) -> [f32; 3] {
         std::array::from_fn(|a| {
             let index = self.index[a];
             let index = if (index - index.round()).abs() <= AT_A_VOXEL { index.round() } else { index };
@@ -348,7 +372,7 @@ impl Place {
         self.index.map(|i| i.round() as usize)
     }
 
-    fn at_a_voxel(&self) -> bool {
+    pub(super) fn at_a_voxel(&self) -> bool {
         self.index.iter().all(|i| (i - i.round()).abs() <= AT_A_VOXEL)
     }
 }

@@ -4,7 +4,7 @@ mod geometry;
 mod mask;
 mod samples;
 
-pub use geometry::{Frame, Geometry};
+pub use geometry::{Frame, Geometry, WorldToIndex};
 pub use mask::{Mask, MaskClass};
 pub(crate) use samples::for_each_type;
 pub use samples::{Sample, SampleType, Samples, SamplesMut};

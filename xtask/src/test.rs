@@ -22,14 +22,15 @@ const ALL_FEATURES: &str = "neuvol/dlpack,neuvol/bridge,neuvol/jpeg-ls";
 
 /// The tests of the features that need libtorch or NVRTC to be there: a run of their own, since everything else is
 /// built without.
-const TORCH_TESTS: [&str; 9] = [
+const TORCH_TESTS: [&str; 10] = [
     "test",
     "--no-fail-fast",
     "--package=neuvol",
-    "--features=torch",
+    "--features=torch,dlpack",
     "--test=torch",
     "--test=nvrtc",
     "--test=cuda",
+    "--test=device_tensors",
     "--",
     "--show-output",
 ];
