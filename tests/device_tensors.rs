@@ -18,6 +18,7 @@ use neuvol::train::{CompressOptions, FitOptions, ModelOptions, Target, compress,
 use neuvol::volume::{SampleType, Samples};
 use neuvol::{Error, NeuralVolume, Region, Volume};
 use std::ops::ControlFlow;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -347,5 +348,61 @@ fn a_volume_that_is_not_on_a_device_says_so() {
         assert!(matches!(error, Error::Device(_)), "{error:?}");
         let part = "test.nvol: the volume is open on the engine cpu, not on a CUDA device";
         assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+/// The example, in a Python that loads us: on a machine without a GPU it says so; on the host PyTorch takes the tensor.
+#[test]
+fn the_example_hands_a_region_to_torch_or_says_why_not() {
+    let test = "the_example_hands_a_region_to_torch_or_says_why_not";
+    let Some(python) = std::env::var_os("NEUVOL_PYTHON") else {
+        eprintln!("SKIPPED {test}: NEUVOL_PYTHON is not set");
+        return;
+    };
+    // Beside the folder of this test, as in `dlpack.rs`.
+    let library = format!("{}neuvol_torch{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let library = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples").join(library);
+    if !library.exists() {
+        eprintln!("SKIPPED {test}: the example neuvol_torch is not built");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waves.nvol");
+    let volume = Volume::new(waves().map(|v| v as f32).collect::<Vec<_>>(), SHAPE).unwrap();
+    std::fs::write(&file, fitted(&volume)).unwrap();
+    let run = |device: &str, arguments: &[&str]| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/torch/region.py");
+        let mut command = Command::new(&python);
+        command.arg(script).arg(&file).args(["--device", device]).arg("--library").arg(&library);
+        let done = command.args(arguments).output().expect("NEUVOL_PYTHON should run");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let of_region = ["--start", "1", "2", "3", "--end", "11", "16", "12"];
+    let mut on = vec!["cpu"];
+    match devices() {
+        Ok(_) => on.push("cuda:0"),
+        Err(why) => {
+            let (code, _, message) = run("cuda:0", &of_region);
+            assert_eq!(code, Some(1));
+            assert!(message.contains(&format!("no tensor on cuda:0: {why}")), "{message}");
+        }
+    }
+    let (code, _, message) = run("cpu", &["--end", "22", "1", "1"]);
+    assert!(code == Some(1) && message.contains("not a region"), "{message}");
+    let neural = NeuralVolume::open(&file).unwrap();
+    let region = neural.read_region_f32(Region { start: [1, 2, 3], end: [11, 16, 12] }, 1).unwrap();
+    let mean = (0..region.len()).map(|n| region.samples().get(n)).sum::<f64>() / region.len() as f64;
+    for device in on {
+        let (code, printed, message) = run(device, &of_region);
+        if message.contains("PyTorch is needed") {
+            eprintln!("SKIPPED {test} on {device}: there is no PyTorch");
+            continue;
+        }
+        assert_eq!(code, Some(0), "{message}");
+        assert!(printed.contains(&format!("(9, 14, 10) torch.float32 on {device}, not copied")), "{printed}");
+        let of_torch = printed.split("mean ").nth(1).and_then(|rest| rest.split(',').next());
+        let of_torch: f64 = of_torch.unwrap().parse().unwrap();
+        assert!((of_torch - mean).abs() < 1e-4, "{of_torch}, not {mean}");
     }
 }

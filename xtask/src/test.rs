@@ -35,6 +35,10 @@ const TORCH_TESTS: [&str; 10] = [
     "--show-output",
 ];
 
+/// What `tests/device_tensors.rs` has Python load: `cargo test` of tests by name builds no libraries.
+const TORCH_EXAMPLE: [&str; 4] =
+    ["build", "--package=neuvol", "--features=cuda,dlpack", "--example=neuvol_torch"];
+
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -103,6 +107,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     if let Some(libtorch) = libtorch {
         println!("\nTesting the feature torch");
+        if !cargo().args(TORCH_EXAMPLE).status().context("starting cargo")?.success() {
+            failures.push("cargo build --example neuvol_torch".to_owned());
+        }
         if !tests(cargo().envs(libtorch.environment()).args(TORCH_TESTS), &mut results)? {
             failures.push("cargo test --features torch".to_owned());
         }
