@@ -5,6 +5,8 @@
 #![allow(unsafe_code)] // cxx's generated glue
 #![allow(unreachable_pub, missing_docs)] // names that only C++ sees
 
+mod device;
+
 use crate::dlpack;
 use crate::engine::Engine;
 use crate::engine::device::Device;
@@ -124,12 +126,19 @@ mod ffi {
             out: &mut [u8],
             observer: &Observer,
         ) -> Result<()>;
-        /// The caller owns the tensor.
+        /// The caller owns the tensor; here and below.
         fn read_tensor(
             self: &OpenVolume,
             region: Box3,
             sample_type: &str,
+            on_device: bool,
             observer: &Observer,
+        ) -> Result<*mut DLManagedTensorVersioned>;
+        fn sample_tensor(
+            self: &OpenVolume,
+            points: &[f64],
+            how: Points,
+            on_device: bool,
         ) -> Result<*mut DLManagedTensorVersioned>;
         fn probe(
             self: &OpenVolume,
@@ -175,6 +184,8 @@ mod ffi {
         fn version() -> String;
     }
 }
+
+type Tensor = dlpack::Managed<dlpack::DLManagedTensorVersioned>;
 
 /// An open file, and why it is not on the device that was asked for.
 pub struct OpenVolume(NeuralVolume, Option<String>);
@@ -281,19 +292,43 @@ impl OpenVolume {
         &self,
         region: ffi::Box3,
         sample_type: &str,
+        on_device: bool,
         observer: &ffi::Observer,
     ) -> Result<*mut ffi::DLManagedTensorVersioned, Failure> {
         guard(|| {
             let ffi::Box3 { start, end, stride } = region;
+            let region = Region { start, end };
+            let sample_type = type_named(sample_type)?;
             let mut thrown = None;
-            let volume = self.0.read_region_as(
-                Region { start, end },
-                stride,
-                type_named(sample_type)?,
-                &mut |fraction| go_on(observer, fraction, &mut thrown),
-            );
+            let mut observe = |fraction| go_on(observer, fraction, &mut thrown);
+            let tensor = if on_device {
+                self.region_on_device(region, stride, sample_type, &mut observe)
+            } else {
+                let volume = self.0.read_region_as(region, stride, sample_type, &mut observe);
+                volume.and_then(dlpack::export).map_err(Failure::from)
+            };
             thrown.map_or(Ok(()), Err)?;
-            Ok(dlpack::export::<dlpack::DLManagedTensorVersioned>(volume?)?.into_raw().cast())
+            Ok(tensor?.into_raw().cast())
+        })
+    }
+
+    fn sample_tensor(
+        &self,
+        points: &[f64],
+        how: ffi::Points,
+        on_device: bool,
+    ) -> Result<*mut ffi::DLManagedTensorVersioned, Failure> {
+        guard(|| {
+            let points = points.as_chunks::<3>().0;
+            let (space, outside) = meant(&how);
+            let tensor = if on_device {
+                self.points_on_device(points, space, outside)?
+            } else {
+                let mut values = vec![0.0; points.len()];
+                self.0.sample(points, space, outside, &mut values)?;
+                dlpack::export_values(values, &[points.len()])?
+            };
+            Ok(tensor.into_raw().cast())
         })
     }
 
@@ -313,8 +348,7 @@ impl OpenVolume {
             if !rest.is_empty() || rooms != [count; 3] {
                 return Err(Failure(format!("{count} points, but room for {rooms:?} results")));
             }
-            let space = if how.world { Space::World } else { Space::Index };
-            let outside = if how.clamp { Outside::Clamp } else { Outside::Value(how.outside) };
+            let (space, outside) = meant(&how);
             // Piece by piece: what is kept beside the caller's own memory stays small.
             const PIECE: usize = 1 << 16;
             let mut samples = vec![PointSample::default(); count.min(PIECE)];
@@ -336,6 +370,11 @@ impl OpenVolume {
             Ok(())
         })
     }
+}
+
+fn meant(how: &ffi::Points) -> (Space, Outside) {
+    let space = if how.world { Space::World } else { Space::Index };
+    (space, if how.clamp { Outside::Clamp } else { Outside::Value(how.outside) })
 }
 
 #[allow(clippy::too_many_arguments)] // as declared

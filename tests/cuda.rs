@@ -14,7 +14,7 @@ use neuvol::engine::{Engine, Lattice, axis_position};
 use neuvol::field::encoding::{AxisWise, HashGrid, HashGridShape, Wave};
 use neuvol::field::{Encoding, Field, Model, NetworkKind};
 use neuvol::sample::{Outside, PointSample, Space};
-use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
 use neuvol::{Error, NeuralVolume, Region, Volume};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ fn engines(test: &str) -> Vec<(String, Cuda)> {
     let mut engines = Vec::new();
     match host::kernels() {
         None => eprintln!("SKIPPED {test} on the host: no C++ compiler"),
-        Some(launch) => {
+        Some(kernels) => {
             for (name, turns, shape) in [
                 ("host", Turns::Forward, LARGE),
                 ("host backward", Turns::Backward, LARGE),
                 ("host without shared memory", Turns::Forward, WITHOUT_SHARED),
             ] {
-                let machine = Arc::new(Host { launch, turns, shape });
+                let machine = Arc::new(Host::new(kernels, turns, shape));
                 engines.push((name.to_owned(), Cuda::on(machine, 2).expect("threads")));
             }
         }
@@ -280,6 +280,7 @@ fn a_file_is_the_same_on_every_engine() {
     let options = CompressOptions {
         target: Target::Psnr(35.0),
         preset: Preset::Fast,
+        representation: Representation::Network(Architecture::default()),
         threads: 1,
         ..Default::default()
     };

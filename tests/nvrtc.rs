@@ -8,7 +8,8 @@ use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 
 /// The kernels, and beside each its PTX.
-const KERNELS: [&str; 2] = ["src/engine/cuda/decode.cu", "src/engine/torch/step.cu"];
+const KERNELS: [&str; 3] = ["src/engine/cuda/decode.cu", "src/engine/cuda/store.cu", STEP];
+const STEP: &str = "src/engine/torch/step.cu";
 /// What the PTX is for: this and every later GPU.
 const OLDEST: &str = "compute_75";
 
@@ -107,24 +108,25 @@ fn the_ptx_in_the_tree_is_that_of_the_kernels() {
 
 #[test]
 fn the_ptx_has_the_kernels_that_are_launched() {
-    use neuvol::engine::cuda::decode;
-    let step = std::fs::read_to_string(ptx_file(KERNELS[1])).expect("the PTX");
-    for ptx in [decode::PTX, &step] {
-        assert!(ptx.contains(".target sm_75"));
-    }
-    let mut found = names(decode::PTX);
-    found.sort_unstable();
-    let mut launched = decode::KERNELS.to_vec();
-    launched.sort_unstable();
-    assert_eq!(found, launched);
-    #[cfg(feature = "torch")]
-    {
-        let mut found = names(&step);
+    use neuvol::engine::cuda::{decode, store};
+    let step = std::fs::read_to_string(ptx_file(STEP)).expect("the PTX");
+    for (ptx, launched) in [
+        (decode::PTX, &decode::KERNELS[..]),
+        (store::PTX, &store::KERNELS[..]),
+        #[cfg(feature = "torch")]
+        (&step, &neuvol::engine::torch::step::KERNELS[..]),
+    ] {
+        let mut launched = launched.to_vec();
+        let mut found = names(ptx);
         found.sort_unstable();
-        let mut launched = neuvol::engine::torch::step::KERNELS.to_vec();
         launched.sort_unstable();
         assert_eq!(found, launched);
     }
+    for ptx in [decode::PTX, store::PTX, &step] {
+        assert!(ptx.contains(".target sm_75"));
+    }
+    // Fused, a product's rounding would be left out, and a sample could be another one than the CPU's.
+    assert!(store::PTX.contains("mul.rn.f64") && !store::PTX.contains("fma."));
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn every_kernel_becomes_machine_code() {
 #[test]
 fn an_error_in_a_kernel_is_told() {
     let Some(include) = include("an_error_in_a_kernel_is_told") else { return };
-    let broken = source(KERNELS[1]).replacen("atomicAdd(to, value)", "atomicAdded(to, value)", 1);
+    let broken = source(STEP).replacen("atomicAdd(to, value)", "atomicAdded(to, value)", 1);
     let log = compile(&broken, OLDEST, &include).expect_err("no such function");
     assert!(log.contains("\"atomicAdded\" is undefined"), "{log}");
 }

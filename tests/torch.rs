@@ -15,7 +15,7 @@ use neuvol::engine::{
     Engine, GroupUpdate, Lattice, Loss, Permutation, TrainingEngine, Update, Voxels, axis_position,
 };
 use neuvol::field::{Field, NetworkKind, Rounding};
-use neuvol::train::{CompressOptions, Preset, Target, compress_on};
+use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress_on};
 use neuvol::{NeuralVolume, Region, Volume};
 use std::ffi::{CString, c_char, c_void};
 use std::ops::ControlFlow;
@@ -238,7 +238,13 @@ fn a_volume_is_compressed_and_read_by_the_cpu_engine() {
         (0.3 * x).sin() * (0.25 * y).cos() + 0.05 * z
     };
     let volume = Volume::new((0..24 * 20 * 16).map(wave).collect::<Vec<f32>>(), shape).unwrap();
-    let options = CompressOptions { target: Target::Psnr(30.0), preset: Preset::Fast, ..Default::default() };
+    let representation = Representation::Network(Architecture::default());
+    let options = CompressOptions {
+        target: Target::Psnr(30.0),
+        preset: Preset::Fast,
+        representation,
+        ..Default::default()
+    };
     for (device, engine) in engines(Precision::Mixed) {
         let compressed =
             compress_on(Arc::new(engine), &volume, &options, |_| ControlFlow::Continue(())).unwrap();

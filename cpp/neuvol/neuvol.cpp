@@ -227,11 +227,25 @@ void Volume::read(const Region& region, const char* sampleType, void* out, const
 }
 
 DLManagedTensorVersioned* Volume::readTensor(
-  const Region& region, const char* sampleType, const Progress& progress) const
+  const Region& region, const char* sampleType, const Progress& progress, Memory memory) const
 {
   const bridge::Box3 box = boxOf(region);
   const Caller caller(progress);
-  return guarded([&] { return this->Inside->Handle->read_tensor(box, sampleType, caller); }, &caller);
+  const bool onDevice = memory == Memory::Device;
+  return guarded([&] { return this->Inside->Handle->read_tensor(box, sampleType, onDevice, caller); }, &caller);
+}
+
+DLManagedTensorVersioned* Volume::sampleTensor(
+  const double* points, std::size_t count, const Sampling& how, Memory memory) const
+{
+  return guarded(
+    [&]
+    {
+      const rust::Slice<const double> at = count > 0 ? rust::Slice<const double>(points, 3 * count)
+                                                     : rust::Slice<const double>();
+      const bridge::Points meant{ how.world, how.clamp, how.outside };
+      return this->Inside->Handle->sample_tensor(at, meant, memory == Memory::Device);
+    });
 }
 
 void Volume::sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,

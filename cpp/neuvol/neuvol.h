@@ -186,6 +186,17 @@ struct Sampling
   double outside = std::numeric_limits<double>::quiet_NaN();
 };
 
+/// Where a tensor's values are.
+enum class Memory
+{
+  /// In the host's memory.
+  Host,
+  /// On the CUDA device that the volume is open on (OpenOptions::device): decoded there and never copied, but for files
+  /// without a network (lossless, with a bounded error, constant), which are decoded on the host and copied to the device.
+  /// An Error where the volume is open on the CPU, also where that stands in for a device that cannot be had.
+  Device
+};
+
 /// An open neural volume. Regions and points are evaluated on demand, the whole is never decompressed.
 class NEUVOL_EXPORT Volume
 {
@@ -214,10 +225,16 @@ public:
     return out;
   }
 
-  /// The voxels of a region as a DLPack tensor in host memory: shape (z, y, x), C order, this type (NumPy's name). It
-  /// owns what was decoded, no copy is made; whoever takes it calls its deleter, once.
-  DLManagedTensorVersioned* readTensor(
-    const Region& region, const char* sampleType, const Progress& progress = {}) const;
+  /// The voxels of a region as a DLPack tensor: shape (z, y, x), C order, this type (NumPy's name). It owns what was
+  /// decoded, no copy is made; whoever takes it calls its deleter, once, on any thread. On a device, too, the values are
+  /// those of read(): rounded to the volume's type, and masked voxels have what marks them. They are complete when this
+  /// returns, whatever stream reads them; the deleter waits for the device's work before it frees them.
+  DLManagedTensorVersioned* readTensor(const Region& region, const char* sampleType, const Progress& progress = {},
+    Memory memory = Memory::Host) const;
+
+  /// The values of sample() as a DLPack tensor of float32, shape (count). The points are in the host's memory.
+  DLManagedTensorVersioned* sampleTensor(
+    const double* points, std::size_t count, const Sampling& how, Memory memory = Memory::Host) const;
 
   /// The volume at `count` points (x y z x y z ...): values; 1 in `valid` where the point is in the grid and its
   /// nearest voxel is not masked; and, where `gradients` is not null, the field's exact derivative by the coordinates

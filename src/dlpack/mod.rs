@@ -1,5 +1,5 @@
 //! DLPack, the exchange of tensors in memory: volumes in from NumPy, PyTorch, CuPy and others, decoded regions and sampled
-//! values out without a copy.
+//! values out without a copy, from the host's memory or, with the feature `cuda`, from that of the GPU that decoded them.
 //!
 //! A tensor's axes are those that NumPy shows, (z, y, x) in C order, where ours are x, y, z with x fastest: the same memory.
 //! The ABI is DLPack 1.x's `DLManagedTensorVersioned`, or the `DLManagedTensor` of versions before it.
@@ -26,5 +26,7 @@ mod import;
 
 pub use dlpark::ffi::{DLManagedTensor, DLManagedTensorVersioned};
 pub use dlpark::{Managed, ManagedTensorBase};
+#[cfg(feature = "cuda")]
+pub use export::export_on_device;
 pub use export::{export, export_values};
 pub use import::import;

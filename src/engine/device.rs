@@ -21,7 +21,7 @@ pub enum Device {
 
 /// Why a build without the feature has no CUDA.
 #[cfg(not(feature = "cuda"))]
-const NOT_BUILT: &str = "this neuvol was built without CUDA (Cargo's feature cuda)";
+pub(crate) const NOT_BUILT: &str = "this neuvol was built without CUDA (Cargo's feature cuda)";
 
 impl Device {
     /// The engine, with `threads` threads of the CPU (0: one a core). Where `Auto` finds no CUDA, it says so in one line

@@ -30,6 +30,11 @@ pub trait Engine: Send + Sync {
     fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>>;
     /// Runs work on the engine's threads: what it does through `rayon` uses them and no others.
     fn run(&self, work: &mut (dyn FnMut() + Send));
+    /// The CUDA engine, where this is one or evaluates through one.
+    #[cfg(feature = "cuda")]
+    fn cuda(&self) -> Option<&cuda::Cuda> {
+        None
+    }
 }
 
 /// An engine that can train, too.
@@ -59,6 +64,11 @@ pub trait Evaluator: Send + Sync {
     /// worth the way to a device.
     fn points_a_call(&self) -> usize {
         1 << 10
+    }
+    /// The evaluator of the CUDA engine, where this is it: it can leave samples where they were made.
+    #[cfg(feature = "cuda")]
+    fn cuda(&self) -> Option<&cuda::decode::DeviceEvaluator> {
+        None
     }
 }
 

@@ -3,11 +3,15 @@
 mod brick_points;
 mod bricks;
 mod cache;
+#[cfg(feature = "cuda")]
+mod device;
 mod mask;
 mod points;
 mod quantise;
 mod region;
 
+#[cfg(feature = "cuda")]
+pub use crate::engine::cuda::store::DeviceSamples;
 pub use points::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
 

@@ -4,7 +4,7 @@ use super::mask::{MaskCursor, MaskReader};
 use super::{NeuralVolume, ValueScale};
 use crate::engine::Evaluator;
 use crate::error::{Error, Result};
-use crate::volume::{MaskClass, SampleType, Samples};
+use crate::volume::{MaskClass, SampleType, Samples, WorldToIndex};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 
@@ -52,12 +52,12 @@ const AT_A_VOXEL: f64 = 1e-6;
 const ON_A_FACE: f64 = 1e-3;
 
 /// Points that one task takes.
-const TASK: usize = 1 << 10;
+pub(super) const TASK: usize = 1 << 10;
 
 /// Points placed at a time: bounds the memory of large requests.
 const CHUNK: usize = 1 << 16;
 /// The same where a device evaluates many points at a time, or bricks are decoded for them.
-const DEVICE_CHUNK: usize = 1 << 20;
+pub(super) const DEVICE_CHUNK: usize = 1 << 20;
 
 impl NeuralVolume {
     /// The volume's value at each point, as f32. At a voxel that is the decoded voxel, rounded to the stored type;
@@ -142,12 +142,7 @@ impl NeuralVolume {
     ) -> Result<()> {
         same_length(points.len(), out.len())?;
         let shape = self.description.shape;
-        let to_index = match space {
-            Space::Index => None,
-            Space::World => Some(self.description.geometry.world_to_index().ok_or_else(|| {
-                Error::Options(format!("{}: the volume's affine is singular", self.path.display()))
-            })?),
-        };
+        let to_index = self.to_index(space)?;
         let evaluator = self.evaluator()?;
         let scale = self.scale();
         if let Some(bricks) = &self.bricks {
@@ -222,6 +217,16 @@ impl NeuralVolume {
         result
     }
 
+    /// From a space to voxel indices; `None` where its coordinates are indices.
+    pub(super) fn to_index(&self, space: Space) -> Result<Option<WorldToIndex>> {
+        match space {
+            Space::Index => Ok(None),
+            Space::World => self.description.geometry.world_to_index().map(Some).ok_or_else(|| {
+                Error::Options(format!("{}: the volume's affine is singular", self.path.display()))
+            }),
+        }
+    }
+
     /// Value and validity at a place where the field has this value.
     fn point_sample(
         &self,
@@ -248,21 +253,30 @@ impl NeuralVolume {
         outside: Outside,
         mask: Option<&mut MaskCursor<'_>>,
     ) -> Result<Option<PointSample>> {
-        let invalid = |value| Some(PointSample { value, ..PointSample::default() });
-        if !place.is_a_point {
-            return Ok(invalid(f64::NAN));
-        }
-        if let (Outside::Value(value), false) = (outside, place.inside) {
-            return Ok(invalid(value));
-        }
-        Ok(self.mask_value(place.nearest(), mask)?.and_then(invalid))
+        let value = self.why_invalid(place, outside, mask)?.map(|why| match why {
+            Invalid::NoPoint => f64::NAN,
+            Invalid::Outside(value) => value,
+            Invalid::Masked(class) => class.value(self.description.fill_value),
+        });
+        Ok(value.map(|value| PointSample { value, ..PointSample::default() }))
     }
 
-    /// The value of a masked voxel.
-    fn mask_value(&self, voxel: [usize; 3], mask: Option<&mut MaskCursor<'_>>) -> Result<Option<f64>> {
+    /// Why the field's value does not count at a place.
+    pub(super) fn why_invalid(
+        &self,
+        place: &Place,
+        outside: Outside,
+        mask: Option<&mut MaskCursor<'_>>,
+    ) -> Result<Option<Invalid>> {
+        if !place.is_a_point {
+            return Ok(Some(Invalid::NoPoint));
+        }
+        if let (Outside::Value(value), false) = (outside, place.inside) {
+            return Ok(Some(Invalid::Outside(value)));
+        }
         let Some(mask) = mask else { return Ok(None) };
-        let code = mask.code_at(voxel).map_err(|what| self.section_error("BRIK", what))?;
-        Ok(MaskClass::from_code(code).map(|class| class.value(self.description.fill_value)))
+        let code = mask.code_at(place.nearest()).map_err(|what| self.section_error("BRIK", what))?;
+        Ok(MaskClass::from_code(code).map(Invalid::Masked))
     }
 
     /// The type that [`Self::sample_stored`] gives.
@@ -284,6 +298,16 @@ fn same_length(points: usize, out: usize) -> Result<()> {
     Ok(())
 }
 
+/// Why a point has not the field's value.
+pub(super) enum Invalid {
+    /// A coordinate is NaN.
+    NoPoint,
+    /// It lies outside the grid, and gets this value.
+    Outside(f64),
+    /// Its nearest voxel is masked.
+    Masked(MaskClass),
+}
+
 /// A point in index coordinates, moved into the grid.
 pub(super) struct Place {
     pub(super) index: [f64; 3],
@@ -300,7 +324,7 @@ impl Place {
     }
 
     /// Position in `[0, 1]^3`; a voxel's is computed as the lattice's is, so that both give one value.
-    fn position(&self, shape: [usize; 3]) -> [f32; 3] {
+    pub(super) fn position(&self, shape: [usize; 3]) -> [f32; 3] {
         std::array::from_fn(|a| {
             let index = self.index[a];
             let index = if (index - index.round()).abs() <= AT_A_VOXEL { index.round() } else { index };

@@ -18,6 +18,12 @@ impl ValueScale {
         Self { low, span: high - low, sample_type }
     }
 
+    /// Smallest value.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn low(&self) -> f64 {
+        self.low
+    }
+
     /// Largest minus smallest value.
     pub(crate) fn span(&self) -> f64 {
         self.span

@@ -53,7 +53,7 @@ impl Region {
         }
     }
 
-    fn check(&self, shape: [usize; 3], stride: usize) -> Result<()> {
+    pub(super) fn check(&self, shape: [usize; 3], stride: usize) -> Result<()> {
         let inside = (0..3).all(|a| self.start[a] < self.end[a] && self.end[a] <= shape[a]);
         if !inside || stride == 0 {
             return Err(Error::Options(format!(
@@ -133,7 +133,7 @@ impl NeuralVolume {
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
         region.check(self.description.shape, stride)?;
-        let window = Window { first: region.start, stride, shape: region.shape(stride) };
+        let window = Window::new(region, stride);
         if out.len() != window.whole().len() {
             return Err(Error::Options(format!(
                 "{} samples, but room for {} values",
@@ -242,7 +242,7 @@ impl NeuralVolume {
         let shape = region.shape(1);
         // The box's samples follow one another in the window.
         let contiguous = shape[..2] == window.shape[..2];
-        self.read_slabs(region.voxels(window.first, window.stride), window.stride, |first, values| {
+        self.read_slabs(window.voxels(region), window.stride, |first, values| {
             self.engine.run(&mut || {
                 if contiguous {
                     return scale.store(values, out, window.index(region.start) + first);
@@ -272,18 +272,11 @@ impl NeuralVolume {
         region.check(self.description.shape, stride)?;
         let evaluator = self.evaluator()?;
         let shape = region.shape(stride);
-        let axes: [Vec<f32>; 3] = std::array::from_fn(|a| {
-            let indices = (region.start[a]..region.end[a]).step_by(stride);
-            indices.map(|i| axis_position(i, self.description.shape[a])).collect()
-        });
         let plane = shape[0] * shape[1];
-        let together = SLAB.max(evaluator.map_or(0, Evaluator::points_a_call));
-        let depth = together.div_ceil(plane).min(shape[2]);
-        let mut values = vec![0.0; plane * depth];
-        for z in (0..shape[2]).step_by(depth) {
-            let lattice = Lattice {
-                axes: [axes[0].clone(), axes[1].clone(), axes[2][z..(z + depth).min(shape[2])].to_vec()],
-            };
+        let mut values = Vec::new();
+        for (z, lattice) in self.slabs(region, stride, evaluator.map_or(0, Evaluator::points_a_call)) {
+            // The first slab is the largest.
+            values.resize(values.len().max(lattice.len()), 0.0);
             let values = &mut values[..lattice.len()];
             if let Some(evaluator) = evaluator {
                 evaluator.lattice(&lattice, values)?;
@@ -292,6 +285,25 @@ impl NeuralVolume {
             take(z * plane, values)?;
         }
         Ok(())
+    }
+
+    /// A region cut along z into lattices of about as many points as the engine wants at a time, and where each begins.
+    pub(super) fn slabs(
+        &self,
+        region: Region,
+        stride: usize,
+        points_a_call: usize,
+    ) -> impl Iterator<Item = (usize, Lattice)> {
+        let shape = region.shape(stride);
+        let axes: [Vec<f32>; 3] = std::array::from_fn(|a| {
+            let indices = (region.start[a]..region.end[a]).step_by(stride);
+            indices.map(|i| axis_position(i, self.description.shape[a])).collect()
+        });
+        let depth = SLAB.max(points_a_call).div_ceil(shape[0] * shape[1]).min(shape[2]);
+        (0..shape[2]).step_by(depth).map(move |z| {
+            let along_z = axes[2][z..(z + depth).min(shape[2])].to_vec();
+            (z, Lattice { axes: [axes[0].clone(), axes[1].clone(), along_z] })
+        })
     }
 
     /// Copies a box of a window from bricks.
@@ -303,7 +315,7 @@ impl NeuralVolume {
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
-        let voxels = region.voxels(window.first, window.stride);
+        let voxels = window.voxels(region);
         let bricks = reader.meeting(voxels.start, voxels.end);
         let mut done = 0;
         for batch in bricks.chunks(BrickReader::batch()) {
@@ -328,7 +340,7 @@ impl NeuralVolume {
     fn put_mask(&self, window: &Window, region: Region, out: &mut SamplesMut<'_>) -> Result<()> {
         let Some(mask) = &self.mask else { return Ok(()) };
         let fill = self.description.fill_value;
-        let voxels = region.voxels(window.first, window.stride);
+        let voxels = window.voxels(region);
         let mut put = |start: [usize; 3], size: [usize; 3], codes: &[u8]| {
             window.each_in_brick(region, start, size, |at, index| {
                 if let Some(class) = MaskClass::from_code(codes[at]) {
@@ -343,25 +355,35 @@ impl NeuralVolume {
 }
 
 /// Where the samples that were asked for lie: in the grid, and in the caller's memory.
-struct Window {
+pub(super) struct Window {
     /// The first sample's voxel.
     first: [usize; 3],
-    stride: usize,
-    shape: [usize; 3],
+    pub(super) stride: usize,
+    pub(super) shape: [usize; 3],
 }
 
 impl Window {
-    fn whole(&self) -> Region {
+    /// Every `stride`-th voxel of a region of the grid.
+    pub(super) fn new(region: Region, stride: usize) -> Self {
+        Self { first: region.start, stride, shape: region.shape(stride) }
+    }
+
+    /// The voxels of a box of the window.
+    pub(super) fn voxels(&self, region: Region) -> Region {
+        region.voxels(self.first, self.stride)
+    }
+
+    pub(super) fn whole(&self) -> Region {
         Region::whole(self.shape)
     }
 
-    fn index(&self, [x, y, z]: [usize; 3]) -> usize {
+    pub(super) fn index(&self, [x, y, z]: [usize; 3]) -> usize {
         x + self.shape[0] * (y + self.shape[1] * z)
     }
 
     /// Calls `each` for every sample of a box of the window that lies in a brick (its first voxel and size): with its
     /// place in the brick, and in the caller's memory.
-    fn each_in_brick(
+    pub(super) fn each_in_brick(
         &self,
         region: Region,
         start: [usize; 3],

@@ -1,10 +1,10 @@
-// Runs the kernels of decode.cu on the host; tests/cuda.rs compiles and loads it.
+// Runs the kernels of decode.cu on the host; tests/cuda/host.rs compiles and loads it.
 
 #include "host.h"
 
 #include DECODE_CU
 
-thread_local Index threadIdx, blockIdx, gridDim;
+thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 
 namespace {
 

@@ -22,7 +22,7 @@
 struct Index {
     unsigned x;
 };
-extern thread_local Index threadIdx, blockIdx, gridDim;
+extern thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 
 void __syncthreads();
 
@@ -38,6 +38,8 @@ inline unsigned max(unsigned a, unsigned b) { return std::max(a, b); }
 
 // Compiled without contraction, a product is rounded by itself.
 inline float __fmul_rn(float a, float b) { return a * b; }
+inline double __dmul_rn(double a, double b) { return a * b; }
+inline double __dadd_rn(double a, double b) { return a + b; }
 
 inline void sincospif(float a, float *sine, float *cosine) {
     const double angle = 3.141592653589793 * std::fmod(double(a), 2.0);

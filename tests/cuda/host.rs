@@ -2,13 +2,15 @@
 
 use neuvol::Result;
 use neuvol::engine::cuda::decode::{DeviceModel, Launch};
-use neuvol::engine::cuda::machine::{Loaded, Machine, MachineShape, Points};
-use std::ffi::{CString, c_char, c_int};
+use neuvol::engine::cuda::machine::{Loaded, Machine, MachineShape, Memory, Points};
+use neuvol::engine::cuda::store::{Storage, StoredPiece};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
-pub(super) type LaunchFunction = unsafe extern "C" fn(
+type LaunchFunction = unsafe extern "C" fn(
     *const c_char,
     u32,
     usize,
@@ -20,9 +22,27 @@ pub(super) type LaunchFunction = unsafe extern "C" fn(
     *mut f32,
 ) -> c_int;
 
+type StoreFunction = unsafe extern "C" fn(
+    *const c_char,
+    u32,
+    u32,
+    *const Storage,
+    *const f32,
+    *const u8,
+    *mut c_void,
+    u64,
+) -> c_int;
+
+/// The kernels.
+#[derive(Clone, Copy)]
+pub(super) struct Kernels {
+    launch: LaunchFunction,
+    store: StoreFunction,
+}
+
 /// `Points` of `decode.cu`.
 #[repr(C)]
-pub(super) struct HostPoints {
+struct HostPoints {
     positions: *const f32,
     axes: *const f32,
     shape: [u64; 3],
@@ -32,13 +52,13 @@ pub(super) struct HostPoints {
 
 /// `Results` of `decode.cu`.
 #[repr(C)]
-pub(super) struct HostResults {
+struct HostResults {
     values: *mut f32,
     gradients: *mut f32,
 }
 
 /// The kernels as a library of the host. `None`, when there is no compiler.
-pub(super) fn kernels() -> Option<LaunchFunction> {
+pub(super) fn kernels() -> Option<Kernels> {
     static LIBRARY: OnceLock<Option<libloading::Library>> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| {
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
@@ -48,15 +68,17 @@ pub(super) fn kernels() -> Option<LaunchFunction> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = tempfile::tempdir().expect("a folder");
         let library = folder.path().join("kernels.so");
-        let kernels = root.join("src/engine/cuda/decode.cu");
+        let kernels = root.join("src/engine/cuda");
         let status = Command::new(compiler)
             .args(["-std=c++17", "-O2", "-shared", "-fPIC"])
             // As the product that a kernel asks to be rounded by itself needs it.
             .arg("-ffp-contract=off")
             // An access that is not aligned, an overflow: the test ends there.
             .args(["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"])
-            .arg(format!("-DDECODE_CU=\"{}\"", kernels.display()))
+            .arg(format!("-DDECODE_CU=\"{}\"", kernels.join("decode.cu").display()))
+            .arg(format!("-DSTORE_CU=\"{}\"", kernels.join("store.cu").display()))
             .arg(root.join("tests/cuda/host.cpp"))
+            .arg(root.join("tests/cuda/store.cpp"))
             .arg("-o")
             .arg(&library)
             .status()
@@ -65,8 +87,12 @@ pub(super) fn kernels() -> Option<LaunchFunction> {
         // SAFETY: its initialisers are those of C++'s own library.
         Some(unsafe { libloading::Library::new(library) }.expect("the library is loaded"))
     });
-    // SAFETY: the function's type is that of `host.cpp`.
-    library.as_ref().map(|library| *unsafe { library.get(b"launch") }.expect("the function is there"))
+    library.as_ref().map(|library| Kernels {
+        // SAFETY: the function's type is that of `host.cpp`.
+        launch: *unsafe { library.get(b"launch") }.expect("the function is there"),
+        // SAFETY: the function's type is that of `store.cpp`.
+        store: *unsafe { library.get(b"launch_store") }.expect("the function is there"),
+    })
 }
 
 /// The order in which a block's threads take their turns between barriers.
@@ -77,13 +103,67 @@ pub(super) enum Turns {
 }
 
 pub(super) struct Host {
-    pub(super) launch: LaunchFunction,
-    pub(super) turns: Turns,
-    pub(super) shape: MachineShape,
+    kernels: Kernels,
+    turns: Turns,
+    shape: MachineShape,
+    allocated: Arc<AtomicUsize>,
+}
+
+/// What DLPack is told of the host in a GPU's place: no number that something else would have.
+pub(super) const NUMBER: usize = 3;
+
+impl Host {
+    pub(super) fn new(kernels: Kernels, turns: Turns, shape: MachineShape) -> Self {
+        Self { kernels, turns, shape, allocated: Arc::default() }
+    }
+
+    /// The number of memories that were allocated and are not freed.
+    #[allow(dead_code)] // not by every test
+    pub(super) fn allocated(&self) -> Arc<AtomicUsize> {
+        self.allocated.clone()
+    }
+}
+
+/// Memory that counts, with bytes behind it that nobody may write to.
+struct HostMemory {
+    /// Aligned as a GPU's memory is.
+    memory: *mut [[u64; 2]],
+    bytes: usize,
+    allocated: Arc<AtomicUsize>,
+}
+
+/// What is in memory that nobody has written.
+const UNWRITTEN: u8 = 0xa5;
+
+// SAFETY: the memory belongs to whoever has this, as a box's does.
+unsafe impl Send for HostMemory {}
+// SAFETY: as above.
+unsafe impl Sync for HostMemory {}
+
+impl Memory for HostMemory {
+    fn address(&self) -> u64 {
+        self.memory.cast::<u8>().expose_provenance() as u64
+    }
+    fn fill(&mut self, bytes: &[u8]) -> Result<()> {
+        assert!(bytes.len() <= self.bytes);
+        // SAFETY: there is room, and nobody else has the memory.
+        unsafe { self.memory.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+}
+
+impl Drop for HostMemory {
+    fn drop(&mut self) {
+        // SAFETY: `allocate` made the box, and this is the one place that frees it.
+        let memory = unsafe { Box::from_raw(self.memory) };
+        let behind = &bytemuck::cast_slice::<[u64; 2], u8>(&memory)[self.bytes..];
+        assert!(behind.iter().all(|byte| *byte == UNWRITTEN), "something wrote behind the samples");
+        self.allocated.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 struct HostField {
-    launch: LaunchFunction,
+    kernels: Kernels,
     turns: Turns,
     /// Aligned as a GPU's memory is.
     parameters: Vec<[f32; 8]>,
@@ -93,12 +173,21 @@ impl Machine for Host {
     fn shape(&self) -> MachineShape {
         self.shape
     }
+    fn number(&self) -> usize {
+        NUMBER
+    }
+    fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>> {
+        let unwritten = [u64::from_ne_bytes([UNWRITTEN; 8]); 2];
+        let memory = Box::into_raw(vec![unwritten; bytes / 16 + 2].into_boxed_slice());
+        self.allocated.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(HostMemory { memory, bytes, allocated: self.allocated.clone() }))
+    }
     fn load(&self, parameters: &[f32]) -> Result<Box<dyn Loaded>> {
         let mut aligned = vec![[f32::NAN; 8]; parameters.len().div_ceil(8) + 1];
         let shift = aligned.as_ptr().addr() % 16;
         assert_eq!(shift, 0, "the host's allocator aligns to 16 bytes");
         aligned.as_flattened_mut()[..parameters.len()].copy_from_slice(parameters);
-        Ok(Box::new(HostField { launch: self.launch, turns: self.turns, parameters: aligned }))
+        Ok(Box::new(HostField { kernels: self.kernels, turns: self.turns, parameters: aligned }))
     }
 }
 
@@ -134,7 +223,7 @@ impl Loaded for HostField {
         let name = CString::new(launch.kernel).expect("a name");
         // SAFETY: the structures are those of the kernels, and what they point to is as long as they say.
         let code = unsafe {
-            (self.launch)(
+            (self.kernels.launch)(
                 name.as_ptr(),
                 launch.blocks,
                 launch.shared_bytes,
@@ -148,6 +237,38 @@ impl Loaded for HostField {
         };
         assert_eq!(code, 0, "{launch:?} failed, as host.cpp says");
         assert!(scratch[launch.scratch..].iter().all(|n| n.is_nan()), "{launch:?} wrote behind its scratch");
+        Ok(())
+    }
+
+    fn store(
+        &self,
+        launch: &Launch,
+        model: &DeviceModel,
+        points: Points<'_>,
+        piece: &StoredPiece<'_>,
+    ) -> Result<()> {
+        let mut values = vec![0.0; piece.count];
+        self.run(launch, model, points, &mut values, &mut [])?;
+        assert!(piece.codes.is_none_or(|codes| codes.len() == piece.count));
+        let name = CString::new(piece.kernel).expect("a name");
+        // Fewer blocks than samples, so that threads have more than one to do.
+        const BLOCKS: u32 = 3;
+        const THREADS: u32 = 32;
+        // SAFETY: the structure is that of the kernels; values and codes are as many as they are told, and as many samples
+        // have room at the address.
+        let code = unsafe {
+            (self.kernels.store)(
+                name.as_ptr(),
+                BLOCKS,
+                THREADS,
+                piece.storage,
+                values.as_ptr(),
+                piece.codes.map_or(std::ptr::null(), <[u8]>::as_ptr),
+                std::ptr::with_exposed_provenance_mut(piece.address as usize),
+                piece.count as u64,
+            )
+        };
+        assert_eq!(code, 0, "there is no kernel {}", piece.kernel);
         Ok(())
     }
 }

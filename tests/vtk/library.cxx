@@ -155,6 +155,39 @@ int main(int, char** argv)
   }
   CHECK(stopped);
 
+  // Points, as sample() gives them.
+  DLManagedTensorVersioned* sampled = volume.sampleTensor(points, 3, how);
+  CHECK(sampled->deviceType == 1 && sampled->axes == 1 && sampled->shape[0] == 3 && sampled->typeBits == 32);
+  const float* at = static_cast<const float*>(sampled->data);
+  CHECK(at[0] == float(values[0]) && at[1] == float(values[1]) && std::isnan(at[2]));
+  sampled->deleter(sampled);
+  DLManagedTensorVersioned* none = volume.sampleTensor(nullptr, 0, how);
+  CHECK(none->axes == 1 && none->shape[0] == 0);
+  none->deleter(none);
+
+  // In a device's memory: the same voxels, or why there is no such tensor. No machine has so many devices.
+  const auto onDevice = [](const neuvol::Volume& of)
+  { return of.readTensor(of.slice(2, 5), "int16", {}, neuvol::Memory::Device); };
+  const std::string notThere = messageOf([&] { onDevice(volume); });
+  CHECK(has(notThere, "not on a CUDA device") || has(notThere, "built without CUDA"));
+  const neuvol::Volume standIn = neuvol::Volume::open(folder + "/scene.nvol", { 1, 0, "cuda:4095" });
+  CHECK(has(messageOf([&] { onDevice(standIn); }), "a tensor cannot be in a device's memory: "));
+  CHECK(has(messageOf([&] { standIn.sampleTensor(points, 3, how, neuvol::Memory::Device); }), "cuda"));
+  const neuvol::Volume onFirst = neuvol::Volume::open(folder + "/scene.nvol", { 1, 0, "cuda:0" });
+  if (onFirst.deviceNote().empty())
+  {
+    DLManagedTensorVersioned* there = onDevice(onFirst);
+    CHECK(there->deviceType == 2 && there->deviceId == 0 && there->shape[1] == 80 && there->shape[2] == 100);
+    // Taken back in, which copies it from the device.
+    const neuvol::Volume taken = neuvol::compress(there, samples, options).open();
+    CHECK((taken.info().grid.shape == std::array<std::size_t, 3>{ 100, 80, 1 }));
+  }
+  else
+  {
+    CHECK(has(messageOf([&] { onDevice(onFirst); }), onFirst.deviceNote().c_str()) ||
+      has(messageOf([&] { onDevice(onFirst); }), "built without CUDA"));
+  }
+
   // In: the tensor of the same voxels makes the same volume.
   const neuvol::Compressed fromTensor =
     neuvol::compress(volume.readTensor({ { 0, 0, 0 }, { 100, 80, 10 }, 1 }, "int16"), samples, options);

@@ -33,6 +33,6 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     if !status.success() {
         bail!("the kernels do not compile");
     }
-    println!("src/engine/cuda/decode.ptx\nsrc/engine/torch/step.ptx");
+    println!("src/engine/cuda/decode.ptx\nsrc/engine/cuda/store.ptx\nsrc/engine/torch/step.ptx");
     Ok(())
 }

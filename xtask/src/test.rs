@@ -22,17 +22,22 @@ const ALL_FEATURES: &str = "neuvol/dlpack,neuvol/bridge,neuvol/jpeg-ls";
 
 /// The tests of the features that need libtorch or NVRTC to be there: a run of their own, since everything else is
 /// built without.
-const TORCH_TESTS: [&str; 9] = [
+const TORCH_TESTS: [&str; 10] = [
     "test",
     "--no-fail-fast",
     "--package=neuvol",
-    "--features=torch",
+    "--features=torch,dlpack",
     "--test=torch",
     "--test=nvrtc",
     "--test=cuda",
+    "--test=device_tensors",
     "--",
     "--show-output",
 ];
+
+/// What `tests/device_tensors.rs` has Python load: `cargo test` of tests by name builds no libraries.
+const TORCH_EXAMPLE: [&str; 4] =
+    ["build", "--package=neuvol", "--features=cuda,dlpack", "--example=neuvol_torch"];
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -102,6 +107,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     if let Some(libtorch) = libtorch {
         println!("\nTesting the feature torch");
+        if !cargo().args(TORCH_EXAMPLE).status().context("starting cargo")?.success() {
+            failures.push("cargo build --example neuvol_torch".to_owned());
+        }
         if !tests(cargo().envs(libtorch.environment()).args(TORCH_TESTS), &mut results)? {
             failures.push("cargo test --features torch".to_owned());
         }

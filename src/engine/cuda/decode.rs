@@ -2,6 +2,7 @@
 
 use super::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use super::machine::{Loaded, Machine, MachineShape, Points};
+use super::store::Storing;
 use crate::engine::{Evaluator, Lattice};
 use crate::error::Result;
 use crate::field::encoding::Wave;
@@ -130,7 +131,7 @@ impl Launch {
 }
 
 /// A field on a machine.
-pub(super) struct DeviceEvaluator {
+pub struct DeviceEvaluator {
     model: Model,
     device_model: DeviceModel,
     shape: MachineShape,
@@ -189,6 +190,48 @@ impl DeviceEvaluator {
     }
 }
 
+/// Samples that stay on the device.
+impl DeviceEvaluator {
+    /// The field at positions, as [`Evaluator::points`] evaluates it, into the memory that `storing` names.
+    pub(crate) fn store_points(&self, positions: &[[f32; 3]], storing: Storing<'_>) -> Result<()> {
+        let points = |first: usize, count: usize| Points::Scattered(&positions[first..first + count]);
+        self.store(points, positions.len(), storing)
+    }
+
+    /// The field at a lattice, as [`Evaluator::lattice`] evaluates it, into the memory that `storing` names.
+    pub(crate) fn store_lattice(&self, lattice: &Lattice, storing: Storing<'_>) -> Result<()> {
+        let axes = lattice.axes.concat();
+        let shape = lattice_shape(lattice);
+        let points = |first: usize, _| Points::Lattice { axes: &axes, shape, first: first as u64 };
+        self.store(points, lattice.len(), storing)
+    }
+
+    fn store<'a>(
+        &self,
+        points: impl Fn(usize, usize) -> Points<'a> + Sync,
+        count: usize,
+        storing: Storing<'_>,
+    ) -> Result<()> {
+        let pieces = count.div_ceil(PIECE);
+        let piece = |n: usize| {
+            let first = n * PIECE;
+            let count = PIECE.min(count - first);
+            let launch = Launch::new(&self.model, self.shape, 1, count);
+            let stored = storing.piece(first, count);
+            self.loaded.store(&launch, &self.device_model, points(first, count), &stored)
+        };
+        self.pool.install(|| {
+            (0..UNDER_WAY.min(pieces))
+                .into_par_iter()
+                .try_for_each(|way| (way..pieces).step_by(UNDER_WAY).try_for_each(piece))
+        })
+    }
+}
+
+fn lattice_shape(lattice: &Lattice) -> [u64; 3] {
+    [0, 1, 2].map(|a| lattice.axes[a].len() as u64)
+}
+
 impl Evaluator for DeviceEvaluator {
     fn points(&self, positions: &[[f32; 3]], out: &mut [f32]) -> Result<()> {
         assert_eq!(positions.len(), out.len(), "one value a position");
@@ -198,7 +241,7 @@ impl Evaluator for DeviceEvaluator {
     fn lattice(&self, lattice: &Lattice, out: &mut [f32]) -> Result<()> {
         assert_eq!(lattice.len(), out.len(), "one value a lattice point");
         let axes = lattice.axes.concat();
-        let shape = [0, 1, 2].map(|a| lattice.axes[a].len() as u64);
+        let shape = lattice_shape(lattice);
         let points = |first: usize, _| Points::Lattice { axes: &axes, shape, first: first as u64 };
         self.evaluate(points, out, &mut [])
     }
@@ -214,5 +257,9 @@ impl Evaluator for DeviceEvaluator {
 
     fn points_a_call(&self) -> usize {
         UNDER_WAY * PIECE
+    }
+
+    fn cuda(&self) -> Option<&DeviceEvaluator> {
+        Some(self)
     }
 }

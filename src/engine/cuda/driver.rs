@@ -1,16 +1,16 @@
 //! A GPU through NVIDIA's driver, which is loaded when it is asked for.
 #![allow(unsafe_code)] // kernel launches
 
-use super::decode::{DeviceModel, KERNELS, Launch, PTX, THREADS};
-use super::machine::{Loaded, Machine, MachineShape, Points};
+use super::decode::{self, DeviceModel, Launch};
+use super::lane::Lane;
+use super::machine::{Loaded, Machine, MachineShape, Memory, Points};
+use super::memory::{CallersContext, GpuMemory};
+use super::store::{self, StoredPiece};
 use crate::engine::device::CudaDevice;
 use crate::error::{Error, Result};
 use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUresult};
-use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig,
-    PinnedHostSlice, PushKernelArg,
-};
+use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream};
 use cudarc::nvrtc::Ptx;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -23,6 +23,7 @@ const OLDEST_DRIVER: &str = "CUDA 13.0 (driver 580)";
 /// [`Error::Device`] when there is no driver or no device, with what is missing.
 pub fn devices() -> Result<Vec<CudaDevice>> {
     let driver = driver()?;
+    let _callers = CallersContext::keep()?;
     (0..count()?)
         .map(|number| {
             let context = CudaContext::new(number).map_err(|e| failed("opening the device", e))?;
@@ -71,15 +72,37 @@ fn driver() -> Result<(u32, u32)> {
     Ok((version as u32 / 1000, version as u32 % 1000 / 10))
 }
 
-fn failed(what: &str, error: DriverError) -> Error {
+pub(super) fn failed(what: &str, error: DriverError) -> Error {
     Error::Device(format!("CUDA: {what} failed: {error}"))
 }
 
 /// A GPU with the kernels on it.
 pub(super) struct Gpu {
+    number: usize,
     context: Arc<CudaContext>,
-    kernels: Arc<[CudaFunction]>,
+    kernels: Arc<Kernels>,
     shape: MachineShape,
+}
+
+/// What is launched.
+struct Kernels {
+    of_field: Vec<CudaFunction>,
+    of_samples: Vec<CudaFunction>,
+}
+
+impl Kernels {
+    fn of_field(&self, name: &str) -> Result<&CudaFunction> {
+        named(&self.of_field, &decode::KERNELS, name)
+    }
+
+    fn of_samples(&self, name: &str) -> Result<&CudaFunction> {
+        named(&self.of_samples, &store::KERNELS, name)
+    }
+}
+
+fn named<'a>(kernels: &'a [CudaFunction], names: &[&str], name: &str) -> Result<&'a CudaFunction> {
+    let kernel = names.iter().zip(kernels).find_map(|(of, kernel)| (*of == name).then_some(kernel));
+    kernel.ok_or_else(|| Error::Device(format!("there is no kernel {name}")))
 }
 
 impl Gpu {
@@ -102,20 +125,27 @@ impl Gpu {
         if number >= count {
             return Err(Error::Device(format!("there is no CUDA device {number}: the driver finds {count}")));
         }
+        let _callers = CallersContext::keep()?;
         let context = CudaContext::new(number).map_err(|e| failed("opening the device", e))?;
         // SAFETY: every buffer here is used on one stream, but for the parameters, which are complete before the first
         // use and live until no launch is under way.
         unsafe { context.disable_event_tracking() };
-        let module = context.load_module(Ptx::from_src(PTX)).map_err(|e| match e.0 {
-            CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => Error::Device(format!(
-                "the NVIDIA driver is too old: it is for CUDA {major}.{minor}, and {OLDEST_DRIVER} is the oldest that \
-                 will do"
-            )),
-            CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU | CUresult::CUDA_ERROR_INVALID_PTX => {
-                Error::Device("the GPU is too old: its compute capability must be 7.5 or higher".into())
-            }
-            _ => failed("loading the kernels", e),
-        })?;
+        let load = |ptx: &str, names: &[&str]| -> Result<Vec<CudaFunction>> {
+            let module = context.load_module(Ptx::from_src(ptx)).map_err(|e| match e.0 {
+                CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => Error::Device(format!(
+                    "the NVIDIA driver is too old: it is for CUDA {major}.{minor}, and {OLDEST_DRIVER} is the oldest that \
+                     will do"
+                )),
+                CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU | CUresult::CUDA_ERROR_INVALID_PTX => {
+                    Error::Device("the GPU is too old: its compute capability must be 7.5 or higher".into())
+                }
+                _ => failed("loading the kernels", e),
+            })?;
+            let kernels = names.iter().map(|name| module.load_function(name));
+            kernels.collect::<Result<_, _>>().map_err(|e| failed("finding a kernel", e))
+        };
+        let of_field = load(decode::PTX, &decode::KERNELS)?;
+        let of_samples = load(store::PTX, &store::KERNELS)?;
         let attribute = |which| context.attribute(which).map_err(|e| failed("asking for a property", e));
         let shape = MachineShape {
             multiprocessors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
@@ -124,16 +154,14 @@ impl Gpu {
             )? as usize,
         };
         let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        let kernels = KERNELS.iter().map(|name| {
-            let kernel = module.load_function(name).map_err(|e| failed("finding a kernel", e))?;
+        for kernel in &of_field {
             // More than 48 KiB must be asked for.
             kernel
                 .set_attribute(most, shape.shared_bytes as i32)
                 .map_err(|e| failed("asking for shared memory", e))?;
-            Ok(kernel)
-        });
-        let kernels = kernels.collect::<Result<_>>()?;
-        Ok(Self { context, kernels, shape })
+        }
+        let kernels = Arc::new(Kernels { of_field, of_samples });
+        Ok(Self { number, context, kernels, shape })
     }
 }
 
@@ -142,7 +170,16 @@ impl Machine for Gpu {
         self.shape
     }
 
+    fn number(&self) -> usize {
+        self.number
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>> {
+        Ok(Box::new(GpuMemory::new(&self.context, bytes)?))
+    }
+
     fn load(&self, parameters: &[f32]) -> Result<Box<dyn Loaded>> {
+        let _callers = CallersContext::keep()?;
         let stream = new_stream(&self.context)?;
         let loaded = stream.clone_htod(parameters).map_err(|e| no_room("the field's parameters", e))?;
         // Other streams will read it.
@@ -152,60 +189,38 @@ impl Machine for Gpu {
     }
 }
 
-fn new_stream(context: &Arc<CudaContext>) -> Result<Arc<CudaStream>> {
+pub(super) fn new_stream(context: &Arc<CudaContext>) -> Result<Arc<CudaStream>> {
     context.new_stream().map_err(|e| failed("making a stream", e))
 }
 
-fn no_room(what: &str, error: DriverError) -> Error {
+pub(super) fn no_room(what: &str, error: DriverError) -> Error {
     failed(&format!("finding room for {what}"), error)
 }
 
 struct GpuField {
     context: Arc<CudaContext>,
-    kernels: Arc<[CudaFunction]>,
+    kernels: Arc<Kernels>,
     parameters: CudaSlice<f32>,
     /// Handed from call to call: a single point must not pay for allocations.
     idle: Mutex<Vec<Lane>>,
 }
 
-/// A stream and its buffers: one piece at a time goes through it.
-struct Lane {
-    stream: Arc<CudaStream>,
-    positions: Buffer,
-    values: Buffer,
-    gradients: Buffer,
-    scratch: Option<CudaSlice<f32>>,
+impl GpuField {
+    /// Runs work on a lane of its own, in the device's context.
+    fn on_a_lane(&self, work: impl FnOnce(&mut Lane) -> Result<()>) -> Result<()> {
+        let _callers = CallersContext::keep()?;
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let mut lane = match kept {
+            Some(lane) => lane,
+            None => Lane::new(&self.context)?,
+        };
+        // A lane that failed is not used again.
+        work(&mut lane)?;
+        idle().push(lane);
+        Ok(())
+    }
 }
-
-/// `Points` and `Results` of `decode.cu`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct DevicePoints {
-    positions: u64,
-    axes: u64,
-    shape: [u64; 3],
-    first: u64,
-    count: u64,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct DeviceResults {
-    values: u64,
-    gradients: u64,
-}
-
-// What the PTX declares as the kernels' parameters.
-const _: () = assert!(size_of::<DeviceModel>() == 2088);
-const _: () = assert!(size_of::<DevicePoints>() == 56);
-const _: () = assert!(size_of::<DeviceResults>() == 16);
-
-// SAFETY: `#[repr(C)]` with the members of the kernels' own structures, in their order.
-unsafe impl DeviceRepr for DeviceModel {}
-// SAFETY: as above; an address on the device has 64 bits.
-unsafe impl DeviceRepr for DevicePoints {}
-// SAFETY: as above.
-unsafe impl DeviceRepr for DeviceResults {}
 
 impl Loaded for GpuField {
     fn run(
@@ -216,142 +231,27 @@ impl Loaded for GpuField {
         values: &mut [f32],
         gradients: &mut [[f32; 3]],
     ) -> Result<()> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle().pop();
-        let mut lane = match kept {
-            Some(lane) => lane,
-            None => Lane::new(&self.context)?,
-        };
-        // A lane that failed is not used again.
-        lane.run(self, launch, model, points, values, gradients)?;
-        idle().push(lane);
-        Ok(())
-    }
-}
-
-impl Lane {
-    fn new(context: &Arc<CudaContext>) -> Result<Self> {
-        let stream = new_stream(context)?;
-        let [positions, values, gradients] = std::array::from_fn(|_| Buffer(None));
-        Ok(Self { stream, positions, values, gradients, scratch: None })
+        let kernel = self.kernels.of_field(launch.kernel)?;
+        self.on_a_lane(|lane| {
+            let sizes = [values.len(), gradients.len()];
+            lane.evaluate(kernel, launch, model, &self.parameters, points, sizes)?;
+            lane.fetch(values, gradients)
+        })
     }
 
-    fn run(
-        &mut self,
-        field: &GpuField,
+    fn store(
+        &self,
         launch: &Launch,
         model: &DeviceModel,
         points: Points<'_>,
-        values: &mut [f32],
-        gradients: &mut [[f32; 3]],
+        piece: &StoredPiece<'_>,
     ) -> Result<()> {
-        let stream = &self.stream;
-        let count = values.len() as u64;
-        let points = match points {
-            Points::Scattered(positions) => DevicePoints {
-                positions: self.positions.send(stream, positions.as_flattened())?,
-                axes: 0,
-                shape: [1; 3],
-                first: 0,
-                count,
-            },
-            Points::Lattice { axes, shape, first } => {
-                DevicePoints { positions: 0, axes: self.positions.send(stream, axes)?, shape, first, count }
-            }
-        };
-        let results = DeviceResults {
-            values: self.values.address(stream, values.len())?,
-            gradients: match gradients.len() {
-                0 => 0,
-                n => self.gradients.address(stream, 3 * n)?,
-            },
-        };
-        if launch.scratch > self.scratch.as_ref().map_or(0, CudaSlice::len) {
-            self.scratch = None;
-            // SAFETY: the kernels read of it only what they wrote.
-            let scratch = unsafe { stream.alloc(launch.scratch) };
-            self.scratch = Some(scratch.map_err(|e| no_room("activations", e))?);
-        }
-        let parameters = field.parameters.device_ptr(stream).0;
-        let scratch = self.scratch.as_ref().map_or(0, |scratch| scratch.device_ptr(stream).0);
-        let kernel = KERNELS.iter().position(|name| *name == launch.kernel).map(|n| &field.kernels[n]);
-        let kernel = kernel.ok_or_else(|| Error::Device(format!("there is no kernel {}", launch.kernel)))?;
-        let mut call = stream.launch_builder(kernel);
-        call.arg(model).arg(&points).arg(&parameters).arg(&results).arg(&scratch);
-        let size = LaunchConfig {
-            grid_dim: (launch.blocks, 1, 1),
-            block_dim: (THREADS, 1, 1),
-            shared_mem_bytes: launch.shared_bytes as u32,
-        };
-        // SAFETY: the arguments are the kernels' own, in their order. The buffers have the lengths that `count` and the
-        // launch's plan ask for, and nothing frees them before this function has waited for the stream.
-        unsafe { call.launch(size) }.map_err(|e| failed("starting a kernel", e))?;
-        self.values.fetch(stream, values.len())?;
-        if !gradients.is_empty() {
-            self.gradients.fetch(stream, 3 * gradients.len())?;
-        }
-        stream.synchronize().map_err(|e| failed("evaluating the field", e))?;
-        values.copy_from_slice(&self.values.host()?[..values.len()]);
-        if !gradients.is_empty() {
-            let of_points = &self.gradients.host()?[..3 * gradients.len()];
-            gradients.as_flattened_mut().copy_from_slice(of_points);
-        }
-        Ok(())
-    }
-}
-
-/// Memory on the device and as much on the host, pinned, so that copies run beside kernels.
-struct Buffer(Option<(CudaSlice<f32>, PinnedHostSlice<f32>)>);
-
-impl Buffer {
-    /// Room for so many numbers; what was there is lost when it grows.
-    fn room(
-        &mut self,
-        stream: &Arc<CudaStream>,
-        count: usize,
-    ) -> Result<&mut (CudaSlice<f32>, PinnedHostSlice<f32>)> {
-        if self.0.as_ref().is_none_or(|(device, _)| device.len() < count) {
-            self.0 = None;
-            let count = count.next_power_of_two().max(1 << 10);
-            let full = |e| no_room("a piece of the request", e);
-            let device = stream.alloc_zeros(count).map_err(full)?;
-            // SAFETY: it is filled on the next line. Without flags, since `alloc_pinned` gives memory that is slow to read.
-            let mut host = unsafe { stream.context().alloc_pinned_with_flags(count, 0) }.map_err(full)?;
-            host.as_mut_slice().map_err(full)?.fill(0.0);
-            self.0 = Some((device, host));
-        }
-        self.0.as_mut().ok_or_else(|| Error::Device("a buffer is missing".into()))
-    }
-
-    /// Where so many numbers have room on the device.
-    fn address(&mut self, stream: &Arc<CudaStream>, count: usize) -> Result<u64> {
-        Ok(self.room(stream, count)?.0.device_ptr_mut(stream).0)
-    }
-
-    /// Copies numbers to the device; where they are there.
-    fn send(&mut self, stream: &Arc<CudaStream>, numbers: &[f32]) -> Result<u64> {
-        let wrong = |e| failed("copying to the device", e);
-        let (device, host) = self.room(stream, numbers.len())?;
-        let host = &mut host.as_mut_slice().map_err(wrong)?[..numbers.len()];
-        host.copy_from_slice(numbers);
-        stream.memcpy_htod(host, device).map_err(wrong)?;
-        Ok(device.device_ptr(stream).0)
-    }
-
-    /// Starts to copy so many numbers to the host.
-    fn fetch(&mut self, stream: &Arc<CudaStream>, count: usize) -> Result<()> {
-        let wrong = |e| failed("copying from the device", e);
-        let (device, host) = self.room(stream, count)?;
-        let host = &mut host.as_mut_slice().map_err(wrong)?[..count];
-        stream.memcpy_dtoh(&device.slice(..count), host).map_err(wrong)
-    }
-
-    /// What was fetched, once the stream has come to its end.
-    fn host(&self) -> Result<&[f32]> {
-        match &self.0 {
-            Some((_, host)) => host.as_slice().map_err(|e| failed("copying from the device", e)),
-            None => Ok(&[]),
-        }
+        let kernel = self.kernels.of_field(launch.kernel)?;
+        let of_samples = self.kernels.of_samples(piece.kernel)?;
+        self.on_a_lane(|lane| {
+            lane.evaluate(kernel, launch, model, &self.parameters, points, [piece.count, 0])?;
+            lane.store(of_samples, piece)
+        })
     }
 }
 
@@ -365,6 +265,7 @@ impl Buffer {
 #[cfg(feature = "dlpack")]
 pub(crate) unsafe fn copy_to_host(device: usize, address: u64, out: &mut [u8]) -> Result<()> {
     driver()?;
+    let _callers = CallersContext::keep()?;
     let context = CudaContext::new(device).map_err(|e| failed("opening the device", e))?;
     context.synchronize().map_err(|e| failed("waiting for the device", e))?;
     // SAFETY: the caller's promise.

@@ -1,6 +1,7 @@
 //! What runs the kernels: a GPU, or in the tests the host in a GPU's place.
 
 use super::decode::{DeviceModel, Launch};
+use super::store::StoredPiece;
 use crate::error::Result;
 
 /// The sizes that a launch is planned by.
@@ -16,6 +17,13 @@ pub struct MachineShape {
 pub trait Machine: Send + Sync {
     /// What a launch is planned by.
     fn shape(&self) -> MachineShape;
+    /// Its number among the CUDA devices.
+    fn number(&self) -> usize;
+    /// Memory with nothing in it yet.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>>;
     /// Copies a field's parameters to the machine.
     ///
     /// # Errors
@@ -38,6 +46,28 @@ pub trait Loaded: Send + Sync {
         values: &mut [f32],
         gradients: &mut [[f32; 3]],
     ) -> Result<()>;
+    /// Evaluates a piece of a request, and leaves it as samples in the machine's memory. They are there when this returns.
+    ///
+    /// # Errors
+    /// As for [`Machine::load`].
+    fn store(
+        &self,
+        launch: &Launch,
+        model: &DeviceModel,
+        points: Points<'_>,
+        piece: &StoredPiece<'_>,
+    ) -> Result<()>;
+}
+
+/// Memory of a machine. Dropping it frees it, on whatever thread, when nothing on the machine uses it any more.
+pub trait Memory: Send + Sync {
+    /// Where it begins.
+    fn address(&self) -> u64;
+    /// Copies bytes of the host to its beginning.
+    ///
+    /// # Errors
+    /// As for [`Machine::load`].
+    fn fill(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
 /// Where a piece of a request is evaluated: as many points as there are values.

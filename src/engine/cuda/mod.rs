@@ -1,12 +1,16 @@
 //! The CUDA engine: evaluates fields on an NVIDIA GPU through the driver alone.
 //!
 //! `decode.cu` has the kernels, which the library carries as PTX; [`decode`] plans their launches, and a
-//! [`machine::Machine`] runs them: the driver, or where there is no GPU the tests' emulation on the host.
+//! [`machine::Machine`] runs them: the driver, or where there is no GPU the tests' emulation on the host. What is to stay on
+//! the device as samples, `store.cu` makes of the field's values.
 
 pub mod decode;
 mod driver;
 pub(crate) mod hash_grid;
+mod lane;
 pub mod machine;
+mod memory;
+pub mod store;
 
 #[cfg(feature = "dlpack")]
 pub(crate) use driver::copy_to_host;
@@ -16,8 +20,10 @@ pub use driver::devices;
 use super::{Engine, Evaluator};
 use crate::error::{Error, Result};
 use crate::field::Field;
+use crate::volume::SampleType;
 use machine::Machine;
 use std::sync::Arc;
+use store::DeviceSamples;
 
 /// The CUDA engine.
 #[derive(Clone)]
@@ -49,6 +55,16 @@ impl Cuda {
             .map_err(|e| Error::Options(format!("cannot start {threads} threads: {e}")))?;
         Ok(Self { machine, pool: Arc::new(pool) })
     }
+
+    /// Room for samples in the device's memory; what is in it nobody has written.
+    pub(crate) fn samples(&self, sample_type: SampleType, shape: &[usize]) -> Result<DeviceSamples> {
+        let bytes = shape.iter().try_fold(sample_type.size(), |product, &n| product.checked_mul(n));
+        let bytes = bytes.ok_or_else(|| {
+            Error::Options(format!("{shape:?} samples of {sample_type} are more than any memory holds"))
+        })?;
+        let memory = self.machine.allocate(bytes)?;
+        Ok(DeviceSamples::new(memory, self.machine.number(), sample_type, shape))
+    }
 }
 
 impl Engine for Cuda {
@@ -61,5 +77,8 @@ impl Engine for Cuda {
     }
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
         self.pool.install(work);
+    }
+    fn cuda(&self) -> Option<&Cuda> {
+        Some(self)
     }
 }

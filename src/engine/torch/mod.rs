@@ -121,6 +121,9 @@ impl Engine for Torch {
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
         self.cpu.run(work);
     }
+    fn cuda(&self) -> Option<&Cuda> {
+        self.decoder.as_ref()
+    }
 }
 
 impl TrainingEngine for Torch {
