@@ -101,7 +101,9 @@ static CONFIDENCE: [i32; MOST_SEEN as usize + 1] = {
 /// One of a mixer's weight is this.
 const ONE: i32 = 1 << 16;
 /// How fast weights learn: shifts of opinion times error (a share of 2^16), fast while a set has seen little.
-const RATE_SHIFT: u32 = 14;
+const RATE_SHIFT: u32 = 18;
+/// Weights stay within this.
+const MOST_WEIGHT: i64 = 1 << 20;
 const RATES: [i32; 4] = [24, 16, 10, 6];
 const RATE_STEPS: u32 = 200;
 
@@ -146,8 +148,7 @@ impl<const N: usize> Mixer<N> {
         *seen = seen.saturating_add(1);
         for (weight, opinion) in self.weights[mixed.set].iter_mut().zip(mixed.opinions) {
             let change = (i64::from(opinion) * i64::from(error) * i64::from(rate)) >> RATE_SHIFT;
-            *weight =
-                (i64::from(*weight) + change / 16).clamp(-16 * i64::from(ONE), 16 * i64::from(ONE)) as i32;
+            *weight = (i64::from(*weight) + change).clamp(-MOST_WEIGHT, MOST_WEIGHT) as i32;
         }
     }
 }
