@@ -84,6 +84,11 @@ fn file() -> &'static [u8] {
     FILE.get_or_init(|| compressed(&volume()))
 }
 
+fn latents() -> &'static [u8] {
+    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+    FILE.get_or_init(|| compressed_as(Representation::LatentGrid, &volume()))
+}
+
 /// Sections by name, in the file's order.
 type Sections = Vec<([u8; 4], Vec<u8>)>;
 
@@ -360,6 +365,49 @@ fn a_small_file_cannot_ask_for_a_huge_model() {
     assert!(message.contains("section PARM") && message.contains("cannot hold"), "{message}");
 }
 
+#[test]
+fn a_small_file_cannot_ask_for_a_huge_latent_grid() {
+    let mut sections = sections(latents());
+    for (name, bytes) in &mut sections {
+        if name == b"VOLM" {
+            // 2^13 x 2^13 x 2^12 voxels.
+            bytes[3..7].copy_from_slice(&(1u32 << 13).to_le_bytes());
+            bytes[7..11].copy_from_slice(&(1u32 << 13).to_le_bytes());
+            bytes[11..15].copy_from_slice(&(1u32 << 12).to_le_bytes());
+        }
+        if name == b"LATG" {
+            // Its table of 2^17 blocks, all of them empty.
+            bytes.resize(16 + (4 << 17) + 100_000, 0);
+            bytes[16..].fill(0);
+        }
+    }
+    let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
+    assert!(message.contains("section LATG") && message.contains("cannot hold"), "{message}");
+}
+
+#[test]
+fn of_the_sections_that_hold_samples_there_is_one() {
+    let mut sections = sections(latents());
+    let model = self::sections(file()).into_iter().filter(|(name, _)| name == b"MODL" || name == b"PARM");
+    sections.extend(model);
+    let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
+    assert!(message.contains("one at most"), "{message}");
+}
+
+#[test]
+fn steps_that_are_none_are_refused() {
+    for step in [0.0, -1.0, f32::NAN, f32::INFINITY, 2000.0f32] {
+        let mut sections = sections(latents());
+        for (name, bytes) in &mut sections {
+            if name == b"LATG" {
+                bytes[..4].copy_from_slice(&step.to_le_bytes());
+            }
+        }
+        let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
+        assert!(message.contains("section LATG") && message.contains("is none"), "{message}");
+    }
+}
+
 /// A change to a section's bytes.
 #[derive(Debug, Clone)]
 enum Change {
@@ -411,6 +459,18 @@ proptest! {
         changes in prop::collection::vec((0usize..6, change()), 1..3),
     ) {
         let mut sections = sections(file());
+        for (section, change) in &changes {
+            change.apply(&mut sections[*section].1);
+        }
+        read_a_little(&frame(FORMAT_VERSION, &sections));
+        if let Some(peak) = peak_bytes() {
+            prop_assert!(peak < 1 << 30, "{peak} bytes at the peak");
+        }
+    }
+
+    #[test]
+    fn nonsense_in_a_latent_grid_is_survived(changes in prop::collection::vec((0usize..5, change()), 1..3)) {
+        let mut sections = sections(latents());
         for (section, change) in &changes {
             change.apply(&mut sections[*section].1);
         }

@@ -2,23 +2,35 @@
 
 use std::ops::Range;
 
-/// Voxels along a brick's edge; bricks at the far faces are cut.
+/// Voxels along the edge of a file's bricks; bricks at the far faces are cut.
 pub const BRICK_EDGE: usize = 64;
 
 /// The bricks of a volume, numbered x fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BrickGrid {
     shape: [usize; 3],
+    edge: usize,
 }
 
 impl BrickGrid {
+    /// As files have them.
     pub(crate) fn new(shape: [usize; 3]) -> Self {
-        Self { shape }
+        Self::with_edge(shape, BRICK_EDGE)
+    }
+
+    /// Of another edge.
+    pub(crate) fn with_edge(shape: [usize; 3], edge: usize) -> Self {
+        Self { shape, edge }
+    }
+
+    /// The volume's voxels along each axis.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.shape
     }
 
     /// Bricks along each axis.
     fn counts(&self) -> [usize; 3] {
-        self.shape.map(|n| n.div_ceil(BRICK_EDGE))
+        self.shape.map(|n| n.div_ceil(self.edge))
     }
 
     /// Number of bricks.
@@ -29,8 +41,8 @@ impl BrickGrid {
     /// The bricks that meet the box from `start` to `end` (exclusive).
     pub(crate) fn meeting(&self, start: [usize; 3], end: [usize; 3]) -> Vec<usize> {
         let counts = self.counts();
-        let first = start.map(|n| n / BRICK_EDGE);
-        let last = end.map(|n| n.div_ceil(BRICK_EDGE));
+        let first = start.map(|n| n / self.edge);
+        let last = end.map(|n| n.div_ceil(self.edge));
         let mut found = Vec::new();
         for z in first[2]..last[2] {
             for y in first[1]..last[1] {
@@ -44,15 +56,15 @@ impl BrickGrid {
     /// The brick that a voxel is in.
     pub(crate) fn containing(&self, voxel: [usize; 3]) -> usize {
         let counts = self.counts();
-        let [x, y, z] = voxel.map(|n| n / BRICK_EDGE);
+        let [x, y, z] = voxel.map(|n| n / self.edge);
         x + counts[0] * (y + counts[1] * z)
     }
 
     /// A brick's first voxel and size.
     pub(crate) fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
         let [nx, ny, _] = self.counts();
-        let start = [brick % nx, brick / nx % ny, brick / nx / ny].map(|b| b * BRICK_EDGE);
-        (start, std::array::from_fn(|a| BRICK_EDGE.min(self.shape[a] - start[a])))
+        let start = [brick % nx, brick / nx % ny, brick / nx / ny].map(|b| b * self.edge);
+        (start, std::array::from_fn(|a| self.edge.min(self.shape[a] - start[a])))
     }
 
     /// Where a brick's rows lie among the volume's voxels, in order.

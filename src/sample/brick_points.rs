@@ -50,7 +50,7 @@ impl NeuralVolume {
             let mut order: Vec<(usize, usize)> = points
                 .par_iter()
                 .enumerate()
-                .map(|(n, point)| (bricks.containing(place(point).nearest()), n))
+                .map(|(n, point)| (bricks.containing(place(point).index), n))
                 .collect();
             order.par_sort_unstable();
             let tasks: Vec<&[(usize, usize)]> =
@@ -96,7 +96,7 @@ impl NeuralVolume {
         let (mut value, gradient) =
             bricks.between(place.index, shape, place.nearest(), is_masked).map_err(damaged)?;
         if place.at_a_voxel() {
-            value = bricks.voxel(place.nearest()).map_err(damaged)?;
+            value = bricks.voxel(place.nearest(), place.index).map_err(damaged)?;
         }
         Ok(PointSample {
             value,

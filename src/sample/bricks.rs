@@ -2,7 +2,7 @@
 
 use super::ValueScale;
 use super::mask::MaskReader;
-use crate::container::{BrickGrid, WholeBricks};
+use crate::container::{BRICK_EDGE, BrickGrid, WholeBricks};
 use crate::latents::{LatentReader, LatentStreams};
 use crate::volume::{Sample, Samples, SamplesMut, for_each_type};
 use crate::wavelet::Window;
@@ -11,13 +11,13 @@ use rayon::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Decoded bricks that are kept at most, and the share of the volume that they may be, but for a volume of few bricks, of
-/// which one is kept.
+/// Decoded bricks that are kept at most, and the share of the volume that they may be, but for a volume of fewer bricks,
+/// of which one is kept.
 const MOST_KEPT: usize = 64;
-const SHARE_KEPT: usize = 16;
+const SHARE_KEPT: usize = 32;
 /// Bytes that a latent grid's decoded blocks may take, for each hundred voxels: with the bricks kept and the coarse levels
 /// less than a quarter of float32.
-const BLOCK_BYTES: usize = 64;
+const BLOCK_BYTES: usize = 50;
 
 /// What bricks are decoded from.
 enum Source {
@@ -28,6 +28,7 @@ enum Source {
 }
 
 pub(super) struct BrickReader {
+    /// What is kept for points to come.
     grid: BrickGrid,
     source: Source,
     decoded: Mutex<LruCache<usize, Arc<Samples>>>,
@@ -43,7 +44,11 @@ impl BrickReader {
     /// Of a latent grid, whose values `scale` turns into samples.
     pub(super) fn of_latents(streams: LatentStreams, shape: [usize; 3], scale: ValueScale) -> Self {
         let bound = shape.iter().product::<usize>() / 100 * BLOCK_BYTES;
-        Self::new(BrickGrid::new(shape), Source::Latents(LatentReader::new(streams, bound), scale))
+        // Bricks of any edge can be had: as large as is worth the way, but so many that one is a small share.
+        let edges = [BRICK_EDGE, BRICK_EDGE / 2, BRICK_EDGE / 4];
+        let grids = edges.map(|edge| BrickGrid::with_edge(shape, edge));
+        let grid = grids.into_iter().find(|grid| grid.len() >= SHARE_KEPT).unwrap_or(grids[2]);
+        Self::new(grid, Source::Latents(LatentReader::new(streams, bound), scale))
     }
 
     fn new(grid: BrickGrid, source: Source) -> Self {
@@ -92,6 +97,19 @@ impl BrickReader {
         }
     }
 
+    /// First voxel and size of what is decoded of a brick: a latent grid's have the next layer of voxels, too, so that all
+    /// corners of a cell are in the brick of the lowest.
+    fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
+        let (start, size) = self.grid.bounds(brick);
+        match &self.source {
+            Source::Whole(_) => (start, size),
+            Source::Latents(..) => {
+                let shape = self.grid.shape();
+                (start, std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a])))
+            }
+        }
+    }
+
     /// A brick's samples.
     fn samples(&self, brick: usize, mask: Option<&MaskReader>) -> Result<Arc<Samples>, String> {
         let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +126,7 @@ impl BrickReader {
                 bricks.decode(brick, codes.as_deref().map(Vec::as_slice))?
             }
             Source::Latents(reader, _) => {
-                let (start, size) = self.grid.bounds(brick);
+                let (start, size) = self.bounds(brick);
                 let end = std::array::from_fn(|a| start[a] + size[a]);
                 Samples::F32(reader.window(Window { start, end }))
             }
@@ -117,14 +135,25 @@ impl BrickReader {
         Ok(samples)
     }
 
-    /// The bricks that meet the box from `start` to `end` (exclusive).
+    /// The file's bricks that meet the box from `start` to `end` (exclusive).
     pub(super) fn meeting(&self, start: [usize; 3], end: [usize; 3]) -> Vec<usize> {
-        self.grid.meeting(start, end)
+        self.tiles().meeting(start, end)
     }
 
-    /// The brick that a voxel is in.
-    pub(super) fn containing(&self, voxel: [usize; 3]) -> usize {
-        self.grid.containing(voxel)
+    /// What regions are cut into.
+    fn tiles(&self) -> BrickGrid {
+        BrickGrid::new(self.grid.shape())
+    }
+
+    /// The brick that the cell of a place in the grid begins in.
+    pub(super) fn containing(&self, index: [f64; 3]) -> usize {
+        self.grid.containing(self.lower(index))
+    }
+
+    /// The lowest corner of the cell around a place in the grid.
+    fn lower(&self, index: [f64; 3]) -> [usize; 3] {
+        let shape = self.grid.shape();
+        std::array::from_fn(|a| (index[a].floor() as usize).min(shape[a].saturating_sub(2)))
     }
 
     /// Bricks that are decoded at a time.
@@ -145,16 +174,16 @@ impl BrickReader {
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
     ) -> Result<(), String> {
         let decode = |&brick: &usize| -> Result<_, String> {
-            let (first, size) = self.grid.bounds(brick);
+            let (first, size) = self.tiles().bounds(brick);
             let part = Window {
                 start: std::array::from_fn(|a| first[a].max(start[a])),
                 end: std::array::from_fn(|a| (first[a] + size[a]).min(end[a])),
             };
             match &self.source {
-                Source::Latents(reader, _) if part.shape() != size => {
+                Source::Latents(reader, _) => {
                     Ok((part.start, part.shape(), Arc::new(Samples::F32(reader.window(part)))))
                 }
-                _ => Ok((first, size, self.samples(brick, mask)?)),
+                Source::Whole(_) => Ok((first, size, self.samples(brick, mask)?)),
             }
         };
         let decoded: Vec<_> = bricks.par_iter().map(decode).collect();
@@ -165,15 +194,34 @@ impl BrickReader {
         Ok(())
     }
 
-    /// Copies a brick's samples into others: whole numbers with the same bits where the types agree, else the nearest
-    /// value.
-    pub(super) fn copy(&self, from: &Samples, at: usize, out: &mut SamplesMut<'_>, to: usize) {
+    /// Copies `count` of a brick's samples, which are a step apart, into others: whole numbers with the same bits where the
+    /// types agree, else the nearest value.
+    pub(super) fn copy(
+        &self,
+        from: &Samples,
+        (at, step): (usize, usize),
+        out: &mut SamplesMut<'_>,
+        to: usize,
+        count: usize,
+    ) {
         match (&self.source, from) {
             (Source::Latents(_, scale), Samples::F32(values)) => {
-                for_each_type!(SamplesMut: out, out => out[to] = Sample::narrow(scale.voxel_value(values[at])));
+                let values = values[at..].iter().step_by(step);
+                for_each_type!(SamplesMut: out, out => {
+                    for (out, &value) in out[to..to + count].iter_mut().zip(values) {
+                        *out = Sample::narrow(scale.voxel_value(value));
+                    }
+                });
             }
-            _ if from.sample_type() == out.sample_type() => out.copy_from(to, from, at, 1),
-            _ => for_each_type!(SamplesMut: out, out => out[to] = Sample::from_f64(from.get(at))),
+            _ if from.sample_type() == out.sample_type() && step == 1 => out.copy_from(to, from, at, count),
+            _ if from.sample_type() == out.sample_type() => {
+                (0..count).for_each(|i| out.copy_from(to + i, from, at + i * step, 1));
+            }
+            _ => for_each_type!(SamplesMut: out, out => {
+                for (i, out) in out[to..to + count].iter_mut().enumerate() {
+                    *out = Sample::from_f64(from.get(at + i * step));
+                }
+            }),
         }
     }
 
@@ -194,23 +242,39 @@ pub(super) struct BrickCursor<'a> {
 const MOST_HELD: usize = 8;
 
 impl BrickCursor<'_> {
-    /// What a brick holds of a voxel.
-    fn at(&mut self, voxel: [usize; 3]) -> Result<f64, String> {
-        let grid = &self.bricks.grid;
-        let brick = grid.containing(voxel);
-        let held = match self.held.iter().position(|(held, _)| *held == brick) {
-            Some(held) => held,
-            None => {
-                if self.held.len() == MOST_HELD {
-                    self.held.remove(0);
+    /// Where a brick is among those held.
+    fn hold(&mut self, brick: usize) -> Result<usize, String> {
+        if let Some(held) = self.held.iter().position(|(held, _)| *held == brick) {
+            return Ok(held);
+        }
+        if self.held.len() == MOST_HELD {
+            self.held.remove(0);
+        }
+        self.held.push((brick, self.bricks.samples(brick, self.mask)?));
+        Ok(self.held.len() - 1)
+    }
+
+    /// What bricks hold of corners of the cell at `lower`.
+    fn at<const N: usize>(
+        &mut self,
+        corners: [[usize; 3]; N],
+        lower: [usize; 3],
+    ) -> Result<[f64; N], String> {
+        let mut values = [0.0; N];
+        let mut brick = self.bricks.grid.containing(lower);
+        let (mut held, (mut start, mut size)) = (self.hold(brick)?, self.bricks.bounds(brick));
+        for (value, corner) in values.iter_mut().zip(corners) {
+            if let Source::Whole(_) = self.bricks.source {
+                let of_corner = self.bricks.grid.containing(corner);
+                if of_corner != brick {
+                    brick = of_corner;
+                    (held, (start, size)) = (self.hold(brick)?, self.bricks.bounds(brick));
                 }
-                self.held.push((brick, self.bricks.samples(brick, self.mask)?));
-                self.held.len() - 1
             }
-        };
-        let (start, size) = grid.bounds(brick);
-        let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - start[a]);
-        Ok(self.held[held].1.get(x + size[0] * (y + size[1] * z)))
+            let [x, y, z] = [0, 1, 2].map(|a| corner[a] - start[a]);
+            *value = self.held[held].1.get(x + size[0] * (y + size[1] * z));
+        }
+        Ok(values)
     }
 
     /// Value and derivative by the index at a place inside the grid of `shape`: trilinear between voxels. A voxel that
@@ -222,19 +286,23 @@ impl BrickCursor<'_> {
         nearest: [usize; 3],
         mut is_masked: impl FnMut([usize; 3]) -> Result<bool, String>,
     ) -> Result<(f64, [f64; 3]), String> {
-        let lower: [usize; 3] =
-            std::array::from_fn(|a| (index[a].floor() as usize).min(shape[a].saturating_sub(2)));
+        let lower = self.bricks.lower(index);
         let fraction: [f64; 3] = std::array::from_fn(|a| index[a] - lower[a] as f64);
+        let upper = |corner: usize| [0, 1, 2].map(|a| corner >> a & 1);
+        let mut corners = [[0; 3]; 8];
+        for (n, corner) in corners.iter_mut().enumerate() {
+            let voxel = std::array::from_fn(|a| (lower[a] + upper(n)[a]).min(shape[a] - 1));
+            *corner = if is_masked(voxel)? { nearest } else { voxel };
+        }
+        let samples = self.at(corners, lower)?;
         let (mut value, mut slope) = (0.0, [0.0; 3]);
-        for corner in 0..8usize {
-            let upper = [0, 1, 2].map(|a| corner >> a & 1);
-            let voxel: [usize; 3] = std::array::from_fn(|a| (lower[a] + upper[a]).min(shape[a] - 1));
-            let held = self.at(if is_masked(voxel)? { nearest } else { voxel })?;
+        for (n, held) in samples.into_iter().enumerate() {
             // Unrounded: between voxels the field is as smooth as it is stored.
             let sample = match &self.bricks.source {
                 Source::Whole(_) => held,
                 Source::Latents(_, scale) => scale.value(held as f32),
             };
+            let upper = upper(n);
             let along: [f64; 3] =
                 std::array::from_fn(|a| if upper[a] == 1 { fraction[a] } else { 1.0 - fraction[a] });
             value += along[0] * along[1] * along[2] * sample;
@@ -248,12 +316,12 @@ impl BrickCursor<'_> {
         Ok((value, slope))
     }
 
-    /// The sample of a voxel, for a place that is one.
-    pub(super) fn voxel(&mut self, voxel: [usize; 3]) -> Result<f64, String> {
-        let held = self.at(voxel)?;
+    /// The sample of the voxel that a place is at.
+    pub(super) fn voxel(&mut self, voxel: [usize; 3], index: [f64; 3]) -> Result<f64, String> {
+        let [value] = self.at([voxel], self.bricks.lower(index))?;
         Ok(match &self.bricks.source {
-            Source::Whole(_) => held,
-            Source::Latents(_, scale) => scale.voxel_value(held as f32),
+            Source::Whole(_) => value,
+            Source::Latents(_, scale) => scale.voxel_value(value as f32),
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::{Evaluator, Lattice, axis_position};
 use crate::error::{Error, Result};
 use crate::volume::{Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
 use rayon::prelude::*;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering;
 
 /// A box of voxels: from `start` to `end`, `end` not included.
@@ -320,7 +320,9 @@ impl NeuralVolume {
         let mut done = 0;
         for batch in bricks.chunks(BrickReader::batch()) {
             let mut take = |start: [usize; 3], size: [usize; 3], samples: &Samples| {
-                window.each_in_brick(region, start, size, |at, index| reader.copy(samples, at, out, index));
+                window.each_row_in_brick(region, start, size, |at, index, count| {
+                    reader.copy(samples, (at, window.stride), out, index, count);
+                });
             };
             let mut visit = Ok(());
             self.engine.run(&mut || {
@@ -390,17 +392,35 @@ impl Window {
         size: [usize; 3],
         mut each: impl FnMut(usize, usize),
     ) {
-        // Per axis: the box's samples that lie in the brick, and where in it.
-        let inside: [Vec<(usize, usize)>; 3] = std::array::from_fn(|a| {
-            let samples = (region.start[a]..region.end[a]).map(|i| (i, self.first[a] + i * self.stride));
-            let brick = start[a]..start[a] + size[a];
-            samples.filter(|(_, voxel)| brick.contains(voxel)).map(|(i, v)| (i, v - start[a])).collect()
+        self.each_row_in_brick(region, start, size, |at, index, count| {
+            (0..count).for_each(|i| each(at + i * self.stride, index + i));
         });
-        for &(k, z) in &inside[2] {
-            for &(j, y) in &inside[1] {
-                for &(i, x) in &inside[0] {
-                    each(x + size[0] * (y + size[1] * z), self.index([i, j, k]));
-                }
+    }
+
+    /// [`Self::each_in_brick`] for rows: the first sample's places, and how many samples there are; in the brick they are
+    /// a stride apart.
+    pub(super) fn each_row_in_brick(
+        &self,
+        region: Region,
+        start: [usize; 3],
+        size: [usize; 3],
+        mut each: impl FnMut(usize, usize, usize),
+    ) {
+        // Per axis: the box's samples that lie in the brick, and where in it the first one is.
+        let inside: [(Range<usize>, usize); 3] = std::array::from_fn(|a| {
+            let sample = |voxel: usize| voxel.saturating_sub(self.first[a]).div_ceil(self.stride);
+            let first = sample(start[a]).clamp(region.start[a], region.end[a]);
+            let end = sample(start[a] + size[a]).clamp(first, region.end[a]);
+            (first..end, (self.first[a] + first * self.stride).saturating_sub(start[a]))
+        });
+        let [(along_x, x), (along_y, y), (along_z, z)] = inside;
+        if along_x.is_empty() {
+            return;
+        }
+        for (k, n) in along_z.enumerate() {
+            for (j, m) in along_y.clone().enumerate() {
+                let at = x + size[0] * (y + j * self.stride + size[1] * (z + k * self.stride));
+                each(at, self.index([along_x.start, m, n]), along_x.len());
             }
         }
     }

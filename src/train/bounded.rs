@@ -44,7 +44,7 @@ pub(super) fn compress(
     Ok(compressed)
 }
 
-/// The file of a volume whose root mean square error shall be `rmse` at most: measured, not promised.
+/// The file of a volume whose root mean square error shall be `rmse` at most.
 pub(super) fn with_rmse(
     volume: &Volume,
     (low, high): (f64, f64),
@@ -60,7 +60,10 @@ pub(super) fn with_rmse(
         12f64.sqrt() * rmse * 0.999
     };
     let is_exact = volume.sample_type().is_integer() && step == 1.0 || (high - low) / step > 1e12;
-    writer.whole(if is_exact { exact } else { WholeScale { low, step, ..exact } }, reporter)
+    let compressed =
+        writer.whole(if is_exact { exact } else { WholeScale { low, step, ..exact } }, reporter)?;
+    // Samples are rounded to their type, too.
+    if compressed.distortion.rmse > rmse { writer.whole(exact, reporter) } else { Ok(compressed) }
 }
 
 /// The longest step that keeps the bound; 0 where only the samples themselves do.

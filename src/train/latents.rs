@@ -26,6 +26,14 @@ const BYTES_A_NEPER: f64 = -1.1;
 /// Steps beyond these are not tried, in units of the range.
 const STEPS: std::ops::RangeInclusive<f64> = 1e-8..=64.0;
 
+/// How a search ended.
+pub(super) struct Found {
+    /// The best that meets the aim.
+    pub(super) met: Option<Compressed>,
+    /// How near the nearest came, as [`Aim::figure`] has it.
+    pub(super) nearest: f64,
+}
+
 /// What a step gave.
 struct Tried {
     /// Natural logarithm of the step.
@@ -34,7 +42,7 @@ struct Tried {
     above: f64,
 }
 
-/// The smallest file of a latent grid that meets the aim; `None` where no step does.
+/// The smallest file of a latent grid that meets the aim.
 ///
 /// # Errors
 /// [`Error::Interrupted`] when the reporter says so.
@@ -46,7 +54,7 @@ pub(super) fn compress(
     engine: &dyn Engine,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
-) -> Result<Option<Compressed>> {
+) -> Result<Found> {
     reporter.step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
     let mut encoder = None;
     engine.run(&mut || encoder = Some(LatentEncoder::new(grid(volume, mask, scale), volume.shape())));
@@ -61,7 +69,7 @@ pub(super) fn compress(
         Aim::Psnr { .. } => DB_A_NEPER,
         Aim::Bytes { .. } => -BYTES_A_NEPER,
     };
-    let mut best: Option<Compressed> = None;
+    let mut found = Found { met: None, nearest: f64::NEG_INFINITY };
     // The nearest ones on either side of the target.
     let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);
     for tries in 0..MOST_TRIES {
@@ -81,10 +89,11 @@ pub(super) fn compress(
             Aim::Psnr { .. } => (0.0..=NEAR_DB).contains(&above),
             Aim::Bytes { .. } => (0.0..=-NEAR_SHARE.ln()).contains(&above),
         };
+        found.nearest = found.nearest.max(aim.figure(&candidate));
         let tried = Tried { at: step.ln(), above };
         if above >= 0.0 {
-            if best.as_ref().is_none_or(|b| aim.prefers(&candidate, b)) {
-                best = Some(candidate);
+            if found.met.as_ref().is_none_or(|best| aim.prefers(&candidate, best)) {
+                found.met = Some(candidate);
             }
             met = Some(tried);
         } else {
@@ -100,7 +109,7 @@ pub(super) fn compress(
         }
         step = next.exp();
     }
-    Ok(best)
+    Ok(found)
 }
 
 /// The logarithm of the step to try after these.

@@ -105,11 +105,12 @@ pub fn compress_on(
         Representation::Smallest if options.preset == Preset::Best => Some(Architecture::default()),
         Representation::Smallest | Representation::LatentGrid => None,
     };
-    let mut found = None;
+    let (mut found, mut nearest) = (None, f64::NEG_INFINITY);
     if !matches!(representation, Representation::Network(_)) {
         let mut reporter = Reporter::new(&mut observe, 0, 1);
-        found =
+        let latents =
             latents::compress(volume, mask.as_ref(), scale, aim, engine.as_ref(), &writer, &mut reporter)?;
+        (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
             let whole = whole_for(volume, scale, aim, found.as_ref(), &writer, &mut reporter)?;
             found = smaller(aim, found, whole);
@@ -128,7 +129,7 @@ pub fn compress_on(
             Err(error) => return Err(error),
         }
     }
-    found.ok_or_else(|| Error::Target(aim.cannot(f64::NEG_INFINITY)))
+    found.ok_or_else(|| Error::Target(aim.cannot(nearest)))
 }
 
 /// The better of two results that meet the aim.

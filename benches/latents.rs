@@ -1,0 +1,119 @@
+//! `cargo bench --bench latents`: how fast latent grids are made, opened, decoded and sampled.
+//!
+//! `cargo bench --bench latents -- FILE.nvol` times opening and reading of that file instead.
+//!
+//! Every figure is the median of several runs, with their range: the machine may be shared.
+
+use neuvol::sample::{Outside, Space};
+use neuvol::train::{CompressOptions, Representation, Target, compress};
+use neuvol::{NeuralVolume, Region, Volume};
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+const SHAPE: [usize; 3] = [256; 3];
+const RUNS: usize = 7;
+const POINTS: usize = 1 << 20;
+
+fn main() {
+    println!("{} threads; medians of {RUNS} runs, with their range\n", rayon::current_num_threads());
+    println!("| what | median | range |\n|---|---|---|");
+    // Cargo itself passes `--bench`.
+    let files: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    for file in &files {
+        read(Path::new(file));
+    }
+    if files.is_empty() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("scene.nvol");
+        make(&file);
+        read(&file);
+    }
+}
+
+/// Waves, edges of a ball, and noise of a thousandth: 40 dB take a few tenths of a bit a voxel.
+fn scene() -> Volume {
+    let values = (0..SHAPE.iter().product::<usize>()).map(|i| {
+        let [x, y, z] = [i % 256, i / 256 % 256, i >> 16].map(|n| n as f32);
+        let wave = (0.11 * x).sin() * (0.07 * y + 0.3).cos() * (0.05 * z + 0.5).sin();
+        let off = (x - 120.0).powi(2) + (y - 140.0).powi(2) + (z - 110.0).powi(2);
+        let ball = if off < 8000.0 { 0.3 } else { 0.0 };
+        let noise = (i as u32).wrapping_mul(2_654_435_761) >> 16;
+        0.35 + 0.3 * wave + ball + noise as f32 / 65536.0 * 1e-3
+    });
+    Volume::new(values.collect::<Vec<f32>>(), SHAPE).expect("one value a voxel")
+}
+
+fn make(file: &Path) {
+    let volume = scene();
+    let options = CompressOptions {
+        target: Target::Psnr(50.0),
+        representation: Representation::LatentGrid,
+        ..CompressOptions::default()
+    };
+    let run = || compress(&volume, &options, |_| ControlFlow::Continue(())).expect("a latent grid");
+    let compressed = run();
+    row("compressing to 50 dB, the search included", volume.len(), timed(|| drop(black_box(run()))));
+    println!("| | {:.2} dB, {:.0}:1 | |", compressed.distortion.psnr, compressed.ratio_f32);
+    compressed.save(file).expect("a file to write");
+}
+
+fn read(file: &Path) {
+    let open = || NeuralVolume::open(file).expect("a file to read");
+    let info = open().info().clone();
+    let shape = info.shape;
+    let milliseconds = |what: &str, times: [f64; 3]| {
+        let [median, least, most] = times.map(|s| s * 1e3);
+        println!("| {what} | {median:.2} ms | {least:.2}..{most:.2} |");
+    };
+    milliseconds("opening", timed(|| drop(black_box(open()))));
+    let middle = shape.map(|n| (n / 2) as f64);
+    let sample = |volume: &NeuralVolume, points: &[[f64; 3]]| {
+        let mut out = vec![0.0; points.len()];
+        volume.sample(points, Space::Index, Outside::Clamp, &mut out).expect("values");
+        black_box(out);
+    };
+    milliseconds("opening and the first point", timed(|| sample(&open(), &[middle])));
+    let slice = Region::slice(shape, 2, shape[2] / 2);
+    milliseconds("opening and the first slice", timed(|| drop(open().read_region(slice, 1))));
+    let voxels = shape.iter().product();
+    row("opening and everything", voxels, timed(|| drop(open().read_region(Region::whole(shape), 1))));
+    let volume = open();
+    row("everything", voxels, timed(|| drop(volume.read_region(Region::whole(shape), 1))));
+    milliseconds("a slice across z", timed(|| drop(volume.read_region(slice, 1))));
+    milliseconds(
+        "a slice across x",
+        timed(|| drop(volume.read_region(Region::slice(shape, 0, shape[0] / 2), 1))),
+    );
+    let mut state = 1u64;
+    let mut draw = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1 << 24) as f64 * (n - 1) as f64
+    };
+    let points: Vec<[f64; 3]> = (0..POINTS).map(|_| shape.map(&mut draw)).collect();
+    row("random points", POINTS, timed(|| sample(&volume, &points)));
+    let near: Vec<[f64; 3]> =
+        (0..10_000).map(|n| [middle[0] + (n % 10) as f64 * 0.1, middle[1], middle[2]]).collect();
+    let times = timed(|| near.iter().for_each(|point| sample(&volume, std::slice::from_ref(point))));
+    let [median, least, most] = times.map(|s| s / near.len() as f64 * 1e6);
+    println!("| one point near the last one | {median:.2} us | {least:.2}..{most:.2} |");
+}
+
+fn row(what: &str, count: usize, times: [f64; 3]) {
+    let [median, least, most] = times.map(|s| count as f64 / s / 1e6);
+    println!("| {what} | {median:.1} M/s | {most:.1}..{least:.1} |");
+}
+
+/// Median, least and most seconds.
+fn timed(mut run: impl FnMut()) -> [f64; 3] {
+    let mut seconds: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    [seconds[RUNS / 2], seconds[0], seconds[RUNS - 1]]
+}
