@@ -394,7 +394,7 @@ impl CoefficientModels {
                 2 => 1 + (magnitude & 1) as usize,
                 _ => 3,
             };
-            let context = exponent * 8 + context * 2 + usize::from(around.near > 4 << exponent);
+            let context = exponent * 8 + context * 2 + usize::from(u64::from(around.near) > 4u64 << exponent);
             let mixed = self.mantissa_mixer.mix([self.mantissa.at(context)], 0);
             let set = decisions.decide(wanted >> bit & 1 == 1, mixed.probability_of_zero());
             self.mantissa_mixer.learn(&mixed, set);
