@@ -3,7 +3,7 @@
     nvol_reference.py IN.nvol OUT.npy [UNROUNDED.npy]
 
 OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
-field to samples" before it is rounded to the type, without the mask.
+field to samples" before it is rounded to the type, without the mask. Section LATG is in nvol_latents.py.
 """
 
 import struct
@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 
 from nvol_bytes import Fields, RangeDecoder, require
+from nvol_latents import latent_grid
 
 MAGIC = bytes([0x89, 0x4E, 0x56, 0x4F, 0x4C, 0x0D, 0x0A, 0x1A])
 TYPES = {1: "<u1", 2: "<i1", 3: "<u2", 4: "<i2", 5: "<u4", 6: "<i4", 7: "<f4", 8: "<f8"}
@@ -427,7 +428,9 @@ def decode(data):
         samples, exact = decode_whole(sections[b"WHOL"], shape, low, dtype, codes)
         put_masked(samples, None if exact else codes, fill, dtype)
         return samples, samples.astype("f8")
-    if b"MODL" in sections:
+    if b"LATG" in sections:
+        v = latent_grid(sections[b"LATG"], shape)
+    elif b"MODL" in sections:
         v = Field(sections[b"MODL"], sections[b"PARM"]).values(shape)
     else:
         require(low == high, "no model, but not constant")
