@@ -3,7 +3,7 @@
     nvol_reference.py IN.nvol OUT.npy [UNROUNDED.npy]
 
 OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
-field to samples" before it is rounded to the type, without the mask.
+field to samples" before it is rounded to the type, without the mask. Section LATG is in nvol_latents.py.
 """
 
 import struct
@@ -12,38 +12,11 @@ import zlib
 
 import numpy as np
 
+from nvol_bytes import Fields, RangeDecoder, require
+from nvol_latents import latent_grid
+
 MAGIC = bytes([0x89, 0x4E, 0x56, 0x4F, 0x4C, 0x0D, 0x0A, 0x1A])
 TYPES = {1: "<u1", 2: "<i1", 3: "<u2", 4: "<i2", 5: "<u4", 6: "<i4", 7: "<f4", 8: "<f8"}
-
-
-class Refused(Exception):
-    pass
-
-
-def require(condition, what):
-    if not condition:
-        raise Refused(what)
-
-
-class Fields:
-    def __init__(self, data, name):
-        self.data, self.name, self.at = data, name, 0
-
-    def take(self, form):
-        size = struct.calcsize("<" + form)
-        values = struct.unpack("<" + form, self.bytes(size))
-        return values[0] if len(values) == 1 else values
-
-    def bytes(self, count):
-        require(self.at + count <= len(self.data), f"{self.name}: too few bytes")
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def text(self):
-        return self.bytes(self.take("H")).decode("utf-8")
-
-    def end(self):
-        require(self.at == len(self.data), f"{self.name}: bytes left over")
 
 
 def read_sections(data):
@@ -65,36 +38,6 @@ def read_sections(data):
         expected += length
     require(expected == len(data), "bytes behind the last section")
     return sections
-
-
-class RangeDecoder:
-    def __init__(self, stream):
-        self.stream, self.at = stream, 0
-        self.range, self.code = 0xFFFFFFFF, 0
-        for _ in range(4):
-            self.code = self.code << 8 | self.next()
-
-    def next(self):
-        byte = self.stream[self.at] if self.at < len(self.stream) else 0
-        self.at += 1
-        return byte
-
-    def decode(self, p):
-        split = (self.range * p) >> 16
-        if self.code < split:
-            bit, self.range = 0, split
-        else:
-            bit, self.code, self.range = 1, self.code - split, self.range - split
-        while self.range < 1 << 24:
-            self.range <<= 8
-            self.code = (self.code << 8 | self.next()) & 0xFFFFFFFF
-        return bit
-
-    def raw(self, count):
-        value = 0
-        for _ in range(count):
-            value = 2 * value + self.decode(1 << 15)
-        return value
 
 
 class BitModel:
@@ -485,7 +428,9 @@ def decode(data):
         samples, exact = decode_whole(sections[b"WHOL"], shape, low, dtype, codes)
         put_masked(samples, None if exact else codes, fill, dtype)
         return samples, samples.astype("f8")
-    if b"MODL" in sections:
+    if b"LATG" in sections:
+        v = latent_grid(sections[b"LATG"], shape)
+    elif b"MODL" in sections:
         v = Field(sections[b"MODL"], sections[b"PARM"]).values(shape)
     else:
         require(low == high, "no model, but not constant")

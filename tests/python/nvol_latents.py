@@ -1,0 +1,414 @@
+"""Section LATG of a .nvol file: wavelet coefficients, and the field's values that they make.
+
+Written from FORMAT.md alone, in its order and with its names. A place is a tuple (x, y, z); arrays have axes (z, y, x).
+"""
+
+from bisect import bisect_left
+from copy import deepcopy
+from itertools import product
+
+import numpy as np
+
+from nvol_bytes import Fields, RangeDecoder, require
+
+ORIENTATIONS = [1, 2, 4, 3, 5, 6, 7]
+EDGE = 128
+
+
+class Sparse(dict):
+    """Numbers by place: 0 where nothing was put."""
+
+    def __missing__(self, place):
+        return 0
+
+
+def places(shape):
+    """Every place of a grid, x fastest."""
+    return ((x, y, z) for z, y, x in product(*(range(n) for n in reversed(shape))))
+
+
+# --- Levels, bands, blocks
+
+
+class Level:
+    """One splitting of a grid: of an axis of n samples, the low part has ceil(n / 2), the high part floor(n / 2)."""
+
+    def __init__(self, shape):
+        self.shape = shape
+        self.splits = [n >= 8 for n in shape]
+
+    def orientations(self):
+        return [o for o in ORIENTATIONS if all(self.splits[a] for a in range(3) if o >> a & 1)]
+
+    def band_shape(self, o):
+        return [(n + 1 - (o >> a & 1)) // 2 if self.splits[a] else n for a, n in enumerate(self.shape)]
+
+    def band_slices(self, o):
+        """Where, in the level's array, the samples are that a band gives: even or odd ones along split axes."""
+        return tuple(slice(o >> a & 1, None, 2) if self.splits[a] else slice(None) for a in (2, 1, 0))
+
+
+def levels_of(shape):
+    """The levels of a volume, and the shape of the last low band."""
+    levels = []
+    while len(levels) < 16 and max(shape) >= 8:
+        levels.append(Level(shape))
+        shape = levels[-1].band_shape(0)
+    return levels, list(shape)
+
+
+def part_of_block(levels, number, block, o):
+    """The first place of a band of level `number` that is in the block, and the shape of the block's part."""
+    start, shape = [], []
+    for a, size in enumerate(levels[number].band_shape(o)):
+        edge = EDGE >> sum(level.splits[a] for level in levels[: number + 1])
+        start.append(block[a] * edge)
+        shape.append(max(min(edge, size - block[a] * edge), 0))
+    return start, shape
+
+
+# --- Mixed decisions
+
+
+def squash_table():
+    """squash(d) is at place d + 2560."""
+    below, above, o = [], [], 1.0
+    for _ in range(2561):
+        s = 65536 / (1 + o)
+        below.append(int(s))
+        above.append(int(65536 - s))
+        o *= 1.0039138893383476
+    return below[:0:-1] + above
+
+
+SQUASH = squash_table()
+# stretch(p) is at place floor(p / 16).
+STRETCH = [min(bisect_left(SQUASH, 16 * n + 8) - 2560, 2560) for n in range(4096)]
+
+
+class Count:
+    def __init__(self):
+        self.share, self.seen = 32768, 0
+
+
+class Mixer:
+    def __init__(self, sets, inputs):
+        self.weights = [[196608 // (2 * inputs + 2)] * inputs for _ in range(sets)]
+        self.used = [0] * sets
+
+
+def mixed_decision(coder, counts, mixer, s):
+    w = mixer.weights[s]
+    v = [STRETCH[c.share // 16] * (2560 * c.seen // (10 * c.seen + 16)) >> 8 for c in counts]
+    total = sum(a * b for a, b in zip(v, w, strict=True)) >> 16
+    q = SQUASH[min(max(total, -2560), 2560) + 2560]
+    bit = coder.decode(min(max(65536 - q, 8), 65528))
+    target = 65535 if bit else 0
+
+    rate = (24, 16, 10, 6)[min(mixer.used[s] // 200, 3)]
+    mixer.used[s] += 1
+    for i, a in enumerate(v):
+        w[i] = min(max(w[i] + (a * (target - q) * rate >> 18), -1 << 20), 1 << 20)
+    for c in counts:
+        c.share += (target - c.share) * (655360 // (10 * c.seen + 16)) >> 16
+        c.seen = min(c.seen + 1, 40)
+    return bit
+
+
+class Models:
+    """The models of coefficients: of each its counts, and its mixer's number of sets."""
+
+    SIZES = {
+        "cell": ([288, 192, 384, 144], 3),
+        "zero": ([336, 648, 800, 72, 288, 405, 288], 24),
+        "sign": ([216, 648, 648, 648], 8),
+        "exponent": ([192, 576, 432, 192], 12),
+        "mantissa": ([248], 1),
+    }
+
+    def __init__(self):
+        self.counts = {m: [[Count() for _ in range(n)] for n in sizes] for m, (sizes, _) in self.SIZES.items()}
+        self.mixers = {m: Mixer(sets, len(sizes)) for m, (sizes, sets) in self.SIZES.items()}
+
+    def decide(self, coder, m, i, s):
+        counts = [of_input[index] for of_input, index in zip(self.counts[m], i, strict=True)]
+        return mixed_decision(coder, counts, self.mixers[m], s)
+
+
+def g(n, most):
+    if n < 4:
+        return min(n, most)
+    log = n.bit_length() - 1
+    return min(2 * log + (n >> log - 1 & 1), most)
+
+
+# --- The last low band
+
+
+def decode_low_band(coder, shape):
+    exponent = [[Count() for _ in range(33)] for _ in range(32)]
+    bits, sign, mixer = [Count() for _ in range(32)], Count(), Mixer(1, 1)
+
+    def decide(count):
+        return mixed_decision(coder, [count], mixer, 0)
+
+    numbers, size = {}, 0
+    for x, y, z in places(shape):
+        neighbours = [numbers[v] for v in [(x - 1, y, z), (x, y - 1, z), (x, y, z - 1)] if v in numbers]
+        p = sum(neighbours) // len(neighbours) if neighbours else 0
+        e = 0
+        while e < 31 and decide(exponent[size][e]):
+            e += 1
+        magnitude = min(e, 1)
+        for _ in range(e - 1):
+            magnitude = 2 * magnitude + decide(bits[e])
+        r = -magnitude if e > 0 and decide(sign) else magnitude
+        numbers[x, y, z] = (p + r + (1 << 31)) % (1 << 32) - (1 << 31)
+        size = (size + e + 1) // 2
+    return numbers
+
+
+# --- Coefficients
+
+
+def with_neighbours(q, place):
+    """F(q, p)."""
+    x, y, z = place
+    around = q[x - 1, y, z] + q[x + 1, y, z] + q[x, y - 1, z] + q[x, y + 1, z] + q[x, y, z - 1] + q[x, y, z + 1]
+    return 2 * q[place] + around
+
+
+def box_sum(q, start, end):
+    ranges = (range(a, b) for a, b in zip(start, end))
+    return sum(q[place] for place in product(*ranges))
+
+
+class Band:
+    """Decodes a band, or a block's part of it: afterwards, `numbers` holds those that are not 0.
+
+    `before` is A, `parent` is M, None where there is no parent, and `halved` says along which axes the parent is halved.
+    """
+
+    def __init__(self, coder, models, level, o, shape, before, parent, halved):
+        self.coder, self.models = coder, models
+        self.o, self.h, self.l = o, o.bit_count() - 1, min(level, 2)
+        self.shape, self.halved = shape, halved
+        self.A, self.M, self.has_parent = before, parent if parent is not None else Sparse(), parent is not None
+        self.numbers, self.m, self.flags = Sparse(), Sparse(), Sparse()
+        for cell in places([-(-n // 4) for n in shape]):
+            self.flags[cell] = self.decode_flag(cell)
+        for x, y, z in places(shape):
+            if self.flags[x // 4, y // 4, z // 4]:
+                number = self.decode_number((x, y, z))
+                if number != 0:
+                    self.numbers[x, y, z] = number
+                    self.m[x, y, z] = min(abs(number), 255)
+
+    def decide(self, model, i, s):
+        return self.models.decide(self.coder, model, i, s)
+
+    def decode_flag(self, cell):
+        x, y, z = cell
+        f = self.flags
+        fx, fy, fz = f[x - 1, y, z], f[x, y - 1, z], f[x, y, z - 1]
+        diagonal = f[x - 1, y - 1, z] + f[x - 1, y, z - 1] + f[x, y - 1, z - 1]
+        diagonal += f[x + 1, y - 1, z] + f[x + 1, y, z - 1] + f[x, y + 1, z - 1]
+        e = min(diagonal, 3)
+
+        start = [4 * c for c in cell]
+        end = [min(s + 4, n) for s, n in zip(start, self.shape)]
+        B = box_sum(self.A, start, [s + 4 for s in start])
+        lower = [s // 2 if half else s for s, half in zip(start, self.halved)]
+        upper = [(s + 1) // 2 if half else s for s, half in zip(end, self.halved)]
+        inner = box_sum(self.M, lower, upper)
+        outer = box_sum(self.M, [s - 1 for s in lower], [s + 1 for s in upper]) - inner
+
+        i = [
+            (fx + 2 * fy + 4 * fz) * 36 + g(inner, 11) * 3 + self.h,
+            (g(B, 11) * 4 + fx + fy + fz) * 4 + e,
+            (((fx + fy + fz) * 4 + e) * 3 + self.l) * 8 + self.o,
+            g(inner, 11) * 12 + g(outer, 11),
+        ]
+        return self.decide("cell", i, self.l)
+
+    def decode_number(self, place):
+        x, y, z = place
+        m, h, o = self.m, self.h, self.o
+        parent = tuple(c // 2 if half else c for c, half in zip(place, self.halved))
+        a, b, c = m[x - 1, y, z], m[x, y - 1, z], m[x, y, z - 1]
+        faces = a + b + c
+        edges = m[x - 1, y - 1, z] + m[x + 1, y - 1, z] + m[x - 1, y, z - 1]
+        edges += m[x + 1, y, z - 1] + m[x, y - 1, z - 1] + m[x, y + 1, z - 1]
+        far = m[x - 2, y, z] + m[x, y - 2, z] + m[x, y, z - 2]
+        near = 2 * faces + edges
+        sib, par = with_neighbours(self.A, place), with_neighbours(self.M, parent)
+
+        def t(n):
+            return min(n, 2)
+
+        M0 = self.M[parent]
+        kx, ky, kz = self.next_flags(place)
+        i = [
+            (g(near, 13) * 8 + g(par, 7)) * 3 + h,
+            ((t(a) * 9 + t(b) * 3 + t(c)) * 3 + t(M0)) * 8 + o,
+            (g(sib, 9) * 10 + g(par, 9)) * 8 + o,
+            g(4 * near + 2 * far + 2 * par + 3 * sib, 23) * 3 + self.l,
+            (g(far, 5) * 8 + g(edges, 7)) * 6 + g(faces, 5),
+            ((kx * 9 + ky * 3 + kz) * 5 + g(near, 4)) * 3 + t(M0),
+            (g(self.A[place], 5) * 6 + g(M0, 5)) * 8 + g(near, 7),
+        ]
+        if not self.decide("zero", i, (h * 4 + g(near, 3)) * 2 + self.has_parent):
+            return 0
+        negative = self.decide("sign", self.sign_contexts(place), o)
+        magnitude = self.decode_magnitude(near, par, sib)
+        return -magnitude if negative else magnitude
+
+    def next_flags(self, place):
+        """k_x, k_y and k_z: 0 inside of the place's cell; at its end 1, or 2 when the next cell's flag is 1."""
+        cell = [c // 4 for c in place]
+        k = []
+        for a in range(3):
+            following = tuple(c + (b == a) for b, c in enumerate(cell))
+            k.append(1 + self.flags[following] if place[a] % 4 == 3 else 0)
+        return k
+
+    def sign_contexts(self, place):
+        x, y, z = place
+        neighbours = [
+            [(x - 1, y, z), (x, y - 1, z), (x, y, z - 1)],
+            [(x - 1, y, z), (x - 2, y, z), (x, y - 1, z), (x, y - 2, z)],
+            [(x - 1, y - 1, z), (x + 1, y - 1, z), (x - 1, y, z - 1), (x + 1, y, z - 1)],
+            [(x, y, z - 1), (x, y, z - 2), (x, y - 1, z - 1), (x, y + 1, z - 1)],
+        ]
+        contexts = []
+        for of_input in neighbours:
+            digits = 0
+            for number in (self.numbers[v] for v in of_input):
+                digits = 3 * digits + (number > 0) - (number < 0) + 1
+            contexts.append(digits * 8 + self.o)
+        return contexts
+
+    def decode_magnitude(self, near, par, sib):
+        for e in range(31):
+            u = min(e, 11)
+            i = [
+                u * 16 + g(near, 15),
+                (u * 16 + g(par, 15)) * 3 + self.h,
+                (u * 12 + g(sib, 11)) * 3 + self.l,
+                u * 16 + max(g(near + par + sib, 19), 4) - 4,
+            ]
+            if e == 30 or not self.decide("exponent", i, u):
+                break
+        magnitude = 1
+        for j in range(1, e + 1):
+            d = 0 if j == 1 else 1 + magnitude % 2 if j == 2 else 3
+            i = e * 8 + 2 * d + (near > 4 * 2**e)
+            magnitude = 2 * magnitude + self.decide("mantissa", [i], 0)
+        return magnitude
+
+
+def decode_level(coder, models, levels, number, shapes, parents):
+    """The numbers of a level's bands, or of a block's parts of them, by orientation.
+
+    `shapes` are those of the bands or parts; `parents` are the numbers of the coarser level's, by orientation.
+    """
+    halved = levels[number + 1].splits if number + 1 < len(levels) else [False] * 3
+    bands, before = {}, Sparse()
+    for o in levels[number].orientations():
+        parent = None
+        if o in parents:
+            parent = Sparse((place, min(abs(n), 255)) for place, n in parents[o].items())
+        band = Band(coder, models, number, o, shapes[o], before, parent, halved)
+        for place, m in band.m.items():
+            before[place] = min(before[place] + m, 255)
+        bands[o] = band.numbers
+    return bands
+
+
+def moved(numbers, by):
+    """The numbers, each at a place that is `by` further."""
+    return Sparse((tuple(c + d for c, d in zip(place, by)), n) for place, n in numbers.items())
+
+
+def decode_block(coder, models, levels, fine, block, coarser):
+    """Adds what is in a block's stream to the numbers of the fine levels, `fine[level][orientation]`."""
+    parents = {}
+    for number in reversed(range(len(fine))):
+        parts = {o: part_of_block(levels, number, block, o) for o in levels[number].orientations()}
+        if number == 1 and len(levels) > 2:
+            starts = {o: part_of_block(levels, 2, block, o)[0] for o in coarser}
+            parents = {o: moved(numbers, [-s for s in starts[o]]) for o, numbers in coarser.items()}
+        shapes = {o: shape for o, (_, shape) in parts.items()}
+        parents = decode_level(coder, models, levels, number, shapes, parents)
+        for o, numbers in parents.items():
+            fine[number][o].update(moved(numbers, parts[o][0]))
+
+
+# --- From coefficients to the field
+
+
+def dequantised(numbers, shape, step, offsets):
+    values = np.zeros(shape[::-1], "f4")
+    for (x, y, z), n in numbers.items():
+        offset = np.float32(offsets[min(abs(n), 3) - 1]) / np.float32(256)
+        value = (np.float32(abs(n)) + offset) * step
+        values[z, y, x] = value if n > 0 else -value
+    return values
+
+
+def join(x):
+    """Makes, in place, samples of low parts at even numbers of the first axis and high parts at odd ones."""
+    even, odd = x[0::2], x[1::2]
+    even *= np.float32(1 / 1.12)
+    odd *= np.float32(1 / 0.86)
+    k = np.arange(len(even))
+    odd_before, odd_after = np.maximum(k - 1, 0), np.minimum(k, len(odd) - 1)
+    k = np.arange(len(odd))
+    even_before, even_after = k, np.minimum(k + 1, len(even) - 1)
+    even -= np.float32(0.44350685) * (odd[odd_before] + odd[odd_after])
+    odd -= np.float32(0.8829111) * (even[even_before] + even[even_after])
+    even += np.float32(0.05298012) * (odd[odd_before] + odd[odd_after])
+    odd += np.float32(1.5861343) * (even[even_before] + even[even_after])
+
+
+def latent_grid(section, shape):
+    """The field's values at every voxel."""
+    fields = Fields(section, "LATG")
+    step = np.float32(fields.take("f"))
+    require(0 < step <= 1024, "LATG: step")
+    offsets = [fields.take("3b") for _ in range(4)]
+    blocks = list(places([-(-n // EDGE) for n in shape]))
+    lengths = [fields.take("I") for _ in blocks]
+
+    levels, last_shape = levels_of(shape)
+    fine_levels = min(len(levels), 2)
+    coarse_shape = levels[fine_levels - 1].band_shape(0) if levels else shape
+    coarse_length = len(section) - fields.at - sum(lengths)
+    coarse_count = coarse_shape[0] * coarse_shape[1] * coarse_shape[2]
+    require(coarse_length >= coarse_count // 8192, "LATG: length of the coarse stream")
+
+    coder, models = RangeDecoder(fields.bytes(coarse_length)), Models()
+    low_band = decode_low_band(coder, last_shape)
+    numbers = [{o: Sparse() for o in level.orientations()} for level in levels]
+    parents = {}
+    for number in reversed(range(fine_levels, len(levels))):
+        shapes = {o: levels[number].band_shape(o) for o in numbers[number]}
+        parents = numbers[number] = decode_level(coder, models, levels, number, shapes, parents)
+    for block, length in zip(blocks, lengths):
+        coder = RangeDecoder(fields.bytes(length))
+        decode_block(coder, deepcopy(models), levels, numbers[:fine_levels], block, parents)
+    fields.end()
+
+    grid = np.zeros(last_shape[::-1], "f4")
+    for (x, y, z), n in low_band.items():
+        grid[z, y, x] = np.float32(n) * step
+    for number, level in reversed(list(enumerate(levels))):
+        low, grid = grid, np.zeros(level.shape[::-1], "f4")
+        grid[level.band_slices(0)] = low
+        for o, of_band in numbers[number].items():
+            values = dequantised(of_band, level.band_shape(o), step, offsets[min(number, 3)])
+            grid[level.band_slices(o)] = values
+        for axis in range(3):
+            if level.splits[axis]:
+                join(np.moveaxis(grid, 2 - axis, 0))
+    return grid
