@@ -107,11 +107,11 @@ fn grade(n: u32, most: usize) -> usize {
 pub(crate) trait Decisions {
     /// The decision: `wanted` where it is to be written, else what was read.
     fn decide(&mut self, wanted: bool, probability_of_zero: u32) -> bool;
-    /// True when a cell shall have coefficients other than 0; `bits` is what that costs more, its flag alone.
-    fn cell(&mut self, cell: [usize; 3], bits: f32) -> bool;
-    /// The number wanted at a place. `zero` and `other` are the bits for saying that it is 0, and that it is not;
-    /// `magnitude` gives those for a magnitude above 0.
-    fn number(&mut self, at: usize, zero: f32, other: f32, magnitude: impl Fn(u32) -> f32) -> i32;
+    /// True when a cell shall have coefficients other than 0, which `probability_of_zero` says how likely it has not.
+    fn cell(&mut self, cell: [usize; 3], probability_of_zero: u32) -> bool;
+    /// The number wanted at a place, which is 0 with `probability_of_zero`; `magnitude` gives the bits that a magnitude
+    /// above 0 takes beside that.
+    fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32;
 }
 
 const ZERO_MODELS: usize = 7;
@@ -242,7 +242,7 @@ impl CoefficientModels {
                     let counts = std::array::from_fn(|n| self.cell[n].at(contexts[n]));
                     let mixed = self.cell_mixer.mix(counts, level);
                     let p = mixed.probability_of_zero();
-                    let wanted = decisions.cell([x, y, z], bits(65536 - p) - bits(p));
+                    let wanted = decisions.cell([x, y, z], p);
                     let bit = decisions.decide(wanted, p);
                     learn(&mut self.cell, &mut self.cell_mixer, contexts, &mixed, bit);
                     flags.values[index] = bit.into();
@@ -310,7 +310,7 @@ impl CoefficientModels {
         let counts = std::array::from_fn(|n| self.zero[n].at(around.zero[n]));
         let mixed = self.zero_mixer.mix(counts, around.zero_set);
         let p = mixed.probability_of_zero();
-        let wanted = decisions.number(at, bits(p), bits(65536 - p), |m| self.bits_of(part, around, m));
+        let wanted = decisions.number(at, p, |m| self.bits_of(part, around, m));
         let other = decisions.decide(wanted != 0, p);
         learn(&mut self.zero, &mut self.zero_mixer, around.zero, &mixed, other);
         if !other {
@@ -469,11 +469,11 @@ impl Decisions for RangeDecoder<'_> {
         self.decode(probability_of_zero)
     }
 
-    fn cell(&mut self, _: [usize; 3], _: f32) -> bool {
+    fn cell(&mut self, _: [usize; 3], _: u32) -> bool {
         false
     }
 
-    fn number(&mut self, _: usize, _: f32, _: f32, _: impl Fn(u32) -> f32) -> i32 {
+    fn number(&mut self, _: usize, _: u32, _: impl Fn(u32) -> f32) -> i32 {
         0
     }
 }
@@ -483,12 +483,12 @@ impl<D: Decisions> Decisions for &mut D {
         D::decide(self, wanted, probability_of_zero)
     }
 
-    fn cell(&mut self, cell: [usize; 3], bits: f32) -> bool {
-        D::cell(self, cell, bits)
+    fn cell(&mut self, cell: [usize; 3], probability_of_zero: u32) -> bool {
+        D::cell(self, cell, probability_of_zero)
     }
 
-    fn number(&mut self, at: usize, zero: f32, other: f32, magnitude: impl Fn(u32) -> f32) -> i32 {
-        D::number(self, at, zero, other, magnitude)
+    fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
+        D::number(self, at, probability_of_zero, magnitude)
     }
 }
 
@@ -523,7 +523,7 @@ impl Decisions for Choice<'_> {
         wanted
     }
 
-    fn cell(&mut self, cell: [usize; 3], bits: f32) -> bool {
+    fn cell(&mut self, cell: [usize; 3], probability_of_zero: u32) -> bool {
         let [nx, ny, _] = self.shape;
         let end: [usize; 3] = std::array::from_fn(|a| (cell[a] * CELL + CELL).min(self.shape[a]));
         let (mut gain, mut others) = (0.0, 0u32);
@@ -544,15 +544,17 @@ impl Decisions for Choice<'_> {
             return false;
         }
         let places = others as f32 * (LONELY_BITS + (64.0 / others as f32).log2());
-        gain > self.price * (bits + places)
+        let flag = bits(65536 - probability_of_zero) - bits(probability_of_zero);
+        gain > self.price * (flag + places)
     }
 
-    fn number(&mut self, at: usize, zero: f32, other: f32, magnitude: impl Fn(u32) -> f32) -> i32 {
+    fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
         let value = self.scaled[at].abs();
         let most = value.round() as u32;
         if most == 0 {
             return 0;
         }
+        let (zero, other) = (bits(probability_of_zero), bits(65536 - probability_of_zero));
         let mut best = (Self::error(value, 0) + self.price * zero, 0);
         for candidate in most.saturating_sub(1).max(1)..=most {
             let cost = Self::error(value, candidate) + self.price * (other + magnitude(candidate));

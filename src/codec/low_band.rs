@@ -20,7 +20,7 @@ pub(crate) fn code_low_band<D: Decisions>(shape: [usize; 3], decisions: &mut D) 
         let (sum, count) =
             known.fold((0i64, 0), |(s, c), (_, back)| (s + i64::from(numbers[at - back]), c + 1));
         let prediction = if count == 0 { 0 } else { (sum.div_euclid(count)) as i32 };
-        let wanted = decisions.number(at, 0.0, 0.0, |_| 0.0);
+        let wanted = decisions.number(at, 1 << 15, |_| 0.0);
         let off = models.code(wanted.wrapping_sub(prediction), size, decisions);
         numbers[at] = prediction.wrapping_add(off);
         // How far off the last ones were, in octaves: the next one's context.

@@ -6,7 +6,8 @@ use super::{LatentStreams, OFFSET_LEVELS, coefficient};
 use crate::codec::RangeDecoder;
 use crate::wavelet::{Window, synthesise};
 use lru::LruCache;
-use std::collections::HashMap;
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -116,19 +117,26 @@ impl LatentReader {
         decoded
     }
 
-    /// The grid's values in a window, x fastest.
-    pub(crate) fn window(&self, window: Window) -> Vec<f32> {
-        // Every block once, held until the window is done.
-        let mut blocks = HashMap::new();
+    /// The grid's values in windows, x fastest. Decodes every block once that they need, and holds it until all are done;
+    /// on the threads of the pool that this runs on.
+    pub(crate) fn windows(&self, windows: &[Window]) -> Vec<Vec<f32>> {
         let grid = &self.streams.grid;
-        let mut reached = window;
-        for level in 0..grid.fine_levels() {
-            for number in grid.meeting(level, reached.halved(&grid.pyramid().levels()[level])) {
-                blocks.entry(number).or_insert_with(|| self.block(number));
+        let mut needed = BTreeSet::new();
+        for window in windows {
+            let mut reached = *window;
+            for (n, level) in grid.pyramid().levels()[..grid.fine_levels()].iter().enumerate() {
+                reached = reached.halved(level);
+                needed.extend(grid.meeting(n, reached));
             }
-            reached = reached.halved(&grid.pyramid().levels()[level]);
         }
-        self.level_window(0, window, &blocks)
+        self.base();
+        let blocks: HashMap<_, _> = needed.into_par_iter().map(|block| (block, self.block(block))).collect();
+        windows.par_iter().map(|window| self.level_window(0, *window, &blocks)).collect()
+    }
+
+    /// The grid's values in one window.
+    pub(crate) fn window(&self, window: Window) -> Vec<f32> {
+        self.windows(&[window]).pop().unwrap_or_default()
     }
 
     fn level_window(&self, level: usize, window: Window, blocks: &HashMap<usize, Arc<Block>>) -> Vec<f32> {

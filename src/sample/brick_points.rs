@@ -9,8 +9,8 @@ use crate::volume::WorldToIndex;
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 
-/// Points that one task takes at most.
-const TASK: usize = 1 << 12;
+/// Points that one task takes at most: a brick's, as a rule, since two tasks of one brick may both decode it.
+const TASK: usize = 1 << 15;
 
 impl NeuralVolume {
     /// Points brick by brick, whatever order they come in: a brick is decoded for all of its points at once.
@@ -41,7 +41,9 @@ impl NeuralVolume {
             Ok(samples)
         };
         self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
-        if let [point] = points {
+        if let [point] = points
+            && bricks.keeps(place(point).index)
+        {
             out.copy_from_slice(&probe(&mut std::iter::once(place(point)))?);
             return Ok(());
         }
@@ -55,20 +57,14 @@ impl NeuralVolume {
             order.par_sort_unstable();
             let tasks: Vec<&[(usize, usize)]> =
                 order.chunk_by(|a, b| a.0 == b.0).flat_map(|of_brick| of_brick.chunks(TASK)).collect();
-            // A few tasks at a time, so that tasks of one brick and of its neighbours find it decoded.
-            for tasks in tasks.chunks(2 * rayon::current_num_threads()) {
-                let probed: Vec<Result<Vec<PointSample>>> = tasks
-                    .par_iter()
-                    .map(|task| probe(&mut task.iter().map(|(_, n)| place(&points[*n]))))
-                    .collect();
-                for (task, samples) in tasks.iter().zip(probed) {
-                    match samples {
-                        Ok(samples) => task.iter().zip(samples).for_each(|((_, n), sample)| out[*n] = sample),
-                        Err(error) => {
-                            result = Err(error);
-                            return;
-                        }
-                    }
+            let probed: Vec<Result<Vec<PointSample>>> = tasks
+                .par_iter()
+                .map(|task| probe(&mut task.iter().map(|(_, n)| place(&points[*n]))))
+                .collect();
+            for (task, samples) in tasks.iter().zip(probed) {
+                match samples {
+                    Ok(samples) => task.iter().zip(samples).for_each(|((_, n), sample)| out[*n] = sample),
+                    Err(error) => result = Err(error),
                 }
             }
         });

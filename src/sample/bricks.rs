@@ -150,6 +150,11 @@ impl BrickReader {
         self.grid.containing(self.lower(index))
     }
 
+    /// True when that brick is decoded already.
+    pub(super) fn keeps(&self, index: [f64; 3]) -> bool {
+        self.decoded.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.containing(index))
+    }
+
     /// The lowest corner of the cell around a place in the grid.
     fn lower(&self, index: [f64; 3]) -> [usize; 3] {
         let shape = self.grid.shape();
@@ -173,23 +178,27 @@ impl BrickReader {
         [start, end]: [[usize; 3]; 2],
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
     ) -> Result<(), String> {
-        let decode = |&brick: &usize| -> Result<_, String> {
-            let (first, size) = self.tiles().bounds(brick);
-            let part = Window {
-                start: std::array::from_fn(|a| first[a].max(start[a])),
-                end: std::array::from_fn(|a| (first[a] + size[a]).min(end[a])),
-            };
-            match &self.source {
-                Source::Latents(reader, _) => {
-                    Ok((part.start, part.shape(), Arc::new(Samples::F32(reader.window(part)))))
+        match &self.source {
+            Source::Whole(_) => {
+                let decoded: Vec<_> = bricks.par_iter().map(|&brick| self.samples(brick, mask)).collect();
+                for (&brick, samples) in bricks.iter().zip(decoded) {
+                    let (first, size) = self.tiles().bounds(brick);
+                    each(first, size, &*samples?);
                 }
-                Source::Whole(_) => Ok((first, size, self.samples(brick, mask)?)),
             }
-        };
-        let decoded: Vec<_> = bricks.par_iter().map(decode).collect();
-        for part in decoded {
-            let (start, size, samples) = part?;
-            each(start, size, &samples);
+            Source::Latents(reader, _) => {
+                let part = |&brick: &usize| {
+                    let (first, size) = self.tiles().bounds(brick);
+                    Window {
+                        start: std::array::from_fn(|a| first[a].max(start[a])),
+                        end: std::array::from_fn(|a| (first[a] + size[a]).min(end[a])),
+                    }
+                };
+                let windows: Vec<Window> = bricks.iter().map(part).collect();
+                for (window, values) in windows.iter().zip(reader.windows(&windows)) {
+                    each(window.start, window.shape(), &Samples::F32(values));
+                }
+            }
         }
         Ok(())
     }
