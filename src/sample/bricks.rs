@@ -24,7 +24,7 @@ enum Source {
     /// A brick's samples are the volume's.
     Whole(WholeBricks),
     /// A brick's samples are the field's values, float32 from 0 to 1.
-    Latents(LatentReader, ValueScale),
+    Latents(Box<LatentReader>, ValueScale),
 }
 
 pub(super) struct BrickReader {
@@ -48,7 +48,7 @@ impl BrickReader {
         let edges = [BRICK_EDGE, BRICK_EDGE / 2, BRICK_EDGE / 4];
         let grids = edges.map(|edge| BrickGrid::with_edge(shape, edge));
         let grid = grids.into_iter().find(|grid| grid.len() >= SHARE_KEPT).unwrap_or(grids[2]);
-        Self::new(grid, Source::Latents(LatentReader::new(streams, bound), scale))
+        Self::new(grid, Source::Latents(Box::new(LatentReader::new(streams, bound)), scale))
     }
 
     fn new(grid: BrickGrid, source: Source) -> Self {

@@ -23,19 +23,17 @@ pub(super) const REACH: usize = 4;
 /// `k - back + 1` of `neighbours`.
 #[inline]
 fn lift_row(of: &mut [f32], neighbours: &[f32], back: usize, factor: f32) {
-    let last = neighbours.len() - 1;
-    let at = |k: usize| neighbours[k.min(last)];
-    // Both neighbours exist for these.
-    let inner = back..(last + back).min(of.len()).max(back);
-    for k in 0..inner.start {
-        of[k] += factor * (at(k) + at(k));
+    let (last, len) = (neighbours.len() - 1, of.len());
+    // The first sample's only neighbour, where it has one, counts twice, and so does the last sample's.
+    if back == 1 {
+        of[0] += factor * (neighbours[0] + neighbours[0]);
     }
-    for (of, pair) in of[inner.clone()].iter_mut().zip(neighbours.windows(2)) {
+    let pairs = (last + back).min(len);
+    for (of, pair) in of[back..pairs].iter_mut().zip(neighbours.windows(2)) {
         *of += factor * (pair[0] + pair[1]);
     }
-    for k in inner.end..of.len() {
-        let only = at(k - back);
-        of[k] += factor * (only + only);
+    if pairs < len {
+        of[pairs] += factor * (neighbours[last] + neighbours[last]);
     }
 }
 
