@@ -391,7 +391,7 @@ fn of_the_sections_that_hold_samples_there_is_one() {
     let model = self::sections(file()).into_iter().filter(|(name, _)| name == b"MODL" || name == b"PARM");
     sections.extend(model);
     let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
-    assert!(message.contains("one at most"), "{message}");
+    assert!(message.contains("not all of them"), "{message}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(crate) use bricks::MaskBricks;
 pub(crate) use description::MAX_VOXELS;
 pub use description::{Achieved, Description, Preset, TargetKind};
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
-pub(crate) use whole::{WholeBricks, WholeScale};
+pub(crate) use whole::{Base, WholeBricks, WholeScale};
 
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
@@ -43,6 +43,8 @@ pub(crate) enum Body {
     Latents(LatentStreams),
     /// The samples themselves, exact or within a bound.
     Whole(WholeBricks),
+    /// A latent grid, and what its samples are off by, within a bound.
+    Corrected(LatentStreams, WholeBricks),
 }
 
 /// What a `.nvol` file holds.
@@ -70,6 +72,10 @@ impl Contents {
             }
             Some(Body::Latents(latents)) => file.add(LATENTS, latents.section()),
             Some(Body::Whole(whole)) => file.add(WHOLE, whole.section()),
+            Some(Body::Corrected(latents, whole)) => {
+                file.add(LATENTS, latents.section());
+                file.add(WHOLE, whole.section());
+            }
             None => {}
         }
         if let Some(mask) = &self.mask {
@@ -95,26 +101,36 @@ impl Contents {
             section: "file header".into(),
             what: what.into(),
         };
+        let latents = || file.parse(LATENTS, |section| LatentStreams::parse(section, shape));
+        let whole = || {
+            let low = description.range.map_or(0.0, |(low, _)| low);
+            file.parse(WHOLE, |section| WholeBricks::parse(section, shape, low, sample_type))
+        };
         let body = match [MODEL, LATENTS, WHOLE].map(|section| file.has(section)) {
             [true, false, false] => {
                 let model = file.parse(MODEL, StoredModel::parse)?;
                 Some(Body::Network(file.parse(PARAMETERS, |section| model.with_streams(section))?))
             }
-            [false, true, false] => {
-                Some(Body::Latents(file.parse(LATENTS, |section| LatentStreams::parse(section, shape))?))
+            [false, true, false] => Some(Body::Latents(latents()?)),
+            [false, true, true] => {
+                let (latents, whole) = (latents()?, whole()?);
+                if whole.scale().is_exact() {
+                    return Err(damaged("a latent grid is corrected in steps, not exactly"));
+                }
+                Some(Body::Corrected(latents, whole))
             }
-            [false, false, true] => {
-                let low = description.range.map_or(0.0, |(low, _)| low);
-                let parse = |section: &[u8]| WholeBricks::parse(section, shape, low, sample_type);
-                Some(Body::Whole(file.parse(WHOLE, parse)?))
-            }
+            [false, false, true] => Some(Body::Whole(whole()?)),
             [false, false, false] if description.range.is_none_or(|(low, high)| low == high) => None,
             [false, false, false] => {
                 let what =
                     "the volume is not constant, but there is neither a MODL, nor a LATG, nor a WHOL section";
                 return Err(damaged(what));
             }
-            _ => return Err(damaged("of the sections MODL, LATG and WHOL a file has one at most")),
+            _ => {
+                return Err(damaged(
+                    "a file has a MODL section, or a LATG or a WHOL section or both, not all of them",
+                ));
+            }
         };
         let mask = if file.has(BRICKS) {
             Some(file.parse(BRICKS, |section| MaskBricks::parse(section, description.shape))?)

@@ -1,4 +1,5 @@
-//! Section WHOL: the samples themselves, as whole numbers, brick by brick; exact, or within a bound.
+//! Section WHOL: the samples themselves, as whole numbers, brick by brick; exact, or within a bound. Beside a latent grid
+//! the numbers are what it is off by.
 
 use super::brick_grid::{BRICK_EDGE, BrickGrid};
 use super::bytes::Fields;
@@ -21,19 +22,35 @@ impl WholeScale {
         self.step == 0.0
     }
 
-    fn number<T: Sample>(&self, sample: T) -> i64 {
-        if self.step > 0.0 {
-            ((sample.to_f64() - self.low) / self.step).round() as i64
-        } else {
-            ordered(sample)
-        }
+    /// `base` is the sample of number 0.
+    fn number<T: Sample>(&self, sample: T, base: f64) -> i64 {
+        if self.step > 0.0 { ((sample.to_f64() - base) / self.step).round() as i64 } else { ordered(sample) }
     }
 
-    fn samples<T: Sample>(&self, numbers: &[i64]) -> Vec<T> {
+    fn samples<T: Sample>(&self, numbers: &[i64], base: Base<'_>) -> Vec<T> {
+        let numbers = numbers.iter().enumerate();
         if self.step > 0.0 {
-            numbers.iter().map(|&number| T::from_f64(self.low + number as f64 * self.step)).collect()
+            numbers.map(|(n, &number)| T::from_f64(base.at(self, n) + number as f64 * self.step)).collect()
         } else {
-            numbers.iter().map(|&number| from_ordered(number)).collect()
+            numbers.map(|(_, &number)| from_ordered(number)).collect()
+        }
+    }
+}
+
+/// The samples of number 0 in a brick.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Base<'a> {
+    /// The scale's lowest.
+    Low,
+    /// One a voxel, x fastest.
+    Samples(&'a Samples),
+}
+
+impl Base<'_> {
+    fn at(self, scale: &WholeScale, voxel: usize) -> f64 {
+        match self {
+            Base::Low => scale.low,
+            Base::Samples(samples) => samples.get(voxel),
         }
     }
 }
@@ -93,6 +110,7 @@ impl WholeBricks {
         grid: &BrickGrid,
         brick: usize,
         scale: WholeScale,
+        base: Base<'_>,
         codes: Option<&[u8]>,
     ) -> Vec<u8> {
         let (_, size) = grid.bounds(brick);
@@ -100,7 +118,8 @@ impl WholeBricks {
         let codes = codes.filter(|_| !scale.is_exact());
         let skip = codes.map(|codes| rows().flat_map(|row| codes[row].iter().copied()).collect::<Vec<u8>>());
         let numbers: Vec<i64> = for_each_type!(samples, values => {
-            rows().flat_map(|row| values[row].iter().map(|&v| scale.number(v))).collect()
+            let samples = rows().flat_map(|row| values[row].iter().copied()).enumerate();
+            samples.map(|(n, sample)| scale.number(sample, base.at(&scale, n))).collect()
         });
         encode_numbers(&numbers, size, skip.as_deref())
     }
@@ -127,12 +146,17 @@ impl WholeBricks {
     ///
     /// # Errors
     /// A sentence, when the stream holds what no encoder writes.
-    pub(crate) fn decode(&self, brick: usize, codes: Option<&[u8]>) -> Result<Samples, String> {
+    pub(crate) fn decode(
+        &self,
+        brick: usize,
+        base: Base<'_>,
+        codes: Option<&[u8]>,
+    ) -> Result<Samples, String> {
         let (_, size) = self.grid.bounds(brick);
         let stream = &self.streams[self.starts[brick]..self.starts[brick + 1]];
         let numbers = decode_numbers(stream, size, codes.filter(|_| !self.scale.is_exact()))?;
         let mut samples = Samples::with_capacity(self.scale.sample_type, 0);
-        for_each_type!(&mut samples, values => *values = self.scale.samples(&numbers));
+        for_each_type!(&mut samples, values => *values = self.scale.samples(&numbers, base));
         Ok(samples)
     }
 
@@ -208,11 +232,11 @@ mod tests {
         for step in [0.0, 0.01] {
             let scale = WholeScale { low: -1.0, step, sample_type: SampleType::F32 };
             let grid = BrickGrid::new(shape);
-            let stream = |brick| WholeBricks::encode_brick(&samples, &grid, brick, scale, None);
+            let stream = |brick| WholeBricks::encode_brick(&samples, &grid, brick, scale, Base::Low, None);
             let bricks = WholeBricks::new(grid, scale, &(0..grid.len()).map(stream).collect::<Vec<_>>());
             let bricks = WholeBricks::parse(&bricks.section(), shape, -1.0, SampleType::F32).unwrap();
             for brick in 0..bricks.grid().len() {
-                let decoded = bricks.decode(brick, None).unwrap();
+                let decoded = bricks.decode(brick, Base::Low, None).unwrap();
                 let originals = bricks.grid().rows(brick).flatten().map(|i| samples.get(i));
                 for (i, original) in originals.enumerate() {
                     assert!((decoded.get(i) - original).abs() <= 0.5 * step + 1e-7, "{step}");

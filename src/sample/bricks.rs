@@ -2,7 +2,7 @@
 
 use super::ValueScale;
 use super::mask::MaskReader;
-use crate::container::{BRICK_EDGE, BrickGrid, WholeBricks};
+use crate::container::{BRICK_EDGE, Base, BrickGrid, WholeBricks};
 use crate::latents::{LatentReader, LatentStreams};
 use crate::volume::{Sample, Samples, SamplesMut, for_each_type};
 use crate::wavelet::Window;
@@ -23,6 +23,8 @@ const BLOCK_BYTES: usize = 50;
 enum Source {
     /// A brick's samples are the volume's.
     Whole(WholeBricks),
+    /// A brick's samples are the volume's: a latent grid's, corrected.
+    Corrected(Box<LatentReader>, WholeBricks, ValueScale),
     /// A brick's samples are the field's values, float32 from 0 to 1.
     Latents(Box<LatentReader>, ValueScale),
 }
@@ -39,6 +41,13 @@ impl BrickReader {
     /// Of samples as whole numbers.
     pub(super) fn of_whole(bricks: WholeBricks) -> Self {
         Self::new(*bricks.grid(), Source::Whole(bricks))
+    }
+
+    /// Of a latent grid and what it is off by.
+    pub(super) fn of_corrected(streams: LatentStreams, bricks: WholeBricks, scale: ValueScale) -> Self {
+        let bound = bricks.grid().shape().iter().product::<usize>() / 100 * BLOCK_BYTES;
+        let reader = Box::new(LatentReader::new(streams, bound));
+        Self::new(*bricks.grid(), Source::Corrected(reader, bricks, scale))
     }
 
     /// Of a latent grid, whose values `scale` turns into samples.
@@ -65,7 +74,7 @@ impl BrickReader {
     /// The file's section.
     pub(super) fn section(&self) -> &'static str {
         match &self.source {
-            Source::Whole(_) => "WHOL",
+            Source::Whole(_) | Source::Corrected(..) => "WHOL",
             Source::Latents(..) => "LATG",
         }
     }
@@ -75,6 +84,9 @@ impl BrickReader {
         match &self.source {
             Source::Whole(bricks) if bricks.scale().is_exact() => "lossless bricks".into(),
             Source::Whole(bricks) => format!("bricks in steps of {}", bricks.scale().step),
+            Source::Corrected(reader, bricks, _) => {
+                format!("{}, corrected in steps of {}", reader.streams().describe(), bricks.scale().step)
+            }
             Source::Latents(reader, _) => reader.streams().describe(),
         }
     }
@@ -83,6 +95,7 @@ impl BrickReader {
     pub(super) fn stream_bytes(&self) -> usize {
         match &self.source {
             Source::Whole(bricks) => bricks.stream_bytes(),
+            Source::Corrected(reader, bricks, _) => reader.streams().bytes() + bricks.stream_bytes(),
             Source::Latents(reader, _) => reader.streams().bytes(),
         }
     }
@@ -93,6 +106,9 @@ impl BrickReader {
         let brick = size.iter().product::<usize>();
         match &self.source {
             Source::Whole(bricks) => self.kept.get() * brick * bricks.scale().sample_type.size(),
+            Source::Corrected(reader, bricks, _) => {
+                self.kept.get() * brick * bricks.scale().sample_type.size() + reader.most_bytes()
+            }
             Source::Latents(reader, _) => self.kept.get() * brick * size_of::<f32>() + reader.most_bytes(),
         }
     }
@@ -102,7 +118,7 @@ impl BrickReader {
     fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
         let (start, size) = self.grid.bounds(brick);
         match &self.source {
-            Source::Whole(_) => (start, size),
+            Source::Whole(_) | Source::Corrected(..) => (start, size),
             Source::Latents(..) => {
                 let shape = self.grid.shape();
                 (start, std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a])))
@@ -123,7 +139,14 @@ impl BrickReader {
                     Some(mask) if !self.is_exact() => Some(mask.codes(brick)?),
                     _ => None,
                 };
-                bricks.decode(brick, codes.as_deref().map(Vec::as_slice))?
+                bricks.decode(brick, Base::Low, codes.as_deref().map(Vec::as_slice))?
+            }
+            Source::Corrected(reader, bricks, scale) => {
+                let codes = mask.map(|mask| mask.codes(brick)).transpose()?;
+                let (start, size) = self.grid.bounds(brick);
+                let end = std::array::from_fn(|a| start[a] + size[a]);
+                let base = scale.samples(&reader.window(Window { start, end }));
+                bricks.decode(brick, Base::Samples(&base), codes.as_deref().map(Vec::as_slice))?
             }
             Source::Latents(reader, _) => {
                 let (start, size) = self.bounds(brick);
@@ -179,7 +202,7 @@ impl BrickReader {
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
     ) -> Result<(), String> {
         match &self.source {
-            Source::Whole(_) => {
+            Source::Whole(_) | Source::Corrected(..) => {
                 let decoded: Vec<_> = bricks.par_iter().map(|&brick| self.samples(brick, mask)).collect();
                 for (&brick, samples) in bricks.iter().zip(decoded) {
                     let (first, size) = self.tiles().bounds(brick);
@@ -273,7 +296,7 @@ impl BrickCursor<'_> {
         let mut brick = self.bricks.grid.containing(lower);
         let (mut held, (mut start, mut size)) = (self.hold(brick)?, self.bricks.bounds(brick));
         for (value, corner) in values.iter_mut().zip(corners) {
-            if let Source::Whole(_) = self.bricks.source {
+            if let Source::Whole(_) | Source::Corrected(..) = self.bricks.source {
                 let of_corner = self.bricks.grid.containing(corner);
                 if of_corner != brick {
                     brick = of_corner;
@@ -308,7 +331,7 @@ impl BrickCursor<'_> {
         for (n, held) in samples.into_iter().enumerate() {
             // Unrounded: between voxels the field is as smooth as it is stored.
             let sample = match &self.bricks.source {
-                Source::Whole(_) => held,
+                Source::Whole(_) | Source::Corrected(..) => held,
                 Source::Latents(_, scale) => scale.value(held as f32),
             };
             let upper = upper(n);
@@ -329,7 +352,7 @@ impl BrickCursor<'_> {
     pub(super) fn voxel(&mut self, voxel: [usize; 3], index: [f64; 3]) -> Result<f64, String> {
         let [value] = self.at([voxel], self.bricks.lower(index))?;
         Ok(match &self.bricks.source {
-            Source::Whole(_) => value,
+            Source::Whole(_) | Source::Corrected(..) => value,
             Source::Latents(_, scale) => scale.voxel_value(value as f32),
         })
     }

@@ -83,6 +83,9 @@ impl NeuralVolume {
             Some(Body::Latents(streams)) => {
                 (None, Some(BrickReader::of_latents(streams, description.shape, scale)))
             }
+            Some(Body::Corrected(streams, whole)) => {
+                (None, Some(BrickReader::of_corrected(streams, whole, scale)))
+            }
             Some(Body::Whole(whole)) => (None, Some(BrickReader::of_whole(whole))),
             None => (None, None),
         };

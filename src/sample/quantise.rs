@@ -1,6 +1,6 @@
 //! Between the field's value, 0 to 1, and the volume's values (FORMAT.md, "From the field to samples").
 
-use crate::volume::{Sample, SampleType, SamplesMut, for_each_type};
+use crate::volume::{Sample, SampleType, Samples, SamplesMut, for_each_type};
 use rayon::prelude::*;
 
 /// Maps a field's values onto a volume's range and type.
@@ -53,6 +53,17 @@ impl ValueScale {
     #[inline]
     pub(crate) fn normalised(&self, value: f64) -> f32 {
         ((value - self.low) / self.span) as f32
+    }
+
+    /// Voxels in the volume's type.
+    pub(crate) fn samples(&self, field_values: &[f32]) -> Samples {
+        let mut samples = Samples::zeros(self.sample_type, field_values.len());
+        for_each_type!(&mut samples, out => {
+            for (out, value) in out.iter_mut().zip(field_values) {
+                *out = Sample::narrow(self.voxel_value(*value));
+            }
+        });
+        samples
     }
 
     /// Converts voxels into `out[at..]`, whatever type that has.

@@ -1,10 +1,13 @@
-//! Targets that bound every sample's error: the samples themselves, as whole numbers, instead of a network.
+//! Targets that bound every sample's error: the samples themselves, as whole numbers, or a latent grid and what it is off
+//! by, whichever is smaller.
 
 use super::candidate::{Compressed, Writer};
+use super::latents::PRICE;
 use super::options::Target;
 use super::progress::Reporter;
 use crate::container::WholeScale;
 use crate::error::{Error, Result};
+use crate::latents::{LatentEncoder, Rate};
 use crate::volume::{SampleType, Volume};
 
 /// Steps of a float are this much shorter than the bound allows: the arithmetic that turns numbers into samples rounds.
@@ -18,6 +21,7 @@ pub(super) fn compress(
     volume: &Volume,
     range: Option<(f64, f64)>,
     target: Target,
+    encoder: &dyn Fn() -> Result<LatentEncoder>,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
@@ -30,7 +34,11 @@ pub(super) fn compress(
         let scale = WholeScale { low, step, ..exact };
         let compressed = writer.whole(scale, reporter)?;
         if compressed.distortion.max_error <= bound {
-            return Ok(compressed);
+            return if (high - low).is_finite() {
+                corrected((bound, high - low), scale, compressed, &encoder()?, writer, reporter)
+            } else {
+                Ok(compressed)
+            };
         }
         log::info!("steps of {step} break the bound by rounding; every sample is kept as it is");
     }
@@ -42,6 +50,48 @@ pub(super) fn compress(
         )));
     }
     Ok(compressed)
+}
+
+/// Steps of the latent grid that are tried, in units of the bound: the first one, then towards where files get smaller.
+const LATENT_STEPS: [f64; 5] = [0.4, 0.8, 1.5, 3.0, 6.0];
+const FIRST_STEP: usize = 2;
+/// A grid with the first step that is this many times larger than whole numbers alone ends the search.
+const HOPELESS: usize = 2;
+
+/// The smallest of whole numbers alone and of latent grids of several steps with corrections.
+fn corrected(
+    (bound, span): (f64, f64),
+    scale: WholeScale,
+    whole: Compressed,
+    encoder: &LatentEncoder,
+    writer: &Writer<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Compressed> {
+    let mut attempt = |n: usize| {
+        let step = LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span;
+        let streams = writer.latent_streams(encoder, Rate { step: step as f32, price: PRICE })?;
+        writer.corrected(streams, scale, reporter)
+    };
+    let mut best = attempt(FIRST_STEP)?;
+    if best.bytes.len() > HOPELESS * whole.bytes.len() {
+        return Ok(whole);
+    }
+    for way in [1, -1] {
+        let mut n = FIRST_STEP;
+        while let Some(next) = n.checked_add_signed(way).filter(|n| *n < LATENT_STEPS.len()) {
+            let candidate = attempt(next)?;
+            if candidate.bytes.len() >= best.bytes.len() {
+                break;
+            }
+            (best, n) = (candidate, next);
+        }
+        // One way was better: the other one is not.
+        if n != FIRST_STEP {
+            break;
+        }
+    }
+    let keeps_the_bound = best.distortion.max_error <= bound;
+    Ok(if best.bytes.len() < whole.bytes.len() && keeps_the_bound { best } else { whole })
 }
 
 /// The file of a volume whose root mean square error shall be `rmse` at most.

@@ -3,16 +3,17 @@
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::container::{
-    Achieved, BRICK_EDGE, Body, BrickGrid, Contents, Description, MaskBricks, TargetKind, WholeBricks,
+    Achieved, BRICK_EDGE, Base, Body, BrickGrid, Contents, Description, MaskBricks, TargetKind, WholeBricks,
     WholeScale,
 };
 use crate::engine::TrainingEngine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::atomic;
-use crate::latents::LatentStreams;
+use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Rate};
 use crate::metrics::{Distortion, ErrorSums};
-use crate::sample::{NeuralVolume, Region};
+use crate::sample::{NeuralVolume, Region, ValueScale};
 use crate::volume::{Mask, Volume};
+use crate::wavelet::Window;
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -88,20 +89,58 @@ impl<'a> Writer<'a> {
 
     /// The file of samples as whole numbers, coded on the engine's threads.
     pub(super) fn whole(&self, scale: WholeScale, reporter: &mut Reporter<'_>) -> Result<Compressed> {
+        let bricks = self.code_bricks(scale, None, reporter)?;
+        self.finish(Some(Body::Whole(bricks)))
+    }
+
+    /// The file of a latent grid and of what it is off by in whole numbers.
+    pub(super) fn corrected(
+        &self,
+        latents: LatentStreams,
+        scale: WholeScale,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Compressed> {
+        let values = ValueScale::new(self.range, self.volume.sample_type());
+        let reader = LatentReader::new(latents.clone(), usize::MAX);
+        let bricks = self.code_bricks(scale, Some((&reader, values)), reporter)?;
+        self.finish(Some(Body::Corrected(latents, bricks)))
+    }
+
+    fn code_bricks(
+        &self,
+        scale: WholeScale,
+        base: Option<(&LatentReader, ValueScale)>,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<WholeBricks> {
         let grid = BrickGrid::new(self.volume.shape());
         let codes = self.mask.map(Mask::codes);
         let mut streams = Vec::with_capacity(grid.len());
         while streams.len() < grid.len() {
             self.engine.run(&mut || {
                 let next = streams.len()..grid.len().min(streams.len() + 8 * rayon::current_num_threads());
-                let stream =
-                    |brick| WholeBricks::encode_brick(self.volume.samples(), &grid, brick, scale, codes);
+                let samples = self.volume.samples();
+                let stream = |brick| {
+                    let base = base.as_ref().map(|(reader, values)| {
+                        let (start, size) = grid.bounds(brick);
+                        let end = std::array::from_fn(|a| start[a] + size[a]);
+                        values.samples(&reader.window(Window { start, end }))
+                    });
+                    let base = base.as_ref().map_or(Base::Low, Base::Samples);
+                    WholeBricks::encode_brick(samples, &grid, brick, scale, base, codes)
+                };
                 streams.extend(next.into_par_iter().map(stream).collect::<Vec<_>>());
             });
             reporter.step(Stage::Coding, streams.len() as u64, grid.len() as u64, f64::NAN)?;
         }
         reporter.measuring()?;
-        self.finish(Some(Body::Whole(WholeBricks::new(grid, scale, &streams))))
+        Ok(WholeBricks::new(grid, scale, &streams))
+    }
+
+    /// The streams of a latent grid, coded on the engine's threads.
+    pub(super) fn latent_streams(&self, encoder: &LatentEncoder, rate: Rate) -> Result<LatentStreams> {
+        let mut streams = None;
+        self.engine.run(&mut || streams = Some(encoder.encode(rate)));
+        streams.ok_or_else(|| Error::Device("the engine ran nothing".into()))
     }
 
     /// The file of a latent grid.
@@ -113,7 +152,7 @@ impl<'a> Writer<'a> {
         let (parameter_bytes, unit) = match &body {
             Some(Body::Network(model)) => (model.stream_bytes(), 1),
             // Bricks are decoded whole.
-            Some(Body::Latents(_) | Body::Whole(_)) => (0, BRICK_EDGE),
+            Some(Body::Latents(_) | Body::Whole(_) | Body::Corrected(..)) => (0, BRICK_EDGE),
             None => (0, 1),
         };
         let description = Description::of(self.volume, self.range, self.achieved.clone());

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 /// What a bit costs, in squared steps: the slope of the error by the rate of a fine uniform quantiser is
 /// `ln(2) / 6 = 0.116`; a little less was best on every volume tried (benches/README.md).
-const PRICE: f32 = 0.07;
+pub(super) const PRICE: f32 = 0.07;
 /// Steps that are tried.
 const MOST_TRIES: u64 = 14;
 /// A PSNR this near above the target is taken at once.
@@ -56,9 +56,7 @@ pub(super) fn compress(
     reporter: &mut Reporter<'_>,
 ) -> Result<Found> {
     reporter.step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
-    let mut encoder = None;
-    engine.run(&mut || encoder = Some(LatentEncoder::new(grid(volume, mask, scale), volume.shape())));
-    let encoder = encoder.ok_or_else(|| Error::Options("the engine ran nothing".into()))?;
+    let encoder = encoder(volume, mask, scale, engine)?;
 
     // Of a fine quantiser the error is a twelfth of the squared step; dead zones double it.
     let mut step = match aim {
@@ -74,9 +72,7 @@ pub(super) fn compress(
     let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);
     for tries in 0..MOST_TRIES {
         step = step.clamp(*STEPS.start(), *STEPS.end());
-        let mut streams = None;
-        engine.run(&mut || streams = Some(encoder.encode(Rate { step: step as f32, price: PRICE })));
-        let Some(streams) = streams else { break };
+        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
         let candidate = writer.latents(streams)?;
         let (psnr, bytes) = (candidate.distortion.psnr, candidate.bytes.len());
         log::debug!("step {step:.6}: {psnr:.3} dB, {bytes} bytes");
@@ -133,6 +129,18 @@ fn next_step(met: Option<&Tried>, missed: Option<&Tried>, typical: f64) -> f64 {
         }
         (None, None) => 0.0,
     }
+}
+
+/// The coefficients of a volume, transformed on the engine's threads.
+pub(super) fn encoder(
+    volume: &Volume,
+    mask: Option<&Mask>,
+    scale: ValueScale,
+    engine: &dyn Engine,
+) -> Result<LatentEncoder> {
+    let mut encoder = None;
+    engine.run(&mut || encoder = Some(LatentEncoder::new(grid(volume, mask, scale), volume.shape())));
+    encoder.ok_or_else(|| Error::Device("the engine ran nothing".into()))
 }
 
 /// The volume's values, 0 to 1, smooth where it is masked.

@@ -82,7 +82,9 @@ pub fn compress_on(
     let writer = Writer::new(volume, range, mask.as_ref(), options.asked_for(), engine.clone());
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
         let mut reporter = Reporter::new(&mut observe, 0, 1);
-        return bounded::compress(volume, range, options.target, &writer, &mut reporter);
+        let scale = ValueScale::new(range, volume.sample_type());
+        let encoder = || latents::encoder(volume, mask.as_ref(), scale, engine.as_ref());
+        return bounded::compress(volume, range, options.target, &encoder, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
         let constant = writer.constant()?;

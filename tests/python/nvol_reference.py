@@ -317,12 +317,13 @@ def decode_numbers(stream, size, left_out):
     return numbers
 
 
-def decode_whole(section, shape, low, dtype, codes):
-    """Samples, axes (z, y, x), and whether the masked ones are exact."""
+def decode_whole(section, shape, base, dtype, codes, corrects):
+    """Samples, axes (z, y, x), and whether the masked ones are exact. `base` has the sample of number 0 for each voxel."""
     fields = Fields(section, "WHOL")
     require(fields.take("H") == 64, "brick edge")
     step = fields.take("d")
     require(np.isfinite(step) and step >= 0, "step")
+    require(step > 0 or not corrects, "exact corrections")
     starts = brick_starts(shape)
     lengths = [fields.take("I") for _ in starts]
     samples = np.zeros(shape[::-1], dtype)
@@ -332,19 +333,20 @@ def decode_whole(section, shape, low, dtype, codes):
         if codes is not None and step > 0:
             of_brick = codes[z0 : z0 + size[2], y0 : y0 + size[1], x0 : x0 + size[0]]
         for (x, y, z), number in decode_numbers(fields.bytes(length), size, of_brick).items():
-            samples[z0 + z, y0 + y, x0 + x] = sample_of(number, step, low, dtype)
+            at = (z0 + z, y0 + y, x0 + x)
+            samples[at] = sample_of(number, step, float(base[at]), dtype)
     fields.end()
     return samples, step == 0
 
 
-def sample_of(number, step, low, dtype):
+def sample_of(number, step, base, dtype):
     if dtype.kind != "f":
-        value = number if step == 0 else low + number * step
+        value = number if step == 0 else base + number * step
         limits = np.iinfo(dtype)
         rounded = value if step == 0 else int(np.sign(value) * np.floor(abs(value) + 0.5))
         return min(max(rounded, limits.min), limits.max)
     if step > 0:
-        return low + number * step
+        return base + number * step
     bits = number if number >= 0 else -1 - number | 1 << 8 * dtype.itemsize - 1
     return np.frombuffer(bits.to_bytes(dtype.itemsize, "little"), dtype)[0]
 
@@ -424,8 +426,8 @@ def decode(data):
     require(b"QUAL" in sections, "QUAL is missing")
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
-    if b"WHOL" in sections:
-        samples, exact = decode_whole(sections[b"WHOL"], shape, low, dtype, codes)
+    if b"WHOL" in sections and b"LATG" not in sections:
+        samples, exact = decode_whole(sections[b"WHOL"], shape, np.full(shape[::-1], low), dtype, codes, False)
         put_masked(samples, None if exact else codes, fill, dtype)
         return samples, samples.astype("f8")
     if b"LATG" in sections:
@@ -441,6 +443,10 @@ def decode(data):
     else:
         limits = np.iinfo(dtype)
         samples = np.clip(low + np.floor(distance + 0.5), limits.min, limits.max).astype(dtype)
+    if b"WHOL" in sections:
+        samples, _ = decode_whole(sections[b"WHOL"], shape, samples, dtype, codes, True)
+        put_masked(samples, codes, fill, dtype)
+        return samples, samples.astype("f8")
     put_masked(samples, codes, fill, dtype)
     return samples, low + distance
 
