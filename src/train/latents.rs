@@ -55,7 +55,7 @@ pub(super) fn compress(
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Found> {
-    reporter.step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
+    reporter.long_step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
     let encoder = encoder(volume, mask, scale, engine)?;
 
     // Of a fine quantiser the error is a twelfth of the squared step; dead zones double it.
@@ -76,7 +76,7 @@ pub(super) fn compress(
         let candidate = writer.latents(streams)?;
         let (psnr, bytes) = (candidate.distortion.psnr, candidate.bytes.len());
         log::debug!("step {step:.6}: {psnr:.3} dB, {bytes} bytes");
-        reporter.step(Stage::Coding, tries + 1, MOST_TRIES, psnr)?;
+        reporter.long_step(Stage::Coding, tries + 1, MOST_TRIES, psnr)?;
         let above = match aim {
             Aim::Psnr { target } => psnr - target,
             Aim::Bytes { budget } => (budget as f64 / bytes as f64).ln(),

@@ -60,6 +60,13 @@ impl<'a> Reporter<'a> {
         self.tell()
     }
 
+    /// [`Self::step`] for steps that take a while each: told of every one.
+    pub(super) fn long_step(&mut self, stage: Stage, step: u64, steps: u64, psnr: f64) -> Result<()> {
+        self.now = Progress { stage, step, steps, psnr, ..self.now };
+        self.last = Instant::now();
+        self.tell()
+    }
+
     pub(super) fn measuring(&mut self) -> Result<()> {
         self.now.stage = Stage::Measuring;
         self.tell()

@@ -93,7 +93,7 @@ int main(int, char** argv)
 
   // What goes wrong says so, and nothing ends.
   CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/nothing.nvol"); }), "nothing.nvol: No such file"));
-  CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/corrupt.nvol"); }), "section PARM"));
+  CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/corrupt.nvol"); }), "section LATG"));
   CHECK(has(messageOf([&] { volume.read<float>({ { 0, 0, 0 }, { 101, 1, 1 }, 1 }); }), "not a region"));
   CHECK(has(messageOf([&] { volume.read<float>({ { 0, 0, 0 }, { 1, 1, 1 }, 0 }); }), "stride"));
   std::int16_t one[1];
