@@ -6,20 +6,18 @@
 #![allow(unreachable_pub, missing_docs)] // names that only C++ sees
 
 mod device;
+mod engines;
 
 use crate::dlpack;
-use crate::engine::Engine;
-use crate::engine::device::Device;
 use crate::io::Limits;
 use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
 use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
 use crate::volume::{Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
-use std::collections::HashMap;
+use engines::{engine, threads};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 #[cxx::bridge(namespace = "neuvol::bridge")]
 mod ffi {
@@ -544,62 +542,6 @@ fn samples_of(bytes: &[u8], sample_type: &str, voxels: usize) -> Result<Samples,
     Ok(elements::read_samples(image, &mut &bytes[..], stored, ByteOrder::NATIVE, voxels)?)
 }
 
-/// Threads to use when `asked` is 0: the machine's cores, shared among the MPI ranks that run on it.
-fn threads(asked: usize) -> usize {
-    if asked > 0 {
-        return asked;
-    }
-    let number = |name: &str| {
-        let value = std::env::var(name).ok()?;
-        let digits = value.trim().split(|c: char| !c.is_ascii_digit()).next()?;
-        digits.parse::<usize>().ok()
-    };
-    // Open MPI; MPICH and Intel MPI; Slurm's own launcher ("4" or "4(x2)").
-    let ranks = ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"];
-    let ranks = ranks.into_iter().find_map(number).unwrap_or(1).max(1);
-    // A launcher that bound this rank to cores of its own has shared them out already.
-    let ours = std::thread::available_parallelism().map_or(1, usize::from);
-    ours.min(online_cores().unwrap_or(ours) / ranks).max(1)
-}
-
-/// The machine's cores, whichever of them this process may use; `None` where the system does not say.
-fn online_cores() -> Option<usize> {
-    let list = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
-    core_count(list.trim())
-}
-
-/// Number of cores in a list like `0-3,8`.
-fn core_count(list: &str) -> Option<usize> {
-    let ranges = list.split(',').map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        (last.parse::<usize>().ok()? + 1).checked_sub(first.parse().ok()?)
-    });
-    ranges.sum()
-}
-
-/// An engine, and why it is not on the device that was asked for.
-type Chosen = (Arc<dyn Engine>, Option<String>);
-
-/// The process's engine of a device and so many threads: all its volumes share one pool.
-fn engine(device: &str, asked: usize) -> Result<Chosen, Failure> {
-    static ENGINES: Mutex<Option<HashMap<(Device, usize), Chosen>>> = Mutex::new(None);
-    let device: Device = device.parse().map_err(|what| Failure(format!("the device {device:?}: {what}")))?;
-    let threads = threads(asked);
-    let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let engines = engines.get_or_insert_default();
-    if let Some(chosen) = engines.get(&(device, threads)) {
-        return Ok(chosen.clone());
-    }
-    let mut chosen = device.engine_or_cpu(threads)?;
-    if chosen.0.name() == "cpu" {
-        // One pool for the CPU, however it was come to.
-        let on_cpu = engines.entry((Device::Cpu, threads)).or_insert_with(|| (chosen.0.clone(), None));
-        chosen.0 = on_cpu.0.clone();
-    }
-    engines.insert((device, threads), chosen.clone());
-    Ok(chosen)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -608,14 +550,6 @@ mod tests {
     fn a_panic_is_a_failure_with_its_message() {
         let failure = panic_on_purpose().expect_err("it panics");
         assert!(failure.to_string().contains("a panic on purpose"), "{failure}");
-    }
-
-    #[test]
-    fn cores_are_counted() {
-        assert_eq!(core_count("0-15"), Some(16));
-        assert_eq!(core_count("0-3,8,10-11"), Some(7));
-        assert_eq!(core_count("0"), Some(1));
-        assert_eq!(core_count("none"), None);
     }
 
     #[test]

@@ -28,11 +28,11 @@ impl WholeScale {
     }
 
     fn samples<T: Sample>(&self, numbers: &[i64], base: Base<'_>) -> Vec<T> {
-        let numbers = numbers.iter().enumerate();
         if self.step > 0.0 {
-            numbers.map(|(n, &number)| T::from_f64(base.at(self, n) + number as f64 * self.step)).collect()
+            let sample = |(n, &number): (usize, &i64)| base.at(self, n) + number as f64 * self.step;
+            numbers.iter().enumerate().map(|number| T::from_f64(sample(number))).collect()
         } else {
-            numbers.map(|(_, &number)| from_ordered(number)).collect()
+            numbers.iter().map(|&number| from_ordered(number)).collect()
         }
     }
 }
