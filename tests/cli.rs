@@ -100,7 +100,7 @@ fn failures_have_sentences_and_exit_codes() {
         [&["compress", "waves.raw", "--encoding", "frequency", "--functions", "40"], &RAW[..]].concat();
     let cases: [(&[&str], i32, &str); 11] = [
         (&grid, 2, "one-blob has none"),
-        (&functions, 2, "a hash grid has none"),
+        (&functions, 2, "no grid has any"),
         (&many, 2, "1 to 16 functions"),
         (&["info", "missing.nvol"], 1, "missing.nvol"),
         (&["info", "not.nvol"], 1, "not a .nvol file"),

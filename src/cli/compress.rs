@@ -49,7 +49,7 @@ pub(super) struct HowArguments {
     #[arg(long, value_name = "BYTES", group = "target", value_parser = parse_size, help_heading = "Target (one of)")]
     size: Option<u64>,
     /// Promise: every measurement within E of the original, in the volume's unit, or within a share of its range with %.
-    /// The samples are stored as whole numbers in bricks, without a network.
+    /// The file holds whole numbers in bricks: the samples, or what a latent grid is off by.
     #[arg(long, value_name = "E|P%", group = "target", value_parser = parse_bound, help_heading = "Target (one of)")]
     max_error: Option<Bound>,
     /// Promise: every sample as it was, bit by bit. As --max-error 0, but NaNs and -0.0 are kept, too.
@@ -244,8 +244,7 @@ impl ModelArguments {
         let of_network = self.width.is_some() || self.hidden_layers.is_some();
         let encoding = match encoding {
             EncodingKind::HashGrid if self.functions.is_some() => {
-                let what =
-                    "--functions belongs to frequency, triangle-wave and one-blob; a hash grid has none";
+                let what = "--functions belongs to frequency, triangle-wave and one-blob; no grid has any";
                 return Err(neuvol::Error::Options(what.into()).into());
             }
             EncodingKind::AxisWise(wave) if of_grid => {

@@ -61,7 +61,10 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
         TargetKind::Lossless => "every sample as it was".to_owned(),
     };
     say!("asked for   {asked}, preset {:?}", info.achieved.preset);
-    say!("model       {} ({} parameters)", neural.model_summary(), neural.parameter_count());
+    match neural.parameter_count() {
+        0 => say!("model       {}", neural.model_summary()),
+        parameters => say!("model       {} ({parameters} parameters)", neural.model_summary()),
+    }
     say!("memory      {} once samples were read", report::bytes(neural.memory_bytes() as u64));
     say!("written by  {}", info.achieved.writer);
     for (key, value) in &info.provenance {

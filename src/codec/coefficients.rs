@@ -504,6 +504,8 @@ pub(crate) struct Choice<'a> {
 
 /// Where a magnitude's coefficients lie on average, beside it: the encoder's assumption.
 const OFFSET: f32 = 0.0;
+/// What an encoder writes at most; a decoder takes twice as much.
+const MOST_MAGNITUDE: u32 = 1 << 30;
 /// Bits that a coefficient takes in a cell that holds few, about, beside its place in the cell.
 const LONELY_BITS: f32 = 2.5;
 
@@ -534,7 +536,7 @@ impl Decisions for Choice<'_> {
                     let value = value.abs();
                     if value > 0.55 {
                         others += 1;
-                        let magnitude = (value.round() as u32).max(1);
+                        let magnitude = (value.round() as u32).clamp(1, MOST_MAGNITUDE);
                         gain += (Self::error(value, 0) - Self::error(value, magnitude)).max(0.0);
                     }
                 }
@@ -550,7 +552,7 @@ impl Decisions for Choice<'_> {
 
     fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
         let value = self.scaled[at].abs();
-        let most = value.round() as u32;
+        let most = (value.round() as u32).min(MOST_MAGNITUDE);
         if most == 0 {
             return 0;
         }

@@ -4,11 +4,11 @@ use super::bytes::Fields;
 use crate::latents::{BlockGrid, LatentStreams, OFFSET_LEVELS};
 
 /// A step above this stands for nothing in values scaled to 0..1; with it, no sum leaves float32.
-const MOST_STEP: f32 = 1024.0;
+pub(crate) const MOST_STEP: f32 = 1024.0;
 
 /// A byte of the coarse stream holds no more coefficients than this, so that a small file cannot ask for gigabytes; an
 /// encoder fills up with zeros.
-const COEFFICIENTS_A_BYTE: usize = 8192;
+const COEFFICIENTS_A_BYTE: usize = 512;
 
 impl LatentStreams {
     pub(super) fn section(&self) -> Vec<u8> {

@@ -14,6 +14,7 @@ pub(crate) use brick_grid::BrickGrid;
 pub(crate) use bricks::MaskBricks;
 pub(crate) use description::MAX_VOXELS;
 pub use description::{Achieved, Description, Preset, TargetKind};
+pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
 pub(crate) use whole::{Base, WholeBricks, WholeScale};
 

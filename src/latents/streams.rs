@@ -27,7 +27,8 @@ impl LatentStreams {
     pub(crate) fn describe(&self) -> String {
         let levels = self.grid.pyramid().levels().len();
         let blocks = self.grid.len();
-        format!("latent grid of {levels} levels in {blocks} block{}", if blocks == 1 { "" } else { "s" })
+        let many = |n: usize| if n == 1 { "" } else { "s" };
+        format!("latent grid of {levels} level{} in {blocks} block{}", many(levels), many(blocks))
     }
 }
 

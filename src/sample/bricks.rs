@@ -102,7 +102,7 @@ impl BrickReader {
 
     /// Bytes that what is decoded and kept may take.
     pub(super) fn most_cache_bytes(&self) -> usize {
-        let (_, size) = self.grid.bounds(0);
+        let (_, size) = self.bounds(0);
         let brick = size.iter().product::<usize>();
         match &self.source {
             Source::Whole(bricks) => self.kept.get() * brick * bricks.scale().sample_type.size(),

@@ -5,7 +5,7 @@ use super::candidate::{Compressed, Writer};
 use super::latents::PRICE;
 use super::options::Target;
 use super::progress::Reporter;
-use crate::container::WholeScale;
+use crate::container::{MOST_STEP, WholeScale};
 use crate::error::{Error, Result};
 use crate::latents::{LatentEncoder, Rate};
 use crate::volume::{SampleType, Volume};
@@ -68,8 +68,8 @@ fn corrected(
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
     let mut attempt = |n: usize| {
-        let step = LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span;
-        let streams = writer.latent_streams(encoder, Rate { step: step as f32, price: PRICE })?;
+        let step = (LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span) as f32;
+        let streams = writer.latent_streams(encoder, Rate { step: step.min(MOST_STEP), price: PRICE })?;
         writer.corrected(streams, scale, reporter)
     };
     let mut best = attempt(FIRST_STEP)?;
@@ -92,6 +92,11 @@ fn corrected(
     }
     let keeps_the_bound = best.distortion.max_error <= bound;
     Ok(if best.bytes.len() < whole.bytes.len() && keeps_the_bound { best } else { whole })
+}
+
+/// The file of a volume's samples as they are.
+pub(super) fn exact(volume: &Volume, writer: &Writer<'_>, reporter: &mut Reporter<'_>) -> Result<Compressed> {
+    writer.whole(WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() }, reporter)
 }
 
 /// The file of a volume whose root mean square error shall be `rmse` at most.

@@ -4,6 +4,7 @@ use super::candidate::{Compressed, Writer};
 use super::infill::infill;
 use super::progress::{Reporter, Stage};
 use super::target::Aim;
+use crate::container::MOST_STEP;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::latents::{LatentEncoder, Rate};
@@ -15,7 +16,7 @@ use rayon::prelude::*;
 /// `ln(2) / 6 = 0.116`; a little less was best on every volume tried (benches/README.md).
 pub(super) const PRICE: f32 = 0.07;
 /// Steps that are tried.
-const MOST_TRIES: u64 = 14;
+const MOST_TRIES: u64 = 16;
 /// A PSNR this near above the target is taken at once.
 const NEAR_DB: f64 = 0.01;
 /// A file of at least this share of a byte target is taken at once.
@@ -24,7 +25,7 @@ const NEAR_SHARE: f64 = 0.995;
 const DB_A_NEPER: f64 = -6.0;
 const BYTES_A_NEPER: f64 = -1.1;
 /// Steps beyond these are not tried, in units of the range.
-const STEPS: std::ops::RangeInclusive<f64> = 1e-8..=64.0;
+const STEPS: [f64; 2] = [1e-8, MOST_STEP as f64];
 
 /// How a search ended.
 pub(super) struct Found {
@@ -68,10 +69,10 @@ pub(super) fn compress(
         Aim::Bytes { .. } => -BYTES_A_NEPER,
     };
     let mut found = Found { met: None, nearest: f64::NEG_INFINITY };
+    let (mut last_met, mut same_side) = (None, 0);
     // The nearest ones on either side of the target.
     let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);
     for tries in 0..MOST_TRIES {
-        step = step.clamp(*STEPS.start(), *STEPS.end());
         let streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
         let candidate = writer.latents(streams)?;
         let (psnr, bytes) = (candidate.distortion.psnr, candidate.bytes.len());
@@ -95,12 +96,22 @@ pub(super) fn compress(
         } else {
             missed = Some(tried);
         }
-        if is_near {
+        // Nothing better than exact is asked for, and in so many bits whole numbers are smaller.
+        let is_exact = above >= 0.0 && psnr.is_infinite();
+        let takes_many_bits = 8 * bytes > volume.len();
+        if is_near || is_exact && (takes_many_bits || matches!(aim, Aim::Bytes { .. })) {
             break;
         }
-        let next = next_step(met.as_ref(), missed.as_ref(), typical);
+        same_side = if last_met == Some(above >= 0.0) { same_side + 1 } else { 0 };
+        last_met = Some(above >= 0.0);
+        let next = match (&met, &missed) {
+            // One end does not move: the curve is bent too much to interpolate.
+            (Some(met), Some(missed)) if same_side >= 2 => (met.at + missed.at) / 2.0,
+            (met, missed) => next_step(met.as_ref(), missed.as_ref(), typical),
+        };
+        let next = next.clamp(STEPS[0].ln(), STEPS[1].ln());
         // Nothing is left between the two, or nothing beyond the last step that may be tried.
-        if (next - step.ln()).abs() < 1e-5 || !STEPS.contains(&step) {
+        if (next - step.ln()).abs() < 1e-5 {
             break;
         }
         step = next.exp();

@@ -131,7 +131,9 @@ pub fn compress_on(
             Err(error) => return Err(error),
         }
     }
-    found.ok_or_else(|| Error::Target(aim.cannot(nearest)))
+    let found = found.ok_or_else(|| Error::Target(aim.cannot(nearest)))?;
+    warn_of_the_window(aim, &found);
+    Ok(found)
 }
 
 /// The better of two results that meet the aim.
@@ -145,7 +147,11 @@ fn smaller(aim: Aim, one: Option<Compressed>, other: Option<Compressed>) -> Opti
 /// Bits a voxel above which whole numbers may be smaller than a latent grid.
 const MANY_BITS: f64 = 1.0;
 
-/// The samples as whole numbers, for a PSNR that a latent grid meets with many bits or not at all.
+/// A volume of this share of samples that are as the one before may be smaller exact than as a latent grid.
+const MOSTLY_EQUAL: f64 = 0.9;
+
+/// The samples as whole numbers, exact or to a PSNR, where a latent grid takes many bits, misses the aim, or the volume is
+/// of few values.
 fn whole_for(
     volume: &Volume,
     scale: ValueScale,
@@ -155,13 +161,52 @@ fn whole_for(
     reporter: &mut Reporter<'_>,
 ) -> Result<Option<Compressed>> {
     let bits = found.map_or(f64::INFINITY, |f| 8.0 * f.bytes.len() as f64 / volume.len() as f64);
-    if bits < MANY_BITS {
+    if bits < MANY_BITS && equal_share(volume) < MOSTLY_EQUAL {
         return Ok(None);
     }
-    let Aim::Psnr { target } = aim else { return Ok(None) };
-    let rmse = scale.span() * 10f64.powf(-target / 20.0);
-    let whole = bounded::with_rmse(volume, (scale.value(0.0), scale.value(1.0)), rmse, writer, reporter)?;
-    Ok(Some(whole).filter(|whole| whole.distortion.psnr >= target))
+    match aim {
+        Aim::Psnr { target } => {
+            let exact = bounded::exact(volume, writer, reporter)?;
+            if exact.distortion.psnr.is_finite() || bits < MANY_BITS {
+                return Ok(Some(exact));
+            }
+            let rmse = scale.span() * 10f64.powf(-target / 20.0);
+            let range = (scale.value(0.0), scale.value(1.0));
+            let whole = bounded::with_rmse(volume, range, rmse, writer, reporter)?;
+            Ok(smaller(aim, Some(exact), Some(whole).filter(|whole| whole.distortion.psnr >= target)))
+        }
+        Aim::Bytes { budget } => {
+            // A byte budget far below what exact samples take is not worth coding them.
+            let hopeless = 8.0 * budget as f64 / (volume.len() as f64) < MANY_BITS && bits >= MANY_BITS;
+            if hopeless {
+                return Ok(None);
+            }
+            let exact = bounded::exact(volume, writer, reporter)?;
+            Ok(Some(exact).filter(|exact| exact.bytes.len() as u64 <= budget))
+        }
+    }
+}
+
+/// The share of samples that are as the one before, bit by bit.
+fn equal_share(volume: &Volume) -> f64 {
+    let size = volume.sample_type().size();
+    let bytes = volume.samples().as_bytes();
+    let equal = bytes.chunks_exact(size).zip(bytes.chunks_exact(size).skip(1)).filter(|(a, b)| a == b);
+    equal.count() as f64 / volume.len() as f64
+}
+
+/// Says so where a result is beyond the target's window.
+fn warn_of_the_window(aim: Aim, compressed: &Compressed) {
+    let (psnr, bytes) = (compressed.distortion.psnr, compressed.bytes.len() as f64);
+    match aim {
+        Aim::Psnr { target } if psnr.is_finite() && psnr > target + 1.0 => {
+            log::warn!("nothing lands within 1 dB of the target; this is {psnr:.2} dB");
+        }
+        Aim::Bytes { budget } if psnr.is_finite() && bytes < 0.97 * budget as f64 => {
+            log::warn!("nothing lands at 97 to 100 % of {budget} bytes; this is {bytes:.0} bytes");
+        }
+        _ => {}
+    }
 }
 
 /// A file holds so many voxels.

@@ -225,6 +225,13 @@ impl CompressOptions {
 
     pub(super) fn check(&self) -> Result<()> {
         self.target.check()?;
+        let is_a_promise = matches!(self.target, Target::MaxError(_) | Target::Lossless);
+        if is_a_promise && (self.representation != Representation::Smallest || self.model.is_some()) {
+            return Err(Error::Options(
+                "a bound on every error chooses what the file holds: leave encoding, network and sizes out"
+                    .into(),
+            ));
+        }
         if self.representation == Representation::LatentGrid && self.asks_for_a_network() {
             return Err(Error::Options(
                 "a latent grid has no network: its sizes, loss and storage in half precision cannot be chosen".into(),

@@ -61,6 +61,9 @@ impl Aim {
     pub(super) fn prefers(&self, new: &Compressed, old: &Compressed) -> bool {
         match self {
             Aim::Psnr { .. } => new.bytes.len() < old.bytes.len(),
+            Aim::Bytes { .. } if new.distortion.psnr == old.distortion.psnr => {
+                new.bytes.len() < old.bytes.len()
+            }
             Aim::Bytes { .. } => new.distortion.psnr > old.distortion.psnr,
         }
     }
