@@ -231,8 +231,7 @@ impl CoefficientModels {
                     let (inner, outer) = part.parent_of_cell([x, y, z]);
                     let siblings = part.siblings_of_cell([x, y, z]);
                     let faces = faces.iter().sum::<u32>() as usize;
-                    let high = part.orientation.count_ones().max(1) as usize - 1;
-                    let level = part.level.min(LEVELS - 1);
+                    let (high, level) = (part.high_axes(), part.level_class());
                     let contexts = [
                         (pattern * 12 + grade(inner, 11)) * 3 + high,
                         (grade(siblings, 11) * 4 + faces) * 4 + (edges as usize).min(3),
@@ -279,8 +278,7 @@ impl CoefficientModels {
             }
             None => (0, 0),
         };
-        let level = part.level.min(LEVELS - 1);
-        let high = part.orientation.count_ones().max(1) as usize - 1;
+        let (high, level) = (part.high_axes(), part.level_class());
         let three = |n: u32| n.min(2) as usize;
         let zero = [
             (grade(near, 13) * 8 + grade(parent, 7)) * 3 + high,
@@ -340,8 +338,7 @@ impl CoefficientModels {
         step: usize,
     ) -> [usize; MAGNITUDE_MODELS] {
         let step = step.min(STEPS - 1);
-        let level = part.level.min(LEVELS - 1);
-        let high = part.orientation.count_ones().max(1) as usize - 1;
+        let (high, level) = (part.high_axes(), part.level_class());
         [
             step * 16 + grade(around.near, 15),
             (step * 16 + grade(around.parent, 15)) * 3 + high,
@@ -406,6 +403,16 @@ impl CoefficientModels {
 }
 
 impl Part<'_> {
+    /// Axes that the band is the high part of, less one.
+    fn high_axes(&self) -> usize {
+        self.orientation.count_ones().max(1) as usize - 1
+    }
+
+    /// The level, as far as contexts tell levels apart.
+    fn level_class(&self) -> usize {
+        self.level.min(LEVELS - 1)
+    }
+
     /// Sums of the parent's magnitudes where a cell is, and around that.
     fn parent_of_cell(&self, cell: [usize; 3]) -> (u32, u32) {
         let Some((parent, halved)) = self.parent else { return (0, 0) };

@@ -100,10 +100,11 @@ static CONFIDENCE: [i32; MOST_SEEN as usize + 1] = {
 
 /// One of a mixer's weight is this.
 const ONE: i32 = 1 << 16;
-/// How fast weights learn: shifts of opinion times error (a share of 2^16), fast while a set has seen little.
-const RATE_SHIFT: u32 = 18;
 /// Weights stay within this.
 const MOST_WEIGHT: i64 = 1 << 20;
+/// How fast weights learn: a rate times opinion times error (a share of 2^16), shifted down; fast while a set has seen little,
+/// slower after every so many decisions.
+const RATE_SHIFT: u32 = 18;
 const RATES: [i32; 4] = [24, 16, 10, 6];
 const RATE_STEPS: u32 = 200;
 

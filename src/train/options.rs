@@ -20,10 +20,10 @@ pub enum Target {
     Ratio(f64),
     /// Bytes of the file: at most this, at least 97 % of it.
     Size(u64),
-    /// Every measurement within this of the original, in the volume's unit. The file holds whole numbers, brick by brick,
-    /// in the place of a network.
+    /// Every measurement within this of the original, in the volume's unit. The file holds whole numbers, brick by brick:
+    /// the samples, or what a latent grid is off by, whichever is smaller.
     MaxError(f64),
-    /// Every sample as it was, bit by bit: NaN payloads and -0.0, too. As [`Self::MaxError`].
+    /// Every sample as it was, bit by bit: NaN payloads and -0.0, too. Whole numbers, brick by brick.
     Lossless,
 }
 

@@ -11,7 +11,7 @@ pub enum Stage {
     Training,
     /// A shorter run after a measurement.
     Correcting,
-    /// Coding the samples themselves, brick by brick: where the error is bounded.
+    /// Coding a latent grid at one step and another, or the samples themselves brick by brick.
     Coding,
     /// Decoding everything to see what was achieved.
     Measuring,
