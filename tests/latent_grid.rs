@@ -85,7 +85,7 @@ fn what_only_networks_have_is_refused_beside_a_latent_grid() {
     let volume = volume::<u8>([8, 8, 8], 0.0, 255.0);
     let options = CompressOptions { loss: neuvol::engine::Loss::L1, ..options(Target::Psnr(30.0)) };
     let result = compress(&volume, &options, |_| ControlFlow::Continue(()));
-    assert!(matches!(&result, Err(Error::Options(what)) if what.contains("no network")), "{result:?}");
+    assert!(matches!(&result, Err(Error::Options(what)) if what.contains("perceptron itself")), "{result:?}");
 }
 
 #[test]

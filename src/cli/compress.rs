@@ -74,7 +74,8 @@ const SIZES: &str = "Model's sizes (chosen from the budget when none is given)";
 #[derive(clap::Args, Debug)]
 #[group(multiple = true)]
 struct ModelArguments {
-    /// What the file holds: latent-grid is wavelet coefficients, the others encode positions for a network. When absent,
+    /// What the file holds: latent-grid is wavelet coefficients that a perceptron reads, the others encode positions for a
+    /// network. When absent,
     /// what is smaller, or a hash grid where an option of networks is given.
     #[arg(long, value_enum, help_heading = "Model")]
     encoding: Option<EncodingName>,
@@ -211,7 +212,9 @@ impl ModelArguments {
             (None, None) => Representation::Smallest,
             (Some(EncodingName::LatentGrid), None) => Representation::LatentGrid,
             (Some(EncodingName::LatentGrid), Some(_)) => {
-                return Err(neuvol::Error::Options("a latent grid has no network to choose".into()).into());
+                return Err(
+                    neuvol::Error::Options("a latent grid has no other network to choose".into()).into()
+                );
             }
             _ => Representation::Network(self.architecture()),
         })

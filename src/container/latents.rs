@@ -1,7 +1,7 @@
 //! Section LATG: a latent grid, its steps and its streams.
 
 use super::bytes::Fields;
-use crate::latents::{BlockGrid, LatentStreams, OFFSET_LEVELS};
+use crate::latents::{BlockGrid, LatentStreams, OFFSET_LEVELS, Perceptron};
 
 /// A step above this stands for nothing in values scaled to 0..1; with it, no sum leaves float32.
 pub(crate) const MOST_STEP: f32 = 1024.0;
@@ -14,6 +14,15 @@ impl LatentStreams {
     pub(super) fn section(&self) -> Vec<u8> {
         let mut out = self.step.to_le_bytes().to_vec();
         out.extend(self.offsets.iter().flatten().map(|&offset| offset as u8));
+        match &self.perceptron {
+            None => out.push(0),
+            Some(perceptron) => {
+                let stream = perceptron.stream();
+                out.extend([perceptron.width() as u8, perceptron.places()]);
+                out.extend((stream.len() as u16).to_le_bytes());
+                out.extend(stream);
+            }
+        }
         for block in &self.blocks {
             out.extend((block.len() as u32).to_le_bytes());
         }
@@ -36,6 +45,18 @@ impl LatentStreams {
             *offset = fields.u8("offsets")? as i8;
         }
         let grid = BlockGrid::new(shape);
+        let perceptron = match fields.u8("the perceptron's width")? {
+            0 => None,
+            _ if !Self::may_have_perceptron(shape) => {
+                return Err("a perceptron needs two levels below it".into());
+            }
+            width => {
+                let places = fields.u8("the perceptron's places")?;
+                let length = fields.u16("the perceptron's stream")?;
+                let stream = fields.bytes(length.into(), "the perceptron's stream")?;
+                Some(Perceptron::from_stream(width.into(), places, stream)?)
+            }
+        };
         let mut lengths = Vec::new();
         for _ in 0..grid.len() {
             lengths.push(fields.u32("the block table")? as usize);
@@ -54,6 +75,6 @@ impl LatentStreams {
             .map(|length| Ok(fields.bytes(length, "a block's stream")?.to_vec()))
             .collect::<Result<_, String>>()?;
         fields.end()?;
-        Ok(Self { grid, step, offsets, coarse, blocks })
+        Ok(Self { grid, step, offsets, perceptron, coarse, blocks })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::sparse::SparseNumbers;
 use super::streams::{Coarse, Reading, code_block, code_coarse};
+use super::surroundings::{REACH, Surroundings, interpolated, inverse_gain, needed};
 use super::{LatentStreams, OFFSET_LEVELS, coefficient};
 use crate::codec::RangeDecoder;
 use crate::wavelet::{Window, synthesise};
@@ -120,18 +121,59 @@ impl LatentReader {
     /// The grid's values in windows, x fastest. Decodes every block once that they need, and holds it until all are done;
     /// on the threads of the pool that this runs on.
     pub(crate) fn windows(&self, windows: &[Window]) -> Vec<Vec<f32>> {
+        let Some(perceptron) = &self.streams.perceptron else {
+            let blocks = self.blocks_of(windows, false);
+            return windows.par_iter().map(|window| self.level_window(0, *window, &blocks)).collect();
+        };
+        let blocks = self.blocks_of(windows, true);
+        let refined =
+            |window: &Window| perceptron.refine(self.surroundings_of(*window, &blocks), self.streams.step);
+        windows.par_iter().map(refined).collect()
+    }
+
+    /// What a perceptron sees of the grid in some windows, of a grid that has two levels or more.
+    pub(crate) fn surroundings(&self, windows: &[Window]) -> Vec<Surroundings> {
+        let blocks = self.blocks_of(windows, true);
+        windows.par_iter().map(|window| self.surroundings_of(*window, &blocks)).collect()
+    }
+
+    fn surroundings_of(&self, window: Window, blocks: &HashMap<usize, Arc<Block>>) -> Surroundings {
+        let around = self.around(window);
+        let values = self.level_window(0, around, blocks);
+        let [first, second] = [0, 1].map(|n| self.streams.grid.pyramid().levels()[n]);
+        let of_first = needed(&first, window);
+        let of_second = needed(&second, of_first);
+        let low = self.level_window(1, of_first, blocks);
+        let lower = self.level_window(2, of_second, blocks);
+        let lower = interpolated(&second, of_second, lower, of_first);
+        let levels = [low, lower].map(|samples| interpolated(&first, of_first, samples, window));
+        let gain = inverse_gain(&first);
+        let gains = [gain, gain * inverse_gain(&second)];
+        Surroundings::new(window, (around, values), levels, gains, self.streams.step)
+    }
+
+    /// A window with what a perceptron sees around it.
+    fn around(&self, window: Window) -> Window {
+        let shape = self.streams.grid.pyramid().shape_after(0);
+        Window {
+            start: window.start.map(|n| n.saturating_sub(REACH)),
+            end: std::array::from_fn(|a| (window.end[a] + REACH).min(shape[a])),
+        }
+    }
+
+    /// The blocks that windows need, with what a perceptron sees around them or without.
+    fn blocks_of(&self, windows: &[Window], with_around: bool) -> HashMap<usize, Arc<Block>> {
         let grid = &self.streams.grid;
         let mut needed = BTreeSet::new();
         for window in windows {
-            let mut reached = *window;
+            let mut reached = if with_around { self.around(*window) } else { *window };
             for (n, level) in grid.pyramid().levels()[..grid.fine_levels()].iter().enumerate() {
                 reached = reached.halved(level);
                 needed.extend(grid.meeting(n, reached));
             }
         }
         self.base();
-        let blocks: HashMap<_, _> = needed.into_par_iter().map(|block| (block, self.block(block))).collect();
-        windows.par_iter().map(|window| self.level_window(0, *window, &blocks)).collect()
+        needed.into_par_iter().map(|block| (block, self.block(block))).collect()
     }
 
     /// The grid's values in one window.

@@ -89,6 +89,7 @@ impl LatentEncoder {
             grid: self.grid.clone(),
             step: rate.step,
             offsets: sums.means(),
+            perceptron: None,
             coarse: coarse_stream,
             blocks: coded.into_iter().map(|(stream, _)| stream).collect(),
         }

@@ -6,12 +6,16 @@
 
 mod blocks;
 mod encode;
+mod perceptron;
 mod sparse;
 mod streams;
+mod surroundings;
 
 pub(crate) use blocks::LatentReader;
 pub(crate) use encode::{LatentEncoder, Rate};
+pub(crate) use perceptron::Perceptron;
 pub(crate) use streams::LatentStreams;
+pub(crate) use surroundings::Surroundings;
 
 use crate::wavelet::{Level, Orientation, Pyramid, Window};
 

@@ -1,6 +1,7 @@
 //! The streams of a latent grid, and the order of what is in them.
 
-use super::{BlockGrid, Numbers, Offsets};
+use super::surroundings::LEVELS_SEEN;
+use super::{BlockGrid, Numbers, Offsets, Perceptron};
 use crate::codec::{CoefficientModels, Decisions, Magnitudes, Part, RangeDecoder, code_low_band};
 use crate::wavelet::Window;
 
@@ -11,6 +12,8 @@ pub(crate) struct LatentStreams {
     /// What a coefficient's number counts.
     pub(crate) step: f32,
     pub(crate) offsets: Offsets,
+    /// Reads the grid's values, where there is one.
+    pub(crate) perceptron: Option<Perceptron>,
     /// The low band and the levels above the blocks'.
     pub(crate) coarse: Vec<u8>,
     /// One stream a block.
@@ -20,7 +23,13 @@ pub(crate) struct LatentStreams {
 impl LatentStreams {
     /// Bytes of the streams.
     pub(crate) fn bytes(&self) -> usize {
-        self.coarse.len() + self.blocks.iter().map(Vec::len).sum::<usize>()
+        let perceptron = self.perceptron.as_ref().map_or(0, |p| p.stream().len());
+        perceptron + self.coarse.len() + self.blocks.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// True where a grid of `shape` has the levels that a perceptron sees.
+    pub(crate) fn may_have_perceptron(shape: [usize; 3]) -> bool {
+        BlockGrid::new(shape).fine_levels() >= LEVELS_SEEN
     }
 
     /// One line for reports.
@@ -28,7 +37,11 @@ impl LatentStreams {
         let levels = self.grid.pyramid().levels().len();
         let blocks = self.grid.len();
         let many = |n: usize| if n == 1 { "" } else { "s" };
-        format!("latent grid of {levels} level{} in {blocks} block{}", many(levels), many(blocks))
+        let perceptron = match &self.perceptron {
+            Some(perceptron) => format!(", read by a perceptron of 2x{}", perceptron.width()),
+            None => String::new(),
+        };
+        format!("latent grid of {levels} level{} in {blocks} block{}{perceptron}", many(levels), many(blocks))
     }
 }
 

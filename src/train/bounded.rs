@@ -2,12 +2,12 @@
 //! by, whichever is smaller.
 
 use super::candidate::{Compressed, Writer};
-use super::latents::PRICE;
+use super::latents::{PRICE, Source};
 use super::options::Target;
 use super::progress::Reporter;
 use crate::container::{MOST_STEP, WholeScale};
 use crate::error::{Error, Result};
-use crate::latents::{LatentEncoder, Rate};
+use crate::latents::Rate;
 use crate::volume::{SampleType, Volume};
 
 /// Steps of a float are this much shorter than the bound allows: the arithmetic that turns numbers into samples rounds.
@@ -18,24 +18,23 @@ const MARGIN: f64 = 1e-9;
 /// # Errors
 /// [`Error::Target`] when the decoder finds the bound broken, which no volume is known to do.
 pub(super) fn compress(
-    volume: &Volume,
+    source: &Source<'_>,
     range: Option<(f64, f64)>,
-    target: Target,
-    encoder: &dyn Fn() -> Result<LatentEncoder>,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
-    let exact = WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
-    let Target::MaxError(bound) = target else { return writer.whole(exact, reporter) };
+    let sample_type = source.volume.sample_type();
+    let exact = WholeScale { low: 0.0, step: 0.0, sample_type };
+    let Target::MaxError(bound) = source.options.target else { return writer.whole(exact, reporter) };
     // Without a range every voxel is masked.
     let Some((low, high)) = range.filter(|(low, high)| low != high) else { return writer.constant() };
-    let step = step(volume.sample_type(), (low, high), bound);
+    let step = step(sample_type, (low, high), bound);
     if step > 0.0 {
         let scale = WholeScale { low, step, ..exact };
         let compressed = writer.whole(scale, reporter)?;
         if compressed.distortion.max_error <= bound {
             return if (high - low).is_finite() {
-                corrected((bound, high - low), scale, compressed, &encoder()?, writer, reporter)
+                corrected(source, (bound, high - low), scale, compressed, writer, reporter)
             } else {
                 Ok(compressed)
             };
@@ -58,28 +57,28 @@ const FIRST_STEP: usize = 2;
 /// A grid with the first step that is this many times larger than whole numbers alone ends the search.
 const HOPELESS: usize = 2;
 
-/// The smallest of whole numbers alone and of latent grids of several steps with corrections.
+/// The smallest of whole numbers alone and of latent grids of several steps with corrections, read by a perceptron where that
+/// pays.
 fn corrected(
+    source: &Source<'_>,
     (bound, span): (f64, f64),
     scale: WholeScale,
     whole: Compressed,
-    encoder: &LatentEncoder,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
-    let mut attempt = |n: usize| {
+    let encoder = source.encoder()?;
+    let streams = |n: usize| {
         let step = (LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span) as f32;
-        let streams = writer.latent_streams(encoder, Rate { step: step.min(MOST_STEP), price: PRICE })?;
-        writer.corrected(streams, scale, reporter)
+        writer.latent_streams(&encoder, Rate { step: step.min(MOST_STEP), price: PRICE })
     };
-    let mut best = attempt(FIRST_STEP)?;
+    let (mut n, mut best) = (FIRST_STEP, writer.corrected(streams(FIRST_STEP)?, scale, reporter)?);
     if best.bytes.len() > HOPELESS * whole.bytes.len() {
         return Ok(whole);
     }
     for way in [1, -1] {
-        let mut n = FIRST_STEP;
         while let Some(next) = n.checked_add_signed(way).filter(|n| *n < LATENT_STEPS.len()) {
-            let candidate = attempt(next)?;
+            let candidate = writer.corrected(streams(next)?, scale, reporter)?;
             if candidate.bytes.len() >= best.bytes.len() {
                 break;
             }
@@ -88,6 +87,18 @@ fn corrected(
         // One way was better: the other one is not.
         if n != FIRST_STEP {
             break;
+        }
+    }
+    if let Some(mut refiner) = source.refiner(best.bytes.len()) {
+        // With a perceptron, longer steps may be better.
+        for n in n..LATENT_STEPS.len() {
+            let mut streams = streams(n)?;
+            source.engine.run(&mut || refiner.refine(&mut streams));
+            let candidate = writer.corrected(streams, scale, reporter)?;
+            if candidate.bytes.len() >= best.bytes.len() {
+                break;
+            }
+            best = candidate;
         }
     }
     let keeps_the_bound = best.distortion.max_error <= bound;

@@ -2,7 +2,9 @@
 
 use super::candidate::{Compressed, Writer};
 use super::infill::infill;
+use super::options::CompressOptions;
 use super::progress::{Reporter, Stage};
+use super::refine::Refiner;
 use super::target::Aim;
 use crate::container::MOST_STEP;
 use crate::engine::Engine;
@@ -31,6 +33,8 @@ const STEPS: [f64; 2] = [1e-8, MOST_STEP as f64];
 pub(super) struct Found {
     /// The best that meets the aim.
     pub(super) met: Option<Compressed>,
+    /// Its step.
+    step: Option<f64>,
     /// How near the nearest came, as [`Aim::figure`] has it.
     pub(super) nearest: f64,
 }
@@ -43,38 +47,106 @@ struct Tried {
     above: f64,
 }
 
-/// The smallest file of a latent grid that meets the aim.
+/// What latent grids are made of.
+pub(super) struct Source<'a> {
+    pub(super) volume: &'a Volume,
+    pub(super) mask: Option<&'a Mask>,
+    pub(super) scale: ValueScale,
+    pub(super) options: &'a CompressOptions,
+    pub(super) engine: &'a dyn Engine,
+}
+
+impl<'a> Source<'a> {
+    /// The coefficients of the volume, transformed on the engine's threads.
+    pub(super) fn encoder(&self) -> Result<LatentEncoder> {
+        let mut encoder = None;
+        self.engine.run(&mut || encoder = Some(LatentEncoder::new(self.grid(), self.volume.shape())));
+        encoder.ok_or_else(|| Error::Device("the engine ran nothing".into()))
+    }
+
+    /// What learns perceptrons for grids that take about `bytes`.
+    pub(super) fn refiner(&self, bytes: usize) -> Option<Refiner<'a>> {
+        Refiner::new(self.volume, self.mask, self.scale, self.options, bytes)
+    }
+
+    /// The volume's values, 0 to 1, smooth where it is masked.
+    fn grid(&self) -> Vec<f32> {
+        let mut values: Vec<f32> = for_each_type!(self.volume.samples(), samples => {
+            samples.par_iter().map(|&v| self.scale.normalised(crate::volume::Sample::to_f64(v))).collect()
+        });
+        if let Some(mask) = self.mask {
+            let known: Vec<bool> = mask.codes().iter().map(|&code| code == 0).collect();
+            infill(&mut values, &known, self.volume.shape());
+        }
+        values
+    }
+}
+
+/// The smallest file of a latent grid that meets the aim: first without a perceptron, then, where that may pay, with one.
 ///
 /// # Errors
 /// [`Error::Interrupted`] when the reporter says so.
 pub(super) fn compress(
-    volume: &Volume,
-    mask: Option<&Mask>,
-    scale: ValueScale,
+    source: &Source<'_>,
     aim: Aim,
-    engine: &dyn Engine,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Found> {
     reporter.long_step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
-    let encoder = encoder(volume, mask, scale, engine)?;
+    let encoder = source.encoder()?;
+    let voxels = source.volume.len();
 
     // Of a fine quantiser the error is a twelfth of the squared step; dead zones double it.
-    let mut step = match aim {
+    let first = match aim {
         Aim::Psnr { target } => 10f64.powf(-target / 20.0) * 3.0,
         Aim::Bytes { .. } => 0.02,
     };
+    let mut plain = |step: f64| {
+        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
+        writer.latents(streams)
+    };
+    let mut found = search(aim, first, voxels, &mut plain, reporter)?;
+    let Some((met, step)) = found.met.as_ref().zip(found.step) else { return Ok(found) };
+    let Some(mut refiner) = source.refiner(met.bytes.len()) else { return Ok(found) };
+    let mut refined = |step: f64| {
+        let mut streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
+        source.engine.run(&mut || refiner.refine(&mut streams));
+        writer.latents(streams)
+    };
+    // A perceptron is worth a fifth of the step or more, or its own bytes.
+    let first = match aim {
+        Aim::Psnr { .. } => step * 1.2,
+        Aim::Bytes { .. } => step * 1.02,
+    };
+    let better = search(aim, first, voxels, &mut refined, reporter)?;
+    found.nearest = found.nearest.max(better.nearest);
+    if let Some(better) = better.met
+        && found.met.as_ref().is_none_or(|met| aim.prefers(&better, met))
+    {
+        found.met = Some(better);
+    }
+    Ok(found)
+}
+
+/// Searches for the longest step that meets the aim, or the shortest.
+fn search(
+    aim: Aim,
+    first: f64,
+    voxels: usize,
+    attempt: &mut dyn FnMut(f64) -> Result<Compressed>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Found> {
+    let mut step = first;
     let typical = match aim {
         Aim::Psnr { .. } => DB_A_NEPER,
         Aim::Bytes { .. } => -BYTES_A_NEPER,
     };
-    let mut found = Found { met: None, nearest: f64::NEG_INFINITY };
+    let mut found = Found { met: None, step: None, nearest: f64::NEG_INFINITY };
     let (mut last_met, mut same_side) = (None, 0);
     // The nearest ones on either side of the target.
     let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);
     for tries in 0..MOST_TRIES {
-        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
-        let candidate = writer.latents(streams)?;
+        let candidate = attempt(step)?;
         let (psnr, bytes) = (candidate.distortion.psnr, candidate.bytes.len());
         log::debug!("step {step:.6}: {psnr:.3} dB, {bytes} bytes");
         reporter.long_step(Stage::Coding, tries + 1, MOST_TRIES, psnr)?;
@@ -90,7 +162,7 @@ pub(super) fn compress(
         let tried = Tried { at: step.ln(), above };
         if above >= 0.0 {
             if found.met.as_ref().is_none_or(|best| aim.prefers(&candidate, best)) {
-                found.met = Some(candidate);
+                (found.met, found.step) = (Some(candidate), Some(step));
             }
             met = Some(tried);
         } else {
@@ -98,7 +170,7 @@ pub(super) fn compress(
         }
         // Nothing better than exact is asked for, and in so many bits whole numbers are smaller.
         let is_exact = above >= 0.0 && psnr.is_infinite();
-        let takes_many_bits = 8 * bytes > volume.len();
+        let takes_many_bits = 8 * bytes > voxels;
         if is_near || is_exact && (takes_many_bits || matches!(aim, Aim::Bytes { .. })) {
             break;
         }
@@ -140,30 +212,6 @@ fn next_step(met: Option<&Tried>, missed: Option<&Tried>, typical: f64) -> f64 {
         }
         (None, None) => 0.0,
     }
-}
-
-/// The coefficients of a volume, transformed on the engine's threads.
-pub(super) fn encoder(
-    volume: &Volume,
-    mask: Option<&Mask>,
-    scale: ValueScale,
-    engine: &dyn Engine,
-) -> Result<LatentEncoder> {
-    let mut encoder = None;
-    engine.run(&mut || encoder = Some(LatentEncoder::new(grid(volume, mask, scale), volume.shape())));
-    encoder.ok_or_else(|| Error::Device("the engine ran nothing".into()))
-}
-
-/// The volume's values, 0 to 1, smooth where it is masked.
-fn grid(volume: &Volume, mask: Option<&Mask>, scale: ValueScale) -> Vec<f32> {
-    let mut values: Vec<f32> = for_each_type!(volume.samples(), samples => {
-        samples.par_iter().map(|&v| scale.normalised(crate::volume::Sample::to_f64(v))).collect()
-    });
-    if let Some(mask) = mask {
-        let known: Vec<bool> = mask.codes().iter().map(|&code| code == 0).collect();
-        infill(&mut values, &known, volume.shape());
-    }
-    values
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod latents;
 mod options;
 mod plan;
 mod progress;
+mod refine;
 mod sampler;
 mod schedule;
 mod session;
@@ -83,8 +84,8 @@ pub fn compress_on(
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
         let mut reporter = Reporter::new(&mut observe, 0, 1);
         let scale = ValueScale::new(range, volume.sample_type());
-        let encoder = || latents::encoder(volume, mask.as_ref(), scale, engine.as_ref());
-        return bounded::compress(volume, range, options.target, &encoder, &writer, &mut reporter);
+        let source = latents::Source { volume, mask: mask.as_ref(), scale, options, engine: engine.as_ref() };
+        return bounded::compress(&source, range, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
         let constant = writer.constant()?;
@@ -110,8 +111,8 @@ pub fn compress_on(
     let (mut found, mut nearest) = (None, f64::NEG_INFINITY);
     if !matches!(representation, Representation::Network(_)) {
         let mut reporter = Reporter::new(&mut observe, 0, 1);
-        let latents =
-            latents::compress(volume, mask.as_ref(), scale, aim, engine.as_ref(), &writer, &mut reporter)?;
+        let source = latents::Source { volume, mask: mask.as_ref(), scale, options, engine: engine.as_ref() };
+        let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
             let whole = whole_for(volume, scale, aim, found.as_ref(), &writer, &mut reporter)?;

@@ -93,7 +93,7 @@ pub enum Representation {
     /// ask for a network.
     #[default]
     Smallest,
-    /// A value a voxel in wavelet coefficients.
+    /// A value a voxel in wavelet coefficients, read by a perceptron where that pays.
     LatentGrid,
     /// A network behind an encoding of the position.
     Network(Architecture),
@@ -234,7 +234,8 @@ impl CompressOptions {
         }
         if self.representation == Representation::LatentGrid && self.asks_for_a_network() {
             return Err(Error::Options(
-                "a latent grid has no network: its sizes, loss and storage in half precision cannot be chosen".into(),
+                "a latent grid sizes its perceptron itself: sizes, loss and storage in half precision cannot be chosen"
+                    .into(),
             ));
         }
         self.model.map_or(Ok(()), |model| model.check())

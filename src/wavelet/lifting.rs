@@ -16,6 +16,9 @@ const UPDATE_2: f32 = 0.443_506_85;
 const LOW: f32 = 1.12;
 const HIGH: f32 = 0.86;
 
+/// What a low band's samples of a constant, along one axis, are to be multiplied by to be the constant again.
+pub(crate) const INVERSE_GAIN: f32 = 0.725_797;
+
 /// How far a sample of the inverse sees to either side.
 pub(super) const REACH: usize = 4;
 
@@ -185,6 +188,7 @@ mod tests {
             if degree == 0 {
                 let expected = 2f32.sqrt() * LOW / 1.149_604_4;
                 assert!(low.iter().all(|v| (v - expected).abs() < 1e-5), "{low:?}");
+                assert!((expected * INVERSE_GAIN - 1.0).abs() < 1e-6);
             }
         }
     }

@@ -12,5 +12,6 @@ mod pyramid;
 mod synthesis;
 
 pub(crate) use analysis::Bands;
+pub(crate) use lifting::INVERSE_GAIN;
 pub(crate) use pyramid::{Level, Orientation, Pyramid};
 pub(crate) use synthesis::{Window, synthesise};

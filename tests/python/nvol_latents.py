@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 
 from nvol_bytes import Fields, RangeDecoder, require
+from nvol_parameters import decode_group
 
 ORIENTATIONS = [1, 2, 4, 3, 5, 6, 7]
 EDGE = 128
@@ -371,12 +372,81 @@ def join(x):
     odd += np.float32(1.5861343) * (even[even_before] + even[even_after])
 
 
+# --- The perceptron
+
+DIRECTIONS = [
+    (-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1),
+    (-1, -1, 0), (1, -1, 0), (-1, 1, 0), (1, 1, 0), (-1, 0, -1), (1, 0, -1), (-1, 0, 1), (1, 0, 1),
+    (0, -1, -1), (0, 1, -1), (0, -1, 1), (0, 1, 1),
+    (-2, 0, 0), (2, 0, 0), (0, -2, 0), (0, 2, 0), (0, 0, -2), (0, 0, 2),
+]  # fmt: skip
+
+
+def between(level, low):
+    """A grid of the level's shape from its low band."""
+    for a, n in enumerate(level.shape):
+        if level.splits[a]:
+            i = np.arange(n)
+            axis = 2 - a
+            last = low.shape[axis] - 1
+            before, after = np.take(low, i // 2, axis), np.take(low, np.minimum((i + 1) // 2, last), axis)
+            low = (before + after) * np.float32(0.5)
+    return low
+
+
+def gain(level):
+    product = np.float32(1)
+    for _ in range(sum(level.splits)):
+        product *= np.float32(0.725797)
+    return product
+
+
+class Perceptron:
+    def __init__(self, width, places, stream):
+        require(width in (8, 16, 32) and places <= 8, "LATG: perceptron")
+        sizes = [(27, width), (width, width), (width, 1)]
+        q = np.array(decode_group(stream, sum((i + 1) * o for i, o in sizes), None))
+        self.layers = []
+        for inputs, outputs in sizes:
+            weights, biases, q = np.split(q, [inputs * outputs, (inputs + 1) * outputs])
+            require(np.abs(weights).max() <= 127 and np.abs(biases).max() <= 8191, "LATG: parameters")
+            self.layers.append((weights.reshape(inputs, outputs), biases))
+        self.unit = np.float32(2.0**-places)
+
+    def refine(self, v, levels, lows, step):
+        f32 = np.float32
+        scale = f32(16) / step
+        u = np.rint(np.clip(v * scale, f32(-4194303), f32(4194303)))
+        padded = np.pad(u, 2, "edge")
+        shape = u.shape
+        inputs = []
+        for x, y, z in DIRECTIONS:
+            moved = padded[tuple(slice(2 + d, 2 + d + n) for d, n in zip((z, y, x), shape))]
+            inputs.append(np.clip(moved - u, -2047, 2047))
+        near, far = between(levels[0], lows[0]), between(levels[0], between(levels[1], lows[1]))
+        for low, g in [(near, gain(levels[0])), (far, gain(levels[0]) * gain(levels[1]))]:
+            inputs.append(np.rint(np.clip(low * (scale * g) - u, f32(-2047), f32(2047))))
+        inputs.append(np.rint(np.clip(v * f32(128), f32(0), f32(128))) - 64)
+
+        a = np.stack([i.ravel() for i in inputs], 1).astype("i8")
+        for n, (weights, biases) in enumerate(self.layers):
+            sums = a @ weights + 16 * biases
+            if n < 2:
+                a = np.rint(np.clip(sums * float(self.unit), 0, 2047)).astype("i8")
+        added = sums.astype("f4").reshape(shape) * (step * (self.unit / f32(16)))
+        return v + added
+
+
 def latent_grid(section, shape):
     """The field's values at every voxel."""
     fields = Fields(section, "LATG")
     step = np.float32(fields.take("f"))
     require(0 < step <= 1024, "LATG: step")
     offsets = [fields.take("3b") for _ in range(4)]
+    width = fields.take("B")
+    if width:
+        places_behind, length = fields.take("B"), fields.take("H")
+        perceptron = Perceptron(width, places_behind, fields.bytes(length))
     blocks = list(places([-(-n // EDGE) for n in shape]))
     lengths = [fields.take("I") for _ in blocks]
 
@@ -402,7 +472,9 @@ def latent_grid(section, shape):
     grid = np.zeros(last_shape[::-1], "f4")
     for (x, y, z), n in low_band.items():
         grid[z, y, x] = np.float32(n) * step
+    lows = {}
     for number, level in reversed(list(enumerate(levels))):
+        lows[number] = grid.copy()
         low, grid = grid, np.zeros(level.shape[::-1], "f4")
         grid[level.band_slices(0)] = low
         for o, of_band in numbers[number].items():
@@ -411,4 +483,4 @@ def latent_grid(section, shape):
         for axis in range(3):
             if level.splits[axis]:
                 join(np.moveaxis(grid, 2 - axis, 0))
-    return grid
+    return perceptron.refine(grid, levels, lows, step) if width else grid

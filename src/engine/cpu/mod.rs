@@ -9,12 +9,15 @@ mod gemm;
 mod hash_grid;
 mod mlp;
 mod network;
+mod rows;
 mod simd;
 mod sine;
 mod sine_residual;
 mod trainer;
 
+pub(crate) use rows::{Fit, Rows, fit};
 pub use simd::Isa;
+pub(crate) use simd::{Kernel, Portable, Simd, vector, write};
 
 use super::{Engine, Evaluator, Trainer, TrainingEngine};
 use crate::error::{Error, Result};

@@ -51,7 +51,7 @@ impl Isa {
     }
 
     /// Runs a kernel with this instruction set, which must be one of [`Isa::available`].
-    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             // SAFETY: `Isa` values reach here from `available`, which asked the processor (`Cpu::with_isa` checks).
             #[cfg(target_arch = "x86_64")]
@@ -77,7 +77,7 @@ fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 }
 
 /// Code that is compiled for every instruction set.
-pub(super) trait Kernel {
+pub(crate) trait Kernel {
     /// What it returns.
     type Output;
     /// The code; implementations are `#[inline(always)]`.
@@ -85,7 +85,7 @@ pub(super) trait Kernel {
 }
 
 /// Vectors of f32.
-pub(super) trait Simd: Copy + 'static {
+pub(crate) trait Simd: Copy + 'static {
     /// A vector.
     type V: Copy;
     /// Its lanes.
@@ -110,6 +110,8 @@ pub(super) trait Simd: Copy + 'static {
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `max(a, 0)`.
     fn relu(a: Self::V) -> Self::V;
+    /// `a`, or `low` where it is below, or `high` where it is above.
+    fn clamp(a: Self::V, low: Self::V, high: Self::V) -> Self::V;
     /// `a` where `gate > 0`, else 0.
     fn where_positive(a: Self::V, gate: Self::V) -> Self::V;
     /// The sum of the lanes.
@@ -128,7 +130,7 @@ pub(super) struct Avx2;
 
 /// Arrays of eight, which compilers turn into whatever vectors the target has.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 // SAFETY of both blocks: the methods are reached only through `Isa::run`, inside a function with the instruction set
 // enabled; pointers are valid for `LANES` values by the trait's contract.
@@ -164,6 +166,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn relu(a: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, _mm512_setzero_ps()) }
+    }
+    #[inline(always)]
+    fn clamp(a: __m512, low: __m512, high: __m512) -> __m512 {
+        unsafe { _mm512_min_ps(_mm512_max_ps(a, low), high) }
     }
     #[inline(always)]
     fn where_positive(a: __m512, gate: __m512) -> __m512 {
@@ -211,6 +217,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn relu(a: __m256) -> __m256 {
         unsafe { _mm256_max_ps(a, _mm256_setzero_ps()) }
+    }
+    #[inline(always)]
+    fn clamp(a: __m256, low: __m256, high: __m256) -> __m256 {
+        unsafe { _mm256_min_ps(_mm256_max_ps(a, low), high) }
     }
     #[inline(always)]
     fn where_positive(a: __m256, gate: __m256) -> __m256 {
@@ -262,6 +272,13 @@ impl Simd for Portable {
     #[inline(always)]
     fn relu(a: [f32; 8]) -> [f32; 8] {
         a.map(|x| if x > 0.0 { x } else { 0.0 })
+    }
+    #[inline(always)]
+    fn clamp(a: [f32; 8], low: [f32; 8], high: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| {
+            let above = if a[i] > low[i] { a[i] } else { low[i] };
+            if above < high[i] { above } else { high[i] }
+        })
     }
     #[inline(always)]
     fn where_positive(a: [f32; 8], gate: [f32; 8]) -> [f32; 8] {
@@ -340,15 +357,17 @@ pub(super) fn where_positive<S: Simd>(gate: &[f32], y: &mut [f32]) {
     }
 }
 
+/// The first `LANES` values of a slice.
 #[inline(always)]
-fn vector<S: Simd>(from: &[f32]) -> S::V {
+pub(crate) fn vector<S: Simd>(from: &[f32]) -> S::V {
     assert!(from.len() >= S::LANES);
     // SAFETY: the slice has LANES values.
     unsafe { S::load(from.as_ptr()) }
 }
 
+/// Sets the first `LANES` values of a slice.
 #[inline(always)]
-fn write<S: Simd>(to: &mut [f32], v: S::V) {
+pub(crate) fn write<S: Simd>(to: &mut [f32], v: S::V) {
     assert!(to.len() >= S::LANES);
     // SAFETY: the slice has LANES values.
     unsafe { S::store(to.as_mut_ptr(), v) }
