@@ -376,8 +376,8 @@ fn a_small_file_cannot_ask_for_a_huge_latent_grid() {
             bytes[11..15].copy_from_slice(&(1u32 << 12).to_le_bytes());
         }
         if name == b"LATG" {
-            // Its table of 2^17 blocks, all of them empty.
-            bytes.resize(16 + (4 << 17) + 100_000, 0);
+            // No perceptron, and its table of 2^17 blocks, all of them empty.
+            bytes.resize(17 + (4 << 17) + 100_000, 0);
             bytes[16..].fill(0);
         }
     }

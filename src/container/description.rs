@@ -77,6 +77,13 @@ pub struct Achieved {
     pub writer: String,
 }
 
+/// Flags of section VOLM: which numbers it has.
+const FILL_VALUE: u8 = 1;
+const RANGE: u8 = 2;
+const ORIGIN: u8 = 4;
+const SPACING: u8 = 8;
+const DIRECTION: u8 = 16;
+
 impl Description {
     /// The description of a volume.
     pub(crate) fn of(volume: &Volume, range: Option<(f64, f64)>, achieved: Achieved) -> Self {
@@ -114,18 +121,26 @@ impl Description {
     }
 
     pub(super) fn volume_section(&self) -> Vec<u8> {
-        let mut out = vec![
-            self.sample_type as u8,
-            self.geometry.frame as u8,
-            u8::from(self.fill_value.is_some()) | u8::from(self.range.is_some()) << 1,
+        let Geometry { origin, spacing, direction, frame } = self.geometry;
+        let direction = direction.as_flattened();
+        // What most volumes do not have, or have as everyone expects it, is left out: small files are mostly header.
+        let as_expected = Geometry::default();
+        let is = |numbers: &[f64], expected: &[f64]| {
+            numbers.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits())
+        };
+        let optional: [(u8, &[f64]); 5] = [
+            (FILL_VALUE, self.fill_value.as_slice()),
+            (RANGE, &self.range.map_or(Vec::new(), |(low, high)| vec![low, high])),
+            (ORIGIN, if is(&origin, &as_expected.origin) { &[] } else { &origin }),
+            (SPACING, if is(&spacing, &as_expected.spacing) { &[] } else { &spacing }),
+            (DIRECTION, if is(direction, as_expected.direction.as_flattened()) { &[] } else { direction }),
         ];
+        let flags = optional.iter().filter(|(_, numbers)| !numbers.is_empty()).map(|(flag, _)| flag).sum();
+        let mut out = vec![self.sample_type as u8, frame as u8, flags];
         for n in self.shape {
             out.extend((n as u32).to_le_bytes());
         }
-        let Geometry { origin, spacing, direction, .. } = self.geometry;
-        let (low, high) = self.range.unwrap_or_default();
-        let numbers = origin.into_iter().chain(spacing).chain(direction.into_iter().flatten());
-        for number in numbers.chain([low, high, self.fill_value.unwrap_or_default()]) {
+        for number in optional.iter().flat_map(|(_, numbers)| *numbers) {
             out.extend(number.to_le_bytes());
         }
         put_text(&mut out, &self.name);
@@ -150,21 +165,30 @@ impl Description {
         if voxels.is_none_or(|v| v == 0 || v > MAX_VOXELS) {
             return Err(format!("a volume of {shape:?} samples is empty or beyond 2^40 voxels"));
         }
-        let origin = fields.f64s("origin")?;
-        let spacing = fields.f64s("spacing")?;
-        let mut direction = [[0.0; 3]; 3];
-        for row in &mut direction {
-            *row = fields.f64s("direction")?;
+        let fill_value = if flags & FILL_VALUE != 0 { Some(fields.f64("fill value")?) } else { None };
+        let range = if flags & RANGE != 0 { Some(fields.f64s("range")?) } else { None };
+        let range = range.map(|[low, high]| (low, high));
+        let mut geometry = Geometry { frame, ..Geometry::default() };
+        if flags & ORIGIN != 0 {
+            geometry.origin = fields.f64s("origin")?;
         }
-        let [low, high, fill] = fields.f64s("range and fill value")?;
-        let range = (flags & 2 != 0).then_some((low, high));
-        if range.is_some_and(|(low, high)| !(low.is_finite() && high.is_finite() && low <= high)) {
-            return Err(format!("a range from {low} to {high} is none"));
+        if flags & SPACING != 0 {
+            geometry.spacing = fields.f64s("spacing")?;
         }
-        let (least, most) = sample_type.limits();
-        let fits = |v: f64| v >= least && v <= most && (!sample_type.is_integer() || v.fract() == 0.0);
-        if range.is_some_and(|(low, high)| !fits(low) || !fits(high)) {
-            return Err(format!("a range from {low} to {high} does not fit {sample_type}"));
+        if flags & DIRECTION != 0 {
+            for row in &mut geometry.direction {
+                *row = fields.f64s("direction")?;
+            }
+        }
+        if let Some((low, high)) = range {
+            if !(low.is_finite() && high.is_finite() && low <= high) {
+                return Err(format!("a range from {low} to {high} is none"));
+            }
+            let (least, most) = sample_type.limits();
+            let fits = |v: f64| v >= least && v <= most && (!sample_type.is_integer() || v.fract() == 0.0);
+            if !fits(low) || !fits(high) {
+                return Err(format!("a range from {low} to {high} does not fit {sample_type}"));
+            }
         }
         let name = fields.text("name")?;
         let unit = fields.text("unit")?;
@@ -172,10 +196,10 @@ impl Description {
         Ok(Self {
             shape,
             sample_type,
-            geometry: Geometry { origin, spacing, direction, frame },
+            geometry,
             name,
             unit,
-            fill_value: (flags & 1 != 0).then_some(fill),
+            fill_value,
             range,
             provenance: BTreeMap::new(),
             achieved: Achieved::default(),

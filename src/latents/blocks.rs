@@ -137,6 +137,20 @@ impl LatentReader {
         windows.par_iter().map(|window| self.surroundings_of(*window, &blocks)).collect()
     }
 
+    /// What the perceptron adds to the grid's values in some windows.
+    pub(crate) fn additions(&self, windows: &[Window]) -> Vec<Vec<f32>> {
+        let Some(perceptron) = &self.streams.perceptron else {
+            return windows.iter().map(|window| vec![0.0; window.len()]).collect();
+        };
+        let of_window = |surroundings: Surroundings| {
+            let mut values = surroundings.values().to_vec();
+            let refined = perceptron.refine(surroundings, self.streams.step);
+            values.iter_mut().zip(refined).for_each(|(value, refined)| *value = refined - *value);
+            values
+        };
+        self.surroundings(windows).into_par_iter().map(of_window).collect()
+    }
+
     fn surroundings_of(&self, window: Window, blocks: &HashMap<usize, Arc<Block>>) -> Surroundings {
         let around = self.around(window);
         let values = self.level_window(0, around, blocks);

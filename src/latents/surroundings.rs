@@ -50,7 +50,7 @@ const SLACK: usize = 16;
 /// A window of a latent grid, and what is around it.
 pub(crate) struct Surroundings {
     pub(super) shape: [usize; 3],
-    /// The values in the window.
+    /// The values in the window, and [`SLACK`].
     pub(super) values: Vec<f32>,
     /// The values in units, with [`REACH`] more on every side; beyond the grid, those of its border.
     units: Vec<f32>,
@@ -132,6 +132,11 @@ impl Surroundings {
 }
 
 impl Surroundings {
+    /// The values in the window.
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values[..self.shape.iter().product()]
+    }
+
     /// The inputs of one voxel, in steps of the grid, and its value.
     pub(crate) fn row(&self, at: [usize; 3]) -> ([f32; INPUTS], f32) {
         let mut lanes = [[0.0; 16]; INPUTS];

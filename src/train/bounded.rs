@@ -5,6 +5,7 @@ use super::candidate::{Compressed, Writer};
 use super::latents::{PRICE, Source};
 use super::options::Target;
 use super::progress::Reporter;
+use super::refined_grid::RefinedGrid;
 use crate::container::{MOST_STEP, WholeScale};
 use crate::error::{Error, Result};
 use crate::latents::Rate;
@@ -68,10 +69,11 @@ fn corrected(
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
     let encoder = source.encoder()?;
-    let streams = |n: usize| {
+    let step_of = |n: usize| {
         let step = (LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span) as f32;
-        writer.latent_streams(&encoder, Rate { step: step.min(MOST_STEP), price: PRICE })
+        step.min(MOST_STEP)
     };
+    let streams = |n: usize| writer.latent_streams(&encoder, Rate { step: step_of(n), price: PRICE });
     let (mut n, mut best) = (FIRST_STEP, writer.corrected(streams(FIRST_STEP)?, scale, reporter)?);
     if best.bytes.len() > HOPELESS * whole.bytes.len() {
         return Ok(whole);
@@ -89,12 +91,15 @@ fn corrected(
             break;
         }
     }
-    if let Some(mut refiner) = source.refiner(best.bytes.len()) {
-        // With a perceptron, longer steps may be better.
+    if let Some(refiner) = source.refiner(best.bytes.len()) {
+        let rounds = refiner.rounds();
+        let mut refined = RefinedGrid::new(source, refiner, encoder);
+        for _ in 0..rounds {
+            refined.learn(step_of(n), writer)?;
+        }
+        // With a perceptron, a longer step may be better.
         for n in n..LATENT_STEPS.len() {
-            let mut streams = streams(n)?;
-            source.engine.run(&mut || refiner.refine(&mut streams));
-            let candidate = writer.corrected(streams, scale, reporter)?;
+            let candidate = writer.corrected(refined.streams(step_of(n), writer)?, scale, reporter)?;
             if candidate.bytes.len() >= best.bytes.len() {
                 break;
             }

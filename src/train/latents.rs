@@ -5,6 +5,7 @@ use super::infill::infill;
 use super::options::CompressOptions;
 use super::progress::{Reporter, Stage};
 use super::refine::Refiner;
+use super::refined_grid::RefinedGrid;
 use super::target::Aim;
 use crate::container::MOST_STEP;
 use crate::engine::Engine;
@@ -47,6 +48,24 @@ struct Tried {
     above: f64,
 }
 
+impl Aim {
+    /// How far above the target a result is: dB, or the logarithm of the budget by the bytes.
+    fn above(self, candidate: &Compressed) -> f64 {
+        match self {
+            Aim::Psnr { target } => candidate.distortion.psnr - target,
+            Aim::Bytes { budget } => (budget as f64 / candidate.bytes.len() as f64).ln(),
+        }
+    }
+
+    /// By how much, about, that changes when the step's logarithm grows by one.
+    fn slope(self) -> f64 {
+        match self {
+            Aim::Psnr { .. } => DB_A_NEPER,
+            Aim::Bytes { .. } => -BYTES_A_NEPER,
+        }
+    }
+}
+
 /// What latent grids are made of.
 pub(super) struct Source<'a> {
     pub(super) volume: &'a Volume,
@@ -70,7 +89,7 @@ impl<'a> Source<'a> {
     }
 
     /// The volume's values, 0 to 1, smooth where it is masked.
-    fn grid(&self) -> Vec<f32> {
+    pub(super) fn grid(&self) -> Vec<f32> {
         let mut values: Vec<f32> = for_each_type!(self.volume.samples(), samples => {
             samples.par_iter().map(|&v| self.scale.normalised(crate::volume::Sample::to_f64(v))).collect()
         });
@@ -107,18 +126,30 @@ pub(super) fn compress(
     };
     let mut found = search(aim, first, voxels, &mut plain, reporter)?;
     let Some((met, step)) = found.met.as_ref().zip(found.step) else { return Ok(found) };
-    let Some(mut refiner) = source.refiner(met.bytes.len()) else { return Ok(found) };
-    let mut refined = |step: f64| {
-        let mut streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
-        source.engine.run(&mut || refiner.refine(&mut streams));
-        writer.latents(streams)
-    };
+    let Some(refiner) = source.refiner(met.bytes.len()) else { return Ok(found) };
     // A perceptron is worth a fifth of the step or more, or its own bytes.
     let first = match aim {
         Aim::Psnr { .. } => step * 1.2,
         Aim::Bytes { .. } => step * 1.02,
     };
-    let better = search(aim, first, voxels, &mut refined, reporter)?;
+    let mut refined = RefinedGrid::new(source, refiner, encoder);
+    let mut step = first;
+    for round in 0..refined.rounds() {
+        let streams = refined.learn(step as f32, writer)?;
+        let candidate = writer.latents(streams)?;
+        let above = aim.above(&candidate);
+        log::debug!(
+            "round {round}, step {step:.6}: {:.3} dB, {} bytes",
+            candidate.distortion.psnr,
+            candidate.bytes.len()
+        );
+        reporter.long_step(Stage::Coding, round as u64 + 1, MOST_TRIES, candidate.distortion.psnr)?;
+        let further = (-above / aim.slope()).clamp(-0.5, 0.5);
+        step *= if further.is_finite() { further.exp() } else { 1.0 };
+    }
+    // The perceptron and what it leaves to the coefficients stay, so that the search comes to an end.
+    let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
+    let better = search(aim, step, voxels, &mut attempt, reporter)?;
     found.nearest = found.nearest.max(better.nearest);
     if let Some(better) = better.met
         && found.met.as_ref().is_none_or(|met| aim.prefers(&better, met))
@@ -137,10 +168,6 @@ fn search(
     reporter: &mut Reporter<'_>,
 ) -> Result<Found> {
     let mut step = first;
-    let typical = match aim {
-        Aim::Psnr { .. } => DB_A_NEPER,
-        Aim::Bytes { .. } => -BYTES_A_NEPER,
-    };
     let mut found = Found { met: None, step: None, nearest: f64::NEG_INFINITY };
     let (mut last_met, mut same_side) = (None, 0);
     // The nearest ones on either side of the target.
@@ -150,10 +177,7 @@ fn search(
         let (psnr, bytes) = (candidate.distortion.psnr, candidate.bytes.len());
         log::debug!("step {step:.6}: {psnr:.3} dB, {bytes} bytes");
         reporter.long_step(Stage::Coding, tries + 1, MOST_TRIES, psnr)?;
-        let above = match aim {
-            Aim::Psnr { target } => psnr - target,
-            Aim::Bytes { budget } => (budget as f64 / bytes as f64).ln(),
-        };
+        let above = aim.above(&candidate);
         let is_near = match aim {
             Aim::Psnr { .. } => (0.0..=NEAR_DB).contains(&above),
             Aim::Bytes { .. } => (0.0..=-NEAR_SHARE.ln()).contains(&above),
@@ -179,7 +203,7 @@ fn search(
         let next = match (&met, &missed) {
             // One end does not move: the curve is bent too much to interpolate.
             (Some(met), Some(missed)) if same_side >= 2 => (met.at + missed.at) / 2.0,
-            (met, missed) => next_step(met.as_ref(), missed.as_ref(), typical),
+            (met, missed) => next_step(met.as_ref(), missed.as_ref(), aim.slope()),
         };
         let next = next.clamp(STEPS[0].ln(), STEPS[1].ln());
         // Nothing is left between the two, or nothing beyond the last step that may be tried.

@@ -14,6 +14,7 @@ mod options;
 mod plan;
 mod progress;
 mod refine;
+mod refined_grid;
 mod sampler;
 mod schedule;
 mod session;

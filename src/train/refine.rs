@@ -18,9 +18,6 @@ const VOXELS: usize = 1 << 18;
 const MOST_PIECES: usize = 64;
 /// Adam's first step size for a first perceptron, and for one that knows the grid of another step.
 const LEARNING_RATES: [f32; 2] = [1e-2, 5e-3];
-/// Grids that a perceptron is learned for: for more, which differ by little, the last one is kept, so that the search for a
-/// step ends.
-const MOST_LEARNED: usize = 4;
 /// Places of the parameters behind the binary point: one less costs a fiftieth of the file, one more gains nothing.
 const PLACES: u8 = 5;
 /// Files below this are not worth a perceptron, and those below the next one are worth a narrow one.
@@ -39,6 +36,8 @@ pub(super) struct Refiner<'a> {
     width: usize,
     /// Steps of the optimiser, for a first perceptron and for a later one.
     steps: [usize; 2],
+    /// How many perceptrons are worth their time.
+    rounds: usize,
     pieces: Vec<(Window, Vec<Drawn>)>,
     /// What the last perceptron was, not rounded.
     parameters: Vec<f32>,
@@ -62,27 +61,34 @@ impl<'a> Refiner<'a> {
             WIDE_BYTES.. if options.preset == Preset::Best => 32,
             _ => 16,
         };
-        let steps = match options.preset {
-            Preset::Fast => [1500, 500],
-            Preset::Balanced => [3000, 1500],
-            Preset::Best => [8000, 4000],
+        let (steps, rounds) = match options.preset {
+            Preset::Fast => ([1500, 750], 2),
+            Preset::Balanced => ([3000, 1500], 4),
+            Preset::Best => ([8000, 4000], 6),
         };
         let pieces = draw(volume.shape(), mask, options.seed);
         let parameters = initial(width, options.seed);
-        Some(Self { volume, scale, width, steps, pieces, parameters, learned: 0 })
+        Some(Self { volume, scale, width, steps, rounds, pieces, parameters, learned: 0 })
     }
 
-    /// Gives the streams, which have none, a perceptron. On the threads of the pool that this runs on.
-    pub(super) fn refine(&mut self, streams: &mut LatentStreams) {
-        if self.learned < MOST_LEARNED {
-            let rows = self.rows(streams);
-            let later = usize::from(self.learned > 0);
-            let rounding = Rounding::Step((-f32::from(PLACES)).exp2());
-            let how = Fit { steps: self.steps[later], learning_rate: LEARNING_RATES[later], rounding };
-            fit(Perceptron::network(self.width), &mut self.parameters, &rows, how);
-            self.learned += 1;
-        }
-        streams.perceptron = Some(Perceptron::nearest(self.width, PLACES, &self.parameters));
+    /// How many perceptrons are worth their time.
+    pub(super) fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    /// Learns a perceptron for these streams, which have none. On the threads of the pool that this runs on.
+    pub(super) fn learn(&mut self, streams: &LatentStreams) {
+        let rows = self.rows(streams);
+        let later = usize::from(self.learned > 0);
+        let rounding = Rounding::Step((-f32::from(PLACES)).exp2());
+        let how = Fit { steps: self.steps[later], learning_rate: LEARNING_RATES[later], rounding };
+        fit(Perceptron::network(self.width), &mut self.parameters, &rows, how);
+        self.learned += 1;
+    }
+
+    /// The last one learned.
+    pub(super) fn perceptron(&self) -> Perceptron {
+        Perceptron::nearest(self.width, PLACES, &self.parameters)
     }
 
     /// What the perceptron sees of the voxels, and what is missing there, in steps of the grid.

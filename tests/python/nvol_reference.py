@@ -350,12 +350,13 @@ def decode(data):
     dtype = np.dtype(TYPES[type_code])
     shape = volm.take("III")
     require(1 <= shape[0] * shape[1] * shape[2] <= 1 << 40, "shape")
-    volm.take("15d")
-    low, high, fill = volm.take("3d")
+    fill = volm.take("d") if flags & 1 else None
+    low, high = volm.take("2d") if flags & 2 else (0.0, 0.0)
+    for bit, numbers in [(4, "3d"), (8, "3d"), (16, "9d")]:
+        if flags & bit:
+            volm.take(numbers)
     volm.text(), volm.text()
     volm.end()
-    fill = fill if flags & 1 else None
-    low, high = (low, high) if flags & 2 else (0.0, 0.0)
     require(b"QUAL" in sections, "QUAL is missing")
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
