@@ -45,6 +45,10 @@ pub(crate) struct Fit {
     pub(crate) rounding: Rounding,
 }
 
+/// The share of a fit's steps, from the last one back, whose parameters' mean is its result: what rounding moves to and fro
+/// in single ones.
+const AVERAGED: usize = 4;
+
 /// Fits a network to rows by the mean squared error, on the threads of the pool that this runs on. Batches are the rows in
 /// their order, again and again.
 pub(crate) fn fit(network: Network, parameters: &mut [f32], rows: &Rows, how: Fit) {
@@ -59,7 +63,9 @@ pub(crate) fn fit(network: Network, parameters: &mut [f32], rows: &Rows, how: Fi
     let mut workers: Vec<Worker> = (0..SHARES).map(|_| Worker::new(&network)).collect();
     let mut masters = parameters.to_vec();
     let [mut first, mut second] = [(); 2].map(|()| vec![0.0; parameters.len()]);
-    round(&masters, parameters, how.rounding);
+    let mut sums = vec![0.0f64; parameters.len()];
+    masters.iter().zip(&mut *parameters).for_each(|(&m, p)| *p = how.rounding.nearest(m));
+    let averaged = how.steps.div_ceil(AVERAGED);
     for step in 0..how.steps {
         // The last batch of a round ends with the last row.
         let start = (step * batch % count).min(count - batch);
@@ -82,11 +88,13 @@ pub(crate) fn fit(network: Network, parameters: &mut [f32], rows: &Rows, how: Fi
             parameters,
             gradients: workers.iter_mut().map(|w| w.gradient.as_mut_slice()).collect(),
         });
+        if step >= how.steps - averaged {
+            sums.iter_mut().zip(&masters).for_each(|(sum, &master)| *sum += f64::from(master));
+        }
     }
-}
-
-fn round(masters: &[f32], parameters: &mut [f32], rounding: Rounding) {
-    masters.iter().zip(parameters).for_each(|(&m, p)| *p = rounding.nearest(m));
+    for (parameter, sum) in parameters.iter_mut().zip(sums) {
+        *parameter = how.rounding.nearest((sum / averaged.max(1) as f64) as f32);
+    }
 }
 
 /// What one share needs.
