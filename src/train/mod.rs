@@ -3,6 +3,7 @@
 //! [`compress`] takes a latent grid, whose step is searched for, or picks a network for the budget, trains it with a price on
 //! every bit (the rate term), measures the result with the shipped decoder, and corrects the price until the target is met.
 
+mod average;
 mod bounded;
 mod candidate;
 mod complexity;

@@ -1,5 +1,6 @@
 //! Runs of steps: learning rates, and the price of a bit on its way up.
 
+use super::average;
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use super::target::Search;
@@ -107,6 +108,7 @@ pub(super) fn run(
     search: &mut Search,
     reporter: &mut Reporter<'_>,
 ) -> Result<ControlFlow<f64>> {
+    session.begin_average();
     let mut recent = RecentError::new();
     let look_every = (schedule.steps / LOOKS).max(1);
     let doubt = (schedule.steps as f64 * DOUBT_AT) as u64;
@@ -118,11 +120,14 @@ pub(super) fn run(
         }
         session.step(engine, schedule.rate_share(step, done), search.as_price(), charged)?;
         recent.follow(session, step)?;
+        if average::counts(step, schedule.steps) {
+            session.take_into_average()?;
+        }
         let psnr = recent.psnr();
         reporter.step(schedule.stage, step + 1, schedule.steps, psnr)?;
         let main = schedule.stage == Stage::Training;
         if search.wants_size() && charged == 1.0 && done < SETTLE_FROM && step % look_every == 0 {
-            search.follow_size(session.stored_on(engine)?.stream_bytes());
+            search.follow_size(session.bytes_now(engine)?);
         }
         if main
             && step == doubt

@@ -1,5 +1,6 @@
 //! One field in training on one volume: steps and the rate term.
 
+use super::average::Average;
 use super::initial::{Start, initial_field};
 use super::plan::Plan;
 use super::sampler::VoxelSampler;
@@ -59,6 +60,7 @@ pub(super) struct Session<'a> {
     measured_share: f64,
     /// Mean magnitude of each group's integers, refreshed now and then.
     magnitudes: Vec<f32>,
+    average: Average,
     drawn: u64,
     done: u64,
 }
@@ -84,6 +86,7 @@ impl<'a> Session<'a> {
             batch_len: plan.batch,
             on_device,
             magnitudes: vec![1.0; groups.len()],
+            average: Average::default(),
             model,
             groups,
             sampler,
@@ -172,12 +175,36 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The field, coded on the engine's threads.
+    /// Forgets the states that were averaged: a new run begins.
+    pub(super) fn begin_average(&mut self) {
+        self.average.clear();
+    }
+
+    /// Takes the state after the last step into the average that is stored.
+    pub(super) fn take_into_average(&mut self) -> Result<()> {
+        self.average.take(self.trainer.parameters()?);
+        Ok(())
+    }
+
+    /// What is stored: the average where states were taken into one, else the field as it is. Coded on the engine's threads.
     pub(super) fn stored_on(&mut self, engine: &dyn TrainingEngine) -> Result<StoredModel> {
+        let mut parameters = self.trainer.parameters()?.to_vec();
+        let roundings = self.groups.iter().map(|g| (g.range.clone(), self.roundings.of(g.kind)));
+        self.average.replace(&mut parameters, roundings);
+        Ok(self.coded_on(engine, parameters))
+    }
+
+    /// Bytes that the parameters take as they are now.
+    pub(super) fn bytes_now(&mut self, engine: &dyn TrainingEngine) -> Result<usize> {
+        let parameters = self.trainer.parameters()?.to_vec();
+        Ok(self.coded_on(engine, parameters).stream_bytes())
+    }
+
+    fn coded_on(&self, engine: &dyn TrainingEngine, parameters: Vec<f32>) -> StoredModel {
         let roundings: Vec<Rounding> = self.groups.iter().map(|g| self.roundings.of(g.kind)).collect();
-        let field = Field { model: self.model.clone(), parameters: self.trainer.parameters()?.to_vec() };
+        let field = Field { model: self.model.clone(), parameters };
         let mut stored = None;
         engine.run(&mut || stored = Some(StoredModel::encode(&field, &roundings)));
-        Ok(stored.expect("an engine runs the work it is given"))
+        stored.expect("an engine runs the work it is given")
     }
 }
