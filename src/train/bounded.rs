@@ -73,25 +73,30 @@ fn corrected(
         let step = (LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span) as f32;
         step.min(MOST_STEP)
     };
-    let streams = |n: usize| writer.latent_streams(&encoder, Rate { step: step_of(n), price: PRICE });
-    let (mut n, mut best) = (FIRST_STEP, writer.corrected(streams(FIRST_STEP)?, scale, reporter)?);
+    // What the grid takes, and the file.
+    let attempt = |n: usize, reporter: &mut Reporter<'_>| {
+        let streams = writer.latent_streams(&encoder, Rate { step: step_of(n), price: PRICE })?;
+        let of_grid = streams.bytes();
+        Ok::<_, Error>((of_grid, writer.corrected(streams, scale, reporter)?))
+    };
+    let (mut n, (mut of_grid, mut best)) = (FIRST_STEP, attempt(FIRST_STEP, reporter)?);
     if best.bytes.len() > HOPELESS * whole.bytes.len() {
         return Ok(whole);
     }
     for way in [1, -1] {
         while let Some(next) = n.checked_add_signed(way).filter(|n| *n < LATENT_STEPS.len()) {
-            let candidate = writer.corrected(streams(next)?, scale, reporter)?;
+            let (bytes, candidate) = attempt(next, reporter)?;
             if candidate.bytes.len() >= best.bytes.len() {
                 break;
             }
-            (best, n) = (candidate, next);
+            (of_grid, best, n) = (bytes, candidate, next);
         }
         // One way was better: the other one is not.
         if n != FIRST_STEP {
             break;
         }
     }
-    if let Some(refiner) = source.refiner(best.bytes.len()) {
+    if let Some(refiner) = source.refiner(of_grid) {
         let rounds = refiner.rounds();
         let mut refined = RefinedGrid::new(source, refiner, encoder);
         for _ in 0..rounds {

@@ -2,7 +2,7 @@
 
 use super::options::{CompressOptions, Preset};
 use crate::container::BrickGrid;
-use crate::engine::cpu::{Fit, Rows, fit};
+use crate::engine::cpu::{BATCH, Fit, Rows, fit};
 use crate::engine::{Permutation, hash};
 use crate::field::Rounding;
 use crate::latents::{LatentReader, LatentStreams, Perceptron, Surroundings};
@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 const VOXELS: usize = 1 << 18;
 /// Pieces of a volume, of 64^3 voxels, that they are drawn from.
 const MOST_PIECES: usize = 64;
+/// Times that a fit sees each of them at most: of a small volume there is less to learn.
+const MOST_EPOCHS: usize = 100;
 /// Adam's first step size for a first perceptron, and for one that knows the grid of another step.
 const LEARNING_RATES: [f32; 2] = [1e-2, 5e-3];
 /// Places of the parameters behind the binary point: one less costs a fiftieth of the file, one more gains nothing.
@@ -81,7 +83,8 @@ impl<'a> Refiner<'a> {
         let rows = self.rows(streams);
         let later = usize::from(self.learned > 0);
         let rounding = Rounding::Step((-f32::from(PLACES)).exp2());
-        let how = Fit { steps: self.steps[later], learning_rate: LEARNING_RATES[later], rounding };
+        let steps = self.steps[later].min(MOST_EPOCHS * rows.len() / BATCH + 1);
+        let how = Fit { steps, learning_rate: LEARNING_RATES[later], rounding };
         fit(Perceptron::network(self.width), &mut self.parameters, &rows, how);
         self.learned += 1;
     }

@@ -15,7 +15,7 @@ mod sine;
 mod sine_residual;
 mod trainer;
 
-pub(crate) use rows::{Fit, Rows, fit};
+pub(crate) use rows::{BATCH, Fit, Rows, fit};
 pub use simd::Isa;
 pub(crate) use simd::{Kernel, Portable, Simd, vector, write};
 

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 /// Shares of a batch: as many whatever the number of threads, so that this changes no bit.
 const SHARES: usize = 8;
 /// Rows of a batch.
-const BATCH: usize = SHARES * 5 * TILE;
+pub(crate) const BATCH: usize = SHARES * 5 * TILE;
 
 /// Rows of inputs and what is wanted of each.
 #[derive(Debug, Default)]
