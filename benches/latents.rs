@@ -4,16 +4,17 @@
 //!
 //! Every figure is the median of several runs, with their range: the machine may be shared.
 
+mod timing;
+
 use neuvol::sample::{Outside, Space};
 use neuvol::train::{CompressOptions, Representation, Target, compress};
 use neuvol::{NeuralVolume, Region, Volume};
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
+use timing::{RUNS, timed};
 
 const SHAPE: [usize; 3] = [256; 3];
-const RUNS: usize = 7;
 const POINTS: usize = 1 << 20;
 
 fn main() {
@@ -103,17 +104,4 @@ fn read(file: &Path) {
 fn row(what: &str, count: usize, times: [f64; 3]) {
     let [median, least, most] = times.map(|s| count as f64 / s / 1e6);
     println!("| {what} | {median:.1} M/s | {most:.1}..{least:.1} |");
-}
-
-/// Median, least and most seconds.
-fn timed(mut run: impl FnMut()) -> [f64; 3] {
-    let mut seconds: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    [seconds[RUNS / 2], seconds[0], seconds[RUNS - 1]]
 }

@@ -8,6 +8,8 @@
 
 #![allow(unsafe_code)] // intrinsics of the FMA peak
 
+mod timing;
+
 use neuvol::engine::cpu::Cpu;
 use neuvol::engine::{Batch, Engine, GroupUpdate, Lattice, Loss, TrainingEngine, Update, axis_position};
 use neuvol::field::encoding::{HashGrid, HashGridShape};
@@ -16,9 +18,9 @@ use neuvol::sample::{Outside, Space};
 use neuvol::{NeuralVolume, Region};
 use std::hint::black_box;
 use std::time::Instant;
+use timing::{RUNS, timed};
 
 const VOLUME: [usize; 3] = [128; 3];
-const RUNS: usize = 7;
 
 fn main() {
     #[cfg(feature = "cuda")]
@@ -203,20 +205,6 @@ impl Random {
 fn positions(count: usize) -> Vec<[f32; 3]> {
     let mut random = Random(99);
     (0..count).map(|_| [random.next(), random.next(), random.next()]).collect()
-}
-
-/// Median, smallest and largest of the runs' seconds.
-fn timed(mut run: impl FnMut()) -> [f64; 3] {
-    run();
-    let mut seconds: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    [seconds[RUNS / 2], seconds[0], seconds[RUNS - 1]]
 }
 
 fn row(what: &str, count: usize, [median, least, most]: [f64; 3], flops: usize, peak: f64) {

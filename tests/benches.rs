@@ -1,6 +1,18 @@
-//! The benches that are programs of Python: what they say where they cannot measure.
+//! How benches time, and what those that are programs of Python say where they cannot measure.
+
+#[path = "../benches/timing/mod.rs"]
+mod timing;
 
 use std::process::Command;
+use timing::{RUNS, timed};
+
+#[test]
+fn a_first_run_is_not_counted_and_the_median_is_within_the_range() {
+    let mut runs = 0;
+    let [median, least, most] = timed(|| runs += 1);
+    assert_eq!(runs, RUNS + 1);
+    assert!(least <= median && median <= most, "{median} of {least}..{most}");
+}
 
 /// A PyTorch that finds no GPU; the script asks it before it does anything else.
 const TORCH: &str = "
