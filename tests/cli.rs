@@ -98,7 +98,11 @@ fn failures_have_sentences_and_exit_codes() {
     let functions = [&["compress", "waves.raw", "--functions", "3"], &RAW[..]].concat();
     let many =
         [&["compress", "waves.raw", "--encoding", "frequency", "--functions", "40"], &RAW[..]].concat();
-    let cases: [(&[&str], i32, &str); 11] = [
+    let ends: Vec<u8> = [-1.7e308f64, 1.0, 2.0, 1.7e308].into_iter().flat_map(f64::to_le_bytes).collect();
+    std::fs::write(folder.join("ends.raw"), ends).unwrap();
+    let share = ["compress", "ends.raw", "--max-error", "1%", "--dims", "4x1x1", "--type", "float64"];
+    let cases: [(&[&str], i32, &str); 12] = [
+        (&share, 2, "no share of it: give --max-error as a number in the volume's unit, or --lossless"),
         (&grid, 2, "one-blob has none"),
         (&functions, 2, "no grid has any"),
         (&many, 2, "1 to 16 functions"),

@@ -177,7 +177,16 @@ impl HowArguments {
             (_, _, Some(bytes), _) => Target::Size(bytes),
             (.., Some(Bound::Absolute(error))) => Target::MaxError(error),
             (.., Some(Bound::Share(share))) => {
-                Target::MaxError(share * volume.range().map_or(0.0, |(low, high)| high - low))
+                let span = volume.range().map_or(0.0, |(low, high)| high - low);
+                if !span.is_finite() {
+                    return Err(neuvol::Error::Options(
+                        "the volume's range is beyond what a float64 can hold, so there is no share of it: give \
+                         --max-error as a number in the volume's unit, or --lossless, or scale the volume down"
+                            .into(),
+                    )
+                    .into());
+                }
+                Target::MaxError(share * span)
             }
             _ if self.lossless => Target::Lossless,
             _ => CompressOptions::default().target,
