@@ -94,8 +94,7 @@ impl<'a> Source<'a> {
             samples.par_iter().map(|&v| self.scale.normalised(crate::volume::Sample::to_f64(v))).collect()
         });
         if let Some(mask) = self.mask {
-            let known: Vec<bool> = mask.codes().iter().map(|&code| code == 0).collect();
-            infill(&mut values, &known, self.volume.shape());
+            infill(&mut values, mask.codes(), self.volume.shape());
         }
         values
     }
