@@ -81,6 +81,25 @@ fn sizes_and_ratios_are_used_but_not_exceeded() {
 }
 
 #[test]
+fn a_size_that_cannot_be_had_names_the_smallest_that_can() {
+    let volume = volume::<i16>([60, 50, 40], -1000.0, 2000.0);
+    let anything = CompressOptions { representation: Representation::Smallest, ..options(Target::Size(1)) };
+    for options in [options(Target::Size(150)), CompressOptions { target: Target::Ratio(2e3), ..anything }] {
+        let result = compress(&volume, &options, |_| ControlFlow::Continue(()));
+        let Err(Error::Target(sentence)) = result else { panic!("no header fits: {result:?}") };
+        let said = sentence.split("the smallest that was found is ").nth(1).expect(&sentence);
+        let smallest: u64 = said.split(' ').next().unwrap().parse().expect(&sentence);
+        assert_eq!(
+            said,
+            format!("{smallest} bytes (ratio {:.1})", 240_000.0 / smallest as f64),
+            "{sentence}"
+        );
+        let options = CompressOptions { target: Target::Size(smallest), ..options };
+        assert_eq!(compressed(&volume, &options).bytes.len() as u64, smallest);
+    }
+}
+
+#[test]
 fn what_only_networks_have_is_refused_beside_a_latent_grid() {
     let volume = volume::<u8>([8, 8, 8], 0.0, 255.0);
     let options = CompressOptions { loss: neuvol::engine::Loss::L1, ..options(Target::Psnr(30.0)) };

@@ -291,7 +291,11 @@ fn impossible_targets_are_refused_with_the_best_that_can_be_had() {
     // No header fits into 100 bytes, whatever the model.
     let result = compress(&volume, &fast(Target::Size(100)), |_| ControlFlow::Continue(()));
     let Err(Error::Target(sentence)) = result else { panic!("{result:?}") };
-    assert!(sentence.contains("100 bytes"), "{sentence}");
+    assert!(
+        sentence.contains("100 bytes") && sentence.contains("the smallest that was found is"),
+        "{sentence}"
+    );
+    assert!(sentence.contains("(ratio "), "{sentence}");
 }
 
 /// The CPU engine, counting the points it evaluates.

@@ -6,7 +6,7 @@ use super::options::CompressOptions;
 use super::progress::{Reporter, Stage};
 use super::refine::Refiner;
 use super::refined_grid::RefinedGrid;
-use super::target::Aim;
+use super::target::{Aim, Found};
 use crate::container::MOST_STEP;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -27,18 +27,10 @@ const NEAR_SHARE: f64 = 0.995;
 /// What halving a step does, about.
 const DB_A_NEPER: f64 = -6.0;
 const BYTES_A_NEPER: f64 = -1.1;
+/// The logarithm of a step is not moved further at a time while only one side of the target is known, about.
+const LONGEST_MOVE: f64 = 1.5;
 /// Steps beyond these are not tried, in units of the range.
 const STEPS: [f64; 2] = [1e-8, MOST_STEP as f64];
-
-/// How a search ended.
-pub(super) struct Found {
-    /// The best that meets the aim.
-    pub(super) met: Option<Compressed>,
-    /// Its step.
-    step: Option<f64>,
-    /// How near the nearest came, as [`Aim::figure`] has it.
-    pub(super) nearest: f64,
-}
 
 /// What a step gave.
 struct Tried {
@@ -123,8 +115,8 @@ pub(super) fn compress(
         let streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
         writer.latents(streams)
     };
-    let mut found = search(aim, first, voxels, &mut plain, reporter)?;
-    let Some((met, step)) = found.met.as_ref().zip(found.step) else { return Ok(found) };
+    let (mut found, step) = search(aim, first, voxels, &mut plain, reporter)?;
+    let Some((met, step)) = found.met.as_ref().zip(step) else { return Ok(found) };
     let Some(refiner) = source.refiner(met.bytes.len()) else { return Ok(found) };
     // A perceptron is worth a fifth of the step or more, or its own bytes.
     let first = match aim {
@@ -144,11 +136,12 @@ pub(super) fn compress(
         );
         reporter.long_step(Stage::Coding, round as u64 + 1, MOST_TRIES, candidate.distortion.psnr)?;
         let further = (-above / aim.slope()).clamp(-0.5, 0.5);
-        step *= if further.is_finite() { further.exp() } else { 1.0 };
+        let longer = if further.is_finite() { further.exp() } else { 1.0 };
+        step = (step * longer).clamp(STEPS[0], STEPS[1]);
     }
     // The perceptron and what it leaves to the coefficients stay, so that the search comes to an end.
     let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
-    let better = search(aim, step, voxels, &mut attempt, reporter)?;
+    let (better, _) = search(aim, step, voxels, &mut attempt, reporter)?;
     found.nearest = found.nearest.max(better.nearest);
     if let Some(better) = better.met
         && found.met.as_ref().is_none_or(|met| aim.prefers(&better, met))
@@ -158,16 +151,16 @@ pub(super) fn compress(
     Ok(found)
 }
 
-/// Searches for the longest step that meets the aim, or the shortest.
+/// Searches for the step of the smallest file that meets the aim, and gives it, too.
 fn search(
     aim: Aim,
     first: f64,
     voxels: usize,
     attempt: &mut dyn FnMut(f64) -> Result<Compressed>,
     reporter: &mut Reporter<'_>,
-) -> Result<Found> {
+) -> Result<(Found, Option<f64>)> {
     let mut step = first;
-    let mut found = Found { met: None, step: None, nearest: f64::NEG_INFINITY };
+    let (mut found, mut step_met) = (Found { met: None, nearest: f64::NEG_INFINITY }, None);
     let (mut last_met, mut same_side) = (None, 0);
     // The nearest ones on either side of the target.
     let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);
@@ -185,7 +178,7 @@ fn search(
         let tried = Tried { at: step.ln(), above };
         if above >= 0.0 {
             if found.met.as_ref().is_none_or(|best| aim.prefers(&candidate, best)) {
-                (found.met, found.step) = (Some(candidate), Some(step));
+                (found.met, step_met) = (Some(candidate), Some(step));
             }
             met = Some(tried);
         } else {
@@ -202,6 +195,11 @@ fn search(
         let next = match (&met, &missed) {
             // One end does not move: the curve is bent too much to interpolate.
             (Some(met), Some(missed)) if same_side >= 2 => (met.at + missed.at) / 2.0,
+            // What no step changes, as the header, hides the slope.
+            (Some(_), None) | (None, Some(_)) if same_side >= 3 && matches!(aim, Aim::Bytes { .. }) => {
+                let next = next_step(met.as_ref(), missed.as_ref(), aim.slope());
+                step.ln() + LONGEST_MOVE.copysign(next - step.ln())
+            }
             (met, missed) => next_step(met.as_ref(), missed.as_ref(), aim.slope()),
         };
         let next = next.clamp(STEPS[0].ln(), STEPS[1].ln());
@@ -211,7 +209,7 @@ fn search(
         }
         step = next.exp();
     }
-    Ok(found)
+    Ok((found, step_met))
 }
 
 /// The logarithm of the step to try after these.
@@ -228,7 +226,7 @@ fn next_step(met: Option<&Tried>, missed: Option<&Tried>, typical: f64) -> f64 {
         }
         (Some(only), None) | (None, Some(only)) => {
             // Beyond, a little further than it seems.
-            let by = (-only.above / typical).clamp(-1.5, 1.5);
+            let by = (-only.above / typical).clamp(-LONGEST_MOVE, LONGEST_MOVE);
             let by = if by.is_finite() { by } else { 1.0 };
             let least = if (only.above < 0.0) == (typical < 0.0) { -0.02 } else { 0.02 };
             only.at + by * 1.05 + least

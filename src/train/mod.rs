@@ -43,7 +43,7 @@ use schedule::{Schedule, run};
 use session::Session;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use target::{Aim, Search, Verdict};
+use target::{Aim, Found, Search, Verdict};
 
 /// Corrections of the price before a target counts as missed.
 const MAX_CORRECTIONS: usize = 14;
@@ -93,11 +93,10 @@ pub fn compress_on(
         let constant = writer.constant()?;
         let size = constant.bytes.len() as u64;
         return match options.target.byte_budget(volume.stored_bytes()) {
-            Some(budget) if size > budget => {
-                let needed =
-                    format!("this volume needs {size} bytes, header included; {budget} are not enough");
-                Err(Error::Target(needed))
-            }
+            Some(budget) if size > budget => Err(Error::Target(format!(
+                "this volume needs {size} bytes (ratio {:.1}), header included; {budget} are not enough",
+                constant.ratio
+            ))),
             _ => Ok(constant),
         };
     }
@@ -118,7 +117,8 @@ pub fn compress_on(
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
             let whole = whole_for(volume, scale, aim, found.as_ref(), &writer, &mut reporter)?;
-            found = smaller(aim, found, whole);
+            nearest = whole.as_ref().map_or(nearest, |whole| nearest.max(aim.figure(whole)));
+            found = smaller(aim, found, whole.filter(|whole| !aim.is_over_budget(whole)));
         }
     }
     if let Some(architecture) = architecture {
@@ -128,13 +128,14 @@ pub fn compress_on(
         let voxels = volume.len();
         let engine = engine.as_ref();
         let work = Work { options, architecture, engine, sampler, writer, mean, measured, voxels };
-        match work.network(volume, scale, aim, &mut observe) {
-            Ok(network) => found = smaller(aim, found, Some(network)),
-            Err(Error::Target(what)) if found.is_some() => log::info!("no network meets the target: {what}"),
-            Err(error) => return Err(error),
+        let network = work.network(volume, scale, aim, &mut observe)?;
+        if network.met.is_none() {
+            log::info!("no network meets the target: {}", aim.cannot(network.nearest, volume.stored_bytes()));
         }
+        nearest = nearest.max(network.nearest);
+        found = smaller(aim, found, network.met);
     }
-    let found = found.ok_or_else(|| Error::Target(aim.cannot(nearest)))?;
+    let found = found.ok_or_else(|| Error::Target(aim.cannot(nearest, volume.stored_bytes())))?;
     warn_of_the_window(aim, &found);
     Ok(found)
 }
@@ -154,7 +155,7 @@ const MANY_BITS: f64 = 1.0;
 const MOSTLY_EQUAL: f64 = 0.9;
 
 /// The samples as whole numbers, exact or to a PSNR, where a latent grid takes many bits, misses the aim, or the volume is
-/// of few values.
+/// of few values. Exact ones may be above a byte budget.
 fn whole_for(
     volume: &Volume,
     scale: ValueScale,
@@ -184,8 +185,7 @@ fn whole_for(
             if hopeless {
                 return Ok(None);
             }
-            let exact = bounded::exact(volume, writer, reporter)?;
-            Ok(Some(exact).filter(|exact| exact.bytes.len() as u64 <= budget))
+            Ok(Some(bounded::exact(volume, writer, reporter)?))
         }
     }
 }
@@ -260,13 +260,17 @@ struct Work<'a> {
 /// How training one model ended.
 enum Attempt {
     Met(Box<Compressed>),
-    /// It misses the target whatever a bit costs: by how much, and the best it reached (dB, or bytes).
+    /// It misses the target whatever a bit costs: by how much, and the nearest it came, as [`Aim::figure`] has it.
     TooSmall {
         shortfall_db: f64,
         best: f64,
     },
-    /// It is over the budget whatever a bit costs; how far, as a negative number of bytes.
+    /// It is over the budget whatever a bit costs.
     TooLarge {
+        nearest: f64,
+    },
+    /// What is not the model is over the budget by itself: no model helps.
+    NoRoom {
         nearest: f64,
     },
 }
@@ -279,7 +283,7 @@ impl Work<'_> {
         scale: ValueScale,
         aim: Aim,
         observe: &mut impl FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Compressed> {
+    ) -> Result<Found> {
         let options = self.options;
         let mut bytes = match aim {
             Aim::Bytes { budget } => budget as f64,
@@ -305,7 +309,14 @@ impl Work<'_> {
             log::info!("model of {parameters} parameters, {} steps of {}", plan.steps, plan.batch);
             let mut reporter = Reporter::new(observe, growth, plan.steps);
             match self.attempt(&plan, aim, unchanged == 0 && growth < MAX_GROWTHS, &mut reporter)? {
-                Attempt::Met(compressed) => return Ok(*compressed),
+                Attempt::Met(compressed) => {
+                    let nearest = aim.figure(&compressed);
+                    return Ok(Found { met: Some(*compressed), nearest });
+                }
+                Attempt::NoRoom { nearest } => {
+                    best = best.max(nearest);
+                    break;
+                }
                 Attempt::TooLarge { nearest } => {
                     best = best.max(nearest);
                     // In half precision only what is not the model was left out of account.
@@ -322,7 +333,7 @@ impl Work<'_> {
                 }
             }
         }
-        Err(Error::Target(aim.cannot(best)))
+        Ok(Found { met: None, nearest: best })
     }
 
     /// Trains one model and corrects the price of a bit until the target is met.
@@ -351,7 +362,7 @@ impl Work<'_> {
             reached = reached.max(aim.figure(&candidate));
             over_budget = aim.is_over_budget(&candidate);
             if over_budget && search.overhead_exceeds_budget() {
-                return Err(Error::Target(aim.cannot(reached)));
+                return Ok(Attempt::NoRoom { nearest: reached });
             }
             log::info!(
                 "{:.2} dB, {} bytes at a price of {:.3e}: {verdict:?}",

@@ -39,11 +39,13 @@ impl Aim {
         }
     }
 
-    /// How near a result is to the target, larger being nearer: dB, or minus the bytes that it is off.
+    /// How near a result is to the target, larger being nearer: dB, or the file's bytes, times -1 above the budget.
     pub(super) fn figure(&self, candidate: &Compressed) -> f64 {
+        let bytes = candidate.bytes.len() as f64;
         match self {
             Aim::Psnr { .. } => candidate.distortion.psnr,
-            Aim::Bytes { budget } => -(candidate.bytes.len() as f64 - *budget as f64).abs(),
+            Aim::Bytes { .. } if self.is_over_budget(candidate) => -bytes,
+            Aim::Bytes { .. } => bytes,
         }
     }
 
@@ -68,22 +70,39 @@ impl Aim {
         }
     }
 
-    /// The error's sentence.
-    pub(super) fn cannot(&self, best: f64) -> String {
+    /// The error's sentence, for a volume of so many stored bytes.
+    pub(super) fn cannot(&self, best: f64, stored_bytes: u64) -> String {
+        let of_bytes = |bytes: f64| format!("{bytes} bytes (ratio {:.1})", stored_bytes as f64 / bytes);
         match self {
             Aim::Psnr { target } => {
                 format!(
                     "this volume cannot be brought to {target} dB; the best that was reached is {best:.2} dB"
                 )
             }
+            Aim::Bytes { budget } if best < 0.0 => {
+                format!(
+                    "this volume cannot be brought to {}; the smallest that was found is {}",
+                    of_bytes(*budget as f64),
+                    of_bytes(-best)
+                )
+            }
             Aim::Bytes { budget } => {
                 format!(
-                    "this volume cannot be brought to 97 to 100 % of {budget} bytes; the nearest was {} bytes off",
-                    -best
+                    "this volume cannot be brought to 97 to 100 % of {}; the nearest below is {}",
+                    of_bytes(*budget as f64),
+                    of_bytes(best)
                 )
             }
         }
     }
+}
+
+/// How a search ended.
+pub(super) struct Found {
+    /// The best that meets the aim.
+    pub(super) met: Option<Compressed>,
+    /// How near the nearest came, as [`Aim::figure`] has it.
+    pub(super) nearest: f64,
 }
 
 /// What a result is worth.
