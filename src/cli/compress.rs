@@ -74,9 +74,8 @@ const SIZES: &str = "Model's sizes (chosen from the budget when none is given)";
 #[derive(clap::Args, Debug)]
 #[group(multiple = true)]
 struct ModelArguments {
-    /// What the file holds: latent-grid is wavelet coefficients that a perceptron reads, the others encode positions for a
-    /// network. When absent,
-    /// what is smaller, or a hash grid where an option of networks is given.
+    /// What the file holds: latent-grid is wavelet coefficients that a perceptron reads, the others encode positions
+    /// for a network. When absent, what is smaller, or a hash grid where an option of networks is given.
     #[arg(long, value_enum, help_heading = "Model")]
     encoding: Option<EncodingName>,
     /// The network behind an encoding of positions [mlp]; sine-residual is Neurcomp's, which goes with identity.

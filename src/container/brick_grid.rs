@@ -9,7 +9,11 @@ pub const BRICK_EDGE: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BrickGrid {
     shape: [usize; 3],
+    /// Bricks along each axis.
+    counts: [usize; 3],
     edge: usize,
+    /// Of the edge, to base 2: scattered points find their brick without a division.
+    log2_edge: u32,
 }
 
 impl BrickGrid {
@@ -18,9 +22,10 @@ impl BrickGrid {
         Self::with_edge(shape, BRICK_EDGE)
     }
 
-    /// Of another edge.
+    /// Of another edge, a power of two.
     pub(crate) fn with_edge(shape: [usize; 3], edge: usize) -> Self {
-        Self { shape, edge }
+        assert!(edge.is_power_of_two());
+        Self { shape, counts: shape.map(|n| n.div_ceil(edge)), edge, log2_edge: edge.ilog2() }
     }
 
     /// The volume's voxels along each axis.
@@ -28,19 +33,14 @@ impl BrickGrid {
         self.shape
     }
 
-    /// Bricks along each axis.
-    fn counts(&self) -> [usize; 3] {
-        self.shape.map(|n| n.div_ceil(self.edge))
-    }
-
     /// Number of bricks.
     pub(crate) fn len(&self) -> usize {
-        self.counts().iter().product()
+        self.counts.iter().product()
     }
 
     /// The bricks that meet the box from `start` to `end` (exclusive).
     pub(crate) fn meeting(&self, start: [usize; 3], end: [usize; 3]) -> Vec<usize> {
-        let counts = self.counts();
+        let counts = self.counts;
         let first = start.map(|n| n / self.edge);
         let last = end.map(|n| n.div_ceil(self.edge));
         let mut found = Vec::new();
@@ -55,14 +55,14 @@ impl BrickGrid {
 
     /// The brick that a voxel is in.
     pub(crate) fn containing(&self, voxel: [usize; 3]) -> usize {
-        let counts = self.counts();
-        let [x, y, z] = voxel.map(|n| n / self.edge);
+        let counts = self.counts;
+        let [x, y, z] = voxel.map(|n| n >> self.log2_edge);
         x + counts[0] * (y + counts[1] * z)
     }
 
     /// A brick's first voxel and size.
     pub(crate) fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
-        let [nx, ny, _] = self.counts();
+        let [nx, ny, _] = self.counts;
         let start = [brick % nx, brick / nx % ny, brick / nx / ny].map(|b| b * self.edge);
         (start, std::array::from_fn(|a| self.edge.min(self.shape[a] - start[a])))
     }

@@ -6,6 +6,9 @@ use crate::latents::{BlockGrid, LatentStreams, OFFSET_LEVELS, Perceptron};
 /// A step above this stands for nothing in values scaled to 0..1; with it, no sum leaves float32.
 pub(crate) const MOST_STEP: f32 = 1024.0;
 
+/// With a perceptron, steps are not below 2^-100: values in units of a step are finite then.
+const LEAST_STEP_READ: f32 = 7.888_609e-31;
+
 /// A byte of the coarse stream holds no more coefficients than this, so that a small file cannot ask for gigabytes; an
 /// encoder fills up with zeros.
 const COEFFICIENTS_A_BYTE: usize = 512;
@@ -49,6 +52,9 @@ impl LatentStreams {
             0 => None,
             _ if !Self::may_have_perceptron(shape) => {
                 return Err("a perceptron needs two levels below it".into());
+            }
+            _ if step < LEAST_STEP_READ => {
+                return Err(format!("a step of {step} is too short for a perceptron"));
             }
             width => {
                 let places = fields.u8("the perceptron's places")?;

@@ -59,15 +59,26 @@ impl OffsetSums {
 
 impl LatentEncoder {
     /// Transforms a grid (x fastest), on the threads of the pool that this runs on.
-    pub(crate) fn new(mut values: Vec<f32>, shape: [usize; 3]) -> Self {
-        let grid = BlockGrid::new(shape);
-        let mut bands = Vec::new();
-        for &level in grid.pyramid().levels() {
+    pub(crate) fn new(values: Vec<f32>, shape: [usize; 3]) -> Self {
+        let mut encoder = Self { grid: BlockGrid::new(shape), bands: Vec::new(), low: Vec::new() };
+        encoder.transform(values);
+        encoder
+    }
+
+    /// Forgets the coefficients, which take as much memory as the grid, before [`Self::transform`] gives others.
+    pub(crate) fn clear(&mut self) {
+        (self.bands, self.low) = (Vec::new(), Vec::new());
+    }
+
+    /// Transforms another grid of the same shape.
+    pub(crate) fn transform(&mut self, mut values: Vec<f32>) {
+        self.clear();
+        for &level in self.grid.pyramid().levels() {
             let split = Bands::of(values, level);
             values = split.low();
-            bands.push(split);
+            self.bands.push(split);
         }
-        Self { grid, bands, low: values }
+        self.low = values;
     }
 
     /// The streams at a rate, coded on the threads of the pool that this runs on.

@@ -15,7 +15,6 @@ pub(crate) use blocks::LatentReader;
 pub(crate) use encode::{LatentEncoder, Rate};
 pub(crate) use perceptron::Perceptron;
 pub(crate) use streams::LatentStreams;
-pub(crate) use surroundings::Surroundings;
 
 use crate::wavelet::{Level, Orientation, Pyramid, Window};
 

@@ -1,8 +1,8 @@
 //! The perceptron that reads a latent grid: what a voxel's surroundings say about what the rounding took away.
 //!
-//! It is small, and learned for its volume. All of its arithmetic is in whole numbers that float32 holds exactly, so that the
-//! order of a sum, fused or not, changes nothing: every machine gets the same bits, and corrections of a bounded error can
-//! rely on them.
+//! It is small, and learned for its volume. Its sums of products are of whole numbers that float32 holds exactly, so that their
+//! order, fused or not, changes nothing, and the few other operations are rounded one by one: every machine and every
+//! instruction set gets the same bits, and corrections of a bounded error can rely on them.
 
 use super::surroundings::{INPUTS, Surroundings};
 use crate::codec::{decode_group, encode_group};
@@ -261,6 +261,18 @@ mod tests {
                 changed += usize::from(added != 0.0);
             }
             assert!(changed > 5000, "{changed}");
+        }
+    }
+
+    #[test]
+    fn blocks_meet_without_a_seam() {
+        let shape = [140, 21, 17];
+        let reader = reader(shape, some(16, 5));
+        let whole = reader.window(Window::whole(shape));
+        let window = Window { start: [121, 3, 2], end: [136, 20, 15] };
+        for (i, value) in reader.window(window).into_iter().enumerate() {
+            let [x, y, z] = [i % 15 + 121, i / 15 % 17 + 3, i / 15 / 17 + 2];
+            assert_eq!(value, whole[x + 140 * (y + 21 * z)]);
         }
     }
 

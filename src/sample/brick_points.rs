@@ -49,21 +49,24 @@ impl NeuralVolume {
         }
         let mut result = Ok(());
         self.engine.run(&mut || {
-            let mut order: Vec<(usize, usize)> = points
+            // By brick, and in it as they came: half as long to sort as pairs of `usize`.
+            let mut order: Vec<(u32, u32)> = points
                 .par_iter()
                 .enumerate()
-                .map(|(n, point)| (bricks.containing(place(point).index), n))
+                .map(|(n, point)| (bricks.containing(place(point).index) as u32, n as u32))
                 .collect();
             order.par_sort_unstable();
-            let tasks: Vec<&[(usize, usize)]> =
+            let tasks: Vec<&[(u32, u32)]> =
                 order.chunk_by(|a, b| a.0 == b.0).flat_map(|of_brick| of_brick.chunks(TASK)).collect();
             let probed: Vec<Result<Vec<PointSample>>> = tasks
                 .par_iter()
-                .map(|task| probe(&mut task.iter().map(|(_, n)| place(&points[*n]))))
+                .map(|task| probe(&mut task.iter().map(|(_, n)| place(&points[*n as usize]))))
                 .collect();
             for (task, samples) in tasks.iter().zip(probed) {
                 match samples {
-                    Ok(samples) => task.iter().zip(samples).for_each(|((_, n), sample)| out[*n] = sample),
+                    Ok(samples) => {
+                        task.iter().zip(samples).for_each(|((_, n), sample)| out[*n as usize] = sample)
+                    }
                     Err(error) => result = Err(error),
                 }
             }

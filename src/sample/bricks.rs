@@ -181,7 +181,8 @@ impl BrickReader {
     /// The lowest corner of the cell around a place in the grid.
     fn lower(&self, index: [f64; 3]) -> [usize; 3] {
         let shape = self.grid.shape();
-        std::array::from_fn(|a| (index[a].floor() as usize).min(shape[a].saturating_sub(2)))
+        // The conversion is a floor: a place in the grid is not negative.
+        std::array::from_fn(|a| (index[a] as usize).min(shape[a].saturating_sub(2)))
     }
 
     /// Bricks that are decoded at a time.
@@ -267,23 +268,48 @@ impl BrickReader {
 pub(super) struct BrickCursor<'a> {
     bricks: &'a BrickReader,
     mask: Option<&'a MaskReader>,
-    held: Vec<(usize, Arc<Samples>)>,
+    held: Vec<Held>,
+}
+
+/// A brick that is held.
+struct Held {
+    brick: usize,
+    start: [usize; 3],
+    size: [usize; 3],
+    samples: Arc<Samples>,
+    /// True where all corners of a cell are in the brick of the lowest.
+    has_all_corners: bool,
+}
+
+impl Held {
+    /// Where a voxel is among the samples.
+    #[inline]
+    fn place(&self, voxel: [usize; 3]) -> usize {
+        let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - self.start[a]);
+        x + self.size[0] * (y + self.size[1] * z)
+    }
 }
 
 /// Bricks that meet in a corner.
 const MOST_HELD: usize = 8;
 
 impl BrickCursor<'_> {
-    /// Where a brick is among those held.
-    fn hold(&mut self, brick: usize) -> Result<usize, String> {
-        if let Some(held) = self.held.iter().position(|(held, _)| *held == brick) {
-            return Ok(held);
-        }
-        if self.held.len() == MOST_HELD {
-            self.held.remove(0);
-        }
-        self.held.push((brick, self.bricks.samples(brick, self.mask)?));
-        Ok(self.held.len() - 1)
+    /// A brick, held.
+    fn hold(&mut self, brick: usize) -> Result<&Held, String> {
+        let held = match self.held.iter().position(|held| held.brick == brick) {
+            Some(held) => held,
+            None => {
+                if self.held.len() == MOST_HELD {
+                    self.held.remove(0);
+                }
+                let (start, size) = self.bricks.bounds(brick);
+                let samples = self.bricks.samples(brick, self.mask)?;
+                let has_all_corners = matches!(self.bricks.source, Source::Latents(..));
+                self.held.push(Held { brick, start, size, samples, has_all_corners });
+                self.held.len() - 1
+            }
+        };
+        Ok(&self.held[held])
     }
 
     /// What bricks hold of corners of the cell at `lower`.
@@ -292,19 +318,15 @@ impl BrickCursor<'_> {
         corners: [[usize; 3]; N],
         lower: [usize; 3],
     ) -> Result<[f64; N], String> {
+        let grid = self.bricks.grid;
+        let held = self.hold(grid.containing(lower))?;
+        if let (true, Samples::F32(samples)) = (held.has_all_corners, &*held.samples) {
+            return Ok(corners.map(|corner| f64::from(samples[held.place(corner)])));
+        }
         let mut values = [0.0; N];
-        let mut brick = self.bricks.grid.containing(lower);
-        let (mut held, (mut start, mut size)) = (self.hold(brick)?, self.bricks.bounds(brick));
         for (value, corner) in values.iter_mut().zip(corners) {
-            if let Source::Whole(_) | Source::Corrected(..) = self.bricks.source {
-                let of_corner = self.bricks.grid.containing(corner);
-                if of_corner != brick {
-                    brick = of_corner;
-                    (held, (start, size)) = (self.hold(brick)?, self.bricks.bounds(brick));
-                }
-            }
-            let [x, y, z] = [0, 1, 2].map(|a| corner[a] - start[a]);
-            *value = self.held[held].1.get(x + size[0] * (y + size[1] * z));
+            let held = self.hold(grid.containing(corner))?;
+            *value = held.samples.get(held.place(corner));
         }
         Ok(values)
     }

@@ -59,6 +59,9 @@ const CHUNK: usize = 1 << 16;
 /// The same where a device evaluates many points at a time, or bricks are decoded for them.
 pub(super) const DEVICE_CHUNK: usize = 1 << 20;
 
+/// Points that are sorted by brick at a time, at most.
+const MOST_OF_BRICKS: usize = 1 << 30;
+
 impl NeuralVolume {
     /// The volume's value at each point, as f32. At a voxel that is the decoded voxel, rounded to the stored type;
     /// between voxels it is the field, unrounded. The mask follows the nearest voxel. A point with a NaN gets NaN.
@@ -146,7 +149,11 @@ impl NeuralVolume {
         let evaluator = self.evaluator()?;
         let scale = self.scale();
         if let Some(bricks) = &self.bricks {
-            return self.probe_bricks(bricks, points, to_index.as_ref(), outside, want, out);
+            // Numbers of points that fit 32 bits.
+            let mut parts = points.chunks(MOST_OF_BRICKS).zip(out.chunks_mut(MOST_OF_BRICKS));
+            return parts.try_for_each(|(points, out)| {
+                self.probe_bricks(bricks, points, to_index.as_ref(), outside, want, out)
+            });
         }
         let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
         let evaluate = |positions: &[[f32; 3]]| -> Result<(Vec<f32>, Vec<[f32; 3]>)> {
@@ -327,16 +334,25 @@ impl Place {
     pub(super) fn position(&self, shape: [usize; 3]) -> [f32; 3] {
         std::array::from_fn(|a| {
             let index = self.index[a];
-            let index = if (index - index.round()).abs() <= AT_A_VOXEL { index.round() } else { index };
+            let nearest = round(index);
+            let index = if (index - nearest).abs() <= AT_A_VOXEL { nearest } else { index };
             if shape[a] <= 1 { 0.0 } else { (index / (shape[a] - 1) as f64) as f32 }
         })
     }
 
     pub(super) fn nearest(&self) -> [usize; 3] {
-        self.index.map(|i| i.round() as usize)
+        self.index.map(|i| round(i) as usize)
     }
 
     pub(super) fn at_a_voxel(&self) -> bool {
-        self.index.iter().all(|i| (i - i.round()).abs() <= AT_A_VOXEL)
+        self.index.iter().all(|&i| (i - round(i)).abs() <= AT_A_VOXEL)
     }
+}
+
+/// `index.round()` of an index inside a grid: the standard one is a call on processors that are only known to have SSE2, and
+/// scattered points were half of that.
+#[inline]
+fn round(index: f64) -> f64 {
+    let below = index as u32 as f64;
+    if index - below >= 0.5 { below + 1.0 } else { below }
 }

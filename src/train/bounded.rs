@@ -4,7 +4,7 @@
 use super::candidate::{Compressed, Writer};
 use super::latents::{PRICE, Source};
 use super::options::Target;
-use super::progress::Reporter;
+use super::progress::{Reporter, Stage};
 use super::refined_grid::RefinedGrid;
 use crate::container::{MOST_STEP, WholeScale};
 use crate::error::{Error, Result};
@@ -99,7 +99,8 @@ fn corrected(
     if let Some(refiner) = source.refiner(of_grid) {
         let rounds = refiner.rounds();
         let mut refined = RefinedGrid::new(source, refiner, encoder);
-        for _ in 0..rounds {
+        for round in 0..rounds {
+            reporter.long_step(Stage::Coding, round as u64, rounds as u64, f64::NAN)?;
             refined.learn(step_of(n), writer)?;
         }
         // With a perceptron, a longer step may be better.

@@ -111,20 +111,23 @@ pub(super) fn compress(
         Aim::Psnr { target } => 10f64.powf(-target / 20.0) * 3.0,
         Aim::Bytes { .. } => 0.02,
     };
+    let mut of_grid = 0;
     let mut plain = |step: f64| {
         let streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
+        of_grid = streams.bytes();
         writer.latents(streams)
     };
-    let (mut found, step) = search(aim, first, voxels, &mut plain, reporter)?;
+    let (mut found, step) = search(aim, first, Bounds { voxels, ..Bounds::default() }, &mut plain, reporter)?;
     let Some((met, step)) = found.met.as_ref().zip(step) else { return Ok(found) };
-    let Some(refiner) = source.refiner(met.bytes.len()) else { return Ok(found) };
+    let Some(refiner) = source.refiner(of_grid) else { return Ok(found) };
+    let met_bytes = met.bytes.len();
     // A perceptron is worth a fifth of the step or more, or its own bytes.
     let first = match aim {
         Aim::Psnr { .. } => step * 1.2,
         Aim::Bytes { .. } => step * 1.02,
     };
     let mut refined = RefinedGrid::new(source, refiner, encoder);
-    let mut step = first;
+    let mut step = first.clamp(STEPS[0], STEPS[1]);
     for round in 0..refined.rounds() {
         let streams = refined.learn(step as f32, writer)?;
         let candidate = writer.latents(streams)?;
@@ -139,9 +142,12 @@ pub(super) fn compress(
         let longer = if further.is_finite() { further.exp() } else { 1.0 };
         step = (step * longer).clamp(STEPS[0], STEPS[1]);
     }
-    // The perceptron and what it leaves to the coefficients stay, so that the search comes to an end.
+    // The perceptron and what it leaves to the coefficients stay, so that the search comes to an end. They are for steps like
+    // the last one: with much shorter ones the error is what the perceptron adds no more.
+    let steps = [(0.5 * step).max(STEPS[0]), (2.0 * step).min(STEPS[1])];
+    let bounds = Bounds { steps, voxels, hopeless: met_bytes };
     let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
-    let (better, _) = search(aim, step, voxels, &mut attempt, reporter)?;
+    let (better, _) = search(aim, step, bounds, &mut attempt, reporter)?;
     found.nearest = found.nearest.max(better.nearest);
     if let Some(better) = better.met
         && found.met.as_ref().is_none_or(|met| aim.prefers(&better, met))
@@ -151,11 +157,27 @@ pub(super) fn compress(
     Ok(found)
 }
 
+/// Where a search ends.
+struct Bounds {
+    /// The steps that are tried.
+    steps: [f64; 2],
+    /// Of the volume.
+    voxels: usize,
+    /// A file of so many bytes that misses a quality ends the search.
+    hopeless: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { steps: STEPS, voxels: 0, hopeless: usize::MAX }
+    }
+}
+
 /// Searches for the step of the smallest file that meets the aim, and gives it, too.
 fn search(
     aim: Aim,
     first: f64,
-    voxels: usize,
+    bounds: Bounds,
     attempt: &mut dyn FnMut(f64) -> Result<Compressed>,
     reporter: &mut Reporter<'_>,
 ) -> Result<(Found, Option<f64>)> {
@@ -186,8 +208,9 @@ fn search(
         }
         // Nothing better than exact is asked for, and in so many bits whole numbers are smaller.
         let is_exact = above >= 0.0 && psnr.is_infinite();
-        let takes_many_bits = 8 * bytes > voxels;
-        if is_near || is_exact && (takes_many_bits || matches!(aim, Aim::Bytes { .. })) {
+        let takes_many_bits = 8 * bytes > bounds.voxels;
+        let is_hopeless = above < 0.0 && bytes >= bounds.hopeless && matches!(aim, Aim::Psnr { .. });
+        if is_near || is_hopeless || is_exact && (takes_many_bits || matches!(aim, Aim::Bytes { .. })) {
             break;
         }
         same_side = if last_met == Some(above >= 0.0) { same_side + 1 } else { 0 };
@@ -202,7 +225,7 @@ fn search(
             }
             (met, missed) => next_step(met.as_ref(), missed.as_ref(), aim.slope()),
         };
-        let next = next.clamp(STEPS[0].ln(), STEPS[1].ln());
+        let next = next.clamp(bounds.steps[0].ln(), bounds.steps[1].ln());
         // Nothing is left between the two, or nothing beyond the last step that may be tried.
         if (next - step.ln()).abs() < 1e-5 {
             break;

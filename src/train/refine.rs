@@ -5,15 +5,14 @@ use crate::container::BrickGrid;
 use crate::engine::cpu::{BATCH, Fit, Rows, fit};
 use crate::engine::{Permutation, hash};
 use crate::field::Rounding;
-use crate::latents::{LatentReader, LatentStreams, Perceptron, Surroundings};
+use crate::latents::{LatentReader, LatentStreams, Perceptron};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
-use rayon::prelude::*;
-use std::collections::BTreeMap;
 
-/// Voxels that are learned from.
+/// Voxels that are learned from, at most and at least.
 const VOXELS: usize = 1 << 18;
+const LEAST_VOXELS: usize = 4096;
 /// Pieces of a volume, of 64^3 voxels, that they are drawn from.
 const MOST_PIECES: usize = 64;
 /// Times that a fit sees each of them at most: of a small volume there is less to learn.
@@ -41,13 +40,15 @@ pub(super) struct Refiner<'a> {
     /// How many perceptrons are worth their time.
     rounds: usize,
     pieces: Vec<(Window, Vec<Drawn>)>,
+    /// Voxels in them.
+    drawn: usize,
     /// What the last perceptron was, not rounded.
     parameters: Vec<f32>,
     learned: usize,
 }
 
 impl<'a> Refiner<'a> {
-    /// For grids of `volume` that take about `bytes`; `None` when that is too little, or the volume too small.
+    /// For grids of `volume` that take about `bytes`; `None` when that is too little or too much, or the volume too small.
     pub(super) fn new(
         volume: &'a Volume,
         mask: Option<&Mask>,
@@ -55,7 +56,9 @@ impl<'a> Refiner<'a> {
         options: &CompressOptions,
         bytes: usize,
     ) -> Option<Self> {
-        if bytes < LEAST_BYTES || !LatentStreams::may_have_perceptron(volume.shape()) {
+        // What takes more than a bit a voxel is noise, of which neighbours say nothing.
+        let is_noise = 8 * bytes > volume.len() - mask.map_or(0, Mask::masked);
+        if bytes < LEAST_BYTES || is_noise || !LatentStreams::may_have_perceptron(volume.shape()) {
             return None;
         }
         let width = match bytes {
@@ -69,8 +72,12 @@ impl<'a> Refiner<'a> {
             Preset::Best => ([8000, 4000], 6),
         };
         let pieces = draw(volume.shape(), mask, options.seed);
+        let drawn = pieces.iter().map(|(_, voxels)| voxels.len()).sum();
+        if drawn < LEAST_VOXELS {
+            return None;
+        }
         let parameters = initial(width, options.seed);
-        Some(Self { volume, scale, width, steps, rounds, pieces, parameters, learned: 0 })
+        Some(Self { volume, scale, width, steps, rounds, pieces, drawn, parameters, learned: 0 })
     }
 
     /// How many perceptrons are worth their time.
@@ -99,54 +106,63 @@ impl<'a> Refiner<'a> {
         let step = streams.step;
         let reader = LatentReader::new(streams.clone(), usize::MAX);
         let [nx, ny, _] = self.volume.shape();
-        let mut found = Vec::new();
+        let mut rows = Rows::zeros(Perceptron::network(self.width).inputs(), self.drawn);
         for pieces in self.pieces.chunks(4 * rayon::current_num_threads()) {
             let windows: Vec<Window> = pieces.iter().map(|(window, _)| *window).collect();
-            let surroundings = reader.surroundings(&windows);
-            let of_piece = |((window, voxels), surroundings): (&(Window, Vec<Drawn>), &Surroundings)| {
-                let row = |&(order, at): &Drawn| {
-                    let (inputs, value) = surroundings.row(std::array::from_fn(|a| at[a] - window.start[a]));
-                    let [x, y, z] = at;
+            for ((window, voxels), surroundings) in pieces.iter().zip(reader.surroundings(&windows)) {
+                for &(order, [x, y, z]) in voxels {
+                    let [i, j, k] = window.start;
+                    let (inputs, value) = surroundings.row([x - i, y - j, z - k]);
                     let wanted = self.scale.normalised(self.volume.samples().get(x + nx * (y + ny * z)));
-                    (order, inputs, (wanted - value) / step)
-                };
-                voxels.iter().map(row).collect::<Vec<_>>()
-            };
-            let rows: Vec<_> = pieces.par_iter().zip(&surroundings).map(of_piece).collect();
-            found.extend(rows.into_iter().flatten());
+                    rows.set(order, &inputs, (wanted - value) / step);
+                }
+            }
         }
-        found.sort_unstable_by_key(|(order, ..)| *order);
-        let mut rows = Rows::default();
-        found.iter().for_each(|(_, inputs, missing)| rows.push(inputs, *missing));
         rows
     }
 }
 
-/// Voxels of a volume that are measurements, each at most once, by pieces of it.
+/// Voxels of a volume that are measurements, each at most once, by pieces of it that have some.
 fn draw(shape: [usize; 3], mask: Option<&Mask>, seed: u64) -> Vec<(Window, Vec<Drawn>)> {
     let grid = BrickGrid::new(shape);
-    let every = grid.len().div_ceil(MOST_PIECES);
-    let voxels: usize = shape.iter().product();
+    let is_measured = |voxel: usize| mask.is_none_or(|mask| mask.codes()[voxel] == 0);
+    let mut pieces: Vec<usize> = (0..grid.len()).collect();
+    // Not every n-th one: where the volume has a multiple of n pieces along x these would be a slab.
+    pieces.sort_unstable_by_key(|&piece| (hash(seed ^ hash(piece as u64)), piece));
+    let has_some = |piece: &usize| grid.rows(*piece).any(|mut row| row.any(is_measured));
+    let chosen = pieces.into_iter().filter(has_some).take(MOST_PIECES);
+    let mut chosen: Vec<(Window, Vec<Drawn>)> = chosen
+        .map(|piece| {
+            let (start, size) = grid.bounds(piece);
+            (Window { start, end: std::array::from_fn(|a| start[a] + size[a]) }, Vec::new())
+        })
+        .collect();
+    // The chosen pieces' voxels, one piece behind the other.
+    let ends: Vec<usize> = chosen
+        .iter()
+        .scan(0, |sum, (window, _)| {
+            *sum += window.len();
+            Some(*sum)
+        })
+        .collect();
+    let Some(&voxels) = ends.last() else { return chosen };
     let order = Permutation::new(voxels as u64, seed, 0);
-    let mut pieces: BTreeMap<usize, Vec<Drawn>> = BTreeMap::new();
     let mut count = 0;
-    for voxel in (0..voxels as u64).map(|n| order.apply(n) as usize) {
-        let at = [voxel % shape[0], voxel / shape[0] % shape[1], voxel / shape[0] / shape[1]];
-        let piece = grid.containing(at);
-        let is_masked = mask.is_some_and(|mask| mask.codes()[voxel] != 0);
-        if piece.is_multiple_of(every) && !is_masked {
-            pieces.entry(piece).or_default().push((count, at));
+    for n in (0..voxels as u64).map(|n| order.apply(n) as usize) {
+        let piece = ends.partition_point(|&end| end <= n);
+        let (window, drawn) = &mut chosen[piece];
+        let ([nx, ny, _], n) = (window.shape(), n + window.len() - ends[piece]);
+        let [x, y, z] = [n % nx, n / nx % ny, n / nx / ny];
+        let at = [x + window.start[0], y + window.start[1], z + window.start[2]];
+        if is_measured(at[0] + shape[0] * (at[1] + shape[1] * at[2])) {
+            drawn.push((count, at));
             count += 1;
         }
         if count == VOXELS {
             break;
         }
     }
-    let window = |piece: usize| {
-        let (start, size) = grid.bounds(piece);
-        Window { start, end: std::array::from_fn(|a| start[a] + size[a]) }
-    };
-    pieces.into_iter().map(|(piece, voxels)| (window(piece), voxels)).collect()
+    chosen
 }
 
 /// Weights as He et al. 2015 have them, and an output layer of zeros: the first perceptron adds nothing.
@@ -183,5 +199,26 @@ mod tests {
         orders.sort_unstable();
         assert!(orders.iter().copied().eq(0..VOXELS.min(130 * 70 * 65)));
         assert_eq!(drawn.len(), 3 * 2 * 2, "every piece");
+    }
+
+    #[test]
+    fn pieces_are_from_every_side_and_have_measurements() {
+        let drawn = draw([512; 3], None, 42);
+        assert_eq!(drawn.len(), MOST_PIECES);
+        for a in 0..3 {
+            let mut places: Vec<usize> = drawn.iter().map(|(window, _)| window.start[a]).collect();
+            places.sort_unstable();
+            places.dedup();
+            assert!(places.len() >= 7, "axis {a}: {places:?}");
+        }
+        // Two pieces of 216 have measurements.
+        let shape = [384, 384, 384];
+        let samples: Vec<f32> = (0..shape.iter().product::<usize>())
+            .map(|i| if i % 384 < 70 && i / 384 % 384 < 9 && i < 384 * 384 * 50 { 1.0 } else { f32::NAN })
+            .collect();
+        let volume = Volume::new(samples, shape).unwrap();
+        let drawn = draw(shape, Mask::of(&volume).as_ref(), 42);
+        assert_eq!(drawn.len(), 2);
+        assert_eq!(drawn.iter().map(|(_, voxels)| voxels.len()).sum::<usize>(), 70 * 9 * 50);
     }
 }

@@ -49,8 +49,9 @@ impl<'a> RefinedGrid<'a> {
         Ok(streams)
     }
 
-    /// Makes the encoder that of the volume less what the perceptron adds.
+    /// Makes the encoder that of the volume less what the perceptron adds. The volume is held as float32 once at a time.
     fn take_away(&mut self, last: &LatentStreams) {
+        self.encoder.clear();
         let shape = self.source.volume.shape();
         let mut grid = self.source.grid();
         let reader = LatentReader::new(last.clone(), usize::MAX);
@@ -71,6 +72,6 @@ impl<'a> RefinedGrid<'a> {
                 }
             }
         }
-        self.encoder = LatentEncoder::new(grid, shape);
+        self.encoder.transform(grid);
     }
 }

@@ -15,19 +15,25 @@ const SHARES: usize = 8;
 pub(crate) const BATCH: usize = SHARES * 5 * TILE;
 
 /// Rows of inputs and what is wanted of each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rows {
+    /// Padded inputs of a row.
+    row: usize,
     /// `[row][padded input]`.
     inputs: Vec<f32>,
     targets: Vec<f32>,
 }
 
 impl Rows {
-    /// Adds a row.
-    pub(crate) fn push(&mut self, inputs: &[f32], target: f32) {
-        self.inputs.extend(inputs);
-        self.inputs.resize(self.inputs.len().next_multiple_of(padded(1)), 0.0);
-        self.targets.push(target);
+    /// So many rows of so many inputs, all of them 0.
+    pub(crate) fn zeros(inputs: usize, rows: usize) -> Self {
+        Self { row: padded(inputs), inputs: vec![0.0; rows * padded(inputs)], targets: vec![0.0; rows] }
+    }
+
+    /// Sets a row.
+    pub(crate) fn set(&mut self, row: usize, inputs: &[f32], target: f32) {
+        self.inputs[row * self.row..][..inputs.len()].copy_from_slice(inputs);
+        self.targets[row] = target;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -151,11 +157,11 @@ mod tests {
     #[test]
     fn a_kink_is_learned_and_threads_change_no_bit() {
         let network = Network::new(NetworkKind::Mlp, 3, 8, 2);
-        let mut rows = Rows::default();
+        let mut rows = Rows::zeros(3, 20_000);
         for i in 0..20_000u32 {
             let [a, b, c] =
                 [1, 7919, 104_729].map(|p| (i.wrapping_mul(p * 2_654_435_761) >> 16) as f32 / 32768.0 - 1.0);
-            rows.push(&[a, b, c], (a + 0.5 * b).max(0.0) - 0.25 * c);
+            rows.set(i as usize, &[a, b, c], (a + 0.5 * b).max(0.0) - 0.25 * c);
         }
         let fitted = [1, 3].map(|threads| {
             let mut parameters: Vec<f32> =
