@@ -128,6 +128,8 @@ pub(super) fn compress(
     };
     let mut refined = RefinedGrid::new(source, refiner, encoder);
     let mut step = first.clamp(STEPS[0], STEPS[1]);
+    // Rounds differ by their luck; of the best one, bytes are the fewest at equal quality.
+    let mut best = (f64::INFINITY, 0, step);
     for round in 0..refined.rounds() {
         let streams = refined.learn(step as f32, writer)?;
         let candidate = writer.latents(streams)?;
@@ -138,10 +140,17 @@ pub(super) fn compress(
             candidate.bytes.len()
         );
         reporter.long_step(Stage::Coding, round as u64 + 1, MOST_TRIES, candidate.distortion.psnr)?;
+        let merit =
+            (candidate.bytes.len() as f64).ln() - BYTES_A_NEPER / DB_A_NEPER * candidate.distortion.psnr;
         let further = (-above / aim.slope()).clamp(-0.5, 0.5);
         let longer = if further.is_finite() { further.exp() } else { 1.0 };
         step = (step * longer).clamp(STEPS[0], STEPS[1]);
+        if merit < best.0 {
+            best = (merit, round, step);
+        }
     }
+    let (_, round, step) = best;
+    refined.settle(round);
     // The perceptron and what it leaves to the coefficients stay, so that the search comes to an end. They are for steps like
     // the last one: with much shorter ones the error is what the perceptron adds no more.
     let steps = [(0.5 * step).max(STEPS[0]), (2.0 * step).min(STEPS[1])];

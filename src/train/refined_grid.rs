@@ -8,21 +8,23 @@ use super::latents::{PRICE, Source};
 use super::refine::Refiner;
 use crate::container::BrickGrid;
 use crate::error::Result;
-use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Rate};
+use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Perceptron, Rate};
 use crate::wavelet::Window;
 
 pub(super) struct RefinedGrid<'a> {
     source: &'a Source<'a>,
     refiner: Refiner<'a>,
     encoder: LatentEncoder,
-    /// What the last round gave.
-    last: Option<LatentStreams>,
+    /// What every round gave.
+    rounds: Vec<LatentStreams>,
+    /// What reads the encoder's grids.
+    perceptron: Option<Perceptron>,
 }
 
 impl<'a> RefinedGrid<'a> {
     /// `encoder` is that of the volume.
     pub(super) fn new(source: &'a Source<'a>, refiner: Refiner<'a>, encoder: LatentEncoder) -> Self {
-        Self { source, refiner, encoder, last: None }
+        Self { source, refiner, encoder, rounds: Vec::new(), perceptron: None }
     }
 
     /// How many rounds are worth their time.
@@ -32,46 +34,65 @@ impl<'a> RefinedGrid<'a> {
 
     /// A round: the streams of a step, with a perceptron learned for them.
     pub(super) fn learn(&mut self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
-        if let Some(last) = self.last.take() {
-            self.source.engine.run(&mut || self.take_away(&last));
+        if !self.rounds.is_empty() {
+            self.grid_of_round(self.rounds.len());
         }
         let mut streams = writer.latent_streams(&self.encoder, Rate { step, price: PRICE })?;
         self.source.engine.run(&mut || self.refiner.learn(&streams));
-        streams.perceptron = Some(self.refiner.perceptron());
-        self.last = Some(streams.clone());
+        self.perceptron = Some(self.refiner.perceptron());
+        streams.perceptron.clone_from(&self.perceptron);
+        self.rounds.push(streams.clone());
         Ok(streams)
     }
 
-    /// The streams of another step, with the last round's perceptron.
+    /// Goes back to a round before the last one.
+    pub(super) fn settle(&mut self, round: usize) {
+        if round + 1 < self.rounds.len() {
+            self.grid_of_round(round);
+            self.perceptron.clone_from(&self.rounds[round].perceptron);
+        }
+    }
+
+    /// The streams of another step, with the same perceptron.
     pub(super) fn streams(&self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
         let mut streams = writer.latent_streams(&self.encoder, Rate { step, price: PRICE })?;
-        streams.perceptron = Some(self.refiner.perceptron());
+        streams.perceptron.clone_from(&self.perceptron);
         Ok(streams)
     }
 
-    /// Makes the encoder that of the volume less what the perceptron adds. The volume is held as float32 once at a time.
-    fn take_away(&mut self, last: &LatentStreams) {
-        self.encoder.clear();
-        let shape = self.source.volume.shape();
-        let mut grid = self.source.grid();
-        let reader = LatentReader::new(last.clone(), usize::MAX);
-        let pieces = BrickGrid::new(shape);
-        let windows: Vec<Window> = (0..pieces.len())
-            .map(|piece| {
-                let (start, size) = pieces.bounds(piece);
-                Window { start, end: std::array::from_fn(|a| start[a] + size[a]) }
-            })
-            .collect();
-        for windows in windows.chunks(4 * rayon::current_num_threads()) {
-            for (window, added) in windows.iter().zip(reader.additions(windows)) {
-                let [nx, ny, _] = window.shape();
-                for (row, added) in added.chunks_exact(nx).enumerate() {
-                    let [y, z] = [row % ny + window.start[1], row / ny + window.start[2]];
-                    let at = window.start[0] + shape[0] * (y + shape[1] * z);
-                    grid[at..at + nx].iter_mut().zip(added).for_each(|(value, added)| *value -= added);
-                }
+    /// Makes the encoder that of a round: of the volume less what the perceptron of the one before adds. The grid is held in
+    /// float32 once at a time.
+    fn grid_of_round(&mut self, round: usize) {
+        let Self { source, encoder, rounds, .. } = self;
+        source.engine.run(&mut || {
+            encoder.clear();
+            let mut grid = source.grid();
+            if let Some(before) = round.checked_sub(1) {
+                take_away(&mut grid, source.volume.shape(), &rounds[before]);
+            }
+            encoder.transform(grid);
+        });
+    }
+}
+
+/// Takes from a grid of `shape` what the perceptron of `streams` adds to theirs.
+fn take_away(grid: &mut [f32], shape: [usize; 3], streams: &LatentStreams) {
+    let reader = LatentReader::new(streams.clone(), usize::MAX);
+    let pieces = BrickGrid::new(shape);
+    let windows: Vec<Window> = (0..pieces.len())
+        .map(|piece| {
+            let (start, size) = pieces.bounds(piece);
+            Window { start, end: std::array::from_fn(|a| start[a] + size[a]) }
+        })
+        .collect();
+    for windows in windows.chunks(4 * rayon::current_num_threads()) {
+        for (window, added) in windows.iter().zip(reader.additions(windows)) {
+            let [nx, ny, _] = window.shape();
+            for (row, added) in added.chunks_exact(nx).enumerate() {
+                let [y, z] = [row % ny + window.start[1], row / ny + window.start[2]];
+                let at = window.start[0] + shape[0] * (y + shape[1] * z);
+                grid[at..at + nx].iter_mut().zip(added).for_each(|(value, added)| *value -= added);
             }
         }
-        self.encoder.transform(grid);
     }
 }

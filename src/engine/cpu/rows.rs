@@ -152,6 +152,7 @@ impl Kernel for Share<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::hash;
     use crate::field::NetworkKind;
 
     #[test]
@@ -159,8 +160,8 @@ mod tests {
         let network = Network::new(NetworkKind::Mlp, 3, 8, 2);
         let mut rows = Rows::zeros(3, 20_000);
         for i in 0..20_000u32 {
-            let [a, b, c] =
-                [1, 7919, 104_729].map(|p| (i.wrapping_mul(p * 2_654_435_761) >> 16) as f32 / 32768.0 - 1.0);
+            let uniform = |n: u64| (hash(3 * u64::from(i) + n) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+            let [a, b, c] = [0, 1, 2].map(uniform);
             rows.set(i as usize, &[a, b, c], (a + 0.5 * b).max(0.0) - 0.25 * c);
         }
         let fitted = [1, 3].map(|threads| {
