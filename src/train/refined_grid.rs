@@ -45,12 +45,11 @@ impl<'a> RefinedGrid<'a> {
         Ok(streams)
     }
 
-    /// Goes back to a round before the last one.
+    /// Settles for a round's perceptron. The grid becomes the volume less what this one adds: where it differs from the one
+    /// before, in tissue that it saw little of, that would stay as an error of one sign.
     pub(super) fn settle(&mut self, round: usize) {
-        if round + 1 < self.rounds.len() {
-            self.grid_of_round(round);
-            self.perceptron.clone_from(&self.rounds[round].perceptron);
-        }
+        self.grid_of_round(round + 1);
+        self.perceptron.clone_from(&self.rounds[round].perceptron);
     }
 
     /// The streams of another step, with the same perceptron.
