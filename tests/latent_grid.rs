@@ -235,6 +235,38 @@ fn scattered_points_are_voxels_at_voxels_and_trilinear_between() {
 }
 
 #[test]
+fn many_points_get_what_few_of_them_get() {
+    let neural = fresh();
+    let shape = neural.info().shape;
+    // More than one thread sorts at a time, all over the grid and beside it; then more of one cell than are one task's.
+    let uniform = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / (1 << 24) as f64;
+    let mut points: Vec<[f64; 3]> = (0..40_000)
+        .map(|n| std::array::from_fn(|a| (1.1 * uniform(3 * n + a as u64) - 0.05) * (shape[a] - 1) as f64))
+        .collect();
+    points.extend((0..40_000).map(|n| [20.0 + uniform(n), 7.5, 3.25]));
+    points[100][1] = f64::NAN;
+    let probe = |points: &[[f64; 3]]| {
+        let mut out = vec![PointSample::default(); points.len()];
+        neural.probe_with_gradients(points, Space::Index, Outside::Value(-7.0), &mut out).unwrap();
+        out
+    };
+    let all = probe(&points);
+    let mut values = vec![0.0; points.len()];
+    neural.sample(&points, Space::Index, Outside::Value(-7.0), &mut values).unwrap();
+    let stored = neural.sample_stored(&points, Space::Index, Outside::Value(-7.0)).unwrap();
+    for (n, points) in points.chunks(13).enumerate().step_by(29) {
+        for (i, one) in probe(points).into_iter().enumerate().map(|(i, one)| (13 * n + i, one)) {
+            assert_eq!(format!("{one:?}"), format!("{:?}", all[i]), "{:?}", points[i - 13 * n]);
+        }
+    }
+    for (i, sample) in all.iter().enumerate() {
+        assert!(values[i].to_bits() == (sample.value as f32).to_bits() || sample.value.is_nan());
+        assert_eq!(stored.get(i), i16::from_f64(sample.value).to_f64(), "{:?}", points[i]);
+    }
+    assert!(all[100].value.is_nan() && all.iter().filter(|sample| sample.value == -7.0).count() > 1000);
+}
+
+#[test]
 fn what_is_kept_in_memory_is_less_than_a_quarter_of_float32() {
     let neural = fresh();
     let voxels = neural.info().voxels() as usize;

@@ -1,11 +1,12 @@
 //! Windows of a latent grid, from blocks that are decoded when they are needed.
 
+use super::coarser::{Coarser, needed};
 use super::sparse::SparseNumbers;
 use super::streams::{Coarse, Reading, code_block, code_coarse};
-use super::surroundings::{REACH, Surroundings, interpolated, inverse_gain, needed};
+use super::surroundings::{REACH, Surroundings};
 use super::{LatentStreams, OFFSET_LEVELS, coefficient};
 use crate::codec::RangeDecoder;
-use crate::wavelet::{Window, synthesise};
+use crate::wavelet::{Window, crop, synthesise};
 use lru::LruCache;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -123,7 +124,10 @@ impl LatentReader {
     pub(crate) fn windows(&self, windows: &[Window]) -> Vec<Vec<f32>> {
         let Some(perceptron) = &self.streams.perceptron else {
             let blocks = self.blocks_of(windows, false);
-            return windows.par_iter().map(|window| self.level_window(0, *window, &blocks)).collect();
+            return windows
+                .par_iter()
+                .map(|window| self.level_window(0, *window, &blocks, &mut |_, _, _| ()))
+                .collect();
         };
         let blocks = self.blocks_of(windows, true);
         let refined =
@@ -152,18 +156,20 @@ impl LatentReader {
     }
 
     fn surroundings_of(&self, window: Window, blocks: &HashMap<usize, Arc<Block>>) -> Surroundings {
+        let levels = self.streams.grid.pyramid().levels();
         let around = self.around(window);
-        let values = self.level_window(0, around, blocks);
-        let [first, second] = [0, 1].map(|n| self.streams.grid.pyramid().levels()[n]);
-        let of_first = needed(&first, window);
-        let of_second = needed(&second, of_first);
-        let low = self.level_window(1, of_first, blocks);
-        let lower = self.level_window(2, of_second, blocks);
-        let lower = interpolated(&second, of_second, lower, of_first);
-        let levels = [low, lower].map(|samples| interpolated(&first, of_first, samples, window));
-        let gain = inverse_gain(&first);
-        let gains = [gain, gain * inverse_gain(&second)];
-        Surroundings::new(window, (around, values), levels, gains, self.streams.step)
+        let of_first = needed(&levels[0], window);
+        let of_second = needed(&levels[1], of_first);
+        // The synthesis makes more of them than is seen.
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let values = self.level_window(0, around, blocks, &mut |level, of_band, low| match level {
+            0 => first = crop(low, of_band, of_first),
+            1 => second = crop(low, of_band, of_second),
+            _ => {}
+        });
+        let first = Coarser::new(&levels[0], &first, window);
+        let second = Coarser::below(&levels[0], &levels[1], second, window);
+        Surroundings::new(window, (around, values), [first, second], self.streams.step)
     }
 
     /// A window with what a perceptron sees around it.
@@ -195,7 +201,14 @@ impl LatentReader {
         self.windows(&[window]).pop().unwrap_or_default()
     }
 
-    fn level_window(&self, level: usize, window: Window, blocks: &HashMap<usize, Arc<Block>>) -> Vec<f32> {
+    /// A window of the grid that a level splits. `see` gets each low band's part that it is made of, and its level and window.
+    fn level_window(
+        &self,
+        level: usize,
+        window: Window,
+        blocks: &HashMap<usize, Arc<Block>>,
+        see: &mut dyn FnMut(usize, Window, &[f32]),
+    ) -> Vec<f32> {
         let grid = &self.streams.grid;
         if level == grid.fine_levels() {
             let base = &self.base().grid;
@@ -210,7 +223,11 @@ impl LatentReader {
         }
         let band = |orientation: usize, of_band: Window| {
             Ok::<_, Infallible>(match orientation {
-                0 => self.level_window(level + 1, of_band, blocks),
+                0 => {
+                    let low = self.level_window(level + 1, of_band, blocks, see);
+                    see(level, of_band, &low);
+                    low
+                }
                 o => self.band_window(level, o, of_band, blocks),
             })
         };

@@ -5,6 +5,7 @@
 //! touches.
 
 mod blocks;
+mod coarser;
 mod encode;
 mod perceptron;
 mod sparse;

@@ -1,14 +1,14 @@
 //! The perceptron that reads a latent grid: what a voxel's surroundings say about what the rounding took away.
 //!
-//! It is small, and learned for its volume. Its sums of products are of whole numbers that float32 holds exactly, so that their
-//! order, fused or not, changes nothing, and the few other operations are rounded one by one: every machine and every
-//! instruction set gets the same bits, and corrections of a bounded error can rely on them.
+//! It is small, and learned for its volume. Its sums of products are of whole numbers, so that their order changes nothing,
+//! and the few other operations are rounded one by one: every machine and every instruction set gets the same bits, and
+//! corrections of a bounded error can rely on them.
 
-use super::surroundings::{INPUTS, Surroundings};
+use super::surroundings::{INPUTS, MOST_LANES, PAIRS, Surroundings};
 use crate::codec::{decode_group, encode_group};
-use crate::engine::cpu::{Isa, Kernel, Simd, vector, write};
+use crate::engine::cpu::{Integers, Isa, Kernel, pair_of_i16, write};
+use crate::field::network::Layer;
 use crate::field::{GroupKind, Network, NetworkKind, ParameterGroup};
-use std::sync::OnceLock;
 
 /// Hidden layers.
 const HIDDEN_LAYERS: usize = 2;
@@ -17,14 +17,12 @@ const WIDTHS: [usize; 3] = [8, 16, 32];
 /// Inputs and activations count sixteenths of the grid's step, and are at most this.
 pub(super) const UNITS_A_STEP: f32 = 16.0;
 pub(super) const MOST_UNITS: f32 = 2047.0;
-/// Weights and biases in units of their last place: with these, no sum of products leaves the whole numbers of float32.
+/// Weights and biases in units of their last place: with these, no sum of products leaves the whole numbers of float32, which
+/// it becomes next.
 const MOST_WEIGHT: i32 = 127;
 const MOST_BIAS: i32 = 8191;
 /// Places behind the binary point that parameters may have.
 const MOST_PLACES: u8 = 8;
-
-/// Adding and taking it off again rounds a float32 of less than 2^22 to the nearest whole number.
-pub(super) const ROUNDER: f32 = 12_582_912.0;
 
 /// A perceptron's parameters, in units of `2^-places`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,108 +87,191 @@ impl Perceptron {
 
     /// Adds to the values in the middle of these surroundings what it makes of them. `step` is the grid's.
     pub(super) fn refine(&self, surroundings: Surroundings, step: f32) -> Vec<f32> {
-        static ISA: OnceLock<Isa> = OnceLock::new();
-        let isa = *ISA.get_or_init(|| Isa::available()[0]);
-        self.refine_with(isa, surroundings, step)
+        self.refine_with(Isa::fastest(), surroundings, step)
     }
 
     fn refine_with(&self, isa: Isa, surroundings: Surroundings, step: f32) -> Vec<f32> {
-        let layers = Self::network(self.width).layers().into_iter().map(|layer| Layer {
-            weights: self.parameters[layer.weights].iter().map(|&w| w as f32).collect(),
-            biases: self.parameters[layer.biases].iter().map(|&b| b as f32 * UNITS_A_STEP).collect(),
-        });
+        let layers = Self::network(self.width).layers();
+        let of = |layer: &Layer| PairedLayer::new(layer, &self.parameters);
         let unit = (-f32::from(self.places)).exp2();
-        let network = Layers { layers: layers.collect(), unit, of_output: step * (unit / UNITS_A_STEP) };
-        isa.run(Refining { network: &network, surroundings })
+        let network = Paired {
+            layers: std::array::from_fn(|l| of(&layers[l])),
+            unit,
+            of_output: step * (unit / UNITS_A_STEP),
+        };
+        match self.width {
+            8 => isa.run(Refining::<8> { network: &network, surroundings }),
+            16 => isa.run(Refining::<16> { network: &network, surroundings }),
+            _ => isa.run(Refining::<32> { network: &network, surroundings }),
+        }
     }
 }
 
-/// A layer's parameters as float32, which hold whole numbers.
-struct Layer {
-    /// Input by input.
-    weights: Vec<f32>,
-    biases: Vec<f32>,
-}
-
-struct Layers {
-    layers: Vec<Layer>,
+/// A perceptron's parameters as [`Integers`] multiply them.
+struct Paired {
+    layers: [PairedLayer; HIDDEN_LAYERS + 1],
     /// What a parameter's last place counts.
     unit: f32,
     /// What the output's last place counts in the field.
     of_output: f32,
 }
 
-/// Lanes of the widest vectors.
-const MOST_LANES: usize = 16;
+struct PairedLayer {
+    /// Those of two inputs in one number, an output next to the other.
+    weights: Vec<i32>,
+    biases: Vec<i32>,
+}
+
+impl PairedLayer {
+    fn new(layer: &Layer, parameters: &[i32]) -> Self {
+        let weights = &parameters[layer.weights.clone()];
+        let weight = |input: usize, output: usize| match input < layer.inputs {
+            true => weights[input * layer.outputs + output],
+            false => 0,
+        };
+        let pair = |pair: usize| {
+            (0..layer.outputs).map(move |o| pair_of_i16(weight(2 * pair, o), weight(2 * pair + 1, o)))
+        };
+        Self {
+            weights: (0..layer.inputs.div_ceil(2)).flat_map(pair).collect(),
+            biases: parameters[layer.biases.clone()].iter().map(|&b| b * UNITS_A_STEP as i32).collect(),
+        }
+    }
+}
+
 /// Outputs that are summed at a time.
 const OUTPUTS_AT_ONCE: usize = 8;
 
-/// Values of some voxels next to each other, for every neuron of a layer or every input.
-type Lanes<const N: usize> = [[f32; MOST_LANES]; N];
-
-struct Refining<'a> {
-    network: &'a Layers,
+struct Refining<'a, const WIDTH: usize> {
+    network: &'a Paired,
     surroundings: Surroundings,
 }
 
-impl Kernel for Refining<'_> {
+impl<const WIDTH: usize> Kernel for Refining<'_, WIDTH> {
     type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> Vec<f32> {
-        let Self { network, mut surroundings } = self;
-        let [first, second, last] = &network.layers[..] else { return Vec::new() };
-        let width = first.biases.len();
-        let mut inputs: Lanes<INPUTS> = [[0.0; MOST_LANES]; INPUTS];
-        let mut hidden: [Lanes<32>; 2] = [[[0.0; MOST_LANES]; 32]; 2];
-        let [nx, ny, nz] = surroundings.shape;
+    fn run<S: Integers>(mut self) -> Vec<f32> {
+        let mut inputs = [S::splat_integer(0); PAIRS];
+        let mut flat = Flat::<S> { value: inputs[PAIRS - 1], added: self.output::<S>(&inputs) };
+        // Voxels at the ends of rows share vectors: those of a slice across x are all such.
+        let mut ends = [[0; 3]; MOST_LANES];
+        let mut count = 0;
+        let [nx, ny, nz] = self.surroundings.shape;
         for z in 0..nz {
             for y in 0..ny {
-                for x in (0..nx).step_by(S::LANES) {
-                    surroundings.inputs::<S>([x, y, z], &mut inputs);
-                    let [below, above] = &mut hidden;
-                    layer::<S>(first, network.unit, &inputs, &mut below[..width]);
-                    layer::<S>(second, network.unit, &below[..width], &mut above[..width]);
-                    let mut sum = S::splat(last.biases[0]);
-                    for (&w, input) in last.weights.iter().zip(&*above) {
-                        sum = S::mul_add(S::splat(w), vector::<S>(input), sum);
+                let mut x = 0;
+                while nx - x > S::LANES / 2 {
+                    self.surroundings.inputs_of_row::<S>([x, y, z], &mut inputs);
+                    let added = match is_flat::<S>(&inputs) {
+                        true => self.of_flat::<S>(&inputs, &mut flat),
+                        false => self.output::<S>(&inputs),
+                    };
+                    let lanes = S::LANES.min(nx - x);
+                    self.surroundings.add_to_row([x, y, z], &added[..lanes]);
+                    x += lanes;
+                }
+                for x in x..nx {
+                    ends[count] = [x, y, z];
+                    count += 1;
+                    if count == S::LANES {
+                        self.refine_voxels::<S>(&ends[..count]);
+                        count = 0;
                     }
-                    let mut added = [0.0; MOST_LANES];
-                    write::<S>(&mut added, S::mul(sum, S::splat(network.of_output)));
-                    let row = &mut surroundings.values[nx * (y + ny * z)..][x..nx];
-                    row.iter_mut().zip(&added[..S::LANES]).for_each(|(value, added)| *value += added);
                 }
             }
         }
-        surroundings.values.truncate(nx * ny * nz);
-        surroundings.values
+        self.refine_voxels::<S>(&ends[..count]);
+        self.surroundings.into_values()
     }
 }
 
-/// A hidden layer.
+impl<const WIDTH: usize> Refining<'_, WIDTH> {
+    /// Of voxels wherever they are.
+    #[inline(always)]
+    fn refine_voxels<S: Integers>(&mut self, voxels: &[[usize; 3]]) {
+        let mut inputs = [S::splat_integer(0); PAIRS];
+        self.surroundings.inputs_of::<S>(voxels, &mut inputs);
+        let added = self.output::<S>(&inputs);
+        for (&voxel, added) in voxels.iter().zip(added) {
+            self.surroundings.add_to_row(voxel, &[added]);
+        }
+    }
+
+    /// What is added where there are no differences, lane by lane: as a rule, what it was the last time.
+    #[inline(always)]
+    fn of_flat<S: Integers>(&self, inputs: &[S::I; PAIRS], last: &mut Flat<S>) -> [f32; MOST_LANES] {
+        let value = inputs[PAIRS - 1];
+        if !S::is_zero(S::subtract(value, last.value)) {
+            *last = Flat { value, added: self.output::<S>(inputs) };
+        }
+        last.added
+    }
+
+    /// What is added, lane by lane.
+    #[inline(always)]
+    fn output<S: Integers>(&self, inputs: &[S::I; PAIRS]) -> [f32; MOST_LANES] {
+        let [first, second, last] = &self.network.layers;
+        // Pairs: half of each is used.
+        let mut below = [S::splat_integer(0); WIDTH];
+        let mut above = [S::splat_integer(0); WIDTH];
+        hidden::<S, PAIRS, WIDTH>(first, self.network.unit, inputs, &mut below);
+        hidden::<S, WIDTH, WIDTH>(second, self.network.unit, &below, &mut above);
+        let mut sum = S::splat_integer(last.biases[0]);
+        for (&weights, &pair) in last.weights.iter().zip(&above) {
+            sum = S::add_products(pair, S::splat_integer(weights), sum);
+        }
+        let mut added = [0.0; MOST_LANES];
+        write::<S>(&mut added, S::mul(S::to_float(sum), S::splat(self.network.of_output)));
+        added
+    }
+}
+
+/// Voxels without differences, as many as a vector has lanes: their last pair of inputs, and what is added to them.
+struct Flat<S: Integers> {
+    value: S::I,
+    added: [f32; MOST_LANES],
+}
+
+/// True when all differences are 0.
 #[inline(always)]
-fn layer<S: Simd>(layer: &Layer, unit: f32, inputs: &[[f32; MOST_LANES]], out: &mut [[f32; MOST_LANES]]) {
-    let outputs = layer.biases.len();
-    for start in (0..outputs).step_by(OUTPUTS_AT_ONCE) {
-        let mut sums: [S::V; OUTPUTS_AT_ONCE] = std::array::from_fn(|o| S::splat(layer.biases[start + o]));
-        for (input, weights) in inputs.iter().zip(layer.weights.chunks_exact(outputs)) {
-            let (input, weights) = (vector::<S>(input), &weights[start..start + OUTPUTS_AT_ONCE]);
-            for (sum, &w) in sums.iter_mut().zip(weights) {
-                *sum = S::mul_add(S::splat(w), input, *sum);
+fn is_flat<S: Integers>(inputs: &[S::I; PAIRS]) -> bool {
+    let mut any = inputs[0];
+    for &pair in &inputs[1..PAIRS - 1] {
+        any = S::or(any, pair);
+    }
+    S::is_zero(any)
+}
+
+/// A hidden layer, of pairs of numbers: as many of the inputs as there are weights for.
+#[inline(always)]
+fn hidden<S: Integers, const INPUTS: usize, const WIDTH: usize>(
+    layer: &PairedLayer,
+    unit: f32,
+    inputs: &[S::I; INPUTS],
+    out: &mut [S::I; WIDTH],
+) {
+    let (weights, _) = layer.weights.as_chunks::<WIDTH>();
+    for start in (0..WIDTH).step_by(OUTPUTS_AT_ONCE) {
+        let mut sums = [S::splat_integer(0); OUTPUTS_AT_ONCE];
+        for (sum, &bias) in sums.iter_mut().zip(&layer.biases[start..]) {
+            *sum = S::splat_integer(bias);
+        }
+        for (&pair, weights) in inputs.iter().zip(weights) {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = S::add_products(pair, S::splat_integer(weights[start + n]), *sum);
             }
         }
-        for (sum, out) in sums.into_iter().zip(&mut out[start..]) {
-            let scaled = S::mul(sum, S::splat(unit));
-            let bounded = S::clamp(scaled, S::splat(0.0), S::splat(MOST_UNITS));
-            write::<S>(out, round::<S>(bounded));
+        for (n, pair) in out[start / 2..][..OUTPUTS_AT_ONCE / 2].iter_mut().enumerate() {
+            *pair = S::pair(activation::<S>(sums[2 * n], unit), activation::<S>(sums[2 * n + 1], unit));
         }
     }
 }
 
-/// The nearest whole number of less than 2^22.
 #[inline(always)]
-pub(super) fn round<S: Simd>(value: S::V) -> S::V {
-    S::add(S::add(value, S::splat(ROUNDER)), S::splat(-ROUNDER))
+fn activation<S: Integers>(sum: S::I, unit: f32) -> S::I {
+    let scaled = S::mul(S::to_float(sum), S::splat(unit));
+    S::nearest(S::clamp(scaled, S::splat(0.0), S::splat(MOST_UNITS)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Scattered points of a volume whose samples come in bricks.
 
 use super::NeuralVolume;
-use super::bricks::{BrickCursor, BrickReader};
+use super::brick_cursor::BrickCursor;
+use super::bricks::BrickReader;
+use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
 use super::points::{Outside, Place, PointSample, Want};
 use crate::error::Result;
@@ -9,97 +11,186 @@ use crate::volume::WorldToIndex;
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 
-/// Points that one task takes at most: a brick's, as a rule, since two tasks of one brick may both decode it.
+/// Points that are sorted by one task: what they take stays in a core's cache.
+const SHARE: usize = 1 << 14;
+
+/// Points that one task evaluates, or a few more: all of a brick's, as a rule, since two tasks of one brick may both decode it.
 const TASK: usize = 1 << 15;
+
+/// Points that are sorted together at most, but for a share of a large volume's voxels: every brick may be decoded once for
+/// each such batch.
+const BATCH: usize = 1 << 22;
+const VOXELS_A_POINT: usize = 16;
+/// Numbers of points fit 32 bits.
+const MOST: usize = 1 << 30;
+
+/// What is asked of points, and what is made of a sample.
+pub(super) struct Question<'a, F> {
+    pub(super) to_index: Option<&'a WorldToIndex>,
+    pub(super) outside: Outside,
+    pub(super) want: Want,
+    pub(super) answer: F,
+}
+
+/// Points that were next to each other, sorted by brick.
+struct Share<T> {
+    /// Their numbers in the share.
+    numbers: Vec<u32>,
+    /// In index coordinates.
+    places: Vec<[f64; 3]>,
+    answers: Vec<T>,
+    /// By brick, where its points end.
+    ends: Vec<u32>,
+}
+
+/// Points of one brick in one share, and their answers.
+type Part<'a, T> = (&'a [[f64; 3]], &'a mut [T]);
 
 impl NeuralVolume {
     /// Points brick by brick, whatever order they come in: a brick is decoded for all of its points at once.
-    pub(super) fn probe_bricks(
+    pub(super) fn probe_bricks<T: Copy + Default + Send>(
         &self,
         bricks: &BrickReader,
         points: &[[f64; 3]],
-        to_index: Option<&WorldToIndex>,
-        outside: Outside,
-        want: Want,
-        out: &mut [PointSample],
+        question: &Question<'_, impl Fn(PointSample) -> T + Sync>,
+        out: &mut [T],
     ) -> Result<()> {
-        let shape = self.description.shape;
-        let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
-        let probe = |places: &mut dyn Iterator<Item = Place>| -> Result<Vec<PointSample>> {
-            let mut mask = self.mask.as_ref().map(MaskReader::cursor);
-            let mut cursor = bricks.cursor(self.mask.as_ref());
-            let mut samples = Vec::new();
-            for place in places {
-                let mut sample = self.point_of_bricks(&place, outside, mask.as_mut(), &mut cursor)?;
-                sample.gradient = match (want, to_index) {
-                    (Want::Values, _) => [0.0; 3],
-                    (Want::Gradients, None) => sample.gradient,
-                    (Want::Gradients, Some(map)) => map.gradient(sample.gradient),
-                };
-                samples.push(sample);
-            }
-            Ok(samples)
-        };
         self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
+        let index = |point: &[f64; 3]| question.to_index.map_or(*point, |map| map.apply(*point));
         if let [point] = points
-            && bricks.keeps(place(point).index)
+            && bricks.keeps(self.place(index(point)).index)
         {
-            out.copy_from_slice(&probe(&mut std::iter::once(place(point)))?);
-            return Ok(());
+            return self.probe_parts(bricks, question, &mut [(&[index(point)], out)]);
         }
+        let batch = (self.description.shape.iter().product::<usize>() / VOXELS_A_POINT).clamp(BATCH, MOST);
         let mut result = Ok(());
         self.engine.run(&mut || {
-            // By brick, and in it as they came: half as long to sort as pairs of `usize`.
-            let mut order: Vec<(u32, u32)> = points
-                .par_iter()
-                .enumerate()
-                .map(|(n, point)| (bricks.containing(place(point).index) as u32, n as u32))
-                .collect();
-            order.par_sort_unstable();
-            let tasks: Vec<&[(u32, u32)]> =
-                order.chunk_by(|a, b| a.0 == b.0).flat_map(|of_brick| of_brick.chunks(TASK)).collect();
-            let probed: Vec<Result<Vec<PointSample>>> = tasks
-                .par_iter()
-                .map(|task| probe(&mut task.iter().map(|(_, n)| place(&points[*n as usize]))))
-                .collect();
-            for (task, samples) in tasks.iter().zip(probed) {
-                match samples {
-                    Ok(samples) => {
-                        task.iter().zip(samples).for_each(|((_, n), sample)| out[*n as usize] = sample)
-                    }
-                    Err(error) => result = Err(error),
-                }
-            }
+            let mut batches = points.chunks(batch).zip(out.chunks_mut(batch));
+            result = batches.try_for_each(|(points, out)| self.probe_batch(bricks, points, question, out));
         });
         result
     }
 
-    /// Value, gradient by the index and validity at a place: the voxel, or trilinear between voxels.
+    fn probe_batch<T: Copy + Default + Send>(
+        &self,
+        bricks: &BrickReader,
+        points: &[[f64; 3]],
+        question: &Question<'_, impl Fn(PointSample) -> T + Sync>,
+        out: &mut [T],
+    ) -> Result<()> {
+        let share = SHARE.max(bricks.count());
+        let mut shares: Vec<Share<T>> =
+            points.par_chunks(share).map(|points| self.sort(bricks, points, question.to_index)).collect();
+        let mut parts: Vec<Vec<Part<'_, T>>> = (0..bricks.count()).map(|_| Vec::new()).collect();
+        for Share { places, answers, ends, .. } in &mut shares {
+            let (mut places, mut answers, mut begin) = (&places[..], &mut answers[..], 0);
+            for (parts, &end) in parts.iter_mut().zip(&*ends) {
+                let count = (end - begin) as usize;
+                begin = end;
+                if count > 0 {
+                    let (of_brick, others) = std::mem::take(&mut answers).split_at_mut(count);
+                    parts.push((&places[..count], of_brick));
+                    (places, answers) = (&places[count..], others);
+                }
+            }
+        }
+        let tasks: Vec<&mut [Part<'_, T>]> =
+            parts.iter_mut().flat_map(|parts| parts.chunks_mut(TASK.div_ceil(share))).collect();
+        tasks.into_par_iter().try_for_each(|parts| self.probe_parts(bricks, question, parts))?;
+        out.par_chunks_mut(share).zip(shares).for_each(|(out, share)| {
+            for (number, answer) in share.numbers.into_iter().zip(share.answers) {
+                out[number as usize] = answer;
+            }
+        });
+        Ok(())
+    }
+
+    /// Sorts points by brick, in it as they came.
+    fn sort<T: Copy + Default>(
+        &self,
+        bricks: &BrickReader,
+        points: &[[f64; 3]],
+        to_index: Option<&WorldToIndex>,
+    ) -> Share<T> {
+        let places: Vec<[f64; 3]> =
+            points.iter().map(|point| to_index.map_or(*point, |map| map.apply(*point))).collect();
+        let bricks_of: Vec<u32> =
+            places.iter().map(|place| bricks.containing(self.place(*place).index) as u32).collect();
+        let mut ends = vec![0u32; bricks.count()];
+        bricks_of.iter().for_each(|&brick| ends[brick as usize] += 1);
+        let mut begin = 0;
+        for end in &mut ends {
+            begin += std::mem::replace(end, begin);
+        }
+        // Each is now where its brick begins, and becomes where it ends.
+        let mut share = Share {
+            numbers: vec![0; points.len()],
+            places: vec![[0.0; 3]; points.len()],
+            answers: vec![T::default(); points.len()],
+            ends,
+        };
+        for (number, (brick, place)) in bricks_of.into_iter().zip(places).enumerate() {
+            let end = &mut share.ends[brick as usize];
+            share.numbers[*end as usize] = number as u32;
+            share.places[*end as usize] = place;
+            *end += 1;
+        }
+        share
+    }
+
+    fn place(&self, index: [f64; 3]) -> Place {
+        Place::of(index, self.description.shape)
+    }
+
+    /// Points in index coordinates, of one brick.
+    fn probe_parts<T>(
+        &self,
+        bricks: &BrickReader,
+        question: &Question<'_, impl Fn(PointSample) -> T>,
+        parts: &mut [Part<'_, T>],
+    ) -> Result<()> {
+        let mut mask = self.mask.as_ref().map(MaskReader::cursor);
+        let mut cursor = BrickCursor::new(bricks, self.mask.as_ref());
+        for (places, answers) in parts {
+            for (place, answer) in places.iter().zip(&mut **answers) {
+                let place = self.place(*place);
+                let Question { outside, want, .. } = *question;
+                let mut sample = self.point_of_bricks(&place, outside, want, mask.as_mut(), &mut cursor)?;
+                if let (Want::Gradients, Some(map)) = (want, question.to_index) {
+                    sample.gradient = map.gradient(sample.gradient);
+                }
+                *answer = (question.answer)(sample);
+            }
+        }
+        Ok(())
+    }
+
+    /// Value, gradient by the index, where it is asked for, and validity at a place: the voxel, or trilinear between voxels.
     fn point_of_bricks(
         &self,
         place: &Place,
         outside: Outside,
+        want: Want,
         mut mask: Option<&mut MaskCursor<'_>>,
         bricks: &mut BrickCursor<'_>,
     ) -> Result<PointSample> {
         if let Some(invalid) = self.invalid_point(place, outside, mask.as_deref_mut())? {
             return Ok(invalid);
         }
-        let is_masked = |voxel| match mask.as_deref_mut() {
-            Some(mask) => Ok(mask.code_at(voxel)? != 0),
-            None => Ok(false),
-        };
-        let shape = self.description.shape;
         let section = self.bricks.as_ref().map_or("", BrickReader::section);
         let damaged = |what| self.section_error(section, what);
-        let (mut value, gradient) =
-            bricks.between(place.index, shape, place.nearest(), is_masked).map_err(damaged)?;
-        if place.at_a_voxel() {
-            value = bricks.voxel(place.nearest(), place.index).map_err(damaged)?;
-        }
+        let nearest = place.nearest();
+        let cell = Cell::around(place.index, self.description.shape);
+        let corners = bricks.corners(&cell, nearest, mask).map_err(damaged)?;
         Ok(PointSample {
-            value,
-            gradient: if place.inside { gradient } else { [0.0; 3] },
+            value: match place.at_a_voxel() {
+                true => bricks.voxel(nearest, cell.lower).map_err(damaged)?,
+                false => cell.value(&corners),
+            },
+            gradient: match want {
+                Want::Gradients if place.inside => cell.gradient(&corners),
+                _ => [0.0; 3],
+            },
             valid: place.inside,
         })
     }

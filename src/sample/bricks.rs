@@ -1,6 +1,7 @@
 //! Samples that a file holds brick by brick, decoded on demand: as whole numbers, or as a latent grid.
 
 use super::ValueScale;
+use super::cell::Cell;
 use super::mask::MaskReader;
 use crate::container::{BRICK_EDGE, Base, BrickGrid, WholeBricks};
 use crate::latents::{LatentReader, LatentStreams};
@@ -115,7 +116,7 @@ impl BrickReader {
 
     /// First voxel and size of what is decoded of a brick: a latent grid's have the next layer of voxels, too, so that all
     /// corners of a cell are in the brick of the lowest.
-    fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
+    pub(super) fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
         let (start, size) = self.grid.bounds(brick);
         match &self.source {
             Source::Whole(_) | Source::Corrected(..) => (start, size),
@@ -127,7 +128,7 @@ impl BrickReader {
     }
 
     /// A brick's samples.
-    fn samples(&self, brick: usize, mask: Option<&MaskReader>) -> Result<Arc<Samples>, String> {
+    pub(super) fn samples(&self, brick: usize, mask: Option<&MaskReader>) -> Result<Arc<Samples>, String> {
         let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(samples) = kept().get(&brick) {
             return Ok(samples.clone());
@@ -170,19 +171,30 @@ impl BrickReader {
 
     /// The brick that the cell of a place in the grid begins in.
     pub(super) fn containing(&self, index: [f64; 3]) -> usize {
-        self.grid.containing(self.lower(index))
+        self.of_voxel(Cell::lower(index, self.grid.shape()))
+    }
+
+    /// The brick of a voxel.
+    pub(super) fn of_voxel(&self, voxel: [usize; 3]) -> usize {
+        self.grid.containing(voxel)
+    }
+
+    /// What turns a latent grid's values into samples; other bricks hold the samples.
+    pub(super) fn value_scale(&self) -> Option<ValueScale> {
+        match &self.source {
+            Source::Whole(_) | Source::Corrected(..) => None,
+            Source::Latents(_, scale) => Some(*scale),
+        }
+    }
+
+    /// Bricks that points may be in.
+    pub(super) fn count(&self) -> usize {
+        self.grid.len()
     }
 
     /// True when that brick is decoded already.
     pub(super) fn keeps(&self, index: [f64; 3]) -> bool {
         self.decoded.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.containing(index))
-    }
-
-    /// The lowest corner of the cell around a place in the grid.
-    fn lower(&self, index: [f64; 3]) -> [usize; 3] {
-        let shape = self.grid.shape();
-        // The conversion is a floor: a place in the grid is not negative.
-        std::array::from_fn(|a| (index[a] as usize).min(shape[a].saturating_sub(2)))
     }
 
     /// Bricks that are decoded at a time.
@@ -191,7 +203,7 @@ impl BrickReader {
     }
 
     /// Calls `each` with every one of these bricks, or, of a latent grid, with what of it is in the box from `start` to
-    /// `end`: its first voxel, its size and its samples. Decodes on the threads of the pool that this runs on.
+    /// `end`: its first voxel, its size and the volume's samples. Decodes on the threads of the pool that this runs on.
     ///
     /// # Errors
     /// A sentence, when a stream holds what no encoder writes.
@@ -210,7 +222,7 @@ impl BrickReader {
                     each(first, size, &*samples?);
                 }
             }
-            Source::Latents(reader, _) => {
+            Source::Latents(reader, scale) => {
                 let part = |&brick: &usize| {
                     let (first, size) = self.tiles().bounds(brick);
                     Window {
@@ -219,163 +231,33 @@ impl BrickReader {
                     }
                 };
                 let windows: Vec<Window> = bricks.iter().map(part).collect();
-                for (window, values) in windows.iter().zip(reader.windows(&windows)) {
-                    each(window.start, window.shape(), &Samples::F32(values));
+                let values = reader.windows(&windows).into_par_iter();
+                let samples: Vec<Samples> = values.map(|values| scale.samples(&values)).collect();
+                for (window, samples) in windows.iter().zip(samples) {
+                    each(window.start, window.shape(), &samples);
                 }
             }
         }
         Ok(())
     }
 
-    /// Copies `count` of a brick's samples, which are a step apart, into others: whole numbers with the same bits where the
-    /// types agree, else the nearest value.
+    /// Copies `count` of a brick's samples, which are a step apart, into others: with the same bits where the types agree, else
+    /// the nearest value.
     pub(super) fn copy(
-        &self,
         from: &Samples,
         (at, step): (usize, usize),
         out: &mut SamplesMut<'_>,
         to: usize,
         count: usize,
     ) {
-        match (&self.source, from) {
-            (Source::Latents(_, scale), Samples::F32(values)) => {
-                let values = values[at..].iter().step_by(step);
-                for_each_type!(SamplesMut: out, out => {
-                    for (out, &value) in out[to..to + count].iter_mut().zip(values) {
-                        *out = Sample::narrow(scale.voxel_value(value));
-                    }
-                });
-            }
-            _ if from.sample_type() == out.sample_type() && step == 1 => out.copy_from(to, from, at, count),
-            _ if from.sample_type() == out.sample_type() => {
-                (0..count).for_each(|i| out.copy_from(to + i, from, at + i * step, 1));
-            }
-            _ => for_each_type!(SamplesMut: out, out => {
+        match from.sample_type() == out.sample_type() {
+            true if step == 1 => out.copy_from(to, from, at, count),
+            true => (0..count).for_each(|i| out.copy_from(to + i, from, at + i * step, 1)),
+            false => for_each_type!(SamplesMut: out, out => {
                 for (i, out) in out[to..to + count].iter_mut().enumerate() {
                     *out = Sample::from_f64(from.get(at + i * step));
                 }
             }),
         }
-    }
-
-    /// For many voxels near each other.
-    pub(super) fn cursor<'a>(&'a self, mask: Option<&'a MaskReader>) -> BrickCursor<'a> {
-        BrickCursor { bricks: self, mask, held: Vec::new() }
-    }
-}
-
-/// Looks voxels up, and keeps hold of the bricks of the last ones: a cell between voxels meets eight at most.
-pub(super) struct BrickCursor<'a> {
-    bricks: &'a BrickReader,
-    mask: Option<&'a MaskReader>,
-    held: Vec<Held>,
-}
-
-/// A brick that is held.
-struct Held {
-    brick: usize,
-    start: [usize; 3],
-    size: [usize; 3],
-    samples: Arc<Samples>,
-    /// True where all corners of a cell are in the brick of the lowest.
-    has_all_corners: bool,
-}
-
-impl Held {
-    /// Where a voxel is among the samples.
-    #[inline]
-    fn place(&self, voxel: [usize; 3]) -> usize {
-        let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - self.start[a]);
-        x + self.size[0] * (y + self.size[1] * z)
-    }
-}
-
-/// Bricks that meet in a corner.
-const MOST_HELD: usize = 8;
-
-impl BrickCursor<'_> {
-    /// A brick, held.
-    fn hold(&mut self, brick: usize) -> Result<&Held, String> {
-        let held = match self.held.iter().position(|held| held.brick == brick) {
-            Some(held) => held,
-            None => {
-                if self.held.len() == MOST_HELD {
-                    self.held.remove(0);
-                }
-                let (start, size) = self.bricks.bounds(brick);
-                let samples = self.bricks.samples(brick, self.mask)?;
-                let has_all_corners = matches!(self.bricks.source, Source::Latents(..));
-                self.held.push(Held { brick, start, size, samples, has_all_corners });
-                self.held.len() - 1
-            }
-        };
-        Ok(&self.held[held])
-    }
-
-    /// What bricks hold of corners of the cell at `lower`.
-    fn at<const N: usize>(
-        &mut self,
-        corners: [[usize; 3]; N],
-        lower: [usize; 3],
-    ) -> Result<[f64; N], String> {
-        let grid = self.bricks.grid;
-        let held = self.hold(grid.containing(lower))?;
-        if let (true, Samples::F32(samples)) = (held.has_all_corners, &*held.samples) {
-            return Ok(corners.map(|corner| f64::from(samples[held.place(corner)])));
-        }
-        let mut values = [0.0; N];
-        for (value, corner) in values.iter_mut().zip(corners) {
-            let held = self.hold(grid.containing(corner))?;
-            *value = held.samples.get(held.place(corner));
-        }
-        Ok(values)
-    }
-
-    /// Value and derivative by the index at a place inside the grid of `shape`: trilinear between voxels. A voxel that
-    /// `masked` says is none counts as the nearest one, `nearest`, which is none of those.
-    pub(super) fn between(
-        &mut self,
-        index: [f64; 3],
-        shape: [usize; 3],
-        nearest: [usize; 3],
-        mut is_masked: impl FnMut([usize; 3]) -> Result<bool, String>,
-    ) -> Result<(f64, [f64; 3]), String> {
-        let lower = self.bricks.lower(index);
-        let fraction: [f64; 3] = std::array::from_fn(|a| index[a] - lower[a] as f64);
-        let upper = |corner: usize| [0, 1, 2].map(|a| corner >> a & 1);
-        let mut corners = [[0; 3]; 8];
-        for (n, corner) in corners.iter_mut().enumerate() {
-            let voxel = std::array::from_fn(|a| (lower[a] + upper(n)[a]).min(shape[a] - 1));
-            *corner = if is_masked(voxel)? { nearest } else { voxel };
-        }
-        let samples = self.at(corners, lower)?;
-        let (mut value, mut slope) = (0.0, [0.0; 3]);
-        for (n, held) in samples.into_iter().enumerate() {
-            // Unrounded: between voxels the field is as smooth as it is stored.
-            let sample = match &self.bricks.source {
-                Source::Whole(_) | Source::Corrected(..) => held,
-                Source::Latents(_, scale) => scale.value(held as f32),
-            };
-            let upper = upper(n);
-            let along: [f64; 3] =
-                std::array::from_fn(|a| if upper[a] == 1 { fraction[a] } else { 1.0 - fraction[a] });
-            value += along[0] * along[1] * along[2] * sample;
-            for a in 0..3 {
-                if shape[a] > 1 {
-                    let sign = if upper[a] == 1 { 1.0 } else { -1.0 };
-                    slope[a] += sign * along[(a + 1) % 3] * along[(a + 2) % 3] * sample;
-                }
-            }
-        }
-        Ok((value, slope))
-    }
-
-    /// The sample of the voxel that a place is at.
-    pub(super) fn voxel(&mut self, voxel: [usize; 3], index: [f64; 3]) -> Result<f64, String> {
-        let [value] = self.at([voxel], self.bricks.lower(index))?;
-        Ok(match &self.bricks.source {
-            Source::Whole(_) | Source::Corrected(..) => value,
-            Source::Latents(_, scale) => scale.voxel_value(value as f32),
-        })
     }
 }

@@ -1,8 +1,10 @@
 //! [`NeuralVolume`]: an open `.nvol` file. Everything that reads a compressed volume goes through it.
 
+mod brick_cursor;
 mod brick_points;
 mod bricks;
 mod cache;
+mod cell;
 #[cfg(feature = "cuda")]
 mod device;
 mod mask;

@@ -1,10 +1,11 @@
 //! Values at scattered points, between voxels too.
 
+use super::brick_points::Question;
 use super::mask::{MaskCursor, MaskReader};
 use super::{NeuralVolume, ValueScale};
 use crate::engine::Evaluator;
 use crate::error::{Error, Result};
-use crate::volume::{MaskClass, SampleType, Samples, WorldToIndex};
+use crate::volume::{MaskClass, Sample, SampleType, Samples, WorldToIndex, for_each_type};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 
@@ -56,11 +57,8 @@ pub(super) const TASK: usize = 1 << 10;
 
 /// Points placed at a time: bounds the memory of large requests.
 const CHUNK: usize = 1 << 16;
-/// The same where a device evaluates many points at a time, or bricks are decoded for them.
+/// The same where a device evaluates many points at a time.
 pub(super) const DEVICE_CHUNK: usize = 1 << 20;
-
-/// Points that are sorted by brick at a time, at most.
-const MOST_OF_BRICKS: usize = 1 << 30;
 
 impl NeuralVolume {
     /// The volume's value at each point, as f32. At a voxel that is the decoded voxel, rounded to the stored type;
@@ -71,6 +69,12 @@ impl NeuralVolume {
     /// the file is damaged.
     pub fn sample(&self, points: &[[f64; 3]], space: Space, outside: Outside, out: &mut [f32]) -> Result<()> {
         same_length(points.len(), out.len())?;
+        if let Some(bricks) = &self.bricks {
+            let to_index = self.to_index(space)?;
+            let answer = |sample: PointSample| sample.value as f32;
+            let question = Question { to_index: to_index.as_ref(), outside, want: Want::Values, answer };
+            return self.probe_bricks(bricks, points, &question, out);
+        }
         self.sample_each(points, space, outside, |i, value| out[i] = value as f32)
     }
 
@@ -80,6 +84,15 @@ impl NeuralVolume {
     /// As for [`Self::sample`].
     pub fn sample_stored(&self, points: &[[f64; 3]], space: Space, outside: Outside) -> Result<Samples> {
         let mut samples = Samples::zeros(self.description.sample_type, points.len());
+        if let Some(bricks) = &self.bricks {
+            let to_index = self.to_index(space)?;
+            for_each_type!(Samples: &mut samples, out => {
+                let answer = |sample: PointSample| Sample::from_f64(sample.value);
+                let question = Question { to_index: to_index.as_ref(), outside, want: Want::Values, answer };
+                self.probe_bricks(bricks, points, &question, out)?;
+            });
+            return Ok(samples);
+        }
         self.sample_each(points, space, outside, |i, value| samples.set(i, value))?;
         Ok(samples)
     }
@@ -92,11 +105,7 @@ impl NeuralVolume {
         mut put: impl FnMut(usize, f64),
     ) -> Result<()> {
         let together = self.evaluator()?.map_or(0, Evaluator::points_a_call);
-        let chunk = match &self.bricks {
-            // Every brick is decoded once a chunk at least.
-            Some(_) => DEVICE_CHUNK,
-            None => CHUNK.max(together.min(DEVICE_CHUNK)),
-        };
+        let chunk = CHUNK.max(together.min(DEVICE_CHUNK));
         let mut samples = vec![PointSample::default(); points.len().min(chunk)];
         for (n, points) in points.chunks(chunk).enumerate() {
             let samples = &mut samples[..points.len()];
@@ -149,11 +158,8 @@ impl NeuralVolume {
         let evaluator = self.evaluator()?;
         let scale = self.scale();
         if let Some(bricks) = &self.bricks {
-            // Numbers of points that fit 32 bits.
-            let mut parts = points.chunks(MOST_OF_BRICKS).zip(out.chunks_mut(MOST_OF_BRICKS));
-            return parts.try_for_each(|(points, out)| {
-                self.probe_bricks(bricks, points, to_index.as_ref(), outside, want, out)
-            });
+            let question = Question { to_index: to_index.as_ref(), outside, want, answer: |sample| sample };
+            return self.probe_bricks(bricks, points, &question, out);
         }
         let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
         let evaluate = |positions: &[[f32; 3]]| -> Result<(Vec<f32>, Vec<[f32; 3]>)> {

@@ -321,7 +321,7 @@ impl NeuralVolume {
         for batch in bricks.chunks(BrickReader::batch()) {
             let mut take = |start: [usize; 3], size: [usize; 3], samples: &Samples| {
                 window.each_row_in_brick(region, start, size, |at, index, count| {
-                    reader.copy(samples, (at, window.stride), out, index, count);
+                    BrickReader::copy(samples, (at, window.stride), out, index, count);
                 });
             };
             let mut visit = Ok(());

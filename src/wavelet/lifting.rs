@@ -42,8 +42,8 @@ fn lift_row(of: &mut [f32], neighbours: &[f32], back: usize, factor: f32) {
 
 /// The inverse along a row, whose even samples are `low` and odd ones `high`, into `out`.
 pub(super) fn inverse_row(low: &mut [f32], high: &mut [f32], out: &mut [f32]) {
-    low.iter_mut().for_each(|v| *v *= 1.0 / LOW);
-    high.iter_mut().for_each(|v| *v *= 1.0 / HIGH);
+    scale_row(low, 1.0 / LOW);
+    scale_row(high, 1.0 / HIGH);
     if !high.is_empty() {
         lift_row(low, high, 1, -UPDATE_2);
         lift_row(high, low, 0, -PREDICT_2);
@@ -74,8 +74,8 @@ pub(super) fn forward_row(row: &[f32], low: &mut [f32], high: &mut [f32]) {
         lift_row(high, low, 0, PREDICT_2);
         lift_row(low, high, 1, UPDATE_2);
     }
-    low.iter_mut().for_each(|v| *v *= LOW);
-    high.iter_mut().for_each(|v| *v *= HIGH);
+    scale_row(low, LOW);
+    scale_row(high, HIGH);
 }
 
 /// Rows that stand for the samples of an axis: each step does to whole rows what [`lift_row`] does to samples.
@@ -103,27 +103,39 @@ impl<'a> Rows<'a> {
         lift_rows(&mut self.even, &self.odd, 1, factor, wide);
     }
 
-    fn scale(&mut self, low: f32, high: f32) {
-        self.even.iter_mut().for_each(|row| row.iter_mut().for_each(|v| *v *= low));
-        self.odd.iter_mut().for_each(|row| row.iter_mut().for_each(|v| *v *= high));
+    /// The same of one odd row.
+    fn predict_one(&mut self, k: usize, factor: f32) {
+        lift_one(self.odd[k], &self.even, (k, 0), factor);
+    }
+
+    /// The same of one even row.
+    fn update_one(&mut self, k: usize, factor: f32) {
+        lift_one(self.even[k], &self.odd, (k, 1), factor);
+    }
+}
+
+/// Lifts row `k` from its neighbours, as [`lift_row`] counts them.
+fn lift_one(row: &mut [f32], neighbours: &[&mut [f32]], (k, back): (usize, usize), factor: f32) {
+    let last = neighbours.len() - 1;
+    // Mirrored at both ends.
+    let before = if k < back { k } else { (k - back).min(last) };
+    let after = if k + 1 - back > last { last } else { k + 1 - back };
+    for ((v, &a), &b) in row.iter_mut().zip(&*neighbours[before]).zip(&*neighbours[after]) {
+        *v += factor * (a + b);
     }
 }
 
 fn lift_rows(of: &mut [&mut [f32]], neighbours: &[&mut [f32]], back: usize, factor: f32, wide: bool) {
-    let last = neighbours.len() - 1;
-    let lift = |(k, row): (usize, &mut &mut [f32])| {
-        // Mirrored at both ends.
-        let before = if k < back { k } else { (k - back).min(last) };
-        let after = if k + 1 - back > last { last } else { k + 1 - back };
-        for ((v, &a), &b) in row.iter_mut().zip(&*neighbours[before]).zip(&*neighbours[after]) {
-            *v += factor * (a + b);
-        }
-    };
+    let lift = |(k, row): (usize, &mut &mut [f32])| lift_one(row, neighbours, (k, back), factor);
     if wide {
         of.par_iter_mut().enumerate().for_each(lift);
     } else {
         of.iter_mut().enumerate().for_each(lift);
     }
+}
+
+fn scale_row(row: &mut [f32], factor: f32) {
+    row.iter_mut().for_each(|v| *v *= factor);
 }
 
 /// The transform along an axis whose samples are rows of `length`, in place: even rows become low, odd ones high. On the
@@ -136,18 +148,36 @@ pub(super) fn forward_rows(data: &mut [f32], length: usize, wide: bool) {
         rows.predict(PREDICT_2, wide);
         rows.update(UPDATE_2, wide);
     }
-    rows.scale(LOW, HIGH);
+    rows.even.iter_mut().for_each(|row| scale_row(row, LOW));
+    rows.odd.iter_mut().for_each(|row| scale_row(row, HIGH));
 }
 
-/// The inverse of [`forward_rows`].
+/// The inverse of [`forward_rows`], one step right behind the other: rows that are next to each other stay in the cache.
 pub(super) fn inverse_rows(data: &mut [f32], length: usize) {
     let mut rows = Rows::of(data, length);
-    rows.scale(1.0 / LOW, 1.0 / HIGH);
-    if !rows.odd.is_empty() {
-        rows.update(-UPDATE_2, false);
-        rows.predict(-PREDICT_2, false);
-        rows.update(-UPDATE_1, false);
-        rows.predict(-PREDICT_1, false);
+    let [even, odd] = [rows.even.len(), rows.odd.len()];
+    if odd == 0 {
+        rows.even.iter_mut().for_each(|row| scale_row(row, 1.0 / LOW));
+        return;
+    }
+    // Each step needs its neighbours behind the step before, and before the step after.
+    for k in 0..even + 2 {
+        if k < odd {
+            scale_row(rows.odd[k], 1.0 / HIGH);
+        }
+        if k < even {
+            scale_row(rows.even[k], 1.0 / LOW);
+            rows.update_one(k, -UPDATE_2);
+        }
+        if (1..=odd).contains(&k) {
+            rows.predict_one(k - 1, -PREDICT_2);
+        }
+        if (1..=even).contains(&k) {
+            rows.update_one(k - 1, -UPDATE_1);
+        }
+        if (2..odd + 2).contains(&k) {
+            rows.predict_one(k - 2, -PREDICT_1);
+        }
     }
 }
 

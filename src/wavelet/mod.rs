@@ -14,4 +14,4 @@ mod synthesis;
 pub(crate) use analysis::Bands;
 pub(crate) use lifting::INVERSE_GAIN;
 pub(crate) use pyramid::{Level, Orientation, Pyramid};
-pub(crate) use synthesis::{Window, synthesise};
+pub(crate) use synthesis::{Window, crop, synthesise};

@@ -7,6 +7,7 @@ mod encoding;
 mod evaluator;
 mod gemm;
 mod hash_grid;
+mod integers;
 mod mlp;
 mod network;
 mod rows;
@@ -15,9 +16,10 @@ mod sine;
 mod sine_residual;
 mod trainer;
 
+pub(crate) use integers::{Integers, integers, nearest_integer, pair_of_i16};
 pub(crate) use rows::{BATCH, Fit, Rows, fit};
 pub use simd::Isa;
-pub(crate) use simd::{Kernel, Portable, Simd, vector, write};
+pub(crate) use simd::{Kernel, vector, write};
 
 use super::{Engine, Evaluator, Trainer, TrainingEngine};
 use crate::error::{Error, Result};
@@ -37,7 +39,7 @@ impl Cpu {
     /// # Errors
     /// [`Error::Options`] when the operating system gives no threads.
     pub fn new(threads: usize) -> Result<Self> {
-        let isa = Isa::available()[0];
+        let isa = Isa::fastest();
         Self::with_isa(threads, isa)
     }
 

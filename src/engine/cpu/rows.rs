@@ -63,7 +63,7 @@ pub(crate) fn fit(network: Network, parameters: &mut [f32], rows: &Rows, how: Fi
     if batch == 0 {
         return;
     }
-    let isa = Isa::available()[0];
+    let isa = Isa::fastest();
     let row = padded(network.inputs());
     let mut packed = PackedNetwork::new(network);
     let mut workers: Vec<Worker> = (0..SHARES).map(|_| Worker::new(&network)).collect();

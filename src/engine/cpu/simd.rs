@@ -4,8 +4,10 @@
 //! compiled once inside a function that has the instruction set enabled. [`Isa::run`] picks that function.
 #![allow(unsafe_code)] // SIMD intrinsics and raw pointers of the kernels
 
+use super::integers::Integers;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
+use std::sync::OnceLock;
 
 /// An instruction set that kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,12 @@ impl Isa {
         }
         found.push(Isa::Portable);
         found
+    }
+
+    /// The fastest of them, asked for once.
+    pub(crate) fn fastest() -> Isa {
+        static FASTEST: OnceLock<Isa> = OnceLock::new();
+        *FASTEST.get_or_init(|| Self::available()[0])
     }
 
     /// `avx512`, `avx2`, `portable`.
@@ -81,7 +89,7 @@ pub(crate) trait Kernel {
     /// What it returns.
     type Output;
     /// The code; implementations are `#[inline(always)]`.
-    fn run<S: Simd>(self) -> Self::Output;
+    fn run<S: Integers>(self) -> Self::Output;
 }
 
 /// Vectors of f32.
@@ -130,7 +138,7 @@ pub(super) struct Avx2;
 
 /// Arrays of eight, which compilers turn into whatever vectors the target has.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable;
+pub(super) struct Portable;
 
 // SAFETY of both blocks: the methods are reached only through `Isa::run`, inside a function with the instruction set
 // enabled; pointers are valid for `LANES` values by the trait's contract.

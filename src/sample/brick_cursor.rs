@@ -1,0 +1,121 @@
+//! Voxels and cells of a volume whose samples come in bricks, one place near the other.
+
+use super::ValueScale;
+use super::bricks::BrickReader;
+use super::cell::Cell;
+use super::mask::{MaskCursor, MaskReader};
+use crate::volume::Samples;
+use std::sync::Arc;
+
+/// Bricks that meet in a corner.
+const MOST_HELD: usize = 8;
+
+/// Looks voxels up, and keeps hold of the bricks of the last ones: a cell between voxels meets eight at most.
+pub(super) struct BrickCursor<'a> {
+    bricks: &'a BrickReader,
+    mask: Option<&'a MaskReader>,
+    /// What turns a latent grid's values into samples.
+    scale: Option<ValueScale>,
+    held: Vec<Held>,
+}
+
+/// A brick that is held.
+struct Held {
+    brick: usize,
+    start: [usize; 3],
+    size: [usize; 3],
+    samples: Arc<Samples>,
+}
+
+impl Held {
+    /// Where a voxel is among the samples.
+    #[inline]
+    fn place(&self, voxel: [usize; 3]) -> usize {
+        let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - self.start[a]);
+        x + self.size[0] * (y + self.size[1] * z)
+    }
+}
+
+impl<'a> BrickCursor<'a> {
+    pub(super) fn new(bricks: &'a BrickReader, mask: Option<&'a MaskReader>) -> Self {
+        Self { bricks, mask, scale: bricks.value_scale(), held: Vec::new() }
+    }
+
+    /// A brick, held.
+    #[inline]
+    fn hold(&mut self, brick: usize) -> Result<&Held, String> {
+        let held = match self.held.iter().position(|held| held.brick == brick) {
+            Some(held) => held,
+            None => {
+                if self.held.len() == MOST_HELD {
+                    self.held.remove(0);
+                }
+                let (start, size) = self.bricks.bounds(brick);
+                let samples = self.bricks.samples(brick, self.mask)?;
+                self.held.push(Held { brick, start, size, samples });
+                self.held.len() - 1
+            }
+        };
+        Ok(&self.held[held])
+    }
+
+    /// The brick for the cell that begins at `lower`. Of a latent grid it has all corners.
+    fn hold_cell(&mut self, lower: [usize; 3]) -> Result<&Held, String> {
+        self.hold(self.bricks.of_voxel(lower))
+    }
+
+    /// What bricks hold of a voxel that is a corner of the cell at `lower`.
+    fn stored(&mut self, voxel: [usize; 3], lower: [usize; 3]) -> Result<f64, String> {
+        let held = match self.scale {
+            Some(_) => self.hold_cell(lower)?,
+            None => self.hold(self.bricks.of_voxel(voxel))?,
+        };
+        Ok(held.samples.get(held.place(voxel)))
+    }
+
+    /// The field at a cell's corners, unrounded: between voxels it is as smooth as it is stored. A voxel that the mask says
+    /// is none counts as `nearest`, which is none of those.
+    #[inline]
+    pub(super) fn corners(
+        &mut self,
+        cell: &Cell,
+        nearest: [usize; 3],
+        mask: Option<&mut MaskCursor<'_>>,
+    ) -> Result<[f64; 8], String> {
+        match (self.scale, mask) {
+            (Some(scale), None) => {
+                let held = self.hold_cell(cell.lower)?;
+                let place = held.place(cell.lower);
+                let [x, y, z] = cell.next;
+                let [y, z] = [y * held.size[0], z * held.size[0] * held.size[1]];
+                let offsets = [0, x, y, x + y, z, x + z, y + z, x + y + z];
+                let Samples::F32(samples) = &*held.samples else {
+                    return Err("a latent grid's samples are float32".into());
+                };
+                let mut corners = [0.0; 8];
+                for (corner, offset) in corners.iter_mut().zip(offsets) {
+                    *corner = scale.value(samples[place + offset]);
+                }
+                Ok(corners)
+            }
+            (scale, mut mask) => {
+                let mut corners = [0.0; 8];
+                for (corner, voxel) in corners.iter_mut().zip(cell.corners()) {
+                    let is_masked = match mask.as_deref_mut() {
+                        Some(mask) => mask.code_at(voxel)? != 0,
+                        None => false,
+                    };
+                    let stored = self.stored(if is_masked { nearest } else { voxel }, cell.lower)?;
+                    *corner = scale.map_or(stored, |scale| scale.value(stored as f32));
+                }
+                Ok(corners)
+            }
+        }
+    }
+
+    /// The sample of a voxel that is a corner of the cell at `lower`.
+    pub(super) fn voxel(&mut self, voxel: [usize; 3], lower: [usize; 3]) -> Result<f64, String> {
+        let stored = self.stored(voxel, lower)?;
+        Ok(self.scale.map_or(stored, |scale| scale.voxel_value(stored as f32)))
+    }
+}
