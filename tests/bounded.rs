@@ -154,6 +154,34 @@ fn parts_are_cuts_of_the_whole_and_points_lie_between() {
 }
 
 #[test]
+fn small_volumes_keep_pieces_of_bricks_within_a_quarter_of_float32() {
+    // Fewer bricks than four of 64^3, of one of which all would be too much.
+    for sample_type in [SampleType::U8, SampleType::F32, SampleType::F64] {
+        let volume = volume(sample_type);
+        let (low, high) = volume.range().unwrap();
+        for share in [0.05, 0.01] {
+            let neural = open(&run(&volume, Target::MaxError(share * (high - low))));
+            let decoded = whole(&neural);
+            // One at a time, here and there and here again, then all at once.
+            let points: Vec<[f64; 3]> = (0..300).map(|n| at(n * 7919 % volume.len())).collect();
+            let mut out = vec![PointSample::default(); points.len()];
+            for (point, out) in points.iter().zip(&mut out) {
+                let out = std::slice::from_mut(out);
+                neural.probe(std::slice::from_ref(point), Space::Index, Outside::Clamp, out).unwrap();
+            }
+            let mut together = vec![PointSample::default(); points.len()];
+            neural.probe(&points, Space::Index, Outside::Clamp, &mut together).unwrap();
+            assert_eq!(out, together);
+            for (n, sample) in out.iter().enumerate() {
+                assert_eq!(sample.value, decoded.samples().get(n * 7919 % volume.len()));
+            }
+            let bytes = neural.memory_bytes();
+            assert!(bytes < volume.len(), "{sample_type} {share}: {bytes} bytes of {}", volume.len());
+        }
+    }
+}
+
+#[test]
 fn degenerate_volumes_keep_the_promise() {
     let noise: Vec<f32> = (0..1000u32).map(|i| (i.wrapping_mul(2_654_435_769) >> 8) as f32).collect();
     for (samples, shape) in [

@@ -53,10 +53,9 @@ impl LatentReader {
         &self.streams
     }
 
-    /// Bytes that may be taken by what is decoded and kept: the coarse levels, a magnitude a coefficient of the finest of
-    /// them, and blocks.
+    /// Bytes that may be taken by what is decoded and kept: the coarse levels, and blocks.
     pub(crate) fn most_bytes(&self) -> usize {
-        5 * self.streams.grid.coarse_len() + self.bound
+        self.streams.coarse_bytes() + self.bound
     }
 
     fn offsets(&self, level: usize) -> [f32; 3] {

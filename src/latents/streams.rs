@@ -27,6 +27,11 @@ impl LatentStreams {
         perceptron + self.coarse.len() + self.blocks.iter().map(Vec::len).sum::<usize>()
     }
 
+    /// Bytes of the coarse levels when they are decoded, and of a magnitude a coefficient of the finest of them.
+    pub(crate) fn coarse_bytes(&self) -> usize {
+        5 * self.grid.coarse_len()
+    }
+
     /// True where a grid of `shape` has the levels that a perceptron sees.
     pub(crate) fn may_have_perceptron(shape: [usize; 3]) -> bool {
         BlockGrid::new(shape).fine_levels() >= LEVELS_SEEN

@@ -1,13 +1,12 @@
 //! Voxels and cells of a volume whose samples come in bricks, one place near the other.
 
 use super::ValueScale;
-use super::bricks::BrickReader;
+use super::bricks::{BrickReader, Part};
 use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
 use crate::volume::Samples;
-use std::sync::Arc;
 
-/// Bricks that meet in a corner.
+/// Bricks that meet in a corner, or pieces of them.
 const MOST_HELD: usize = 8;
 
 /// Looks voxels up, and keeps hold of the bricks of the last ones: a cell between voxels meets eight at most.
@@ -16,24 +15,7 @@ pub(super) struct BrickCursor<'a> {
     mask: Option<&'a MaskReader>,
     /// What turns a latent grid's values into samples.
     scale: Option<ValueScale>,
-    held: Vec<Held>,
-}
-
-/// A brick that is held.
-struct Held {
-    brick: usize,
-    start: [usize; 3],
-    size: [usize; 3],
-    samples: Arc<Samples>,
-}
-
-impl Held {
-    /// Where a voxel is among the samples.
-    #[inline]
-    fn place(&self, voxel: [usize; 3]) -> usize {
-        let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - self.start[a]);
-        x + self.size[0] * (y + self.size[1] * z)
-    }
+    held: Vec<Part>,
 }
 
 impl<'a> BrickCursor<'a> {
@@ -41,35 +23,26 @@ impl<'a> BrickCursor<'a> {
         Self { bricks, mask, scale: bricks.value_scale(), held: Vec::new() }
     }
 
-    /// A brick, held.
+    /// What is decoded for a voxel, held.
     #[inline]
-    fn hold(&mut self, brick: usize) -> Result<&Held, String> {
-        let held = match self.held.iter().position(|held| held.brick == brick) {
+    fn hold(&mut self, voxel: [usize; 3]) -> Result<&Part, String> {
+        let held = match self.held.iter().position(|held| held.is_asked_for(voxel)) {
             Some(held) => held,
             None => {
                 if self.held.len() == MOST_HELD {
                     self.held.remove(0);
                 }
-                let (start, size) = self.bricks.bounds(brick);
-                let samples = self.bricks.samples(brick, self.mask)?;
-                self.held.push(Held { brick, start, size, samples });
+                self.held.push(self.bricks.part(voxel, self.mask)?);
                 self.held.len() - 1
             }
         };
         Ok(&self.held[held])
     }
 
-    /// The brick for the cell that begins at `lower`. Of a latent grid it has all corners.
-    fn hold_cell(&mut self, lower: [usize; 3]) -> Result<&Held, String> {
-        self.hold(self.bricks.of_voxel(lower))
-    }
-
     /// What bricks hold of a voxel that is a corner of the cell at `lower`.
     fn stored(&mut self, voxel: [usize; 3], lower: [usize; 3]) -> Result<f64, String> {
-        let held = match self.scale {
-            Some(_) => self.hold_cell(lower)?,
-            None => self.hold(self.bricks.of_voxel(voxel))?,
-        };
+        // Of a latent grid, what the lowest corner is in has all of them.
+        let held = self.hold(if self.scale.is_some() { lower } else { voxel })?;
         Ok(held.samples.get(held.place(voxel)))
     }
 
@@ -84,7 +57,7 @@ impl<'a> BrickCursor<'a> {
     ) -> Result<[f64; 8], String> {
         match (self.scale, mask) {
             (Some(scale), None) => {
-                let held = self.hold_cell(cell.lower)?;
+                let held = self.hold(cell.lower)?;
                 let place = held.place(cell.lower);
                 let [x, y, z] = cell.next;
                 let [y, z] = [y * held.size[0], z * held.size[0] * held.size[1]];

@@ -10,13 +10,16 @@ use crate::wavelet::Window;
 use lru::LruCache;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Decoded bricks that are kept at most, and the share of the volume that they may be, but for a volume of fewer bricks,
+/// Decoded pieces that are kept at most, and the share of the volume that they may be, but for a volume of fewer pieces,
 /// of which one is kept.
 const MOST_KEPT: usize = 64;
 const SHARE_KEPT: usize = 32;
-/// Bytes that a latent grid's decoded blocks may take, for each hundred voxels: with the bricks kept and the coarse levels
+/// Edges that pieces may have: as large as is worth the way, but so that those kept are a small share.
+const EDGES: [usize; 4] = [BRICK_EDGE, BRICK_EDGE / 2, BRICK_EDGE / 4, BRICK_EDGE / 8];
+
+/// Bytes that a latent grid's decoded blocks may take, for each hundred voxels: with the pieces kept and the coarse levels
 /// less than a quarter of float32.
 const BLOCK_BYTES: usize = 50;
 
@@ -31,40 +34,100 @@ enum Source {
 }
 
 pub(super) struct BrickReader {
-    /// What is kept for points to come.
-    grid: BrickGrid,
     source: Source,
-    decoded: Mutex<LruCache<usize, Arc<Samples>>>,
-    kept: NonZeroUsize,
+    /// What is decoded for points at a time.
+    grid: BrickGrid,
+    /// What is kept of it for points to come: all of it, or pieces where that would be too much.
+    pieces: BrickGrid,
+    kept: Mutex<LruCache<usize, Part>>,
+}
+
+/// Decoded samples of a part of the grid.
+#[derive(Clone)]
+pub(super) struct Part {
+    start: [usize; 3],
+    /// Of what is decoded, x fastest.
+    pub(super) size: [usize; 3],
+    /// Of what the part is asked for: a latent grid's have the next layer of voxels, too, so that all corners of a cell are
+    /// in the part of the lowest.
+    own: [usize; 3],
+    pub(super) samples: Arc<Samples>,
+}
+
+impl Part {
+    /// True for the voxels that the part is asked for.
+    #[inline]
+    pub(super) fn is_asked_for(&self, voxel: [usize; 3]) -> bool {
+        (0..3).all(|a| voxel[a].wrapping_sub(self.start[a]) < self.own[a])
+    }
+
+    /// Where a voxel is among the samples.
+    #[inline]
+    pub(super) fn place(&self, voxel: [usize; 3]) -> usize {
+        let [x, y, z] = [0, 1, 2].map(|a| voxel[a] - self.start[a]);
+        x + self.size[0] * (y + self.size[1] * z)
+    }
+
+    /// A smaller part of it.
+    fn cut(&self, (start, size): ([usize; 3], [usize; 3])) -> Self {
+        let mut samples = Samples::zeros(self.samples.sample_type(), size.iter().product());
+        let mut out = samples.as_mut();
+        for row in 0..size[1] * size[2] {
+            let first = [start[0], start[1] + row % size[1], start[2] + row / size[1]];
+            out.copy_from(row * size[0], &self.samples, self.place(first), size[0]);
+        }
+        Self { start, size, own: size, samples: Arc::new(samples) }
+    }
 }
 
 impl BrickReader {
     /// Of samples as whole numbers.
     pub(super) fn of_whole(bricks: WholeBricks) -> Self {
-        Self::new(*bricks.grid(), Source::Whole(bricks))
+        let left = Self::left(&bricks, 0);
+        let (grid, pieces) = (*bricks.grid(), Self::pieces_of(&bricks, left / 4 * 3));
+        Self::new(grid, pieces, Source::Whole(bricks))
     }
 
     /// Of a latent grid and what it is off by.
     pub(super) fn of_corrected(streams: LatentStreams, bricks: WholeBricks, scale: ValueScale) -> Self {
-        let bound = bricks.grid().shape().iter().product::<usize>() / 100 * BLOCK_BYTES;
-        let reader = Box::new(LatentReader::new(streams, bound));
-        Self::new(*bricks.grid(), Source::Corrected(reader, bricks, scale))
+        let left = Self::left(&bricks, streams.bytes() + streams.coarse_bytes());
+        let (grid, pieces) = (*bricks.grid(), Self::pieces_of(&bricks, left / 8 * 3));
+        let reader = Box::new(LatentReader::new(streams, left / 2));
+        Self::new(grid, pieces, Source::Corrected(reader, bricks, scale))
     }
 
-    /// Of a latent grid, whose values `scale` turns into samples.
+    /// What is left of a quarter of float32 when the coded bricks are in memory, and `others`.
+    fn left(bricks: &WholeBricks, others: usize) -> usize {
+        let voxels: usize = bricks.grid().shape().iter().product();
+        voxels.saturating_sub(bricks.stream_bytes() + others)
+    }
+
+    /// Of a latent grid, whose values `scale` turns into samples. Any part of it can be had.
     pub(super) fn of_latents(streams: LatentStreams, shape: [usize; 3], scale: ValueScale) -> Self {
+        let [large, middle, small, _] = EDGES.map(|edge| BrickGrid::with_edge(shape, edge));
+        let grid = [large, middle].into_iter().find(|grid| grid.len() >= SHARE_KEPT).unwrap_or(small);
         let bound = shape.iter().product::<usize>() / 100 * BLOCK_BYTES;
-        // Bricks of any edge can be had: as large as is worth the way, but so many that one is a small share.
-        let edges = [BRICK_EDGE, BRICK_EDGE / 2, BRICK_EDGE / 4];
-        let grids = edges.map(|edge| BrickGrid::with_edge(shape, edge));
-        let grid = grids.into_iter().find(|grid| grid.len() >= SHARE_KEPT).unwrap_or(grids[2]);
-        Self::new(grid, Source::Latents(Box::new(LatentReader::new(streams, bound)), scale))
+        Self::new(
+            grid,
+            (grid, MOST_KEPT),
+            Source::Latents(Box::new(LatentReader::new(streams, bound)), scale),
+        )
     }
 
-    fn new(grid: BrickGrid, source: Source) -> Self {
-        let kept = (grid.len() / SHARE_KEPT).clamp(1, MOST_KEPT);
-        let kept = NonZeroUsize::new(kept).unwrap_or(NonZeroUsize::MIN);
-        Self { grid, source, decoded: Mutex::new(LruCache::new(kept)), kept }
+    /// The largest pieces of bricks of which one takes at most so many bytes, or the smallest, and how many may be kept.
+    fn pieces_of(bricks: &WholeBricks, bytes: usize) -> (BrickGrid, usize) {
+        let size =
+            |grid: &BrickGrid| grid.bounds(0).1.iter().product::<usize>() * bricks.scale().sample_type.size();
+        let grids = EDGES.map(|edge| BrickGrid::with_edge(bricks.grid().shape(), edge));
+        let pieces = grids.into_iter().find(|grid| size(grid) <= bytes).unwrap_or(grids[EDGES.len() - 1]);
+        (pieces, bytes / size(&pieces))
+    }
+
+    /// That keeps a share of the pieces, and so many at most.
+    fn new(grid: BrickGrid, (pieces, most): (BrickGrid, usize), source: Source) -> Self {
+        let kept = (pieces.len() / SHARE_KEPT).min(most).clamp(1, MOST_KEPT);
+        let kept = Mutex::new(LruCache::new(NonZeroUsize::new(kept).unwrap_or(NonZeroUsize::MIN)));
+        Self { source, grid, pieces, kept }
     }
 
     /// True when masked samples are in it, too.
@@ -103,38 +166,54 @@ impl BrickReader {
 
     /// Bytes that what is decoded and kept may take.
     pub(super) fn most_cache_bytes(&self) -> usize {
-        let (_, size) = self.bounds(0);
-        let brick = size.iter().product::<usize>();
+        let piece: usize = self.with_layer(self.pieces.bounds(0)).iter().product();
+        let pieces = self.kept().cap().get() * piece;
         match &self.source {
-            Source::Whole(bricks) => self.kept.get() * brick * bricks.scale().sample_type.size(),
+            Source::Whole(bricks) => pieces * bricks.scale().sample_type.size(),
             Source::Corrected(reader, bricks, _) => {
-                self.kept.get() * brick * bricks.scale().sample_type.size() + reader.most_bytes()
+                pieces * bricks.scale().sample_type.size() + reader.most_bytes()
             }
-            Source::Latents(reader, _) => self.kept.get() * brick * size_of::<f32>() + reader.most_bytes(),
+            Source::Latents(reader, _) => pieces * size_of::<f32>() + reader.most_bytes(),
         }
     }
 
-    /// First voxel and size of what is decoded of a brick: a latent grid's have the next layer of voxels, too, so that all
-    /// corners of a cell are in the brick of the lowest.
-    pub(super) fn bounds(&self, brick: usize) -> ([usize; 3], [usize; 3]) {
-        let (start, size) = self.grid.bounds(brick);
+    /// The size of what is decoded for a brick or piece.
+    fn with_layer(&self, (start, size): ([usize; 3], [usize; 3])) -> [usize; 3] {
         match &self.source {
-            Source::Whole(_) | Source::Corrected(..) => (start, size),
+            Source::Whole(_) | Source::Corrected(..) => size,
             Source::Latents(..) => {
                 let shape = self.grid.shape();
-                (start, std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a])))
+                std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a]))
             }
         }
     }
 
-    /// A brick's samples.
-    pub(super) fn samples(&self, brick: usize, mask: Option<&MaskReader>) -> Result<Arc<Samples>, String> {
-        let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(samples) = kept().get(&brick) {
-            return Ok(samples.clone());
+    fn kept(&self) -> MutexGuard<'_, LruCache<usize, Part>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is at hand for a voxel, or the brick that it is in.
+    pub(super) fn part(&self, voxel: [usize; 3], mask: Option<&MaskReader>) -> Result<Part, String> {
+        let piece = self.pieces.containing(voxel);
+        if let Some(part) = self.kept().get(&piece) {
+            return Ok(part.clone());
         }
         // Outside the lock: at worst two threads decode the same.
-        let samples = Arc::new(match &self.source {
+        let brick = self.decode(self.grid.containing(voxel), mask)?;
+        let to_keep = match self.pieces == self.grid {
+            true => brick.clone(),
+            false => brick.cut(self.pieces.bounds(piece)),
+        };
+        self.kept().put(piece, to_keep);
+        Ok(brick)
+    }
+
+    /// Decodes a brick.
+    fn decode(&self, brick: usize, mask: Option<&MaskReader>) -> Result<Part, String> {
+        let (start, own) = self.grid.bounds(brick);
+        let size = self.with_layer((start, own));
+        let window = Window { start, end: std::array::from_fn(|a| start[a] + size[a]) };
+        let samples = match &self.source {
             Source::Whole(bricks) => {
                 let codes = match mask {
                     Some(mask) if !self.is_exact() => Some(mask.codes(brick)?),
@@ -144,19 +223,12 @@ impl BrickReader {
             }
             Source::Corrected(reader, bricks, scale) => {
                 let codes = mask.map(|mask| mask.codes(brick)).transpose()?;
-                let (start, size) = self.grid.bounds(brick);
-                let end = std::array::from_fn(|a| start[a] + size[a]);
-                let base = scale.samples(&reader.window(Window { start, end }));
+                let base = scale.samples(&reader.window(window));
                 bricks.decode(brick, Base::Samples(&base), codes.as_deref().map(Vec::as_slice))?
             }
-            Source::Latents(reader, _) => {
-                let (start, size) = self.bounds(brick);
-                let end = std::array::from_fn(|a| start[a] + size[a]);
-                Samples::F32(reader.window(Window { start, end }))
-            }
-        });
-        kept().put(brick, samples.clone());
-        Ok(samples)
+            Source::Latents(reader, _) => Samples::F32(reader.window(window)),
+        };
+        Ok(Part { start, size, own, samples: Arc::new(samples) })
     }
 
     /// The file's bricks that meet the box from `start` to `end` (exclusive).
@@ -171,12 +243,7 @@ impl BrickReader {
 
     /// The brick that the cell of a place in the grid begins in.
     pub(super) fn containing(&self, index: [f64; 3]) -> usize {
-        self.of_voxel(Cell::lower(index, self.grid.shape()))
-    }
-
-    /// The brick of a voxel.
-    pub(super) fn of_voxel(&self, voxel: [usize; 3]) -> usize {
-        self.grid.containing(voxel)
+        self.grid.containing(Cell::lower(index, self.grid.shape()))
     }
 
     /// What turns a latent grid's values into samples; other bricks hold the samples.
@@ -192,9 +259,9 @@ impl BrickReader {
         self.grid.len()
     }
 
-    /// True when that brick is decoded already.
+    /// True when what the cell of a place begins in is at hand.
     pub(super) fn keeps(&self, index: [f64; 3]) -> bool {
-        self.decoded.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.containing(index))
+        self.kept().contains(&self.pieces.containing(Cell::lower(index, self.grid.shape())))
     }
 
     /// Bricks that are decoded at a time.
@@ -216,10 +283,14 @@ impl BrickReader {
     ) -> Result<(), String> {
         match &self.source {
             Source::Whole(_) | Source::Corrected(..) => {
-                let decoded: Vec<_> = bricks.par_iter().map(|&brick| self.samples(brick, mask)).collect();
-                for (&brick, samples) in bricks.iter().zip(decoded) {
-                    let (first, size) = self.tiles().bounds(brick);
-                    each(first, size, &*samples?);
+                let whole = |&brick: &usize| match self.pieces == self.grid {
+                    true => self.part(self.grid.bounds(brick).0, mask),
+                    false => self.decode(brick, mask),
+                };
+                let decoded: Vec<_> = bricks.par_iter().map(whole).collect();
+                for part in decoded {
+                    let part = part?;
+                    each(part.start, part.size, &part.samples);
                 }
             }
             Source::Latents(reader, scale) => {
