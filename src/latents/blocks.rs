@@ -234,7 +234,7 @@ impl LatentReader {
         values
     }
 
-    /// A window of a band.
+    /// A window of a band; nothing where all of it is 0.
     fn band_window(
         &self,
         level: usize,
@@ -245,7 +245,7 @@ impl LatentReader {
         let grid = &self.streams.grid;
         let (offsets, step) = (self.offsets(level), self.streams.step);
         let [nx, ny, _] = window.shape();
-        let mut out = vec![0.0; window.len()];
+        let mut out = Vec::new();
         for number in grid.meeting(level, window) {
             let part = grid.part(number, level, orientation);
             let common = Window {
@@ -260,6 +260,9 @@ impl LatentReader {
             if let Some(numbers) = blocks.get(&number).and_then(|block| block.0[level][orientation].as_ref())
             {
                 numbers.visit(common, |at, n| {
+                    if out.is_empty() {
+                        out.resize(window.len(), 0.0);
+                    }
                     let [x, y, z]: [usize; 3] =
                         std::array::from_fn(|a| at[a] + part.start[a] - window.start[a]);
                     out[x + nx * (y + ny * z)] = coefficient(n, offsets, step);

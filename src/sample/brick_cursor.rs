@@ -4,6 +4,7 @@ use super::ValueScale;
 use super::bricks::{BrickReader, Part};
 use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
+use super::points::Place;
 use crate::volume::Samples;
 
 /// Bricks that meet in a corner, or pieces of them.
@@ -47,18 +48,18 @@ impl<'a> BrickCursor<'a> {
     }
 
     /// The field at a cell's corners, unrounded: between voxels it is as smooth as it is stored. A voxel that the mask says
-    /// is none counts as `nearest`, which is none of those.
+    /// is none counts as the place's nearest one, which is none of those.
     #[inline]
     pub(super) fn corners(
         &mut self,
         cell: &Cell,
-        nearest: [usize; 3],
+        place: &Place,
         mask: Option<&mut MaskCursor<'_>>,
     ) -> Result<[f64; 8], String> {
         match (self.scale, mask) {
             (Some(scale), None) => {
                 let held = self.hold(cell.lower)?;
-                let place = held.place(cell.lower);
+                let lower = held.place(cell.lower);
                 let [x, y, z] = cell.next;
                 let [y, z] = [y * held.size[0], z * held.size[0] * held.size[1]];
                 let offsets = [0, x, y, x + y, z, x + z, y + z, x + y + z];
@@ -67,7 +68,7 @@ impl<'a> BrickCursor<'a> {
                 };
                 let mut corners = [0.0; 8];
                 for (corner, offset) in corners.iter_mut().zip(offsets) {
-                    *corner = scale.value(samples[place + offset]);
+                    *corner = scale.value(samples[lower + offset]);
                 }
                 Ok(corners)
             }
@@ -78,7 +79,8 @@ impl<'a> BrickCursor<'a> {
                         Some(mask) => mask.code_at(voxel)? != 0,
                         None => false,
                     };
-                    let stored = self.stored(if is_masked { nearest } else { voxel }, cell.lower)?;
+                    let voxel = if is_masked { place.nearest() } else { voxel };
+                    let stored = self.stored(voxel, cell.lower)?;
                     *corner = scale.map_or(stored, |scale| scale.value(stored as f32));
                 }
                 Ok(corners)

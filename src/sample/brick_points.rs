@@ -179,12 +179,11 @@ impl NeuralVolume {
         }
         let section = self.bricks.as_ref().map_or("", BrickReader::section);
         let damaged = |what| self.section_error(section, what);
-        let nearest = place.nearest();
         let cell = Cell::around(place.index, self.description.shape);
-        let corners = bricks.corners(&cell, nearest, mask).map_err(damaged)?;
+        let corners = bricks.corners(&cell, place, mask).map_err(damaged)?;
         Ok(PointSample {
             value: match place.at_a_voxel() {
-                true => bricks.voxel(nearest, cell.lower).map_err(damaged)?,
+                true => bricks.voxel(place.nearest(), cell.lower).map_err(damaged)?,
                 false => cell.value(&corners),
             },
             gradient: match want {

@@ -56,7 +56,7 @@ impl Window {
 }
 
 /// The samples in `window` of the grid that `level` splits (x fastest). `band` gives the samples of a band, the low one
-/// included, in a window of it.
+/// included, in a window of it; nothing at all when they are all 0.
 ///
 /// # Errors
 /// What `band` says.
@@ -75,13 +75,16 @@ pub(crate) fn synthesise<E>(
             continue;
         }
         let of_low = reached.of_band(level, parity);
+        let of_high = reached.of_band(level, parity | 1);
         let mut low = band(parity, of_low)?;
-        let mut high = match split[0] {
-            true => band(parity | 1, reached.of_band(level, parity | 1))?,
-            false => Vec::new(),
-        };
+        let mut high = if split[0] { band(parity | 1, of_high)? } else { Vec::new() };
+        if low.is_empty() && high.is_empty() {
+            continue;
+        }
         let [lx, ly, lz] = of_low.shape();
         let hx = if split[0] { nx - lx } else { 0 };
+        low.resize(lx * ly * lz, 0.0);
+        high.resize(hx * ly * lz, 0.0);
         let place = |a: usize, n: usize| if split[a] { 2 * n + (parity >> a & 1) } else { n };
         for z in 0..lz {
             for y in 0..ly {
