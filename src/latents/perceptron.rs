@@ -100,9 +100,9 @@ impl Perceptron {
             of_output: step * (unit / UNITS_A_STEP),
         };
         match self.width {
-            8 => isa.run(Refining::<8> { network: &network, surroundings }),
-            16 => isa.run(Refining::<16> { network: &network, surroundings }),
-            _ => isa.run(Refining::<32> { network: &network, surroundings }),
+            8 => isa.run_products(Refining::<8> { network: &network, surroundings }),
+            16 => isa.run_products(Refining::<16> { network: &network, surroundings }),
+            _ => isa.run_products(Refining::<32> { network: &network, surroundings }),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) trait Integers: Simd {
 // SAFETY of both blocks: as in `super::simd`.
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::undocumented_unsafe_blocks)] // documented once, above
-impl Integers for Avx512 {
+impl<const VNNI: bool> Integers for Avx512<VNNI> {
     type I = __m512i;
     #[inline(always)]
     fn splat_integer(x: i32) -> __m512i {
@@ -63,7 +63,10 @@ impl Integers for Avx512 {
     }
     #[inline(always)]
     fn add_products(pairs: __m512i, others: __m512i, sum: __m512i) -> __m512i {
-        unsafe { _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, others)) }
+        match VNNI {
+            true => unsafe { _mm512_dpwssd_epi32(sum, pairs, others) },
+            false => unsafe { _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, others)) },
+        }
     }
     #[inline(always)]
     fn is_zero(a: __m512i) -> bool {
@@ -244,7 +247,9 @@ mod tests {
         let numbers = [of(0), of(100), of(200)];
         let floats: [f32; 48] = std::array::from_fn(|i| (number(300 + i as u64) as f32 + 0.5) * 0.5);
         for isa in Isa::available() {
-            let found = isa.run(All([&numbers[0], &numbers[1], &numbers[2]], &floats));
+            let all = || All([&numbers[0], &numbers[1], &numbers[2]], &floats);
+            let found = isa.run(all());
+            assert_eq!(isa.run_products(all()), found, "{}", isa.name());
             assert!(isa.run(Zeros([0; 16])));
             for lane in 0..16 {
                 assert!(

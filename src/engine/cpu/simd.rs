@@ -70,12 +70,28 @@ impl Isa {
             _ => kernel.run::<Portable>(),
         }
     }
+
+    /// The same for a kernel that is mostly [`Integers::add_products`], which many machines with AVX-512 have in one instruction.
+    pub(crate) fn run_products<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        if self == Isa::Avx512 && is_x86_feature_detected!("avx512vnni") {
+            // SAFETY: as above, and the processor was asked for the rest.
+            return unsafe { run_avx512_vnni(kernel) };
+        }
+        self.run(kernel)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
+    kernel.run::<Avx512<false>>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni,avx2,fma")]
+fn run_avx512_vnni<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512<true>>()
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -128,9 +144,10 @@ pub(crate) trait Simd: Copy + 'static {
     fn scalar_mul_add(a: f32, b: f32, c: f32) -> f32;
 }
 
+/// With the instructions of VNNI, or without.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Avx512;
+pub(super) struct Avx512<const VNNI: bool>;
 
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
@@ -144,7 +161,7 @@ pub(super) struct Portable;
 // enabled; pointers are valid for `LANES` values by the trait's contract.
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::undocumented_unsafe_blocks)] // documented once, above
-impl Simd for Avx512 {
+impl<const VNNI: bool> Simd for Avx512<VNNI> {
     type V = __m512;
     const LANES: usize = 16;
     #[inline(always)]
