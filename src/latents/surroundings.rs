@@ -59,7 +59,7 @@ pub(super) const MOST_LANES: usize = 16;
 pub(crate) struct Surroundings {
     pub(super) shape: [usize; 3],
     /// The values in the window, and [`SLACK`].
-    pub(super) values: Vec<f32>,
+    values: Vec<f32>,
     /// The values in units, with [`REACH`] more on every side; beyond the grid, those of its border. And [`SLACK`].
     units: Vec<i32>,
     /// Where neighbours are among these, from a voxel.

@@ -46,6 +46,19 @@ struct Share<T> {
 /// Points of one brick in one share, and their answers.
 type Part<'a, T> = (&'a [[f64; 3]], &'a mut [T]);
 
+/// Parts of one brick, as many to a task as it takes for [`TASK`] points.
+fn in_tasks<'p, 'a, T>(parts: &'p mut [Part<'a, T>]) -> impl Iterator<Item = &'p mut [Part<'a, T>]> {
+    let mut count = 0;
+    parts.chunk_by_mut(move |(places, _), _| {
+        count += places.len();
+        let goes_on = count < TASK;
+        if !goes_on {
+            count = 0;
+        }
+        goes_on
+    })
+}
+
 impl NeuralVolume {
     /// Points brick by brick, whatever order they come in: a brick is decoded for all of its points at once.
     pub(super) fn probe_bricks<T: Copy + Default + Send>(
@@ -94,8 +107,7 @@ impl NeuralVolume {
                 }
             }
         }
-        let tasks: Vec<&mut [Part<'_, T>]> =
-            parts.iter_mut().flat_map(|parts| parts.chunks_mut(TASK.div_ceil(share))).collect();
+        let tasks: Vec<&mut [Part<'_, T>]> = parts.iter_mut().flat_map(|parts| in_tasks(parts)).collect();
         tasks.into_par_iter().try_for_each(|parts| self.probe_parts(bricks, question, parts))?;
         out.par_chunks_mut(share).zip(shares).for_each(|(out, share)| {
             for (number, answer) in share.numbers.into_iter().zip(share.answers) {
@@ -192,5 +204,27 @@ impl NeuralVolume {
             },
             valid: place.inside,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_a_brick_or_so_many_of_its_points() {
+        let places = vec![[0.0; 3]; TASK];
+        for (sizes, expected) in [
+            (vec![100; 50], vec![50]),
+            (vec![TASK / 4; 9], vec![4, 4, 1]),
+            (vec![TASK, 1, TASK - 1, 7], vec![1, 2, 1]),
+            (vec![], vec![]),
+        ] {
+            let mut answers: Vec<Vec<f32>> = sizes.iter().map(|&n| vec![0.0; n]).collect();
+            let mut parts: Vec<Part<'_, f32>> =
+                answers.iter_mut().map(|answers| (&places[..answers.len()], &mut answers[..])).collect();
+            let tasks: Vec<usize> = in_tasks(&mut parts).map(|task| task.len()).collect();
+            assert_eq!(tasks, expected);
+        }
     }
 }
