@@ -44,10 +44,10 @@ struct Share<T> {
 }
 
 /// Points of one brick in one share, and their answers.
-type Part<'a, T> = (&'a [[f64; 3]], &'a mut [T]);
+type Asked<'a, T> = (&'a [[f64; 3]], &'a mut [T]);
 
 /// Parts of one brick, as many to a task as it takes for [`TASK`] points.
-fn in_tasks<'p, 'a, T>(parts: &'p mut [Part<'a, T>]) -> impl Iterator<Item = &'p mut [Part<'a, T>]> {
+fn in_tasks<'p, 'a, T>(parts: &'p mut [Asked<'a, T>]) -> impl Iterator<Item = &'p mut [Asked<'a, T>]> {
     let mut count = 0;
     parts.chunk_by_mut(move |(places, _), _| {
         count += places.len();
@@ -94,7 +94,7 @@ impl NeuralVolume {
         let share = SHARE.max(bricks.count());
         let mut shares: Vec<Share<T>> =
             points.par_chunks(share).map(|points| self.sort(bricks, points, question.to_index)).collect();
-        let mut parts: Vec<Vec<Part<'_, T>>> = (0..bricks.count()).map(|_| Vec::new()).collect();
+        let mut parts: Vec<Vec<Asked<'_, T>>> = (0..bricks.count()).map(|_| Vec::new()).collect();
         for Share { places, answers, ends, .. } in &mut shares {
             let (mut places, mut answers, mut begin) = (&places[..], &mut answers[..], 0);
             for (parts, &end) in parts.iter_mut().zip(&*ends) {
@@ -107,7 +107,7 @@ impl NeuralVolume {
                 }
             }
         }
-        let tasks: Vec<&mut [Part<'_, T>]> = parts.iter_mut().flat_map(|parts| in_tasks(parts)).collect();
+        let tasks: Vec<&mut [Asked<'_, T>]> = parts.iter_mut().flat_map(|parts| in_tasks(parts)).collect();
         tasks.into_par_iter().try_for_each(|parts| self.probe_parts(bricks, question, parts))?;
         out.par_chunks_mut(share).zip(shares).for_each(|(out, share)| {
             for (number, answer) in share.numbers.into_iter().zip(share.answers) {
@@ -159,7 +159,7 @@ impl NeuralVolume {
         &self,
         bricks: &BrickReader,
         question: &Question<'_, impl Fn(PointSample) -> T>,
-        parts: &mut [Part<'_, T>],
+        parts: &mut [Asked<'_, T>],
     ) -> Result<()> {
         let mut mask = self.mask.as_ref().map(MaskReader::cursor);
         let mut cursor = BrickCursor::new(bricks, self.mask.as_ref());
@@ -221,7 +221,7 @@ mod tests {
             (vec![], vec![]),
         ] {
             let mut answers: Vec<Vec<f32>> = sizes.iter().map(|&n| vec![0.0; n]).collect();
-            let mut parts: Vec<Part<'_, f32>> =
+            let mut parts: Vec<Asked<'_, f32>> =
                 answers.iter_mut().map(|answers| (&places[..answers.len()], &mut answers[..])).collect();
             let tasks: Vec<usize> = in_tasks(&mut parts).map(|task| task.len()).collect();
             assert_eq!(tasks, expected);
