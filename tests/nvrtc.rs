@@ -5,13 +5,18 @@
 
 use cudarc::nvrtc::{result, sys};
 use std::ffi::{CStr, CString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The kernels, and beside each its PTX.
-const KERNELS: [&str; 3] = ["src/engine/cuda/decode.cu", "src/engine/cuda/store.cu", STEP];
+/// The kernels; beside each lies its PTX, for a GPU of that compute capability and every later one.
+const KERNELS: [(&str, &str, &str); 5] = [
+    ("src/engine/cuda/decode.cu", "75", "src/engine/cuda/decode.ptx"),
+    ("src/engine/cuda/store.cu", "75", "src/engine/cuda/store.ptx"),
+    (STEP, "75", "src/engine/torch/step.ptx"),
+    (FUSED, "80", "src/engine/torch/fused.80.ptx"),
+    (FUSED, "90", "src/engine/torch/fused.90.ptx"),
+];
 const STEP: &str = "src/engine/torch/step.cu";
-/// What the PTX is for: this and every later GPU.
-const OLDEST: &str = "compute_75";
+const FUSED: &str = "src/engine/torch/fused.cu";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,12 +36,13 @@ fn include(test: &str) -> Option<String> {
 /// PTX and, for an architecture like `sm_90`, machine code. The error is the compiler's log.
 fn compile(source: &str, architecture: &str, include: &str) -> Result<(String, Vec<u8>), String> {
     let source = CString::new(source).expect("no NUL in a kernel");
-    let own = root().join("src/engine/cuda");
+    let own = |folder| format!("--include-path={}", root().join(folder).display());
     let options = [
         format!("--gpu-architecture={architecture}"),
         "--std=c++17".into(),
         format!("--include-path={include}"),
-        format!("--include-path={}", own.display()),
+        own("src/engine/cuda"),
+        own("src/engine/torch"),
     ];
     let mut program = result::create_program(&source, None).expect("a program");
     // SAFETY: the program is used between its creation and its destruction only, its source lives longer, and the buffers
@@ -68,8 +74,8 @@ fn source(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).expect("the kernels")
 }
 
-fn ptx_file(file: &str) -> PathBuf {
-    root().join(file).with_extension("ptx")
+fn kept(ptx_file: &str) -> String {
+    std::fs::read_to_string(root().join(ptx_file)).expect("the PTX")
 }
 
 /// The names of a file's kernels, as its own text has them.
@@ -91,17 +97,21 @@ fn the_ptx_in_the_tree_is_that_of_the_kernels() {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: the function writes to the two numbers that it is given.
     unsafe { sys::nvrtcVersion(&mut major, &mut minor) }.result().expect("a version");
-    for file in KERNELS {
+    for (file, capability, ptx_file) in KERNELS {
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
-        let (ptx, _) = compile(&source(file), OLDEST, &include).unwrap_or_else(|log| panic!("{file}: {log}"));
+        let compiled = compile(&source(file), &format!("compute_{capability}"), &include);
+        let (ptx, _) = compiled.unwrap_or_else(|log| panic!("{file}: {log}"));
         let expected = format!("// Made of {name} by `cargo xtask ptx`.\n\n{}", body(&ptx));
         if std::env::var_os("NEUVOL_WRITE_PTX").is_some() {
-            std::fs::write(ptx_file(file), expected).expect("written");
+            std::fs::write(root().join(ptx_file), expected).expect("written");
+            println!("{ptx_file}");
         } else if (major, minor) != (13, 0) {
             eprintln!("SKIPPED {TEST}: NVRTC is {major}.{minor}, not 13.0");
         } else {
-            let kept = std::fs::read_to_string(ptx_file(file)).expect("the PTX");
-            assert!(kept == expected, "{name}'s PTX is not that of the kernels: run `cargo xtask ptx`");
+            assert!(
+                kept(ptx_file) == expected,
+                "{ptx_file} is not that of the kernels: run `cargo xtask ptx`"
+            );
         }
     }
 }
@@ -109,12 +119,17 @@ fn the_ptx_in_the_tree_is_that_of_the_kernels() {
 #[test]
 fn the_ptx_has_the_kernels_that_are_launched() {
     use neuvol::engine::cuda::{decode, store};
-    let step = std::fs::read_to_string(ptx_file(STEP)).expect("the PTX");
+    #[cfg(feature = "torch")]
+    use neuvol::engine::torch::{fused, step};
     for (ptx, launched) in [
         (decode::PTX, &decode::KERNELS[..]),
         (store::PTX, &store::KERNELS[..]),
         #[cfg(feature = "torch")]
-        (&step, &neuvol::engine::torch::step::KERNELS[..]),
+        (step::PTX, &step::KERNELS[..]),
+        #[cfg(feature = "torch")]
+        (fused::PTX[0].1, &fused::KERNELS[..]),
+        #[cfg(feature = "torch")]
+        (fused::PTX[1].1, &fused::KERNELS[..]),
     ] {
         let mut launched = launched.to_vec();
         let mut found = names(ptx);
@@ -122,8 +137,12 @@ fn the_ptx_has_the_kernels_that_are_launched() {
         launched.sort_unstable();
         assert_eq!(found, launched);
     }
-    for ptx in [decode::PTX, store::PTX, &step] {
-        assert!(ptx.contains(".target sm_75"));
+    for (_, capability, ptx_file) in KERNELS {
+        assert!(kept(ptx_file).contains(&format!(".target sm_{capability}\n")), "{ptx_file}");
+    }
+    #[cfg(feature = "torch")]
+    for ((major, minor), ptx) in fused::PTX {
+        assert!(ptx.contains(&format!(".target sm_{major}{minor}\n")));
     }
     // Fused, a product's rounding would be left out, and a sample could be another one than the CPU's.
     assert!(store::PTX.contains("mul.rn.f64") && !store::PTX.contains("fma."));
@@ -132,15 +151,14 @@ fn the_ptx_has_the_kernels_that_are_launched() {
 #[test]
 fn every_kernel_becomes_machine_code() {
     let Some(include) = include("every_kernel_becomes_machine_code") else { return };
-    for file in KERNELS {
+    for (file, _, ptx_file) in KERNELS {
         let codes = ["sm_80", "sm_90"].map(|architecture| {
             let compiled = compile(&source(file), architecture, &include);
             let (_, code) = compiled.unwrap_or_else(|log| panic!("{file}: {log}"));
             // An ELF file for a GPU: e_machine is EM_CUDA.
             let head = (&code[..4], &code[18..20]);
             assert_eq!(head, (&b"\x7fELF"[..], &190_u16.to_le_bytes()[..]), "{architecture}");
-            let ptx = std::fs::read_to_string(ptx_file(file)).expect("the PTX");
-            for kernel in names(&ptx) {
+            for kernel in names(&kept(ptx_file)) {
                 let section = format!(".text.{kernel}\0");
                 let is_there = code.windows(section.len()).any(|bytes| bytes == section.as_bytes());
                 assert!(is_there, "{kernel} for {architecture}");
@@ -154,7 +172,7 @@ fn every_kernel_becomes_machine_code() {
 #[test]
 fn an_error_in_a_kernel_is_told() {
     let Some(include) = include("an_error_in_a_kernel_is_told") else { return };
-    let broken = source(STEP).replacen("atomicAdd(to, value)", "atomicAdded(to, value)", 1);
-    let log = compile(&broken, OLDEST, &include).expect_err("no such function");
-    assert!(log.contains("\"atomicAdded\" is undefined"), "{log}");
+    let broken = source(STEP).replacen("rintf(", "rounded_to_nearest(", 1);
+    let log = compile(&broken, "compute_75", &include).expect_err("no such function");
+    assert!(log.contains("\"rounded_to_nearest\" is undefined"), "{log}");
 }

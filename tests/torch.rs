@@ -6,15 +6,17 @@
 
 mod fields;
 
-use fields::{batch, every_kind};
+use fields::{Lcg, batch, every_kind};
 use libloading::Library;
 use neuvol::engine::scalar::Scalar;
-use neuvol::engine::torch::step::StepMachine;
+use neuvol::engine::torch::fused::{self, TensorCores};
+use neuvol::engine::torch::step::{Launch, StepMachine};
 use neuvol::engine::torch::{Precision, Torch, TorchOptions};
 use neuvol::engine::{
     Engine, GroupUpdate, Lattice, Loss, Permutation, TrainingEngine, Update, Voxels, axis_position,
 };
-use neuvol::field::{Field, NetworkKind, Rounding};
+use neuvol::field::encoding::{HashGrid, HashGridShape};
+use neuvol::field::{Encoding, Field, Model, NetworkKind, Rounding};
 use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress_on};
 use neuvol::{NeuralVolume, Region, Volume};
 use std::ffi::{CString, c_char, c_void};
@@ -23,69 +25,84 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-/// The kernels of `step.cu`, compiled for the host.
+/// The kernels of `step.cu` and `fused.cu`, compiled for the host.
 #[derive(Debug)]
-struct Host(Library);
+struct Host {
+    library: &'static Library,
+    tensor_cores: Option<TensorCores>,
+    /// The last thread of a block first.
+    backward: bool,
+}
 
 type HostLaunch = unsafe extern "C" fn(*const c_char, u64, *mut *mut c_void) -> i32;
+type HostLaunchBlocks = unsafe extern "C" fn(*const c_char, u32, u32, usize, bool, *mut *mut c_void) -> i32;
+
+/// Compiled once.
+fn kernels() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("libstep.so");
+        let mut compiler = Command::new("c++");
+        compiler.args(["-std=c++17", "-O2", "-mf16c", "-fPIC", "-shared", "-Wno-unknown-pragmas"]);
+        // Without contraction, as the kernels ask for where it matters. Fortified, a jump to another stack is an error.
+        compiler.args(["-ffp-contract=off", "-U_FORTIFY_SOURCE"]);
+        for folder in ["tests/cuda/include", "tests/torch/include", "src/engine/torch", "src/engine/cuda"] {
+            compiler.arg("-I").arg(root.join(folder));
+        }
+        for file in ["tests/torch/host.cpp", "tests/torch/fused.cpp", "tests/cuda/block.cpp"] {
+            compiler.arg(root.join(file));
+        }
+        let output = compiler.arg("-o").arg(&library).output().expect("a C++ compiler");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // SAFETY: the library has no code that runs when it is loaded.
+        unsafe { Library::new(&library) }.unwrap()
+    })
+}
 
 impl Host {
-    /// Compiled once.
     fn new() -> Arc<Host> {
-        static HOST: OnceLock<Arc<Host>> = OnceLock::new();
-        let compile = || {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let folder = tempfile::tempdir().unwrap();
-            let library = folder.path().join("libstep.so");
-            let kernels = root.join("src/engine/torch");
-            let mut compiler = Command::new("c++");
-            // Without contraction, as the kernels ask for where it matters.
-            compiler.args([
-                "-std=c++17",
-                "-O2",
-                "-mf16c",
-                "-ffp-contract=off",
-                "-fPIC",
-                "-shared",
-                "-Wno-unknown-pragmas",
-            ]);
-            compiler
-                .arg("-I")
-                .arg(root.join("tests/torch/include"))
-                .arg("-I")
-                .arg(&kernels)
-                .arg("-I")
-                .arg(root.join("src/engine/cuda"));
-            compiler
-                .arg(r#"-DSTEP_CU="step.cu""#)
-                .arg("-o")
-                .arg(&library)
-                .arg(root.join("tests/torch/host.cpp"));
-            let output = compiler.output().expect("a C++ compiler");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            // SAFETY: the library has no code that runs when it is loaded.
-            Arc::new(Host(unsafe { Library::new(&library) }.unwrap()))
-        };
-        HOST.get_or_init(compile).clone()
+        Arc::new(Host { library: kernels(), tensor_cores: None, backward: false })
+    }
+
+    /// With the kernels for tensor cores: few blocks, so that each has more than one tile to do.
+    fn with_tensor_cores(backward: bool) -> Arc<Host> {
+        let (bytes_of_block, bytes_of_multiprocessor) = (227 << 10, 228 << 10);
+        let cores = TensorCores { multiprocessors: 1, bytes_of_block, bytes_of_multiprocessor };
+        Arc::new(Host { library: kernels(), tensor_cores: Some(cores), backward })
     }
 }
 
 impl StepMachine for Host {
-    unsafe fn launch(&self, kernel: &str, threads: u64, arguments: &mut [*mut c_void]) -> neuvol::Result<()> {
+    unsafe fn launch(&self, kernel: &str, how: Launch, arguments: &mut [*mut c_void]) -> neuvol::Result<()> {
         let name = CString::new(kernel).unwrap();
-        // SAFETY: the function's type; the arguments are the kernel's by the caller's promise.
-        let missing = unsafe {
-            let launch = self.0.get::<HostLaunch>(b"launch\0").unwrap();
-            launch(name.as_ptr(), threads, arguments.as_mut_ptr())
+        let arguments = arguments.as_mut_ptr();
+        // SAFETY: the functions' types; the arguments are the kernel's by the caller's promise.
+        let code = unsafe {
+            if fused::KERNELS.contains(&kernel) {
+                let launch = self.library.get::<HostLaunchBlocks>(b"launch_blocks\0").unwrap();
+                let shared_bytes = how.shared_bytes as usize;
+                launch(name.as_ptr(), how.blocks, how.threads, shared_bytes, self.backward, arguments)
+            } else {
+                let launch = self.library.get::<HostLaunch>(b"launch\0").unwrap();
+                launch(name.as_ptr(), u64::from(how.blocks) * u64::from(how.threads), arguments)
+            }
         };
-        assert_eq!(missing, 0, "there is no kernel {kernel}");
+        assert_eq!(code, 0, "{kernel} failed, as tests/cuda/host.cpp says");
         Ok(())
+    }
+
+    fn tensor_cores(&self) -> Option<TensorCores> {
+        self.tensor_cores
     }
 
     fn free_bytes(&self) -> neuvol::Result<usize> {
         Ok(1 << 30)
     }
 }
+
+const TENSOR_CORES_ON_HOST: &str = "kernels for tensor cores on the host";
 
 /// The CPU without and with the kernels, and the GPUs of this machine.
 fn engines(precision: Precision) -> Vec<(String, Torch)> {
@@ -96,6 +113,10 @@ fn engines(precision: Precision) -> Vec<(String, Torch)> {
         ("kernels on the host".to_owned(), cpu(precision.into()).with_machine(Host::new())),
         ("deterministic kernels on the host".to_owned(), cpu(exact).with_machine(Host::new())),
     ];
+    if precision == Precision::Mixed {
+        let tensor_cores = cpu(precision.into()).with_machine(Host::with_tensor_cores(false));
+        engines.push((TENSOR_CORES_ON_HOST.to_owned(), tensor_cores));
+    }
     for index in 0.. {
         match Torch::on_cuda(index, 1, precision) {
             Ok(engine) => engines.push((format!("cuda:{index}"), engine)),
@@ -107,6 +128,10 @@ fn engines(precision: Precision) -> Vec<(String, Torch)> {
         }
     }
     engines
+}
+
+fn norm(values: &[f32]) -> f32 {
+    values.iter().map(|v| v * v).sum::<f32>().sqrt()
 }
 
 fn largest(values: &[f32]) -> f32 {
@@ -193,6 +218,65 @@ fn mixed_precision_agrees_with_scalar_within_1e2() {
     gradients_agree(Precision::Mixed, 1e-2, &fields);
 }
 
+/// Hash grids before perceptrons that one kernel takes forward and back: every width, every number of features, inputs that
+/// fill a matrix of 16 and that do not.
+fn fused_fields() -> Vec<(String, Field)> {
+    let sizes = [(5, 1, 16, 1), (4, 2, 32, 3), (5, 4, 64, 2), (8, 4, 64, 2), (2, 8, 32, 1), (12, 4, 16, 2)];
+    let mut random = Lcg(314);
+    let fields = sizes.map(|(levels, features, width, hidden)| {
+        let shape = HashGridShape { levels, features, table_size: 256, coarsest: 3.0, finest: 17.0 };
+        let model = Model::new(Encoding::HashGrid(HashGrid::new(shape, [40, 31, 23])), width, hidden);
+        // Values that half precision has, as the passes see them.
+        let value = |_| Rounding::Half.nearest((random.next() - 0.5) * 0.6);
+        let parameters = (0..model.parameter_count()).map(value).collect();
+        (model.describe(), Field { model, parameters })
+    });
+    fields.into()
+}
+
+/// The kernels for tensor cores: on the host, in both orders of threads, deterministic or not; and GPUs.
+fn fused_engines() -> Vec<(String, Torch)> {
+    let mut engines = Vec::new();
+    for deterministic in [false, true] {
+        let options = TorchOptions { precision: Precision::Mixed, deterministic };
+        for backward in [false, true] {
+            let engine = Torch::on_cpu(1, options).unwrap().with_machine(Host::with_tensor_cores(backward));
+            engines.push((format!("host, {options:?}, backward {backward}"), engine));
+        }
+        engines.extend(Torch::on_cuda(0, 1, options).map(|engine| (format!("cuda:0, {options:?}"), engine)));
+    }
+    engines
+}
+
+#[test]
+fn fused_passes_agree_with_scalar_within_1e2() {
+    for (name, field) in fused_fields() {
+        // Three tiles on fewer blocks; a part of a tile, where one neuron that is within rounding of zero, and may be on here and
+        // off there, is more of the whole.
+        for (samples, tolerance) in [(300, 1e-2), (5, 1e-1)] {
+            let batch = batch(samples);
+            for loss in [Loss::L2, Loss::L1] {
+                let mut expected = vec![0.0; field.parameters.len()];
+                let squared = Scalar.trainer(&field).unwrap().gradient(&batch, loss, &mut expected).unwrap();
+                let network = field.model.network_offset();
+                for (device, engine) in fused_engines() {
+                    let what = format!("{name} {device}, {samples} samples, {loss:?}");
+                    let mut gradient = vec![0.0; expected.len()];
+                    let sum = engine.trainer(&field).unwrap().gradient(&batch, loss, &mut gradient).unwrap();
+                    assert!((sum / squared - 1.0).abs() < 1e-2, "{what}: {sum} not {squared}");
+                    // Tables and network each by their own norm: theirs differ by magnitudes.
+                    for part in [0..network, network..expected.len()] {
+                        let (ours, expected) = (&gradient[part.clone()], &expected[part.clone()]);
+                        let off: Vec<f32> = ours.iter().zip(expected).map(|(a, b)| a - b).collect();
+                        let off = norm(&off) / norm(expected);
+                        assert!(off < tolerance, "{what}, parameters {part:?}: off by {off}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn steps_agree_with_scalar_and_round() {
     for (name, field) in every_kind() {
@@ -246,6 +330,10 @@ fn a_volume_is_compressed_and_read_by_the_cpu_engine() {
         ..Default::default()
     };
     for (device, engine) in engines(Precision::Mixed) {
+        if device == TENSOR_CORES_ON_HOST {
+            // A lane after the other: minutes.
+            continue;
+        }
         let compressed =
             compress_on(Arc::new(engine), &volume, &options, |_| ControlFlow::Continue(())).unwrap();
         let neural = NeuralVolume::from_bytes(&compressed.bytes, "new", Arc::new(Scalar)).unwrap();
@@ -339,12 +427,15 @@ fn deterministic_steps_give_the_same_bits() {
     let how = GroupUpdate { learning_rate: 1e-2, rounding: Rounding::None, rate_gradient: 0.0 };
     let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
     let options = TorchOptions { precision: Precision::Mixed, deterministic: true };
-    let mut engines = vec![Torch::on_cpu(1, options).unwrap().with_machine(Host::new())];
+    let mut engines = vec![
+        Torch::on_cpu(1, options).unwrap().with_machine(Host::new()),
+        Torch::on_cpu(1, options).unwrap().with_machine(Host::with_tensor_cores(false)),
+    ];
     engines.extend(Torch::on_cuda(0, 1, options));
     for engine in engines {
         let run = || {
             let mut trainer = engine.trainer(&field).unwrap();
-            for _ in 0..20 {
+            for _ in 0..8 {
                 trainer.step(&batch(1000), &update).unwrap();
             }
             trainer.parameters().unwrap().to_vec()

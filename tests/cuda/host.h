@@ -1,14 +1,10 @@
-// What a kernel needs of CUDA, on the host: a block's threads are fibers that take turns between barriers.
+// What a kernel needs of CUDA, on the host.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
-#include <limits>
-#include <memory>
-#include <ucontext.h>
-#include <vector>
 
 // The standard library knows it as an attribute: not before its headers.
 #define __noinline__ __attribute__((noinline))
@@ -24,7 +20,9 @@ struct Index {
 };
 extern thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 
+// Of the block, and of the warp: block.cpp.
 void __syncthreads();
+void __syncwarp();
 
 struct alignas(8) float2 {
     float x, y;
@@ -32,6 +30,16 @@ struct alignas(8) float2 {
 struct alignas(16) float4 {
     float x, y, z, w;
 };
+
+template <typename T>
+T atomicAdd(T *to, T value) {
+    const T before = *to;
+    *to += value;
+    return before;
+}
+
+using std::isfinite;
+using std::isnan;
 
 inline unsigned min(unsigned a, unsigned b) { return std::min(a, b); }
 inline unsigned max(unsigned a, unsigned b) { return std::max(a, b); }

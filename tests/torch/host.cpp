@@ -1,39 +1,8 @@
 // Runs the kernels of step.cu on the host, a thread after the other; tests/torch.rs compiles and loads it.
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <immintrin.h>
+#include "../cuda/host.h"
 
-#define __global__
-#define __device__
-
-struct Index {
-    unsigned long long x;
-};
-static thread_local Index threadIdx, blockIdx, blockDim;
-
-inline unsigned min(unsigned a, unsigned b) { return std::min(a, b); }
-// Compiled without contraction, a product is rounded by itself.
-inline float __fmul_rn(float a, float b) { return a * b; }
-using std::isfinite;
-
-struct __half {
-    unsigned short bits;
-};
-inline float __half2float(__half value) { return _cvtsh_ss(value.bits); }
-inline __half __float2half_rn(float value) {
-    return {static_cast<unsigned short>(_cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT))};
-}
-
-template <typename T>
-T atomicAdd(T *to, T value) {
-    const T before = *to;
-    *to += value;
-    return before;
-}
-
-#include STEP_CU
+#include <step.cu>
 
 namespace {
 

@@ -10,7 +10,7 @@
 //   in shared memory, and a layer is a product of matrices that each thread has an 8 by WIDTH / 8 part of.
 // - A thread takes a point through any network. Its activations are in global memory.
 
-#include "hash_grid.cuh"
+#include <hash_grid.cuh>
 
 // Threads of a block, and columns of a tile. The launch has to agree.
 constexpr u32 THREADS = 128;

@@ -1,10 +1,11 @@
 //! Kernels on a GPU, on the stream that libtorch uses: its operations and ours need not wait for one another.
 #![allow(unsafe_code)] // libtorch's C functions, kernel launches
 
-use super::step::{KERNELS, PTX, StepMachine, THREADS};
+use super::fused::{self, TensorCores};
+use super::step::{self, Launch, StepMachine};
 use crate::error::{Error, Result};
 use cudarc::driver::result::{self, DriverError};
-use cudarc::driver::sys::CUstream;
+use cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute, CUstream};
 use cudarc::driver::{CudaContext, CudaFunction};
 use cudarc::nvrtc::Ptx;
 use std::ffi::c_void;
@@ -18,7 +19,8 @@ type CurrentStream = unsafe extern "C" fn(i32, *mut *mut c_void) -> i32;
 pub(super) struct Gpu {
     index: i32,
     context: Arc<CudaContext>,
-    kernels: Vec<CudaFunction>,
+    kernels: Vec<(&'static str, CudaFunction)>,
+    tensor_cores: Option<TensorCores>,
     current_stream: CurrentStream,
 }
 
@@ -32,6 +34,28 @@ fn failed(what: &str) -> impl FnOnce(DriverError) -> Error {
     move |error| Error::Device(format!("CUDA: {what} failed: {error}"))
 }
 
+fn load(
+    context: &Arc<CudaContext>,
+    ptx: &str,
+    names: &[&'static str],
+) -> Result<Vec<(&'static str, CudaFunction)>> {
+    let module = context.load_module(Ptx::from_src(ptx)).map_err(failed("loading the kernels"))?;
+    let kernels = names.iter().map(|&name| Ok((name, module.load_function(name)?)));
+    kernels.collect::<Result<_, _>>().map_err(failed("finding a kernel"))
+}
+
+fn tensor_cores_of(context: &CudaContext) -> Result<TensorCores> {
+    use CUdevice_attribute as Attribute;
+    let attribute = |which| context.attribute(which).map_err(failed("asking for a property"));
+    Ok(TensorCores {
+        multiprocessors: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
+        bytes_of_block: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as usize,
+        bytes_of_multiprocessor: attribute(
+            Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+        )? as usize,
+    })
+}
+
 impl Gpu {
     /// Loads the kernels to a device that libtorch has found.
     pub(super) fn open(index: usize, libtorch_cuda: &libloading::Library) -> Result<Self> {
@@ -39,32 +63,36 @@ impl Gpu {
         let context = CudaContext::new(index).map_err(failed("opening the device"))?;
         // SAFETY: libtorch owns every buffer and orders their use by its stream.
         unsafe { context.disable_event_tracking() };
-        let module = context.load_module(Ptx::from_src(PTX)).map_err(failed("loading the kernels"))?;
-        let kernels = KERNELS.iter().map(|name| module.load_function(name)).collect::<Result<_, _>>();
+        let mut kernels = load(&context, step::PTX, &step::KERNELS)?;
+        let capability = context.compute_capability().map_err(failed("asking for a property"))?;
+        let capability = (capability.0 as u32, capability.1 as u32);
+        let mut tensor_cores = None;
+        if let Some((_, ptx)) = fused::PTX.iter().find(|(oldest, _)| *oldest <= capability) {
+            let found = tensor_cores_of(&context)?;
+            for (name, kernel) in load(&context, ptx, &fused::KERNELS)? {
+                // More than 48 KiB must be asked for.
+                let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+                kernel
+                    .set_attribute(most, found.bytes_of_block as i32)
+                    .map_err(failed("asking for shared memory"))?;
+                kernels.push((name, kernel));
+            }
+            tensor_cores = Some(found);
+        }
         // SAFETY: the symbol has this type in every libtorch of the version that was checked.
         let current_stream =
             unsafe { libtorch_cuda.get::<CurrentStream>(b"aoti_torch_get_current_cuda_stream\0") }
                 .map_err(|error| Error::Device(format!("libtorch does not tell its stream: {error}")))?;
         let current_stream = *current_stream;
-        Ok(Self {
-            index: index as i32,
-            context,
-            kernels: kernels.map_err(failed("finding a kernel"))?,
-            current_stream,
-        })
+        Ok(Self { index: index as i32, context, kernels, tensor_cores, current_stream })
     }
 }
 
 impl StepMachine for Gpu {
-    unsafe fn launch(&self, kernel: &str, threads: u64, arguments: &mut [*mut c_void]) -> Result<()> {
-        let function = KERNELS.iter().position(|name| *name == kernel).map(|n| &self.kernels[n]);
+    unsafe fn launch(&self, kernel: &str, how: Launch, arguments: &mut [*mut c_void]) -> Result<()> {
+        let function = self.kernels.iter().find_map(|(name, function)| (*name == kernel).then_some(function));
         let function = function.ok_or_else(|| Error::Device(format!("there is no kernel {kernel}")))?;
-        let blocks = threads.div_ceil(THREADS.into());
-        let blocks = u32::try_from(blocks)
-            .ok()
-            .filter(|&blocks| blocks <= i32::MAX as u32)
-            .ok_or_else(|| Error::Device(format!("{threads} threads are more than a kernel has")))?;
-        if blocks == 0 {
+        if how.blocks == 0 {
             return Ok(());
         }
         let mut stream = std::ptr::null_mut();
@@ -73,12 +101,16 @@ impl StepMachine for Gpu {
             return Err(Error::Device("libtorch does not tell its stream".into()));
         }
         self.context.bind_to_thread().map_err(failed("binding the device"))?;
-        let (grid, block) = ((blocks, 1, 1), (THREADS, 1, 1));
+        let (grid, block, shared) = ((how.blocks, 1, 1), (how.threads, 1, 1), how.shared_bytes);
         // SAFETY: the caller's promise; the stream is libtorch's own.
         unsafe {
-            result::launch_kernel(function.cu_function(), grid, block, 0, stream as CUstream, arguments)
+            result::launch_kernel(function.cu_function(), grid, block, shared, stream as CUstream, arguments)
         }
         .map_err(failed("starting a kernel"))
+    }
+
+    fn tensor_cores(&self) -> Option<TensorCores> {
+        self.tensor_cores
     }
 
     fn free_bytes(&self) -> Result<usize> {

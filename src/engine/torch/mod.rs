@@ -7,6 +7,7 @@
 mod adam;
 mod encoding;
 mod evaluator;
+pub mod fused;
 mod gpu;
 mod library;
 mod network;

@@ -1,18 +1,11 @@
 // What a training step does that is slow as tensor operations: drawing voxels, the hash grid forward and backward, Adam.
 // step.rs launches it, and `cargo xtask ptx` makes step.ptx of it.
 
-#include "hash_grid.cuh"
-#include <cuda_fp16.h>
+#include <gradient.cuh>
 
 constexpr u32 MAX_GROUPS = 192;
 
 // The structures that step.rs fills: the same members in the same order there.
-
-struct Grid {
-    u32 levels;
-    u32 features;
-    Level of[MAX_LEVELS];
-};
 
 // train/sampler.rs has the formula.
 struct Permutation {
@@ -117,13 +110,7 @@ extern "C" __global__ void encode_half(Grid grid, u64 samples, const float *posi
     encode(grid, samples, positions, parameters, features);
 }
 
-// Adds the gradient by every table value. Floats are added in any order; numbers with a fixed point of 2^-40 give the same
-// sum in every order.
-constexpr double FIXED_ONE = 1099511627776.0;
-
-__device__ inline void add(float *to, float value) { atomicAdd(to, value); }
-__device__ inline void add(u64 *to, float value) { atomicAdd(to, u64((long long)(double(value) * FIXED_ONE))); }
-
+// Adds the gradient by every table value.
 template <typename T, typename Sum>
 __device__ void scatter(const Grid &grid, u64 samples, const float *positions, const T *of_features, Sum *gradient) {
     const u64 number = thread_number();

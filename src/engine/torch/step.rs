@@ -1,9 +1,10 @@
-//! The kernels of `step.cu`: their arguments, and who runs them.
+//! The kernels of `step.cu`: their arguments, and who runs them and those of `fused.cu`.
 //!
 //! They work on memory that libtorch owns, by address. A [`StepMachine`] runs them: the driver on libtorch's stream, or
 //! where there is no GPU the tests' emulation on the host, on tensors of the CPU.
 #![allow(unsafe_code)] // arguments go to kernels as raw bytes
 
+use super::fused::TensorCores;
 use crate::engine::adam_constants::{BETA1, BETA2};
 use crate::engine::cuda::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use crate::engine::{GroupUpdate, Permutation};
@@ -33,17 +34,41 @@ pub const THREADS: u32 = 256;
 
 const MAX_GROUPS: usize = 192;
 
-/// Runs kernels of `step.cu`, in the order in which it is asked to.
+/// How a kernel is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Launch {
+    /// Blocks.
+    pub blocks: u32,
+    /// Threads of each.
+    pub threads: u32,
+    /// Bytes of shared memory of each.
+    pub shared_bytes: u32,
+}
+
+impl Launch {
+    /// At least `count` threads, which need not know of one another.
+    pub(super) fn of(count: u64) -> Result<Self> {
+        let blocks = u32::try_from(count.div_ceil(THREADS.into())).ok().filter(|&n| n <= i32::MAX as u32);
+        let blocks =
+            blocks.ok_or_else(|| Error::Device(format!("{count} threads are more than a kernel has")))?;
+        Ok(Self { blocks, threads: THREADS, shared_bytes: 0 })
+    }
+}
+
+/// Runs kernels of `step.cu` and `fused.cu`, in the order in which it is asked to.
 pub trait StepMachine: Debug + Send + Sync {
-    /// Runs a kernel of [`KERNELS`] with at least `threads` threads; `arguments` are the addresses of its arguments, as
-    /// `cuLaunchKernel` takes them.
+    /// Runs a kernel of [`KERNELS`] or [`fused::KERNELS`](super::fused::KERNELS); `arguments` are the addresses of its
+    /// arguments, as `cuLaunchKernel` takes them.
     ///
     /// # Errors
     /// [`Error::Device`] when it cannot be started.
     ///
     /// # Safety
     /// The arguments are those of the kernel, and what they point to is there until the kernel is done.
-    unsafe fn launch(&self, kernel: &str, threads: u64, arguments: &mut [*mut c_void]) -> Result<()>;
+    unsafe fn launch(&self, kernel: &str, how: Launch, arguments: &mut [*mut c_void]) -> Result<()>;
+
+    /// What `fused.cu` is planned by; `None` where its kernels cannot run.
+    fn tensor_cores(&self) -> Option<TensorCores>;
 
     /// Bytes that are free for a volume.
     ///
@@ -54,12 +79,19 @@ pub trait StepMachine: Debug + Send + Sync {
 
 // The structures of step.cu: the same members in the same order there.
 
+/// `Grid` of `gradient.cuh`.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct DeviceGrid {
+pub(super) struct DeviceGrid {
     levels: u32,
     features: u32,
     of: [DeviceLevel; MAX_LEVELS],
+}
+
+impl DeviceGrid {
+    pub(super) fn new(grid: &HashGrid) -> Self {
+        Self { levels: grid.levels().len() as u32, features: grid.features() as u32, of: device_levels(grid) }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -103,15 +135,16 @@ struct DeviceUpdate {
 
 /// Calls `launch` with the addresses of the arguments.
 macro_rules! launch {
-    ($machine:expr, $kernel:expr, $threads:expr, $($argument:expr),+) => {{
+    ($machine:expr, $kernel:expr, $how:expr, $($argument:expr),+) => {{
         // SAFETY: each caller names the kernel's own arguments in their order; tensors outlive the kernel, since libtorch
         // frees memory in the order of the same stream.
-        unsafe { $machine.launch($kernel, $threads, &mut [$(std::ptr::from_ref(&$argument).cast_mut().cast()),+]) }
+        unsafe { $machine.launch($kernel, $how, &mut [$(std::ptr::from_ref(&$argument).cast_mut().cast()),+]) }
     }};
 }
+pub(super) use launch;
 
 /// The address of a tensor's first value; what the kernels take is contiguous and of the kind they are told.
-fn address(tensor: &Tensor, kind: Kind) -> Result<u64> {
+pub(super) fn address(tensor: &Tensor, kind: Kind) -> Result<u64> {
     if !tensor.is_contiguous() || tensor.kind() != kind {
         return Err(Error::Device(format!("a kernel was given a tensor that is not contiguous {kind:?}")));
     }
@@ -123,11 +156,7 @@ pub(super) struct GridKernels(DeviceGrid);
 
 impl GridKernels {
     pub(super) fn new(grid: &HashGrid) -> Self {
-        Self(DeviceGrid {
-            levels: grid.levels().len() as u32,
-            features: grid.features() as u32,
-            of: device_levels(grid),
-        })
+        Self(DeviceGrid::new(grid))
     }
 
     /// Features `[n, width]` in the parameters' kind, of float32 positions `[n, 3]`.
@@ -143,7 +172,16 @@ impl GridKernels {
         let kernel = if kind == Kind::Half { "encode_half" } else { "encode_float" };
         let (from, of, to) =
             (address(positions, Kind::Float)?, address(parameters, kind)?, address(&features, kind)?);
-        launch!(machine, kernel, samples * u64::from(self.0.levels), self.0, samples, from, of, to)?;
+        launch!(
+            machine,
+            kernel,
+            Launch::of(samples * u64::from(self.0.levels))?,
+            self.0,
+            samples,
+            from,
+            of,
+            to
+        )?;
         Ok(features)
     }
 
@@ -158,29 +196,20 @@ impl GridKernels {
         deterministic: bool,
     ) -> Result<()> {
         let (kind, samples) = (of_features.kind(), positions.size()[0] as u64);
-        let threads = samples * u64::from(self.0.levels);
+        let how = Launch::of(samples * u64::from(self.0.levels))?;
         let (from, of) = (address(positions, Kind::Float)?, address(of_features, kind)?);
         let half = kind == Kind::Half;
         if !deterministic {
             let kernel = if half { "scatter_half" } else { "scatter_float" };
-            return launch!(
-                machine,
-                kernel,
-                threads,
-                self.0,
-                samples,
-                from,
-                of,
-                address(gradient, Kind::Float)?
-            );
+            return launch!(machine, kernel, how, self.0, samples, from, of, address(gradient, Kind::Float)?);
         }
         let values = gradient.size()[0];
         let fixed = Tensor::f_zeros([values], (Kind::Int64, gradient.device()))?;
         let kernel = if half { "scatter_half_fixed" } else { "scatter_float_fixed" };
         let sums = address(&fixed, Kind::Int64)?;
-        launch!(machine, kernel, threads, self.0, samples, from, of, sums)?;
+        launch!(machine, kernel, how, self.0, samples, from, of, sums)?;
         let (values, to) = (values as u64, address(gradient, Kind::Float)?);
-        launch!(machine, "fixed_to_float", values, values, sums, to)
+        launch!(machine, "fixed_to_float", Launch::of(values)?, values, sums, to)
     }
 }
 
@@ -214,7 +243,7 @@ pub(super) fn draw(
     let targets = Tensor::f_empty([count as i64], to)?;
     let from = address(values, Kind::Float)?;
     let (at, of) = (address(&positions, Kind::Float)?, address(&targets, Kind::Float)?);
-    launch!(machine, "draw_batch", count as u64, draw, from, at, of)?;
+    launch!(machine, "draw_batch", Launch::of(count as u64)?, draw, from, at, of)?;
     Ok((positions, targets))
 }
 
@@ -269,5 +298,5 @@ pub(super) fn adam(
     let halves = tensors.halves.map_or(Ok(0), |halves| address(halves, Kind::Half))?;
     let [gradient, masters] = [at(gradient)?, at(tensors.masters)?];
     let [first, second, parameters] = [at(tensors.first)?, at(tensors.second)?, at(tensors.parameters)?];
-    launch!(machine, "adam", count, update, gradient, masters, first, second, parameters, halves)
+    launch!(machine, "adam", Launch::of(count)?, update, gradient, masters, first, second, parameters, halves)
 }

@@ -1,9 +1,12 @@
 //! Training: forward, loss and backward by libtorch, then Adam. Only what is asked for comes to the host.
 //!
-//! With a [`StepMachine`] the parts that are slow as tensor operations are kernels: drawing voxels, the hash grid, Adam.
+//! With a [`StepMachine`] the parts that are slow as tensor operations are kernels: drawing voxels, the hash grid, Adam. In mixed
+//! precision a hash grid before a small perceptron is one kernel, forward and back ([`fused`](super::fused)); for all others
+//! libtorch differentiates the network.
 
 use super::adam::Adam;
 use super::evaluator::{download, features, positions_on};
+use super::fused::{FusedKernels, Pass};
 use super::network;
 use super::step::{self, GridKernels, StepMachine};
 use super::{Precision, TorchOptions};
@@ -25,6 +28,7 @@ pub(super) struct TorchTrainer {
     device: Device,
     machine: Option<Arc<dyn StepMachine>>,
     grid: Option<GridKernels>,
+    fused: Option<FusedKernels>,
     deterministic: bool,
     model: Model,
     groups: Vec<ParameterGroup>,
@@ -69,6 +73,10 @@ impl TorchTrainer {
                 Encoding::HashGrid(grid) if machine.is_some() => Some(GridKernels::new(grid)),
                 _ => None,
             },
+            fused: match machine.as_ref().and_then(|machine| machine.tensor_cores()) {
+                Some(cores) if mixed => FusedKernels::new(&field.model, cores),
+                _ => None,
+            },
             machine,
             deterministic: options.deterministic,
             groups: field.model.groups(),
@@ -84,6 +92,13 @@ impl TorchTrainer {
 
     /// The gradient by the parameters, float32. Keeps the squared error.
     fn differentiate(&mut self, positions: &Tensor, targets: &Tensor, loss: Loss) -> Result<Gradient> {
+        if let (Some(machine), Some(fused), Some(halves)) = (&self.machine, &self.fused, &self.halves) {
+            let (values, squared_error) = (self.parameters.f_zeros_like()?, &self.squared_error);
+            let (scale, gradient) = (LOSS_SCALE, &values);
+            let pass = Pass { halves, positions, targets, loss, scale, gradient, squared_error };
+            fused.run(machine.as_ref(), &pass, self.deterministic)?;
+            return Ok(Gradient { values, scale });
+        }
         // The features are a point of their own on the way back: what lies before them is a kernel's or libtorch's.
         let encoding_end = self.model.network_offset() as i64;
         let parameters = self.halves.as_ref().unwrap_or(&self.parameters);
