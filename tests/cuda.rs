@@ -6,7 +6,7 @@
 #[path = "cuda/host.rs"]
 mod host;
 
-use host::{Host, LARGE, Turns, WITHOUT_SHARED};
+use host::{Host, LARGE, TENSOR_CORES, Turns, WITHOUT_SHARED};
 use neuvol::engine::cpu::Cpu;
 use neuvol::engine::cuda::{Cuda, devices};
 use neuvol::engine::scalar::Scalar;
@@ -28,6 +28,8 @@ fn engines(test: &str) -> Vec<(String, Cuda)> {
             for (name, turns, shape) in [
                 ("host", Turns::Forward, LARGE),
                 ("host backward", Turns::Backward, LARGE),
+                ("host with tensor cores", Turns::Forward, TENSOR_CORES),
+                ("host with tensor cores backward", Turns::Backward, TENSOR_CORES),
                 ("host without shared memory", Turns::Forward, WITHOUT_SHARED),
             ] {
                 let machine = Arc::new(Host::new(kernels, turns, shape));

@@ -8,8 +8,9 @@ use std::ffi::{CStr, CString};
 use std::path::Path;
 
 /// The kernels; beside each lies its PTX, for a GPU of that compute capability and every later one.
-const KERNELS: [(&str, &str, &str); 5] = [
+const KERNELS: [(&str, &str, &str); 6] = [
     ("src/engine/cuda/decode.cu", "75", "src/engine/cuda/decode.ptx"),
+    ("src/engine/cuda/tensor_decode.cu", "80", "src/engine/cuda/tensor_decode.ptx"),
     ("src/engine/cuda/store.cu", "75", "src/engine/cuda/store.ptx"),
     (STEP, "75", "src/engine/torch/step.ptx"),
     (FUSED, "80", "src/engine/torch/fused.80.ptx"),
@@ -118,11 +119,12 @@ fn the_ptx_in_the_tree_is_that_of_the_kernels() {
 
 #[test]
 fn the_ptx_has_the_kernels_that_are_launched() {
-    use neuvol::engine::cuda::{decode, store};
+    use neuvol::engine::cuda::{decode, store, tensor_decode};
     #[cfg(feature = "torch")]
     use neuvol::engine::torch::{fused, step};
     for (ptx, launched) in [
         (decode::PTX, &decode::KERNELS[..]),
+        (tensor_decode::PTX, &tensor_decode::KERNELS[..]),
         (store::PTX, &store::KERNELS[..]),
         #[cfg(feature = "torch")]
         (step::PTX, &step::KERNELS[..]),
@@ -140,6 +142,7 @@ fn the_ptx_has_the_kernels_that_are_launched() {
     for (_, capability, ptx_file) in KERNELS {
         assert!(kept(ptx_file).contains(&format!(".target sm_{capability}\n")), "{ptx_file}");
     }
+    assert_eq!(tensor_decode::OLDEST_CAPABILITY, (8, 0));
     #[cfg(feature = "torch")]
     for ((major, minor), ptx) in fused::PTX {
         assert!(ptx.contains(&format!(".target sm_{major}{minor}\n")));

@@ -348,6 +348,23 @@ fn a_volume_is_compressed_and_read_by_the_cpu_engine() {
 }
 
 #[test]
+fn mean_magnitudes_are_those_of_the_parameters() {
+    let (_, field) = every_kind().swap_remove(0);
+    let ranges = [0..7, 7..500, field.parameters.len() - 1..field.parameters.len()];
+    let expected = Scalar.trainer(&field).unwrap().mean_magnitudes(&ranges).unwrap();
+    let first: f32 = field.parameters[..7].iter().map(|p| p.abs()).sum();
+    assert!(
+        (expected[0] - first / 7.0).abs() < 1e-6 && expected[2] == field.parameters.last().unwrap().abs()
+    );
+    for (device, engine) in engines(Precision::Mixed) {
+        let mut trainer = engine.trainer(&field).unwrap();
+        let means = trainer.mean_magnitudes(&ranges).unwrap();
+        assert!(means.iter().zip(&expected).all(|(a, b)| (a / b - 1.0).abs() < 1e-5), "{device}: {means:?}");
+        assert!(trainer.mean_magnitudes(&[]).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn constant_and_tiny_volumes_give_numbers() {
     for (name, field) in every_kind().into_iter().take(4) {
         for (device, engine) in engines(Precision::Mixed) {

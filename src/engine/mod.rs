@@ -18,6 +18,7 @@ pub use voxels::{Permutation, Voxels};
 
 use crate::error::Result;
 use crate::field::{Field, Rounding};
+use std::ops::Range;
 
 /// A place that can evaluate fields.
 pub trait Engine: Send + Sync {
@@ -187,4 +188,13 @@ pub trait Trainer: Send {
     }
     /// The rounded parameters. On a device, waits for them.
     fn parameters(&mut self) -> Result<&[f32]>;
+    /// The mean magnitude of the rounded parameters of each range. On a device, waits for these numbers alone.
+    fn mean_magnitudes(&mut self, ranges: &[Range<usize>]) -> Result<Vec<f32>> {
+        let parameters = self.parameters()?;
+        let mean = |range: &Range<usize>| {
+            let sum: f32 = parameters[range.clone()].iter().map(|p| p.abs()).sum();
+            sum / range.len() as f32
+        };
+        Ok(ranges.iter().map(mean).collect())
+    }
 }

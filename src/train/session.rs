@@ -58,7 +58,7 @@ pub(super) struct Session<'a> {
     voxels: f64,
     /// Share of the voxels that are not masked.
     measured_share: f64,
-    /// Mean magnitude of each group's integers, refreshed now and then.
+    /// Mean magnitude of the integers of each group that is charged for its bits, refreshed now and then.
     magnitudes: Vec<f32>,
     average: Average,
     drawn: u64,
@@ -165,12 +165,23 @@ impl<'a> Session<'a> {
     }
 
     fn refresh(&mut self) -> Result<()> {
-        let parameters = self.trainer.parameters()?;
-        for (group, magnitude) in self.groups.iter().zip(&mut self.magnitudes) {
-            if let Rounding::Step(step) = self.roundings.of(group.kind) {
-                let sum: f32 = parameters[group.range.clone()].iter().map(|v| v.abs()).sum();
-                *magnitude = sum / group.range.len() as f32 / step;
-            }
+        let charged =
+            self.groups.iter().zip(&mut self.magnitudes).filter_map(|(group, magnitude)| {
+                match self.roundings.of(group.kind) {
+                    Rounding::Step(step) if group.kind == GroupKind::Features => {
+                        Some((group.range.clone(), step, magnitude))
+                    }
+                    _ => None,
+                }
+            });
+        let charged: Vec<_> = charged.collect();
+        if charged.is_empty() {
+            return Ok(());
+        }
+        let ranges: Vec<_> = charged.iter().map(|(range, ..)| range.clone()).collect();
+        let means = self.trainer.mean_magnitudes(&ranges)?;
+        for ((_, step, magnitude), mean) in charged.into_iter().zip(means) {
+            *magnitude = mean / step;
         }
         Ok(())
     }

@@ -14,6 +14,14 @@ constexpr unsigned char UNWRITTEN = 0xff;
 void __syncthreads() { block.wait(); }
 void __syncwarp() { block.wait_for_warp(); }
 
+float __shfl_sync(unsigned, float own, int from) {
+    Shown shown = {};
+    shown.registers[0] = __float_as_uint(own);
+    return __uint_as_float(block.exchange(shown)[from].registers[0]);
+}
+
+float __shfl_xor_sync(unsigned lanes, float own, int with) { return __shfl_sync(lanes, own, int(threadIdx.x % 32) ^ with); }
+
 void Block::run_fiber() {
     (*block.kernel)();
     block.fibers[threadIdx.x].is_done = true;

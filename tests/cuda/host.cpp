@@ -1,8 +1,11 @@
-// Runs the kernels of decode.cu on the host; tests/cuda/host.rs compiles and loads it.
+// Runs the kernels of decode.cu and tensor_decode.cu on the host; tests/cuda/host.rs compiles and loads it.
 
 #include "block.h"
 
 #include DECODE_CU
+
+using Kernel = void(Model, Points, const float *, Results, float *);
+extern "C" Kernel tensor_values_32x2, tensor_values_32x4, tensor_values_64x2, tensor_values_64x4;
 
 namespace {
 
@@ -13,8 +16,6 @@ struct Arguments {
     const Results *results;
     float *scratch;
 };
-
-using Kernel = void(Model, Points, const float *, Results, float *);
 
 template <Kernel KERNEL>
 void call(const void *arguments) {
@@ -29,6 +30,8 @@ const struct {
     {"values_16", call<values_16>},       {"values_32", call<values_32>},       {"values_64", call<values_64>},
     {"values_any", call<values_any>},     {"gradients_16", call<gradients_16>}, {"gradients_32", call<gradients_32>},
     {"gradients_64", call<gradients_64>}, {"gradients_any", call<gradients_any>},
+    {"tensor_values_32x2", call<tensor_values_32x2>}, {"tensor_values_32x4", call<tensor_values_32x4>},
+    {"tensor_values_64x2", call<tensor_values_64x2>}, {"tensor_values_64x4", call<tensor_values_64x4>},
 };
 
 } // namespace

@@ -12,7 +12,7 @@
 #define __global__
 #define __device__
 #define __grid_constant__
-#define __launch_bounds__(THREADS)
+#define __launch_bounds__(...)
 #define __shared__ thread_local
 
 struct Index {
@@ -23,6 +23,20 @@ extern thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 // Of the block, and of the warp: block.cpp.
 void __syncthreads();
 void __syncwarp();
+// A lane's number to the others of its warp; all lanes must ask.
+float __shfl_sync(unsigned lanes, float own, int from);
+float __shfl_xor_sync(unsigned lanes, float own, int with);
+
+inline unsigned __float_as_uint(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+inline float __uint_as_float(unsigned bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 struct alignas(8) float2 {
     float x, y;

@@ -76,6 +76,8 @@ pub(super) fn kernels() -> Option<Kernels> {
             // An access that is not aligned, an overflow: the test ends there.
             .args(["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"])
             .arg(format!("-DDECODE_CU=\"{}\"", kernels.join("decode.cu").display()))
+            .arg("-I")
+            .arg(root.join("tests/cuda/include"))
             .arg(format!("-DSTORE_CU=\"{}\"", kernels.join("store.cu").display()))
             // Fortified, a jump to another stack is an error.
             .arg("-U_FORTIFY_SOURCE")
@@ -83,6 +85,7 @@ pub(super) fn kernels() -> Option<Kernels> {
             .arg(&kernels)
             .arg(root.join("tests/cuda/block.cpp"))
             .arg(root.join("tests/cuda/host.cpp"))
+            .arg(root.join("tests/cuda/tensor_decode.cpp"))
             .arg(root.join("tests/cuda/store.cpp"))
             .arg("-o")
             .arg(&library)
@@ -218,7 +221,7 @@ impl Loaded for HostField {
             }
         };
         assert!(gradients.is_empty() || gradients.len() == values.len());
-        assert_eq!(gradients.is_empty(), launch.kernel.starts_with("values"));
+        assert_ne!(gradients.is_empty(), launch.kernel.starts_with("gradients"));
         // What the kernel leaves out is seen.
         values.fill(f32::NAN);
         gradients.fill([f32::NAN; 3]);
@@ -278,7 +281,12 @@ impl Loaded for HostField {
     }
 }
 
-/// A Hopper GPU's, but with one multiprocessor, so that blocks have more than one tile to do.
-pub(super) const LARGE: MachineShape = MachineShape { multiprocessors: 1, shared_bytes: 227 << 10 };
+/// A Turing GPU's with a Hopper's shared memory, but one multiprocessor, so that blocks have more than one tile to do.
+pub(super) const LARGE: MachineShape =
+    MachineShape { multiprocessors: 1, shared_bytes: 227 << 10, tensor_cores: false };
+/// With tensor cores.
+#[allow(dead_code)] // not by every test
+pub(super) const TENSOR_CORES: MachineShape = MachineShape { tensor_cores: true, ..LARGE };
 /// With it every network takes the way that any network can.
-pub(super) const WITHOUT_SHARED: MachineShape = MachineShape { multiprocessors: 2, shared_bytes: 0 };
+pub(super) const WITHOUT_SHARED: MachineShape =
+    MachineShape { multiprocessors: 2, shared_bytes: 0, tensor_cores: true };

@@ -1,8 +1,9 @@
-//! Plans the launches of `decode.cu` and cuts requests into pieces.
+//! Plans the launches of `decode.cu` and `tensor_decode.cu` and cuts requests into pieces.
 
 use super::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use super::machine::{Loaded, Machine, MachineShape, Points};
 use super::store::Storing;
+use super::tensor_decode;
 use crate::engine::{Evaluator, Lattice};
 use crate::error::Result;
 use crate::field::encoding::Wave;
@@ -106,6 +107,15 @@ pub struct Launch {
 impl Launch {
     /// The launch for `count` points. `columns` is 4 where gradients are wanted, else 1.
     fn new(model: &Model, shape: MachineShape, columns: u32, count: usize) -> Self {
+        if columns == 1
+            && shape.tensor_cores
+            && let Some((kernel, shared_bytes)) = tensor_decode::kernel(model)
+            && shared_bytes <= shape.shared_bytes
+        {
+            let most = shape.multiprocessors * tensor_decode::BLOCKS_A_MULTIPROCESSOR;
+            let blocks = count.div_ceil(THREADS as usize).min(most as usize) as u32;
+            return Self { kernel, blocks, shared_bytes, scratch: 0 };
+        }
         let network = &model.network;
         let wide = network.inputs().max(network.width());
         let most = shape.multiprocessors * BLOCKS_A_MULTIPROCESSOR;

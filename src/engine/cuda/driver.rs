@@ -6,6 +6,7 @@ use super::lane::Lane;
 use super::machine::{Loaded, Machine, MachineShape, Memory, Points};
 use super::memory::{CallersContext, GpuMemory};
 use super::store::{self, StoredPiece};
+use super::tensor_decode;
 use crate::engine::device::CudaDevice;
 use crate::error::{Error, Result};
 use cudarc::driver::result::DriverError;
@@ -92,16 +93,20 @@ struct Kernels {
 
 impl Kernels {
     fn of_field(&self, name: &str) -> Result<&CudaFunction> {
-        named(&self.of_field, &decode::KERNELS, name)
+        named(&self.of_field, decode::KERNELS.iter().chain(&tensor_decode::KERNELS), name)
     }
 
     fn of_samples(&self, name: &str) -> Result<&CudaFunction> {
-        named(&self.of_samples, &store::KERNELS, name)
+        named(&self.of_samples, store::KERNELS.iter(), name)
     }
 }
 
-fn named<'a>(kernels: &'a [CudaFunction], names: &[&str], name: &str) -> Result<&'a CudaFunction> {
-    let kernel = names.iter().zip(kernels).find_map(|(of, kernel)| (*of == name).then_some(kernel));
+fn named<'a, 'n>(
+    kernels: &'a [CudaFunction],
+    names: impl Iterator<Item = &'n &'n str>,
+    name: &str,
+) -> Result<&'a CudaFunction> {
+    let kernel = names.zip(kernels).find_map(|(of, kernel)| (*of == name).then_some(kernel));
     kernel.ok_or_else(|| Error::Device(format!("there is no kernel {name}")))
 }
 
@@ -144,14 +149,21 @@ impl Gpu {
             let kernels = names.iter().map(|name| module.load_function(name));
             kernels.collect::<Result<_, _>>().map_err(|e| failed("finding a kernel", e))
         };
-        let of_field = load(decode::PTX, &decode::KERNELS)?;
+        let mut of_field = load(decode::PTX, &decode::KERNELS)?;
         let of_samples = load(store::PTX, &store::KERNELS)?;
-        let attribute = |which| context.attribute(which).map_err(|e| failed("asking for a property", e));
+        let what = "asking for a property";
+        let (major, minor) = context.compute_capability().map_err(|e| failed(what, e))?;
+        let tensor_cores = (major as u32, minor as u32) >= tensor_decode::OLDEST_CAPABILITY;
+        if tensor_cores {
+            of_field.extend(load(tensor_decode::PTX, &tensor_decode::KERNELS)?);
+        }
+        let attribute = |which| context.attribute(which).map_err(|e| failed(what, e));
         let shape = MachineShape {
             multiprocessors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
             shared_bytes: attribute(
                 CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
             )? as usize,
+            tensor_cores,
         };
         let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         for kernel in &of_field {

@@ -11,6 +11,8 @@ pub struct MachineShape {
     pub multiprocessors: u32,
     /// Bytes of shared memory that a block may ask for.
     pub shared_bytes: usize,
+    /// Has tensor cores that multiply floats: the kernels of [`tensor_decode`](super::tensor_decode) run.
+    pub tensor_cores: bool,
 }
 
 /// A GPU or what stands for one.

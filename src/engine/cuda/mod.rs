@@ -1,6 +1,7 @@
 //! The CUDA engine: evaluates fields on an NVIDIA GPU through the driver alone.
 //!
-//! `decode.cu` has the kernels, which the library carries as PTX; [`decode`] plans their launches, and a
+//! `decode.cu` has the kernels, which the library carries as PTX, and `tensor_decode.cu` faster ones for GPUs with tensor cores
+//! and the usual fields; [`decode`] plans their launches, and a
 //! [`machine::Machine`] runs them: the driver, or where there is no GPU the tests' emulation on the host. What is to stay on
 //! the device as samples, `store.cu` makes of the field's values.
 
@@ -11,6 +12,7 @@ mod lane;
 pub mod machine;
 mod memory;
 pub mod store;
+pub mod tensor_decode;
 
 #[cfg(feature = "dlpack")]
 pub(crate) use driver::copy_to_host;

@@ -12,7 +12,7 @@
 // fused.rs launches it, and `cargo xtask ptx` makes fused.80.ptx and fused.90.ptx of it.
 
 #include <gradient.cuh>
-#include <tensor_cores.cuh>
+#include <half_matrices.cuh>
 
 constexpr u32 THREADS = 128;
 constexpr u32 WARPS = THREADS / 32;

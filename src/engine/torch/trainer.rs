@@ -13,6 +13,7 @@ use super::{Precision, TorchOptions};
 use crate::engine::{Batch, Loss, Permutation, Trainer, Update, Voxels};
 use crate::error::Result;
 use crate::field::{Encoding, Field, Model, NetworkKind, ParameterGroup};
+use std::ops::Range;
 use std::sync::Arc;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -248,5 +249,18 @@ impl Trainer for TorchTrainer {
     fn parameters(&mut self) -> Result<&[f32]> {
         download(&self.parameters, &mut self.on_host)?;
         Ok(&self.on_host)
+    }
+
+    fn mean_magnitudes(&mut self, ranges: &[Range<usize>]) -> Result<Vec<f32>> {
+        let mean = |range: &Range<usize>| {
+            let part = self.parameters.f_narrow(0, range.start as i64, range.len() as i64)?;
+            part.f_abs()?.f_mean(Kind::Float)
+        };
+        let means = ranges.iter().map(mean).collect::<Result<Vec<_>, TchError>>()?;
+        let mut out = vec![0.0; ranges.len()];
+        if !ranges.is_empty() {
+            download(&Tensor::f_stack(&means, 0)?, &mut out)?;
+        }
+        Ok(out)
     }
 }

@@ -1,4 +1,4 @@
-// What tensor cores are asked for: instructions of a whole warp on small matrices, whose values lie spread over its lanes'
+// Products of matrices of halves on tensor cores: instructions of a whole warp, whose values lie spread over its lanes'
 // registers (PTX ISA, "Matrix Fragments for mma.m16n8k16", "ldmatrix"). With group = lane / 4 and pair = 2 * (lane % 4):
 //
 //   A, 16 x 16   a[0]: row group,     columns pair, pair + 1     a[2]: the same, columns + 8
@@ -19,7 +19,7 @@ __device__ inline u32 pack(float low, float high) {
 
 // c += a b, sums in float32. `b` begins with its two registers: those of two matrices side by side have four.
 __device__ inline void multiply(float (&c)[4], const u32 (&a)[4], const u32 *b) {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }

@@ -1,4 +1,4 @@
-// The functions of src/engine/cuda/tensor_cores.cuh on the host: the lanes of a warp show one another their registers, and each
+// The functions of src/engine/torch/half_matrices.cuh on the host: the lanes of a warp show one another their registers, and each
 // computes what it is to have, as PTX ISA says which value lies where.
 #pragma once
 
