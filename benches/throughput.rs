@@ -100,7 +100,7 @@ mod gpu {
     #[cfg(feature = "torch")]
     fn training(device: usize) {
         use neuvol::engine::torch::{Precision, Torch, TorchOptions};
-        use neuvol::engine::{GroupUpdate, Loss, TrainingEngine, Update};
+        use neuvol::engine::{Drawing, GroupUpdate, Loss, TrainingEngine, Update};
         use neuvol::field::Rounding;
         const STEPS: u64 = 100;
         const BATCH: usize = 1 << 18;
@@ -113,7 +113,8 @@ mod gpu {
             let options = TorchOptions { precision: Precision::Mixed, deterministic };
             let engine = Torch::on_cuda(device, 0, options).expect("libtorch finds the device, too");
             let mut trainer = engine.trainer(&field).expect("room for the field");
-            assert!(trainer.keep_voxels(&super::Waves, BATCH).expect("a copy"), "no room for the volume");
+            let drawing = trainer.keep_voxels(&super::Waves, BATCH).expect("a copy");
+            assert_eq!(drawing, Drawing::FromCopy, "no room for the volume");
             let seconds = timed(|| {
                 for step in 0..STEPS {
                     trainer.step_drawn(step * BATCH as u64, BATCH, &update).expect("a step");

@@ -13,7 +13,7 @@ use neuvol::engine::torch::fused::{self, TensorCores};
 use neuvol::engine::torch::step::{Launch, StepMachine};
 use neuvol::engine::torch::{Precision, Torch, TorchOptions};
 use neuvol::engine::{
-    Engine, GroupUpdate, Lattice, Loss, Permutation, TrainingEngine, Update, Voxels, axis_position,
+    Drawing, Engine, GroupUpdate, Lattice, Loss, Permutation, TrainingEngine, Update, Voxels, axis_position,
 };
 use neuvol::field::encoding::{HashGrid, HashGridShape};
 use neuvol::field::{Encoding, Field, Model, NetworkKind, Rounding};
@@ -32,6 +32,7 @@ struct Host {
     tensor_cores: Option<TensorCores>,
     /// The last thread of a block first.
     backward: bool,
+    free_bytes: usize,
 }
 
 type HostLaunch = unsafe extern "C" fn(*const c_char, u64, *mut *mut c_void) -> i32;
@@ -63,14 +64,19 @@ fn kernels() -> &'static Library {
 
 impl Host {
     fn new() -> Arc<Host> {
-        Arc::new(Host { library: kernels(), tensor_cores: None, backward: false })
+        Arc::new(Host { library: kernels(), tensor_cores: None, backward: false, free_bytes: 1 << 30 })
+    }
+
+    /// With no room for a volume.
+    fn without_memory() -> Arc<Host> {
+        Arc::new(Host { library: kernels(), tensor_cores: None, backward: false, free_bytes: 0 })
     }
 
     /// With the kernels for tensor cores: few blocks, so that each has more than one tile to do.
     fn with_tensor_cores(backward: bool) -> Arc<Host> {
         let (bytes_of_block, bytes_of_multiprocessor) = (227 << 10, 228 << 10);
         let cores = TensorCores { multiprocessors: 1, bytes_of_block, bytes_of_multiprocessor };
-        Arc::new(Host { library: kernels(), tensor_cores: Some(cores), backward })
+        Arc::new(Host { library: kernels(), tensor_cores: Some(cores), backward, free_bytes: 1 << 30 })
     }
 }
 
@@ -98,7 +104,7 @@ impl StepMachine for Host {
     }
 
     fn free_bytes(&self) -> neuvol::Result<usize> {
-        Ok(1 << 30)
+        Ok(self.free_bytes)
     }
 }
 
@@ -112,6 +118,7 @@ fn engines(precision: Precision) -> Vec<(String, Torch)> {
         ("cpu".to_owned(), cpu(precision.into())),
         ("kernels on the host".to_owned(), cpu(precision.into()).with_machine(Host::new())),
         ("deterministic kernels on the host".to_owned(), cpu(exact).with_machine(Host::new())),
+        ("little memory on the host".to_owned(), cpu(precision.into()).with_machine(Host::without_memory())),
     ];
     if precision == Precision::Mixed {
         let tensor_cores = cpu(precision.into()).with_machine(Host::with_tensor_cores(false));
@@ -348,6 +355,29 @@ fn a_volume_is_compressed_and_read_by_the_cpu_engine() {
 }
 
 #[test]
+fn states_are_summed() {
+    let (_, field) = every_kind().swap_remove(0);
+    let how = GroupUpdate { learning_rate: 1e-2, rounding: Rounding::Step(0.125), rate_gradient: 0.0 };
+    let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
+    for (device, engine) in engines(Precision::Float) {
+        let mut trainer = engine.trainer(&field).unwrap();
+        // A sum that was finished and thrown away is not in the next one.
+        trainer.add_parameters_to(&mut vec![0.0; field.parameters.len()]).unwrap();
+        trainer.finish_sum(&mut []).unwrap();
+        let mut sum = vec![1.0; field.parameters.len()];
+        let mut expected = sum.clone();
+        for _ in 0..3 {
+            trainer.step(&batch(50), &update).unwrap();
+            trainer.add_parameters_to(&mut sum).unwrap();
+            expected.iter_mut().zip(trainer.parameters().unwrap()).for_each(|(sum, p)| *sum += p);
+        }
+        trainer.finish_sum(&mut sum).unwrap();
+        // Multiples of an eighth: exact in whatever order.
+        assert_eq!(sum, expected, "{device}");
+    }
+}
+
+#[test]
 fn mean_magnitudes_are_those_of_the_parameters() {
     let (_, field) = every_kind().swap_remove(0);
     let ranges = [0..7, 7..500, field.parameters.len() - 1..field.parameters.len()];
@@ -410,21 +440,33 @@ fn samples_drawn_on_the_device_are_those_of_the_permutation() {
     let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
     for (device, engine) in engines(Precision::Float) {
         let mut drawing = engine.trainer(&field).unwrap();
-        if !drawing.keep_voxels(&Ramp, 40).unwrap() {
-            assert_eq!(device, "cpu", "a device draws by itself");
+        let how = drawing.keep_voxels(&Ramp, 40).unwrap();
+        let expected = match device.as_str() {
+            "cpu" => Drawing::ByCaller,
+            "little memory on the host" => Drawing::FromStretches,
+            _ => Drawing::FromCopy,
+        };
+        assert_eq!(how, expected, "{device}");
+        if how == Drawing::ByCaller {
             continue;
         }
-        assert!(
-            !engine.trainer(&field).unwrap().keep_voxels(&Ramp, 61).unwrap(),
-            "more than an epoch a batch"
-        );
+        let more_than_an_epoch = engine.trainer(&field).unwrap().keep_voxels(&Ramp, 61).unwrap();
+        assert_eq!(more_than_an_epoch, Drawing::ByCaller);
         let mut told = engine.trainer(&field).unwrap();
+        let voxel_of = |sequence| Permutation::new(60, 77, sequence / 60).apply(sequence % 60) as usize;
         // Four batches of 40 cross the ends of two epochs of 60.
         for first in [0, 40, 80, 120] {
+            if how == Drawing::FromStretches && first % 80 == 0 {
+                let mut targets = [0.0; 80];
+                for (sequence, target) in (first..).zip(targets.chunks_mut(1)) {
+                    Ramp.values(voxel_of(sequence), target);
+                }
+                drawing.take_stretch(first, &targets).unwrap();
+            }
             drawing.step_drawn(first, 40, &update).unwrap();
             let mut batch = neuvol::engine::Batch::default();
             for sequence in first..first + 40 {
-                let voxel = Permutation::new(60, 77, sequence / 60).apply(sequence % 60) as usize;
+                let voxel = voxel_of(sequence);
                 let [x, y, z] = [voxel % 5, voxel / 5 % 4, voxel / 20];
                 batch.positions.push([axis_position(x, 5), axis_position(y, 4), axis_position(z, 3)]);
                 let mut value = [0.0];

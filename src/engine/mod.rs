@@ -162,6 +162,18 @@ pub(crate) mod adam_constants {
     pub(crate) const EPSILON: f32 = 1e-15;
 }
 
+/// Where the samples of a step come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drawing {
+    /// The caller draws them, and hands whole batches to [`Trainer::step`].
+    ByCaller,
+    /// The trainer draws them from a copy of the voxels that is on its device: [`Trainer::step_drawn`].
+    FromCopy,
+    /// The voxels do not fit into the device's memory. The trainer knows where each sample lies, and the caller hands it the
+    /// targets of many steps at a time, [`Trainer::take_stretch`], while the device is still at the steps before.
+    FromStretches,
+}
+
 /// A field in training: float32 master parameters, and the rounded ones that every evaluation uses.
 ///
 /// Every method may fail with [`Error::Device`](crate::Error::Device) where there is a device.
@@ -171,14 +183,18 @@ pub trait Trainer: Send {
     /// One step of Adam on the batch's mean loss and the rate term; then the parameters are rounded again (straight
     /// through).
     fn step(&mut self, batch: &Batch, update: &Update) -> Result<()>;
-    /// Takes the voxels over, to draw batches of `batch` from them where they are. False when the caller is to draw: on the
-    /// CPU always; on a device when the voxels do not fit into its memory, so that batches are streamed to it.
-    fn keep_voxels(&mut self, _voxels: &dyn Voxels, _batch: usize) -> Result<bool> {
-        Ok(false)
+    /// Gets ready to draw batches of `batch` from the voxels; says how. On the CPU the caller draws always.
+    fn keep_voxels(&mut self, _voxels: &dyn Voxels, _batch: usize) -> Result<Drawing> {
+        Ok(Drawing::ByCaller)
     }
-    /// [`Self::step`] on samples `first..first + count` of the endless sequence of epochs over the voxels that were kept.
+    /// With [`Drawing::FromStretches`], the targets of samples `first..first + targets.len()` of the endless sequence of epochs
+    /// over the voxels.
+    fn take_stretch(&mut self, _first: u64, _targets: &[f32]) -> Result<()> {
+        unreachable!("the caller draws")
+    }
+    /// [`Self::step`] on samples `first..first + count` of that sequence, where the caller does not draw.
     fn step_drawn(&mut self, _first: u64, _count: usize, _update: &Update) -> Result<()> {
-        unreachable!("no voxels were kept")
+        unreachable!("the caller draws")
     }
     /// The sum of squared errors before the last step. On a device, waits for it.
     fn squared_error(&mut self) -> Result<f64>;
@@ -188,6 +204,17 @@ pub trait Trainer: Send {
     }
     /// The rounded parameters. On a device, waits for them.
     fn parameters(&mut self) -> Result<&[f32]>;
+    /// Adds the rounded parameters to `sum`, which is as long. A device may keep what it adds, and not be waited for, until
+    /// [`Self::finish_sum`].
+    fn add_parameters_to(&mut self, sum: &mut [f32]) -> Result<()> {
+        let parameters = self.parameters()?;
+        sum.iter_mut().zip(parameters).for_each(|(sum, p)| *sum += p);
+        Ok(())
+    }
+    /// Adds what [`Self::add_parameters_to`] kept to `sum`, as long or, when nothing was added, empty.
+    fn finish_sum(&mut self, _sum: &mut [f32]) -> Result<()> {
+        Ok(())
+    }
     /// The mean magnitude of the rounded parameters of each range. On a device, waits for these numbers alone.
     fn mean_magnitudes(&mut self, ranges: &[Range<usize>]) -> Result<Vec<f32>> {
         let parameters = self.parameters()?;

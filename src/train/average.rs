@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Steps at the end of a run that are looked back over: enough for the noise to cancel, few enough for the field not to have
 /// gone on learning.
 const TAIL: u64 = 128;
-/// One state in so many steps is taken: neighbours hardly differ, and a device is waited for.
+/// One state in so many steps is taken: neighbours hardly differ.
 const EVERY: u64 = 4;
 /// A short run looks back over no more than this share of it.
 const MOST_OF_A_RUN: u64 = 4;
@@ -36,13 +36,16 @@ impl Average {
         self.states = 0;
     }
 
-    /// Takes a state in.
-    pub(super) fn take(&mut self, parameters: &[f32]) {
-        self.sum.resize(parameters.len(), 0.0);
-        for (sum, p) in self.sum.iter_mut().zip(parameters) {
-            *sum += p;
-        }
+    /// The sum, for one more state of so many parameters to be added to.
+    pub(super) fn with_one_more(&mut self, parameters: usize) -> &mut [f32] {
         self.states += 1;
+        self.sum.resize(parameters, 0.0);
+        &mut self.sum
+    }
+
+    /// The sum of the states; empty when there is none.
+    pub(super) fn sum(&mut self) -> &mut [f32] {
+        &mut self.sum
     }
 
     /// Writes the mean over `parameters`, each group's rounded as it is stored; leaves them when no state was taken.
@@ -98,10 +101,10 @@ mod tests {
         average.replace(&mut untouched, roundings());
         assert_eq!(untouched, [1.0, 2.0, 3.0]);
 
-        average.take(&[9.0, 9.0, 9.0]);
+        average.with_one_more(3).fill(9.0);
         average.clear();
         for state in [[0.5, 0.0, 0.1], [0.5, 0.0, 0.2], [0.0, -0.5, 0.6]] {
-            average.take(&state);
+            average.with_one_more(3).iter_mut().zip(state).for_each(|(sum, p)| *sum += p);
         }
         let mut mean = [0.0; 3];
         average.replace(&mut mean, roundings());
@@ -132,7 +135,7 @@ mod tests {
 
         let writer = Writer::new(&volume, volume.range(), None, Achieved::default(), engine);
         let averaged = writer.write(&mut session).unwrap();
-        session.begin_average();
+        session.begin_average().unwrap();
         let last = writer.write(&mut session).unwrap();
         let [averaged_db, last_db] = [&averaged, &last].map(|c| c.distortion.psnr);
         assert!(averaged_db > last_db + 0.1, "{averaged_db} dB of the mean, {last_db} dB of the last state");

@@ -6,6 +6,9 @@ use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume, for_each_type};
 use rayon::prelude::*;
 
+/// Samples that a thread draws at a time.
+const PIECE: usize = 4096;
+
 /// Draws voxels of a volume.
 pub(super) struct VoxelSampler<'a> {
     volume: &'a Volume,
@@ -24,31 +27,42 @@ impl<'a> VoxelSampler<'a> {
 
     /// Fills the batch with samples `first..first + n` of the endless sequence of epochs, `n` being the batch's length.
     pub(super) fn draw(&self, first: u64, batch: &mut Batch) {
-        const PIECE: usize = 4096;
-        let voxels = self.volume.len() as u64;
         let [nx, ny, _] = self.volume.shape();
-        let codes = self.mask.map(Mask::codes);
-        for_each_type!(self.volume.samples(), values => {
-            let pieces = batch.positions.par_chunks_mut(PIECE).zip(batch.targets.par_chunks_mut(PIECE));
-            pieces.enumerate().for_each(|(piece, (positions, targets))| {
-                let start = first + (piece * PIECE) as u64;
-                let mut epoch = start / voxels;
-                let mut permutation = Permutation::new(voxels, self.seed, epoch);
-                for (i, (position, target)) in positions.iter_mut().zip(targets).enumerate() {
-                    let sequence = start + i as u64;
-                    if sequence / voxels != epoch {
-                        epoch = sequence / voxels;
-                        permutation = Permutation::new(voxels, self.seed, epoch);
-                    }
-                    let voxel = permutation.apply(sequence - epoch * voxels) as usize;
-                    let (row, x) = (voxel / nx, voxel % nx);
-                    *position = [self.axes[0][x], self.axes[1][row % ny], self.axes[2][row / ny]];
-                    *target = match codes {
-                        Some(codes) if codes[voxel] != 0 => f32::NAN,
-                        _ => self.scale.normalised(values[voxel].to_f64()),
-                    };
-                }
+        let pieces = batch.positions.par_chunks_mut(PIECE).zip(batch.targets.par_chunks_mut(PIECE));
+        pieces.enumerate().for_each(|(piece, (positions, targets))| {
+            self.targets(first + (piece * PIECE) as u64, targets, |i, voxel| {
+                let (row, x) = (voxel / nx, voxel % nx);
+                positions[i] = [self.axes[0][x], self.axes[1][row % ny], self.axes[2][row / ny]];
             });
+        });
+    }
+
+    /// The targets of the same samples alone.
+    pub(super) fn draw_targets(&self, first: u64, targets: &mut [f32]) {
+        let pieces = targets.par_chunks_mut(PIECE).enumerate();
+        pieces.for_each(|(piece, targets)| self.targets(first + (piece * PIECE) as u64, targets, |_, _| ()));
+    }
+
+    /// The targets of samples from `first` on; `visit` is told the voxel of each.
+    fn targets(&self, first: u64, targets: &mut [f32], mut visit: impl FnMut(usize, usize)) {
+        let voxels = self.volume.len() as u64;
+        let codes = self.mask.map(Mask::codes);
+        let mut epoch = first / voxels;
+        let mut permutation = Permutation::new(voxels, self.seed, epoch);
+        for_each_type!(self.volume.samples(), values => {
+            for (i, target) in targets.iter_mut().enumerate() {
+                let sequence = first + i as u64;
+                if sequence / voxels != epoch {
+                    epoch = sequence / voxels;
+                    permutation = Permutation::new(voxels, self.seed, epoch);
+                }
+                let voxel = permutation.apply(sequence - epoch * voxels) as usize;
+                visit(i, voxel);
+                *target = match codes {
+                    Some(codes) if codes[voxel] != 0 => f32::NAN,
+                    _ => self.scale.normalised(values[voxel].to_f64()),
+                };
+            }
         });
     }
 }
@@ -106,5 +120,8 @@ mod tests {
             assert!((t * 59.0 - voxel as f32).abs() < 1e-4);
         }
         assert!(seen.iter().all(|&n| n == 2), "two whole epochs: {seen:?}");
+        let mut targets = [0.0; 120];
+        sampler.draw_targets(60, &mut targets);
+        assert_eq!(targets.as_slice(), batch.targets);
     }
 }

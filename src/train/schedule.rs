@@ -108,7 +108,7 @@ pub(super) fn run(
     search: &mut Search,
     reporter: &mut Reporter<'_>,
 ) -> Result<ControlFlow<f64>> {
-    session.begin_average();
+    session.begin_average()?;
     let mut recent = RecentError::new();
     let look_every = (schedule.steps / LOOKS).max(1);
     let doubt = (schedule.steps as f64 * DOUBT_AT) as u64;

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::sampler::VoxelSampler;
 use super::target::Price;
 use crate::container::StoredModel;
-use crate::engine::{Batch, GroupUpdate, Loss, Trainer, TrainingEngine, Update};
+use crate::engine::{Batch, Drawing, GroupUpdate, Loss, Trainer, TrainingEngine, Update};
 use crate::error::Result;
 use crate::field::{Field, GroupKind, Model, ParameterGroup, Rounding};
 
@@ -32,6 +32,9 @@ impl Roundings {
 const LEAST_COARSENING: f64 = 1.0 / 32.0;
 const MOST_COARSENING: f64 = 16.0;
 
+/// Targets that are streamed to a device at a time.
+const STRETCH: usize = 1 << 22;
+
 /// Steps between two looks at the statistics of the parameters.
 const REFRESH: u64 = 32;
 
@@ -44,8 +47,9 @@ pub(super) struct Session<'a> {
     batch: Batch,
     /// Samples of a step.
     batch_len: usize,
-    /// The trainer draws its samples by itself.
-    on_device: bool,
+    drawing: Drawing,
+    /// Where samples are streamed to a device: the targets of the next steps, from this one of the sequence on.
+    stretch: (u64, Vec<f32>),
     roundings: Roundings,
     /// Features are charged for their bits one by one. Where there are none, the price sets how coarsely the weights are
     /// rounded: they are few, and all of them matter.
@@ -78,13 +82,14 @@ impl<'a> Session<'a> {
         let has_features = groups.iter().any(|group| group.kind == GroupKind::Features);
         let field = initial_field(&model, start);
         let mut trainer = engine.trainer(&field)?;
-        let on_device = trainer.keep_voxels(sampler, plan.batch)?;
-        let drawn_here = if on_device { 0 } else { plan.batch };
+        let drawing = trainer.keep_voxels(sampler, plan.batch)?;
+        let drawn_here = if drawing == Drawing::ByCaller { plan.batch } else { 0 };
         let batch = Batch { positions: vec![[0.0; 3]; drawn_here], targets: vec![0.0; drawn_here] };
         Ok(Self {
             trainer,
             batch_len: plan.batch,
-            on_device,
+            drawing,
+            stretch: (0, Vec::new()),
             magnitudes: vec![1.0; groups.len()],
             average: Average::default(),
             model,
@@ -141,20 +146,41 @@ impl<'a> Session<'a> {
             }
         });
         let update = Update { loss: self.loss, groups: groups.collect() };
-        if self.on_device {
-            return self.trainer.step_drawn(first, self.batch_len, &update);
+        match self.drawing {
+            Drawing::ByCaller => {
+                let (sampler, batch) = (self.sampler, &mut self.batch);
+                engine.run(&mut || sampler.draw(first, batch));
+                self.trainer.step(&self.batch, &update)
+            }
+            Drawing::FromCopy => self.trainer.step_drawn(first, self.batch_len, &update),
+            Drawing::FromStretches => {
+                self.provide(engine, first)?;
+                self.trainer.step_drawn(first, self.batch_len, &update)?;
+                // The device is at work for a while, and the host has nothing else to do.
+                self.provide(engine, self.drawn)
+            }
         }
-        let (sampler, batch) = (self.sampler, &mut self.batch);
-        engine.run(&mut || sampler.draw(first, batch));
-        self.trainer.step(&self.batch, &update)
+    }
+
+    /// Draws the targets of the steps from sample `first` on, where the trainer does not have them.
+    fn provide(&mut self, engine: &dyn TrainingEngine, first: u64) -> Result<()> {
+        let (begin, targets) = &mut self.stretch;
+        if !targets.is_empty() && first < *begin + targets.len() as u64 {
+            return Ok(());
+        }
+        // Whole batches, so that none lies in two stretches.
+        targets.resize((STRETCH / self.batch_len).max(1) * self.batch_len, 0.0);
+        *begin = first;
+        let sampler = self.sampler;
+        engine.run(&mut || sampler.draw_targets(first, targets));
+        self.trainer.take_stretch(first, targets)
     }
 
     /// The last batch's mean squared error before its step, over its measurements.
     pub(super) fn mean_error(&mut self) -> Result<f64> {
-        let measured = if self.on_device {
-            self.batch_len as f64 * self.measured_share
-        } else {
-            self.batch.targets.iter().filter(|t| !t.is_nan()).count() as f64
+        let measured = match self.drawing {
+            Drawing::ByCaller => self.batch.targets.iter().filter(|t| !t.is_nan()).count() as f64,
+            Drawing::FromCopy | Drawing::FromStretches => self.batch_len as f64 * self.measured_share,
         };
         Ok(self.trainer.squared_error()? / measured.max(1.0))
     }
@@ -187,19 +213,21 @@ impl<'a> Session<'a> {
     }
 
     /// Forgets the states that were averaged: a new run begins.
-    pub(super) fn begin_average(&mut self) {
+    pub(super) fn begin_average(&mut self) -> Result<()> {
+        self.trainer.finish_sum(self.average.sum())?;
         self.average.clear();
+        Ok(())
     }
 
     /// Takes the state after the last step into the average that is stored.
     pub(super) fn take_into_average(&mut self) -> Result<()> {
-        self.average.take(self.trainer.parameters()?);
-        Ok(())
+        self.trainer.add_parameters_to(self.average.with_one_more(self.model.parameter_count()))
     }
 
     /// What is stored: the average where states were taken into one, else the field as it is. Coded on the engine's threads.
     pub(super) fn stored_on(&mut self, engine: &dyn TrainingEngine) -> Result<StoredModel> {
         let mut parameters = self.trainer.parameters()?.to_vec();
+        self.trainer.finish_sum(self.average.sum())?;
         let roundings = self.groups.iter().map(|g| (g.range.clone(), self.roundings.of(g.kind)));
         self.average.replace(&mut parameters, roundings);
         Ok(self.coded_on(engine, parameters))

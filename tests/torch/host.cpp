@@ -39,6 +39,7 @@ extern "C" int launch(const char *name, unsigned long long threads, void **argum
         return 0;                                 \
     }
     KERNEL(draw_batch)
+    KERNEL(draw_positions)
     KERNEL(encode_float)
     KERNEL(encode_half)
     KERNEL(scatter_float)

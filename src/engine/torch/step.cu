@@ -50,12 +50,8 @@ __device__ inline float position_on_axis(u64 index, u64 samples) {
     return samples <= 1 ? 0.0f : float(double(index) / double(samples - 1));
 }
 
-// Positions and targets of samples `first..first + count` of the sequence of epochs; NaN where a voxel is masked.
-extern "C" __global__ void draw_batch(Draw draw, const float *values, float *positions, float *targets) {
-    const u64 sample = thread_number();
-    if (sample >= draw.count) {
-        return;
-    }
+// The voxel of a sample of those that are drawn.
+__device__ inline u64 voxel_of(const Draw &draw, u64 sample) {
     const u64 sequence = draw.first + sample;
     const bool next = sequence >= draw.voxels;
     const Permutation &permutation = draw.epochs[next];
@@ -66,11 +62,32 @@ extern "C" __global__ void draw_batch(Draw draw, const float *values, float *pos
             voxel ^= voxel >> draw.shift;
         }
     } while (voxel >= draw.voxels);
+    return voxel;
+}
+
+__device__ inline void put_position(const Draw &draw, u64 voxel, float *to) {
     const u64 row = voxel / draw.shape[0];
-    positions[3 * sample] = position_on_axis(voxel % draw.shape[0], draw.shape[0]);
-    positions[3 * sample + 1] = position_on_axis(row % draw.shape[1], draw.shape[1]);
-    positions[3 * sample + 2] = position_on_axis(row / draw.shape[1], draw.shape[2]);
-    targets[sample] = values[voxel];
+    to[0] = position_on_axis(voxel % draw.shape[0], draw.shape[0]);
+    to[1] = position_on_axis(row % draw.shape[1], draw.shape[1]);
+    to[2] = position_on_axis(row / draw.shape[1], draw.shape[2]);
+}
+
+// Positions and targets of samples `first..first + count` of the sequence of epochs; NaN where a voxel is masked.
+extern "C" __global__ void draw_batch(Draw draw, const float *values, float *positions, float *targets) {
+    const u64 sample = thread_number();
+    if (sample < draw.count) {
+        const u64 voxel = voxel_of(draw, sample);
+        put_position(draw, voxel, positions + 3 * sample);
+        targets[sample] = values[voxel];
+    }
+}
+
+// Positions alone, where the targets come from the host.
+extern "C" __global__ void draw_positions(Draw draw, float *positions) {
+    const u64 sample = thread_number();
+    if (sample < draw.count) {
+        put_position(draw, voxel_of(draw, sample), positions + 3 * sample);
+    }
 }
 
 __device__ inline float as_float(float value) { return value; }

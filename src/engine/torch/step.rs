@@ -13,13 +13,14 @@ use crate::field::encoding::HashGrid;
 use crate::field::{ParameterGroup, Rounding};
 use std::ffi::c_void;
 use std::fmt::Debug;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// The kernels' code for every GPU since Turing, which the driver compiles for the one at hand; `cargo xtask ptx` makes it.
 pub const PTX: &str = include_str!("step.ptx");
 /// Every kernel of it.
-pub const KERNELS: [&str; 9] = [
+pub const KERNELS: [&str; 10] = [
     "draw_batch",
+    "draw_positions",
     "encode_float",
     "encode_half",
     "scatter_float",
@@ -213,38 +214,54 @@ impl GridKernels {
     }
 }
 
-/// Draws a batch of a volume that is on the device. `order` gives an epoch's permutation; the batch must end before the
-/// second next epoch.
-pub(super) fn draw(
-    machine: &dyn StepMachine,
-    values: &Tensor,
-    shape: [usize; 3],
-    (first, count): (u64, usize),
-    order: impl Fn(u64) -> Permutation,
-) -> Result<(Tensor, Tensor)> {
-    let voxels = shape.iter().map(|&n| n as u64).product::<u64>();
-    let epoch = first / voxels;
-    let [now, next] = [order(epoch), order(epoch + 1)];
-    let keys = |permutation: Permutation| DevicePermutation {
-        factors: permutation.keys.map(|(factor, _)| factor),
-        offsets: permutation.keys.map(|(_, offset)| offset),
-    };
-    let draw = DeviceDraw {
-        shape: shape.map(|n| n as u64),
-        voxels,
-        mask: now.mask,
-        shift: now.shift.into(),
-        first: first - epoch * voxels,
-        count: count as u64,
-        epochs: [keys(now), keys(next)],
-    };
-    let to = (Kind::Float, values.device());
-    let positions = Tensor::f_empty([count as i64, 3], to)?;
-    let targets = Tensor::f_empty([count as i64], to)?;
-    let from = address(values, Kind::Float)?;
-    let (at, of) = (address(&positions, Kind::Float)?, address(&targets, Kind::Float)?);
-    launch!(machine, "draw_batch", Launch::of(count as u64)?, draw, from, at, of)?;
-    Ok((positions, targets))
+/// Samples of a volume, drawn on the device.
+pub(super) struct Draw(DeviceDraw);
+
+impl Draw {
+    /// Samples `first..first + count` of the sequence of epochs over a volume of this shape. `order` gives an epoch's permutation;
+    /// they must end before the second next epoch.
+    pub(super) fn new(
+        shape: [usize; 3],
+        (first, count): (u64, usize),
+        order: impl Fn(u64) -> Permutation,
+    ) -> Self {
+        let voxels = shape.iter().map(|&n| n as u64).product::<u64>();
+        let epoch = first / voxels;
+        let [now, next] = [order(epoch), order(epoch + 1)];
+        let keys = |permutation: Permutation| DevicePermutation {
+            factors: permutation.keys.map(|(factor, _)| factor),
+            offsets: permutation.keys.map(|(_, offset)| offset),
+        };
+        Self(DeviceDraw {
+            shape: shape.map(|n| n as u64),
+            voxels,
+            mask: now.mask,
+            shift: now.shift.into(),
+            first: first - epoch * voxels,
+            count: count as u64,
+            epochs: [keys(now), keys(next)],
+        })
+    }
+
+    /// Their positions `[n, 3]` and targets `[n]`, of the values of all voxels.
+    pub(super) fn batch(&self, machine: &dyn StepMachine, values: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (count, to) = (self.0.count, (Kind::Float, values.device()));
+        let positions = Tensor::f_empty([count as i64, 3], to)?;
+        let targets = Tensor::f_empty([count as i64], to)?;
+        let from = address(values, Kind::Float)?;
+        let (at, of) = (address(&positions, Kind::Float)?, address(&targets, Kind::Float)?);
+        launch!(machine, "draw_batch", Launch::of(count)?, self.0, from, at, of)?;
+        Ok((positions, targets))
+    }
+
+    /// Their positions `[n, 3]` alone.
+    pub(super) fn positions(&self, machine: &dyn StepMachine, device: Device) -> Result<Tensor> {
+        let count = self.0.count;
+        let positions = Tensor::f_empty([count as i64, 3], (Kind::Float, device))?;
+        let at = address(&positions, Kind::Float)?;
+        launch!(machine, "draw_positions", Launch::of(count)?, self.0, at)?;
+        Ok(positions)
+    }
 }
 
 /// Adam's tensors, all float32 but for the half-precision copy of the rounded parameters.

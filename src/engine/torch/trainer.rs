@@ -8,9 +8,9 @@ use super::adam::Adam;
 use super::evaluator::{download, features, positions_on};
 use super::fused::{FusedKernels, Pass};
 use super::network;
-use super::step::{self, GridKernels, StepMachine};
+use super::step::{Draw, GridKernels, StepMachine};
 use super::{Precision, TorchOptions};
-use crate::engine::{Batch, Loss, Permutation, Trainer, Update, Voxels};
+use crate::engine::{Batch, Drawing, Loss, Permutation, Trainer, Update, Voxels};
 use crate::error::Result;
 use crate::field::{Encoding, Field, Model, NetworkKind, ParameterGroup};
 use std::ops::Range;
@@ -38,19 +38,28 @@ pub(super) struct TorchTrainer {
     parameters: Tensor,
     /// What the passes read in mixed precision.
     halves: Option<Tensor>,
-    /// The parameters on the host, when they were asked for.
+    /// What was asked for on the host.
     on_host: Vec<f32>,
+    /// The sum of states that the host has not asked for yet.
+    kept_sum: Option<Tensor>,
     /// Sum of squared errors before the last step, on the device.
     squared_error: Tensor,
     kept: Option<KeptVoxels>,
 }
 
-/// A volume on the device.
+/// A volume that batches are drawn from.
 struct KeptVoxels {
-    /// Scaled to 0..1, NaN where masked; x fastest.
-    values: Tensor,
     shape: [usize; 3],
     seed: u64,
+    values: KeptValues,
+}
+
+/// Values on the device: scaled to 0..1, NaN where masked.
+enum KeptValues {
+    /// All of them, x fastest.
+    Whole(Tensor),
+    /// Those of samples of the sequence from a first one on.
+    Stretch { first: u64, targets: Tensor },
 }
 
 /// A gradient by the parameters, `scale` times too large.
@@ -86,6 +95,7 @@ impl TorchTrainer {
             halves: if mixed { Some(parameters.f_to_kind(Kind::Half)?) } else { None },
             parameters,
             on_host: field.parameters.clone(),
+            kept_sum: None,
             squared_error: Tensor::f_zeros([1i64].as_slice(), (Kind::Double, device))?,
             kept: None,
         })
@@ -203,17 +213,20 @@ impl Trainer for TorchTrainer {
         self.step_on(&positions, &targets, update)
     }
 
-    fn keep_voxels(&mut self, voxels: &dyn Voxels, batch: usize) -> Result<bool> {
-        let Some(machine) = &self.machine else { return Ok(false) };
-        let shape = voxels.shape();
+    fn keep_voxels(&mut self, voxels: &dyn Voxels, batch: usize) -> Result<Drawing> {
+        let Some(machine) = &self.machine else { return Ok(Drawing::ByCaller) };
+        let (shape, seed) = (voxels.shape(), voxels.seed());
         let count = shape.iter().product::<usize>();
         // A batch reaches into the next epoch at most.
         if batch > count {
-            return Ok(false);
+            return Ok(Drawing::ByCaller);
         }
         if 4.0 * count as f64 > SHARE_OF_MEMORY * machine.free_bytes()? as f64 {
-            log::info!("the volume is too large for the device's memory: batches are sent to it");
-            return Ok(false);
+            log::info!("the volume is too large for the device's memory: its values are streamed to it");
+            let none = Tensor::f_empty([0i64].as_slice(), (Kind::Float, self.device))?;
+            let values = KeptValues::Stretch { first: 0, targets: none };
+            self.kept = Some(KeptVoxels { shape, seed, values });
+            return Ok(Drawing::FromStretches);
         }
         let values = Tensor::f_empty([count as i64], (Kind::Float, self.device))?;
         let mut piece = vec![0.0; PIECE.min(count)];
@@ -223,8 +236,15 @@ impl Trainer for TorchTrainer {
             let mut to = values.f_narrow(0, first as i64, piece.len() as i64)?;
             to.f_copy_(&Tensor::f_from_slice(piece)?)?;
         }
-        self.kept = Some(KeptVoxels { values, shape, seed: voxels.seed() });
-        Ok(true)
+        self.kept = Some(KeptVoxels { shape, seed, values: KeptValues::Whole(values) });
+        Ok(Drawing::FromCopy)
+    }
+
+    fn take_stretch(&mut self, first: u64, targets: &[f32]) -> Result<()> {
+        let kept = self.kept.as_mut().expect("voxels were kept");
+        let targets = Tensor::f_from_slice(targets)?.f_to_device(self.device)?;
+        kept.values = KeptValues::Stretch { first, targets };
+        Ok(())
     }
 
     fn step_drawn(&mut self, first: u64, count: usize, update: &Update) -> Result<()> {
@@ -233,8 +253,16 @@ impl Trainer for TorchTrainer {
         };
         let voxels = kept.shape.iter().map(|&n| n as u64).product();
         let order = |epoch| Permutation::new(voxels, kept.seed, epoch);
-        let (positions, targets) =
-            step::draw(machine.as_ref(), &kept.values, kept.shape, (first, count), order)?;
+        let draw = Draw::new(kept.shape, (first, count), order);
+        let (positions, targets) = match &kept.values {
+            KeptValues::Whole(values) => draw.batch(machine.as_ref(), values)?,
+            KeptValues::Stretch { first: begin, targets } => {
+                let offset = first.checked_sub(*begin).map(|offset| offset as i64);
+                let there = offset.filter(|offset| offset + count as i64 <= targets.size()[0]);
+                let offset = there.expect("the stretch has the batch");
+                (draw.positions(machine.as_ref(), self.device)?, targets.f_narrow(0, offset, count as i64)?)
+            }
+        };
         self.step_on(&positions, &targets, update)
     }
 
@@ -249,6 +277,23 @@ impl Trainer for TorchTrainer {
     fn parameters(&mut self) -> Result<&[f32]> {
         download(&self.parameters, &mut self.on_host)?;
         Ok(&self.on_host)
+    }
+
+    fn add_parameters_to(&mut self, _sum: &mut [f32]) -> Result<()> {
+        let sum = match &mut self.kept_sum {
+            Some(sum) => sum,
+            none => none.insert(self.parameters.f_zeros_like()?),
+        };
+        let _ = sum.f_add_(&self.parameters)?;
+        Ok(())
+    }
+
+    fn finish_sum(&mut self, sum: &mut [f32]) -> Result<()> {
+        if let Some(kept) = self.kept_sum.take() {
+            download(&kept, &mut self.on_host)?;
+            sum.iter_mut().zip(&self.on_host).for_each(|(sum, kept)| *sum += kept);
+        }
+        Ok(())
     }
 
     fn mean_magnitudes(&mut self, ranges: &[Range<usize>]) -> Result<Vec<f32>> {
