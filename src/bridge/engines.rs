@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::engine::Engine;
+use crate::engine::cpu::Cpu;
 use crate::engine::device::Device;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,22 +45,28 @@ pub(super) type Chosen = (Arc<dyn Engine>, Option<String>);
 
 /// The process's engine of a device and so many threads: all its volumes share one pool.
 pub(super) fn engine(device: &str, asked: usize) -> Result<Chosen, Failure> {
-    static ENGINES: Mutex<Option<HashMap<(Device, usize), Chosen>>> = Mutex::new(None);
+    static ENGINES: Mutex<Option<Engines>> = Mutex::new(None);
     let device: Device = device.parse().map_err(|what| Failure(format!("the device {device:?}: {what}")))?;
     let threads = threads(asked);
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
     let engines = engines.get_or_insert_default();
-    if let Some(chosen) = engines.get(&(device, threads)) {
+    if let Some(chosen) = engines.chosen.get(&(device, threads)) {
         return Ok(chosen.clone());
     }
-    let mut chosen = device.engine_or_cpu(threads)?;
-    if chosen.0.name() == "cpu" {
-        // One pool for the CPU, however it was come to.
-        let on_cpu = engines.entry((Device::Cpu, threads)).or_insert_with(|| (chosen.0.clone(), None));
-        chosen.0 = on_cpu.0.clone();
-    }
-    engines.insert((device, threads), chosen.clone());
+    let cpu = match engines.cpus.get(&threads) {
+        Some(cpu) => cpu.clone(),
+        None => engines.cpus.entry(threads).or_insert(Cpu::new(threads)?).clone(),
+    };
+    let chosen = device.engine_or_cpu(cpu)?;
+    engines.chosen.insert((device, threads), chosen.clone());
     Ok(chosen)
+}
+
+#[derive(Default)]
+struct Engines {
+    /// By their threads.
+    cpus: HashMap<usize, Cpu>,
+    chosen: HashMap<(Device, usize), Chosen>,
 }
 
 #[cfg(test)]

@@ -24,37 +24,38 @@ pub enum Device {
 pub(crate) const NOT_BUILT: &str = "this neuvol was built without CUDA (Cargo's feature cuda)";
 
 impl Device {
-    /// The engine, with `threads` threads of the CPU (0: one a core). Where `Auto` finds no CUDA, it says so in one line
-    /// of the log and takes the CPU.
+    /// The engine, with `threads` threads of the CPU (0: one a core). `Auto` looks for a CUDA device when a field is to be
+    /// evaluated; where it finds none, it says so in one line of the log and takes the CPU.
     ///
     /// # Errors
     /// [`Error::Device`] when a CUDA device was asked for that cannot be had, with the reason; [`Error::Options`] when the
     /// operating system gives no threads.
     pub fn engine(self, threads: usize) -> Result<Arc<dyn Engine>> {
+        self.engine_beside(Cpu::new(threads)?)
+    }
+
+    /// The engine, with the threads of an engine that is there; that one, where it is to be the CPU.
+    ///
+    /// # Errors
+    /// As for [`Self::engine`].
+    pub fn engine_beside(self, cpu: Cpu) -> Result<Arc<dyn Engine>> {
         match self {
-            Device::Cpu => Ok(Arc::new(Cpu::new(threads)?)),
-            Device::Cuda(number) => cuda(number, threads),
-            Device::Auto => match first_cuda(threads) {
-                Err(Error::Device(why)) => {
-                    log::info!("evaluating on the CPU: {why}");
-                    Ok(Arc::new(Cpu::new(threads)?))
-                }
-                engine => engine,
-            },
+            Device::Cpu => Ok(Arc::new(cpu)),
+            Device::Cuda(number) => cuda(number, cpu.threads()),
+            Device::Auto => Ok(auto(cpu)),
         }
     }
 
-    /// [`Self::engine`], but where a CUDA device cannot be had it is the CPU, and a sentence that says why: for viewers,
+    /// [`Self::engine_beside`], but where a CUDA device cannot be had it is the CPU, and a sentence that says why: for viewers,
     /// whose settings outlive the machine that they were made on.
     ///
     /// # Errors
     /// [`Error::Options`] when the operating system gives no threads.
-    pub fn engine_or_cpu(self, threads: usize) -> Result<(Arc<dyn Engine>, Option<String>)> {
-        match self.engine(threads) {
-            Err(Error::Device(why)) => Ok((
-                Arc::new(Cpu::new(threads)?),
-                Some(format!("evaluating on the CPU, not on {self}: {why}")),
-            )),
+    pub fn engine_or_cpu(self, cpu: Cpu) -> Result<(Arc<dyn Engine>, Option<String>)> {
+        match self.engine_beside(cpu.clone()) {
+            Err(Error::Device(why)) => {
+                Ok((Arc::new(cpu), Some(format!("evaluating on the CPU, not on {self}: {why}"))))
+            }
             engine => Ok((engine?, None)),
         }
     }
@@ -102,7 +103,12 @@ fn cuda(number: usize, threads: usize) -> Result<Arc<dyn Engine>> {
 }
 
 #[cfg(feature = "cuda")]
-fn first_cuda(threads: usize) -> Result<Arc<dyn Engine>> {
+fn auto(cpu: Cpu) -> Arc<dyn Engine> {
+    Arc::new(super::auto::Auto::new(cpu))
+}
+
+#[cfg(feature = "cuda")]
+pub(super) fn first_cuda(threads: usize) -> Result<Arc<dyn Engine>> {
     // What is wrong with the first one is told, when all are.
     let first = cuda(0, threads);
     match first {
@@ -120,8 +126,9 @@ fn cuda(_number: usize, _threads: usize) -> Result<Arc<dyn Engine>> {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn first_cuda(_threads: usize) -> Result<Arc<dyn Engine>> {
-    Err(Error::Device(NOT_BUILT.into()))
+fn auto(cpu: Cpu) -> Arc<dyn Engine> {
+    log::info!("evaluating on the CPU: {NOT_BUILT}");
+    Arc::new(cpu)
 }
 
 /// A CUDA device.
@@ -179,6 +186,8 @@ impl fmt::Display for Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::encoding::{AxisWise, Wave};
+    use crate::field::{Encoding, Field, Model};
 
     #[test]
     fn devices_are_read_and_written() {
@@ -201,14 +210,21 @@ mod tests {
     fn a_device_that_cannot_be_had_is_an_error_or_the_cpu() {
         let Err(Error::Device(why)) = Device::Cuda(4096).engine(1) else { panic!("no such device") };
         assert!(why.contains("built without CUDA") || why.contains("driver"), "{why}");
-        let (engine, note) = Device::Cuda(4096).engine_or_cpu(1).unwrap();
+        let cpu = Cpu::new(1).unwrap();
+        let (engine, note) = Device::Cuda(4096).engine_or_cpu(cpu.clone()).unwrap();
         assert_eq!((engine.name(), note.is_some_and(|note| note.contains(&why))), ("cpu", true));
-        assert!(Device::Cpu.engine_or_cpu(1).unwrap().1.is_none());
+        assert!(Device::Cpu.engine_or_cpu(cpu).unwrap().1.is_none());
         assert_eq!(Device::Cpu.engine(1).map(|engine| engine.name()).ok(), Some("cpu"));
         let expected = match cuda_devices() {
             Ok(devices) if devices.iter().any(|device| device.problem.is_none()) => "cuda",
             _ => "cpu",
         };
-        assert_eq!(Device::Auto.engine(1).map(|engine| engine.name()).ok(), Some(expected));
+        let auto = Device::Auto.engine(1).unwrap();
+        let before = if cfg!(feature = "cuda") { "auto" } else { "cpu" };
+        assert_eq!(auto.name(), before, "nobody has asked for anything");
+        let model = Model::new(Encoding::AxisWise(AxisWise::usual(Wave::Identity)), 16, 1);
+        let parameters = vec![0.5; model.parameter_count()];
+        auto.evaluator(&Field { model, parameters }).unwrap();
+        assert_eq!(auto.name(), expected);
     }
 }

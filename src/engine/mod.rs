@@ -4,6 +4,8 @@
 //! written like the formulae; [`cpu`] is the fast twin, tested against it, and so is `cuda` for a GPU, where the library was
 //! built with the feature of that name.
 
+#[cfg(feature = "cuda")]
+mod auto;
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;

@@ -177,7 +177,7 @@ def device():
         assert len(messages) <= (chosen == vtkNeuvolReader.CUDA), messages
         assert messages or HAS_GPU or chosen != vtkNeuvolReader.CUDA
         if messages:
-            says(messages, "evaluating on the CPU, not on cuda:0", "CUDA")
+            says(messages, "evaluating on the CPU, not on cuda:0: ")
             assert np.array_equal(evaluated[chosen], decoded())
     assert np.array_equal(evaluated[vtkNeuvolReader.CPU], decoded())
     assert np.abs(evaluated[vtkNeuvolReader.AUTO].astype(int) - decoded()).max() <= 1

@@ -168,7 +168,7 @@ def device():
         s.Update()
     assert messages or HAS_GPU
     if messages:
-        says(messages, "evaluating on the CPU, not on cuda:0", "CUDA")
+        says(messages, "evaluating on the CPU, not on cuda:0: ")
         assert np.array_equal(values(s.GetOutput()), on_cpu)
     # 2e-5 of the range, in which a field's own 1 is at most a few.
     assert np.abs(values(s.GetOutput()) - on_cpu).max() <= 1e-4 * np.ptp(decoded())
