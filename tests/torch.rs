@@ -9,7 +9,7 @@ mod fields;
 use fields::{Lcg, batch, every_kind};
 use libloading::Library;
 use neuvol::engine::scalar::Scalar;
-use neuvol::engine::torch::fused::{self, TensorCores};
+use neuvol::engine::torch::fused;
 use neuvol::engine::torch::step::{Launch, StepMachine};
 use neuvol::engine::torch::{Precision, Torch, TorchOptions};
 use neuvol::engine::{
@@ -29,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 struct Host {
     library: &'static Library,
-    tensor_cores: Option<TensorCores>,
+    tensor_cores: bool,
     /// The last thread of a block first.
     backward: bool,
     free_bytes: usize,
@@ -64,19 +64,17 @@ fn kernels() -> &'static Library {
 
 impl Host {
     fn new() -> Arc<Host> {
-        Arc::new(Host { library: kernels(), tensor_cores: None, backward: false, free_bytes: 1 << 30 })
+        Arc::new(Host { library: kernels(), tensor_cores: false, backward: false, free_bytes: 1 << 30 })
     }
 
     /// With no room for a volume.
     fn without_memory() -> Arc<Host> {
-        Arc::new(Host { library: kernels(), tensor_cores: None, backward: false, free_bytes: 0 })
+        Arc::new(Host { library: kernels(), tensor_cores: false, backward: false, free_bytes: 0 })
     }
 
     /// With the kernels for tensor cores: few blocks, so that each has more than one tile to do.
     fn with_tensor_cores(backward: bool) -> Arc<Host> {
-        let (bytes_of_block, bytes_of_multiprocessor) = (227 << 10, 228 << 10);
-        let cores = TensorCores { multiprocessors: 1, bytes_of_block, bytes_of_multiprocessor };
-        Arc::new(Host { library: kernels(), tensor_cores: Some(cores), backward, free_bytes: 1 << 30 })
+        Arc::new(Host { library: kernels(), tensor_cores: true, backward, free_bytes: 1 << 30 })
     }
 }
 
@@ -99,8 +97,8 @@ impl StepMachine for Host {
         Ok(())
     }
 
-    fn tensor_cores(&self) -> Option<TensorCores> {
-        self.tensor_cores
+    fn blocks_at_once(&self, _: &str, how: Launch) -> neuvol::Result<u32> {
+        Ok(if self.tensor_cores && how.shared_bytes <= 227 << 10 { 2 } else { 0 })
     }
 
     fn free_bytes(&self) -> neuvol::Result<usize> {
@@ -351,6 +349,57 @@ fn a_volume_is_compressed_and_read_by_the_cpu_engine() {
         let psnr = 20.0 * ((high - low) / mse.sqrt()).log10();
         assert!(psnr >= 30.0 - 1e-3, "{device}: {psnr} dB");
         assert!((psnr - compressed.distortion.psnr).abs() < 0.01, "{device}: {psnr} dB");
+    }
+}
+
+/// In half precision, by the kernels for tensor cores, a field learns what it learns in float32.
+#[test]
+fn fused_passes_learn_as_float32_does() {
+    const SHAPE: [usize; 3] = [24, 20, 16];
+    let wave = |x: usize, y: usize, z: usize| {
+        let [x, y, z] = [x, y, z].map(|n| n as f32);
+        0.5 + 0.3 * (0.9 * x).sin() * (0.7 * y).cos() + 0.01 * z
+    };
+    let voxels = SHAPE.iter().product::<usize>() as u64;
+    let drawn = |step: u64, samples: u64| {
+        let mut batch = neuvol::engine::Batch::default();
+        for sequence in step * samples..(step + 1) * samples {
+            let epoch = sequence / voxels;
+            let voxel = Permutation::new(voxels, 5, epoch).apply(sequence % voxels) as usize;
+            let [x, y, z] = [voxel % 24, voxel / 24 % 20, voxel / 480];
+            batch.positions.push([axis_position(x, 24), axis_position(y, 20), axis_position(z, 16)]);
+            batch.targets.push(wave(x, y, z));
+        }
+        batch
+    };
+    let shape = HashGridShape { levels: 4, features: 4, table_size: 8192, coarsest: 4.0, finest: 24.0 };
+    let model = Model::new(Encoding::HashGrid(HashGrid::new(shape, SHAPE)), 32, 2);
+    let mut random = Lcg(99);
+    let parameters = (0..model.parameter_count()).map(|_| (random.next() - 0.5) * 0.3).collect();
+    let field = Field { model, parameters };
+    // The last twenty batches' error, with rates that fall.
+    let learned = |engine: &dyn TrainingEngine| {
+        const STEPS: u64 = 400;
+        const SAMPLES: u64 = 512;
+        let mut trainer = engine.trainer(&field).unwrap();
+        let mut error = 0.0;
+        for step in 0..STEPS {
+            let learning_rate = 1e-2 * 0.04_f32.powf((step as f32 / STEPS as f32 * 2.0 - 1.0).max(0.0));
+            let how = GroupUpdate { learning_rate, rounding: Rounding::Half, rate_gradient: 0.0 };
+            let update = Update::uniform(Loss::L2, field.model.groups().len(), how);
+            trainer.step(&drawn(step, SAMPLES), &update).unwrap();
+            if step >= STEPS - 20 {
+                error += trainer.squared_error().unwrap();
+            }
+        }
+        -10.0 * (error / (20 * SAMPLES) as f64).log10()
+    };
+    let expected = learned(&neuvol::engine::cpu::Cpu::new(1).unwrap());
+    assert!(expected > 30.0, "something is learned: {expected} dB");
+    let on_host = Torch::on_cpu(1, Precision::Mixed).unwrap().with_machine(Host::with_tensor_cores(false));
+    for engine in std::iter::once(on_host).chain(Torch::on_cuda(0, 1, Precision::Mixed)) {
+        let found = learned(&engine);
+        assert!(found > expected - 0.1, "{found} dB, {expected} in float32");
     }
 }
 

@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 pub struct LearningRates {
     /// Height of the features' rate; Mueller et al. 2022 take 1e-2.
     pub features: f64,
-    /// Height of the network's rate; `None`: 5e-3, for networks of 4 and more hidden layers and for sines 1e-3.
+    /// Height of the network's rate; `None`: 5e-3, for networks of 4 and more hidden layers 1e-3, for sines 0.04 by the square
+    /// root of their width.
     pub network: Option<f64>,
     /// True: constant for half of the run (behind a warm-up), then down to 4 % exponentially. False: constant.
     pub fall: bool,

@@ -51,8 +51,12 @@ const MOST_BATCH: usize = 1 << 17;
 /// should not cross a rounding step in a few of them.
 const FEATURE_RATE: f64 = 5e-3;
 const NETWORK_RATE: f64 = 5e-3;
-/// Deep networks, and sines, diverge at that one.
+/// Deep networks diverge at that one.
 const DEEP_NETWORK_RATE: f64 = 1e-3;
+/// Sines' rate times the square root of their width: an angle is a sum of so many steps. Omega inside the weights makes rates
+/// that much larger than those of Sitzmann et al. 2020. (At 1e-3 tooth, engine and nucleon were 2 to 10 dB worse; at four times
+/// this, tooth diverged: benches/README.md.)
+const SINE_RATE_BY_ROOT_OF_WIDTH: f64 = 0.04;
 const DEEP: usize = 4;
 
 /// Bytes of a coded weight that is not charged for its bits.
@@ -119,7 +123,8 @@ const COARSE_DB: f64 = 42.0;
 pub(super) fn network_rate(network: &Network) -> f64 {
     match network.kind() {
         NetworkKind::Mlp if network.hidden_layers() < DEEP => NETWORK_RATE,
-        _ => DEEP_NETWORK_RATE,
+        NetworkKind::Mlp => DEEP_NETWORK_RATE,
+        NetworkKind::SineResidual => SINE_RATE_BY_ROOT_OF_WIDTH / (network.width() as f64).sqrt(),
     }
 }
 

@@ -109,12 +109,12 @@ impl Launch {
     fn new(model: &Model, shape: MachineShape, columns: u32, count: usize) -> Self {
         if columns == 1
             && shape.tensor_cores
-            && let Some((kernel, shared_bytes)) = tensor_decode::kernel(model)
-            && shared_bytes <= shape.shared_bytes
+            && let Some(tensor) = tensor_decode::kernel(model)
+            && tensor.shared_bytes <= shape.shared_bytes
         {
-            let most = shape.multiprocessors * tensor_decode::BLOCKS_A_MULTIPROCESSOR;
+            let most = shape.multiprocessors * tensor.blocks_a_multiprocessor;
             let blocks = count.div_ceil(THREADS as usize).min(most as usize) as u32;
-            return Self { kernel, blocks, shared_bytes, scratch: 0 };
+            return Self { kernel: tensor.name, blocks, shared_bytes: tensor.shared_bytes, scratch: 0 };
         }
         let network = &model.network;
         let wide = network.inputs().max(network.width());

@@ -88,28 +88,18 @@ __device__ void load(float *to, const float *from) {
 // number)` takes every feature, with its derivatives where there are four columns.
 template <int F, int COLUMNS, typename Put>
 __device__ void encode_level(const Level &level, const float *table, const Position &position, u32 row, Put put) {
-    u32 cell[3];
-    float fraction[3];
-    for (int axis = 0; axis < 3; ++axis) {
-        const u32 cells = level.cells[axis];
-        // Rounded before the cell is taken away: fused, the fraction could be that of another cell.
-        const float scaled = __fmul_rn(position.along[axis], float(cells));
-        cell[axis] = min(u32(scaled), cells == 0 ? 0 : cells - 1);
-        fraction[axis] = scaled - float(cell[axis]);
-    }
+    const Cell cell = cell_around(level, position.along);
     float sums[COLUMNS][F] = {};
 #pragma unroll
     for (int corner = 0; corner < 8; ++corner) {
-        u32 vertex[3];
         float u[3], slope[3];
         for (int axis = 0; axis < 3; ++axis) {
             const bool upper = corner >> axis & 1;
-            vertex[axis] = min(cell[axis] + upper, level.cells[axis]);
-            u[axis] = upper ? fraction[axis] : 1.0f - fraction[axis];
+            u[axis] = upper ? cell.fraction[axis] : 1.0f - cell.fraction[axis];
             slope[axis] = upper ? float(level.cells[axis]) : -float(level.cells[axis]);
         }
         float entry[F], weights[COLUMNS];
-        load<F>(entry, table + u64(entry_of(level, vertex)) * F);
+        load<F>(entry, table + u64(entry_of(level, cell, corner)) * F);
         weights[0] = u[0] * u[1] * u[2];
         if constexpr (COLUMNS == 4) {
             weights[1] = slope[0] * u[1] * u[2];

@@ -16,34 +16,49 @@ struct Level {
     u64 offset;
 };
 
-__device__ inline u32 entry_of(const Level &level, const u32 (&vertex)[3]) {
-    if (level.dense) {
-        return vertex[0] + (level.cells[0] + 1) * (vertex[1] + (level.cells[1] + 1) * vertex[2]);
+// The cell around a position.
+struct Cell {
+    // What the lower and the upper vertex of each axis give to an entry's number.
+    u32 terms[3][2];
+    // How far the position is between them.
+    float fraction[3];
+};
+
+__device__ inline Cell cell_around(const Level &level, const float *position) {
+    const u32 across = level.cells[0] + 1;
+    const u32 factors[3] = {1, level.dense ? across : 2654435761u,
+                            level.dense ? across * (level.cells[1] + 1) : 805459861u};
+    Cell cell;
+    for (int axis = 0; axis < 3; ++axis) {
+        const u32 cells = level.cells[axis];
+        // Rounded before the cell is taken away: fused, the fraction could be that of another cell.
+        const float scaled = __fmul_rn(position[axis], float(cells));
+        const u32 lower = min(u32(scaled), cells == 0 ? 0 : cells - 1);
+        cell.fraction[axis] = scaled - float(lower);
+        cell.terms[axis][0] = lower * factors[axis];
+        cell.terms[axis][1] = min(lower + 1, cells) * factors[axis];
     }
-    return (vertex[0] ^ vertex[1] * 2654435761u ^ vertex[2] * 805459861u) & level.mask;
+    return cell;
+}
+
+// The entry of a corner; bit a of its number says upper along axis a.
+__device__ inline u32 entry_of(const Level &level, const Cell &cell, int corner) {
+    const u32 x = cell.terms[0][corner & 1], y = cell.terms[1][corner >> 1 & 1], z = cell.terms[2][corner >> 2];
+    // One of both, not one or the other: at a branch the loads of a cell's entries would wait for one another.
+    const u32 dense = x + y + z, hashed = (x ^ y ^ z) & level.mask;
+    return level.dense ? dense : hashed;
 }
 
 // Calls `take(entry, weight)` for the eight corners of the cell around a position.
 template <typename Take>
 __device__ void visit_corners(const Level &level, const float *position, Take take) {
-    u32 cell[3];
-    float fraction[3];
-    for (int axis = 0; axis < 3; ++axis) {
-        const u32 cells = level.cells[axis];
-        // Rounded before the cell is taken away: fused, the fraction could be that of another cell.
-        const float scaled = __fmul_rn(position[axis], float(cells));
-        cell[axis] = min(u32(scaled), cells == 0 ? 0 : cells - 1);
-        fraction[axis] = scaled - float(cell[axis]);
-    }
+    const Cell cell = cell_around(level, position);
 #pragma unroll
     for (int corner = 0; corner < 8; ++corner) {
-        u32 vertex[3];
         float weight = 1.0f;
         for (int axis = 0; axis < 3; ++axis) {
-            const bool upper = corner >> axis & 1;
-            vertex[axis] = min(cell[axis] + upper, level.cells[axis]);
-            weight *= upper ? fraction[axis] : 1.0f - fraction[axis];
+            weight *= corner >> axis & 1 ? cell.fraction[axis] : 1.0f - cell.fraction[axis];
         }
-        take(entry_of(level, vertex), weight);
+        take(entry_of(level, cell, corner), weight);
     }
 }

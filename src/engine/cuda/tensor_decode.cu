@@ -110,6 +110,8 @@ __device__ void first_layer(const Network<WIDTH, F> &network, u32 count, const f
             encode_level<F, 1>(level, parameters + level.offset, positions[row], 0,
                                [&](u32 f, u32, float feature) { features[row][f] = feature; });
         }
+        // The lanes of a row were at levels of their own.
+        __syncwarp();
 #pragma unroll
         for (int j = 0; j < F / 2; ++j) {
             Fragment<4> of_rows[2];

@@ -11,11 +11,18 @@ pub const OLDEST_CAPABILITY: (u32, u32) = (8, 0);
 pub const KERNELS: [&str; 4] =
     ["tensor_values_32x2", "tensor_values_32x4", "tensor_values_64x2", "tensor_values_64x4"];
 
-/// Blocks for each multiprocessor: as many as run at a time, since each prepares the network's weights for itself.
-pub(super) const BLOCKS_A_MULTIPROCESSOR: u32 = 4;
+/// How a model's values are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TensorKernel {
+    pub(super) name: &'static str,
+    /// Shared memory of a block: `Network` of `tensor_decode.cu`.
+    pub(super) shared_bytes: usize,
+    /// Blocks for each multiprocessor: as many as have registers, since each prepares the network's weights for itself.
+    pub(super) blocks_a_multiprocessor: u32,
+}
 
-/// The kernel for a model's values, and the bytes of shared memory that its blocks need: `Network` of `tensor_decode.cu`.
-pub(super) fn kernel(model: &Model) -> Option<(&'static str, usize)> {
+/// The kernel for a model's values, where there is one.
+pub(super) fn kernel(model: &Model) -> Option<TensorKernel> {
     let (Encoding::HashGrid(grid), Network::Mlp(mlp)) = (&model.encoding, &model.network) else {
         return None;
     };
@@ -27,5 +34,9 @@ pub(super) fn kernel(model: &Model) -> Option<(&'static str, usize)> {
     const BYTES_OF_LEVEL: usize = 32;
     let biases = 4 * ((mlp.hidden_layers + 1) * mlp.width + 8);
     let bytes = products * across * BYTES_OF_PRODUCT + biases + levels * BYTES_OF_LEVEL;
-    Some((KERNELS[2 * of_width + of_features], bytes))
+    Some(TensorKernel {
+        name: KERNELS[2 * of_width + of_features],
+        shared_bytes: bytes,
+        blocks_a_multiprocessor: [4, 3][of_width],
+    })
 }

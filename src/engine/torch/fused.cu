@@ -51,7 +51,7 @@ struct Tile {
         weight_sums = reinterpret_cast<float *>(shared);
         // The last of the layers is the output, whose weights are sums like biases are.
         bias_sums = weight_sums + rows() * STRIDE;
-        biases = bias_sums + (layers + 1) * THREADS;
+        biases = bias_sums + (layers + 1) * 2 * THREADS;
         slopes = biases + (layers + 1) * WIDTH;
         weights = reinterpret_cast<__half *>(slopes + THREADS);
         features = weights + rows() * STRIDE;
@@ -99,8 +99,8 @@ __device__ void load_network(const Fused &fused, const Tile<WIDTH> &tile, const 
     for (u32 n = threadIdx.x; n < WIDTH; n += THREADS) {
         tile.biases[tile.layers * WIDTH + n] = __half2float(network[n]);
     }
-    for (u32 layer = 0; layer <= tile.layers; ++layer) {
-        tile.bias_sums[layer * THREADS + threadIdx.x] = 0.0f;
+    for (u32 n = threadIdx.x; n < (tile.layers + 1) * 2 * THREADS; n += THREADS) {
+        tile.bias_sums[n] = 0.0f;
     }
 }
 
@@ -121,7 +121,8 @@ __device__ void encode_level(const Level &level, const float *position, const __
 
 // A sample's features, and zeros behind them: the way back has left other things there. A function of its own, as below: a
 // copy in every kernel would make the PTX five times as long.
-__device__ __noinline__ void encode(const Fused &fused, u32 padded, const float *position, const __half *parameters, __half *row) {
+__device__ __noinline__ void encode(const Fused &fused, u32 padded, const float *positions, const __half *parameters, __half *row) {
+    const float position[3] = {positions[0], positions[1], positions[2]};
     for (u32 l = 0; l < fused.grid.levels; ++l) {
         const Level &level = fused.grid.of[l];
         switch (fused.grid.features) {
@@ -167,7 +168,8 @@ __device__ void scatter_level(const Fused &fused, const Level &level, const floa
 
 // A sample's gradient by its features, to the table values that they are made of.
 template <typename Sum>
-__device__ __noinline__ void scatter(const Fused &fused, const float *position, const __half *row, Sum *sums) {
+__device__ __noinline__ void scatter(const Fused &fused, const float *positions, const __half *row, Sum *sums) {
+    const float position[3] = {positions[0], positions[1], positions[2]};
     for (u32 l = 0; l < fused.grid.levels; ++l) {
         const Level &level = fused.grid.of[l];
         switch (fused.grid.features) {
@@ -269,6 +271,26 @@ __device__ void backward(const Tile<WIDTH> &tile, u32 layer) {
     }
 }
 
+// Adds the sum of the rows of h, each times its weight, to the block's sums of a layer's biases. A thread has two neurons and a
+// share of the samples.
+template <int WIDTH, typename Weight>
+__device__ void add_columns(const Tile<WIDTH> &tile, u32 layer, const __half *h, Weight weight_of) {
+    constexpr u32 SHARES = 2 * THREADS / WIDTH;
+    const u32 neuron = threadIdx.x % (WIDTH / 2) * 2, share = threadIdx.x / (WIDTH / 2);
+    float sums[2] = {};
+#pragma unroll 8
+    for (u32 sample = share; sample < THREADS; sample += SHARES) {
+        float pair[2];
+        load<2>(pair, h + sample * Tile<WIDTH>::STRIDE + neuron);
+        const float weight = weight_of(sample);
+        sums[0] += weight * pair[0];
+        sums[1] += weight * pair[1];
+    }
+    float *to = tile.bias_sums + layer * 2 * THREADS + share * WIDTH + neuron;
+    to[0] += sums[0];
+    to[1] += sums[1];
+}
+
 // Adds the tile's gradient by a layer's weights and biases to the block's sums: x transposed times the gradient by the
 // outputs, over all samples.
 template <int WIDTH>
@@ -299,13 +321,7 @@ __device__ void add_weights(const Tile<WIDTH> &tile, u32 layer) {
         place[RIGHT] = {sums[1][0], sums[1][1]};
         place[BELOW + RIGHT] = {sums[1][2], sums[1][3]};
     }
-    // A thread has a neuron and a share of the samples.
-    const u32 neuron = threadIdx.x % WIDTH;
-    float sum = 0.0f;
-    for (u32 sample = threadIdx.x / WIDTH; sample < THREADS; sample += THREADS / WIDTH) {
-        sum += __half2float(tile.after(layer)[sample * STRIDE + neuron]);
-    }
-    tile.bias_sums[layer * THREADS + threadIdx.x] += sum;
+    add_columns(tile, layer, tile.after(layer), [](u32) { return 1.0f; });
 }
 
 // The thread's sample: the network's value, from the last hidden layer.
@@ -331,12 +347,7 @@ __device__ void backward_output(const Tile<WIDTH> &tile, float slope) {
     __half *h = tile.after(tile.layers - 1);
     tile.slopes[threadIdx.x] = slope;
     __syncthreads();
-    const u32 neuron = threadIdx.x % WIDTH;
-    float sum = 0.0f;
-    for (u32 sample = threadIdx.x / WIDTH; sample < THREADS; sample += THREADS / WIDTH) {
-        sum += tile.slopes[sample] * __half2float(h[sample * STRIDE + neuron]);
-    }
-    tile.bias_sums[tile.layers * THREADS + threadIdx.x] += sum;
+    add_columns(tile, tile.layers, h, [&](u32 sample) { return tile.slopes[sample]; });
     __syncthreads();
     const float *weights = tile.biases + tile.layers * WIDTH;
     __half *row = h + threadIdx.x * STRIDE;
@@ -370,8 +381,8 @@ __device__ void store_sums(const Fused &fused, const Tile<WIDTH> &tile, float of
     const float of_a_sample = fused.of_a_sample;
     const auto column_sum = [&](u32 layer, u32 neuron) {
         float sum = 0.0f;
-        for (u32 share = 0; share < THREADS / WIDTH; ++share) {
-            sum += tile.bias_sums[layer * THREADS + share * WIDTH + neuron];
+        for (u32 share = 0; share < 2 * THREADS / WIDTH; ++share) {
+            sum += tile.bias_sums[layer * 2 * THREADS + share * WIDTH + neuron];
         }
         return sum * of_a_sample;
     };
@@ -462,21 +473,31 @@ KERNEL(fused_64_fixed, 64, u64)
 
 #undef KERNEL
 
-// Adds up what the blocks found, always in the same order. Thread `network_size` has the squared errors.
+// Adds up what the blocks found, always in the same order: a warp has 32 numbers of every eighth block. Behind the network's
+// numbers comes the sum of squared errors.
 extern "C" __global__ void add_up(u32 blocks, u32 network_size, const float *network_sums, const double *errors,
                                   float *gradient, double *squared_error) {
-    const u32 n = blockIdx.x * blockDim.x + threadIdx.x;
+    constexpr u32 SHARES = 8;
+    __shared__ double sums[SHARES][32];
+    const u32 column = threadIdx.x % 32, share = threadIdx.x / 32, n = blockIdx.x * 32 + column;
+    double sum = 0.0;
+    if (n <= network_size) {
+#pragma unroll 8
+        for (u32 block = share; block < blocks; block += SHARES) {
+            sum += n < network_size ? double(network_sums[u64(block) * network_size + n]) : errors[block];
+        }
+    }
+    sums[share][column] = sum;
+    __syncthreads();
+    if (share > 0 || n > network_size) {
+        return;
+    }
+    for (u32 other = 1; other < SHARES; ++other) {
+        sum += sums[other][column];
+    }
     if (n < network_size) {
-        float sum = 0.0f;
-        for (u32 block = 0; block < blocks; ++block) {
-            sum += network_sums[u64(block) * network_size + n];
-        }
-        gradient[n] = sum;
-    } else if (n == network_size) {
-        double sum = 0.0;
-        for (u32 block = 0; block < blocks; ++block) {
-            sum += errors[block];
-        }
+        gradient[n] = float(sum);
+    } else {
         *squared_error = sum;
     }
 }

@@ -18,21 +18,9 @@ pub const KERNELS: [&str; 7] =
 const THREADS: u32 = 128;
 /// `PAD` of `fused.cu`.
 const PAD: usize = 8;
-/// More blocks than this a multiprocessor has no registers for.
-const MOST_BLOCKS: usize = 3;
-/// What the driver takes of shared memory for itself, a block.
-const RESERVED_BYTES: usize = 1 << 10;
-
-/// The sizes that a launch is planned by, of a GPU whose tensor cores can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TensorCores {
-    /// Multiprocessors.
-    pub multiprocessors: u32,
-    /// Bytes of shared memory that a block may ask for.
-    pub bytes_of_block: usize,
-    /// Bytes of shared memory that a multiprocessor has.
-    pub bytes_of_multiprocessor: usize,
-}
+/// Threads of a block of `add_up`, and the numbers that it adds up.
+const ADDING_THREADS: u32 = 256;
+const ADDED: u32 = 32;
 
 /// `Fused` of `fused.cu`: the same members in the same order there.
 #[derive(Clone, Copy)]
@@ -77,18 +65,19 @@ pub(super) struct FusedKernels {
 }
 
 impl FusedKernels {
-    /// `None` where the kernels are not for the model, or the machine has no room for it.
-    pub(super) fn new(model: &Model, machine: TensorCores) -> Option<Self> {
+    /// `None` where the kernels are not for the model, or the machine cannot run them or has no room for it.
+    pub(super) fn new(model: &Model, machine: &dyn StepMachine) -> Result<Option<Self>> {
         let (Encoding::HashGrid(grid), Network::Mlp(mlp)) = (&model.encoding, &model.network) else {
-            return None;
+            return Ok(None);
         };
-        let n = [16, 32, 64].iter().position(|&width| width == mlp.width)?;
+        let Some(n) = [16, 32, 64].iter().position(|&width| width == mlp.width) else { return Ok(None) };
         let shared_bytes = shared_bytes(mlp.inputs, mlp.width, mlp.hidden_layers);
-        if shared_bytes > machine.bytes_of_block {
-            return None;
+        let how = Launch { blocks: 1, threads: THREADS, shared_bytes: shared_bytes as u32 };
+        let most_blocks = machine.blocks_at_once(KERNELS[n], how)?;
+        if most_blocks == 0 {
+            return Ok(None);
         }
-        let at_once = machine.bytes_of_multiprocessor / (shared_bytes + RESERVED_BYTES);
-        Some(Self {
+        Ok(Some(Self {
             model: DeviceFused {
                 grid: DeviceGrid::new(grid),
                 inputs: mlp.inputs as u32,
@@ -103,8 +92,8 @@ impl FusedKernels {
             kernel: KERNELS[n],
             fixed_kernel: KERNELS[3 + n],
             shared_bytes,
-            most_blocks: machine.multiprocessors * at_once.clamp(1, MOST_BLOCKS) as u32,
-        })
+            most_blocks,
+        }))
     }
 
     /// Forward and back. Where `deterministic`, the same gradient comes out every time.
@@ -159,7 +148,7 @@ impl FusedKernels {
         }
         let (size, to) = (fused.network_size, float(&of_network)?);
         let squared_error = address(pass.squared_error, Kind::Double)?;
-        let how = Launch::of(u64::from(size) + 1)?;
+        let how = Launch { blocks: (size + 1).div_ceil(ADDED), threads: ADDING_THREADS, shared_bytes: 0 };
         launch!(machine, "add_up", how, blocks, size, network_sums, error_sums, to, squared_error)
     }
 }
@@ -168,7 +157,7 @@ impl FusedKernels {
 fn shared_bytes(inputs: usize, width: usize, hidden_layers: usize) -> usize {
     let (inputs, stride, threads) = (inputs.next_multiple_of(16), width + PAD, THREADS as usize);
     let weights = (inputs + (hidden_layers - 1) * width) * stride;
-    let of_neurons = (hidden_layers + 1) * (threads + width) + threads;
+    let of_neurons = (hidden_layers + 1) * (2 * threads + width) + threads;
     let activations = threads * (inputs + PAD + hidden_layers * stride);
     4 * (weights + of_neurons) + 2 * (weights + activations)
 }

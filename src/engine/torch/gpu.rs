@@ -1,7 +1,7 @@
 //! Kernels on a GPU, on the stream that libtorch uses: its operations and ours need not wait for one another.
 #![allow(unsafe_code)] // libtorch's C functions, kernel launches
 
-use super::fused::{self, TensorCores};
+use super::fused;
 use super::step::{self, Launch, StepMachine};
 use crate::error::{Error, Result};
 use cudarc::driver::result::{self, DriverError};
@@ -20,7 +20,9 @@ pub(super) struct Gpu {
     index: i32,
     context: Arc<CudaContext>,
     kernels: Vec<(&'static str, CudaFunction)>,
-    tensor_cores: Option<TensorCores>,
+    multiprocessors: u32,
+    /// Shared memory that a block may ask for.
+    bytes_of_block: u32,
     current_stream: CurrentStream,
 }
 
@@ -44,18 +46,6 @@ fn load(
     kernels.collect::<Result<_, _>>().map_err(failed("finding a kernel"))
 }
 
-fn tensor_cores_of(context: &CudaContext) -> Result<TensorCores> {
-    use CUdevice_attribute as Attribute;
-    let attribute = |which| context.attribute(which).map_err(failed("asking for a property"));
-    Ok(TensorCores {
-        multiprocessors: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
-        bytes_of_block: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as usize,
-        bytes_of_multiprocessor: attribute(
-            Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
-        )? as usize,
-    })
-}
-
 impl Gpu {
     /// Loads the kernels to a device that libtorch has found.
     pub(super) fn open(index: usize, libtorch_cuda: &libloading::Library) -> Result<Self> {
@@ -66,31 +56,43 @@ impl Gpu {
         let mut kernels = load(&context, step::PTX, &step::KERNELS)?;
         let capability = context.compute_capability().map_err(failed("asking for a property"))?;
         let capability = (capability.0 as u32, capability.1 as u32);
-        let mut tensor_cores = None;
+        let attribute = |which| context.attribute(which).map_err(failed("asking for a property"));
+        let bytes_of_block =
+            attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
         if let Some((_, ptx)) = fused::PTX.iter().find(|(oldest, _)| *oldest <= capability) {
-            let found = tensor_cores_of(&context)?;
             for (name, kernel) in load(&context, ptx, &fused::KERNELS)? {
                 // More than 48 KiB must be asked for.
                 let most = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-                kernel
-                    .set_attribute(most, found.bytes_of_block as i32)
-                    .map_err(failed("asking for shared memory"))?;
+                if name != "add_up" {
+                    kernel.set_attribute(most, bytes_of_block).map_err(failed("asking for shared memory"))?;
+                }
                 kernels.push((name, kernel));
             }
-            tensor_cores = Some(found);
         }
+        let multiprocessors = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32;
         // SAFETY: the symbol has this type in every libtorch of the version that was checked.
         let current_stream =
             unsafe { libtorch_cuda.get::<CurrentStream>(b"aoti_torch_get_current_cuda_stream\0") }
                 .map_err(|error| Error::Device(format!("libtorch does not tell its stream: {error}")))?;
         let current_stream = *current_stream;
-        Ok(Self { index: index as i32, context, kernels, tensor_cores, current_stream })
+        Ok(Self {
+            index: index as i32,
+            context,
+            kernels,
+            multiprocessors,
+            bytes_of_block: bytes_of_block as u32,
+            current_stream,
+        })
+    }
+
+    fn kernel(&self, name: &str) -> Option<&CudaFunction> {
+        self.kernels.iter().find_map(|(of, function)| (*of == name).then_some(function))
     }
 }
 
 impl StepMachine for Gpu {
     unsafe fn launch(&self, kernel: &str, how: Launch, arguments: &mut [*mut c_void]) -> Result<()> {
-        let function = self.kernels.iter().find_map(|(name, function)| (*name == kernel).then_some(function));
+        let function = self.kernel(kernel);
         let function = function.ok_or_else(|| Error::Device(format!("there is no kernel {kernel}")))?;
         if how.blocks == 0 {
             return Ok(());
@@ -109,8 +111,17 @@ impl StepMachine for Gpu {
         .map_err(failed("starting a kernel"))
     }
 
-    fn tensor_cores(&self) -> Option<TensorCores> {
-        self.tensor_cores
+    fn blocks_at_once(&self, kernel: &str, how: Launch) -> Result<u32> {
+        match self.kernel(kernel) {
+            Some(function) if how.shared_bytes <= self.bytes_of_block => {
+                let shared = how.shared_bytes as usize;
+                let of_one = function
+                    .occupancy_max_active_blocks_per_multiprocessor(how.threads, shared, None)
+                    .map_err(failed("asking how many blocks run at a time"))?;
+                Ok(of_one * self.multiprocessors)
+            }
+            _ => Ok(0),
+        }
     }
 
     fn free_bytes(&self) -> Result<usize> {

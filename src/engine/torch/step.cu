@@ -108,11 +108,13 @@ __device__ void encode(const Grid &grid, u64 samples, const float *positions, co
     float sums[8] = {};
     visit_corners(level, positions + 3 * sample, [&](u32 entry, float weight) {
         const T *values = parameters + level.offset + u64(entry) * n;
-        for (u32 f = 0; f < n; ++f) {
-            sums[f] += weight * as_float(values[f]);
+#pragma unroll
+        for (u32 f = 0; f < 8; ++f) {
+            sums[f] += f < n ? weight * as_float(values[f]) : 0.0f;
         }
     });
-    for (u32 f = 0; f < n; ++f) {
+#pragma unroll
+    for (u32 f = 0; f < 8 && f < n; ++f) {
         put(features + (sample * grid.levels + level_number) * n + f, sums[f]);
     }
 }

@@ -4,7 +4,6 @@
 //! where there is no GPU the tests' emulation on the host, on tensors of the CPU.
 #![allow(unsafe_code)] // arguments go to kernels as raw bytes
 
-use super::fused::TensorCores;
 use crate::engine::adam_constants::{BETA1, BETA2};
 use crate::engine::cuda::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use crate::engine::{GroupUpdate, Permutation};
@@ -68,8 +67,11 @@ pub trait StepMachine: Debug + Send + Sync {
     /// The arguments are those of the kernel, and what they point to is there until the kernel is done.
     unsafe fn launch(&self, kernel: &str, how: Launch, arguments: &mut [*mut c_void]) -> Result<()>;
 
-    /// What `fused.cu` is planned by; `None` where its kernels cannot run.
-    fn tensor_cores(&self) -> Option<TensorCores>;
+    /// Blocks of a kernel that run at a time, on the whole machine; 0 when none can, for want of tensor cores or shared memory.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device does not say.
+    fn blocks_at_once(&self, kernel: &str, how: Launch) -> Result<u32>;
 
     /// Bytes that are free for a volume.
     ///

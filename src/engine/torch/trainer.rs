@@ -83,8 +83,8 @@ impl TorchTrainer {
                 Encoding::HashGrid(grid) if machine.is_some() => Some(GridKernels::new(grid)),
                 _ => None,
             },
-            fused: match machine.as_ref().and_then(|machine| machine.tensor_cores()) {
-                Some(cores) if mixed => FusedKernels::new(&field.model, cores),
+            fused: match &machine {
+                Some(machine) if mixed => FusedKernels::new(&field.model, machine.as_ref())?,
                 _ => None,
             },
             machine,
