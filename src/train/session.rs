@@ -48,7 +48,8 @@ pub(super) struct Session<'a> {
     /// Samples of a step.
     batch_len: usize,
     drawing: Drawing,
-    /// Where samples are streamed to a device: the targets of the next steps, from this one of the sequence on.
+    /// Where samples are streamed to a device: the sample of the sequence that it has no targets of any more, and the targets
+    /// from there on, as far as they are drawn.
     stretch: (u64, Vec<f32>),
     roundings: Roundings,
     /// Features are charged for their bits one by one. Where there are none, the price sets how coarsely the weights are
@@ -154,26 +155,30 @@ impl<'a> Session<'a> {
             }
             Drawing::FromCopy => self.trainer.step_drawn(first, self.batch_len, &update),
             Drawing::FromStretches => {
-                self.provide(engine, first)?;
+                // Whole batches, so that none lies in two stretches.
+                let len = (STRETCH / self.batch_len).max(1) * self.batch_len;
+                if first == self.stretch.0 {
+                    self.draw_ahead(engine, len);
+                    let (end, targets) = &mut self.stretch;
+                    self.trainer.take_stretch(first, targets)?;
+                    *end += len as u64;
+                    targets.clear();
+                }
                 self.trainer.step_drawn(first, self.batch_len, &update)?;
                 // The device is at work for a while, and the host has nothing else to do.
-                self.provide(engine, self.drawn)
+                self.draw_ahead(engine, (self.stretch.1.len() + self.batch_len).min(len));
+                Ok(())
             }
         }
     }
 
-    /// Draws the targets of the steps from sample `first` on, where the trainer does not have them.
-    fn provide(&mut self, engine: &dyn TrainingEngine, first: u64) -> Result<()> {
-        let (begin, targets) = &mut self.stretch;
-        if !targets.is_empty() && first < *begin + targets.len() as u64 {
-            return Ok(());
-        }
-        // Whole batches, so that none lies in two stretches.
-        targets.resize((STRETCH / self.batch_len).max(1) * self.batch_len, 0.0);
-        *begin = first;
-        let sampler = self.sampler;
-        engine.run(&mut || sampler.draw_targets(first, targets));
-        self.trainer.take_stretch(first, targets)
+    /// Draws so many targets of the next stretch, those that are there included.
+    fn draw_ahead(&mut self, engine: &dyn TrainingEngine, len: usize) {
+        let (sampler, (end, targets)) = (self.sampler, &mut self.stretch);
+        let there = targets.len();
+        targets.resize(len, 0.0);
+        let (first, rest) = (*end + there as u64, &mut targets[there..]);
+        engine.run(&mut || sampler.draw_targets(first, rest));
     }
 
     /// The last batch's mean squared error before its step, over its measurements.

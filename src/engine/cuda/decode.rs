@@ -33,10 +33,11 @@ pub const THREADS: u32 = 128;
 const BLOCKS_A_MULTIPROCESSOR: u32 = 8;
 /// What the kernels for any network may use for activations, in every launch.
 const SCRATCH_BYTES: u64 = 64 << 20;
-/// Points of a launch: enough to fill a GPU, and little memory on it.
-const PIECE: usize = 1 << 20;
-/// Pieces under way at a time: while one is computed, others are copied.
-const UNDER_WAY: usize = 4;
+/// Points of a launch: enough to fill a GPU, and so few that what is copied stays in the caches of the host's cores.
+const PIECE: usize = 1 << 18;
+/// Pieces under way at a time, and with as many threads on the host: while one is computed, others are copied, which takes the
+/// host longer than a GPU to compute them.
+const MOST_UNDER_WAY: usize = 12;
 
 /// `Model` of `decode.cu`: a kernel's parameter.
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +163,10 @@ impl DeviceEvaluator {
         })
     }
 
+    fn under_way(&self) -> usize {
+        self.pool.current_num_threads().clamp(1, MOST_UNDER_WAY)
+    }
+
     /// Evaluates piece by piece; `points` says where the piece of so many points from a first one on lies. `gradients` is
     /// empty or has one a value.
     fn evaluate<'a>(
@@ -178,7 +183,7 @@ impl DeviceEvaluator {
         if values.len() <= PIECE {
             return if values.is_empty() { Ok(()) } else { piece(0, values, gradients) };
         }
-        let share = values.len().div_ceil(PIECE).div_ceil(UNDER_WAY) * PIECE;
+        let share = values.len().div_ceil(PIECE).div_ceil(self.under_way()) * PIECE;
         let mut rests = gradients;
         let mut shares = Vec::new();
         for (n, values) in values.chunks_mut(share).enumerate() {
@@ -231,9 +236,10 @@ impl DeviceEvaluator {
             self.loaded.store(&launch, &self.device_model, points(first, count), &stored)
         };
         self.pool.install(|| {
-            (0..UNDER_WAY.min(pieces))
+            let ways = self.under_way();
+            (0..ways.min(pieces))
                 .into_par_iter()
-                .try_for_each(|way| (way..pieces).step_by(UNDER_WAY).try_for_each(piece))
+                .try_for_each(|way| (way..pieces).step_by(ways).try_for_each(piece))
         })
     }
 }
@@ -266,7 +272,7 @@ impl Evaluator for DeviceEvaluator {
     }
 
     fn points_a_call(&self) -> usize {
-        UNDER_WAY * PIECE
+        self.under_way() * PIECE
     }
 
     fn cuda(&self) -> Option<&DeviceEvaluator> {

@@ -41,12 +41,16 @@ __device__ inline Cell cell_around(const Level &level, const float *position) {
     return cell;
 }
 
-// The entry of a corner; bit a of its number says upper along axis a.
-__device__ inline u32 entry_of(const Level &level, const Cell &cell, int corner) {
-    const u32 x = cell.terms[0][corner & 1], y = cell.terms[1][corner >> 1 & 1], z = cell.terms[2][corner >> 2];
+// The entry of a vertex, of what its places along the axes give.
+__device__ inline u32 entry_of(const Level &level, u32 x, u32 y, u32 z) {
     // One of both, not one or the other: at a branch the loads of a cell's entries would wait for one another.
     const u32 dense = x + y + z, hashed = (x ^ y ^ z) & level.mask;
     return level.dense ? dense : hashed;
+}
+
+// The entry of a corner; bit a of its number says upper along axis a.
+__device__ inline u32 entry_of(const Level &level, const Cell &cell, int corner) {
+    return entry_of(level, cell.terms[0][corner & 1], cell.terms[1][corner >> 1 & 1], cell.terms[2][corner >> 2]);
 }
 
 // Calls `take(entry, weight)` for the eight corners of the cell around a position.

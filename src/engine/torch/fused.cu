@@ -20,6 +20,7 @@ constexpr u32 WARPS = THREADS / 32;
 constexpr u32 OWN = 32;
 // A row has so many numbers more than it needs: without them, rows that are read together would lie in the same banks.
 constexpr u32 PAD = 8;
+constexpr u32 EVERY_LANE = ~0u;
 
 // As fused.rs fills it: the same members in the same order.
 struct Fused {
@@ -104,39 +105,79 @@ __device__ void load_network(const Fused &fused, const Tile<WIDTH> &tile, const 
     }
 }
 
-template <int F>
-__device__ void encode_level(const Level &level, const float *position, const __half *parameters, __half *to) {
-    float sums[F] = {};
-    visit_corners(level, position, [&](u32 entry, float weight) {
-        float values[F];
-        load<F>(values, parameters + level.offset + u64(entry) * F);
-        for (int f = 0; f < F; ++f) {
-            sums[f] += weight * values[f];
+// The hash grid forward and back: the two lanes of a pair take both their samples in turns, one the lower and one the upper
+// corners along x. These are neighbours in the table, mostly, and what is asked of the cache goes out together.
+struct Pair {
+    float positions[2][3];
+
+    __device__ explicit Pair(const float *own) {
+        for (int turn = 0; turn < 2; ++turn) {
+            for (int axis = 0; axis < 3; ++axis) {
+                positions[turn][axis] = of_turn(own[axis], turn);
+            }
         }
-    });
+    }
+
+    // What the lane has whose sample it is.
+    __device__ static float of_turn(float own, int turn) {
+        return __shfl_sync(EVERY_LANE, own, int(lane() / 2 * 2) + turn);
+    }
+};
+
+// Calls `take(entry, weight)` for the lane's four corners around the position of a turn.
+template <typename Take>
+__device__ void visit_half(const Level &level, const Pair &pair, int turn, Take take) {
+    const Cell cell = cell_around(level, pair.positions[turn]);
+    const bool upper = lane() % 2 != 0;
+    const u32 x = upper ? cell.terms[0][1] : cell.terms[0][0];
+    const float along_x = upper ? cell.fraction[0] : 1.0f - cell.fraction[0];
+#pragma unroll
+    for (int yz = 0; yz < 4; ++yz) {
+        const int y = yz & 1, z = yz >> 1;
+        const float along_y = y ? cell.fraction[1] : 1.0f - cell.fraction[1];
+        const float along_z = z ? cell.fraction[2] : 1.0f - cell.fraction[2];
+        take(entry_of(level, x, cell.terms[1][y], cell.terms[2][z]), along_x * along_y * along_z);
+    }
+}
+
+template <int F>
+__device__ void encode_level(const Level &level, const Pair &pair, const __half *parameters, __half *to) {
+    float sums[2][F] = {};
+#pragma unroll
+    for (int turn = 0; turn < 2; ++turn) {
+        visit_half(level, pair, turn, [&](u32 entry, float weight) {
+            float values[F];
+            load<F>(values, parameters + level.offset + u64(entry) * F);
+            for (int f = 0; f < F; ++f) {
+                sums[turn][f] += weight * values[f];
+            }
+        });
+    }
+    const bool upper = lane() % 2 != 0;
     for (int f = 0; f < F; ++f) {
-        to[f] = __float2half_rn(sums[f]);
+        const float own = upper ? sums[1][f] : sums[0][f], of_other = upper ? sums[0][f] : sums[1][f];
+        to[f] = __float2half_rn(own + __shfl_xor_sync(EVERY_LANE, of_other, 1));
     }
 }
 
 // A sample's features, and zeros behind them: the way back has left other things there. A function of its own, as below: a
 // copy in every kernel would make the PTX five times as long.
-__device__ __noinline__ void encode(const Fused &fused, u32 padded, const float *positions, const __half *parameters, __half *row) {
-    const float position[3] = {positions[0], positions[1], positions[2]};
+__device__ __noinline__ void encode(const Fused &fused, u32 padded, const float *position, const __half *parameters, __half *row) {
+    const Pair pair(position);
     for (u32 l = 0; l < fused.grid.levels; ++l) {
-        const Level &level = fused.grid.of[l];
+        const Level level = fused.grid.of[l];
         switch (fused.grid.features) {
         case 1:
-            encode_level<1>(level, position, parameters, row + l);
+            encode_level<1>(level, pair, parameters, row + l);
             break;
         case 2:
-            encode_level<2>(level, position, parameters, row + 2 * l);
+            encode_level<2>(level, pair, parameters, row + 2 * l);
             break;
         case 4:
-            encode_level<4>(level, position, parameters, row + 4 * l);
+            encode_level<4>(level, pair, parameters, row + 4 * l);
             break;
         default:
-            encode_level<8>(level, position, parameters, row + 8 * l);
+            encode_level<8>(level, pair, parameters, row + 8 * l);
         }
     }
     for (u32 i = fused.inputs; i < padded; ++i) {
@@ -145,45 +186,53 @@ __device__ __noinline__ void encode(const Fused &fused, u32 padded, const float 
 }
 
 template <int F, typename Sum>
-__device__ void scatter_level(const Fused &fused, const Level &level, const float *position, const __half *row, Sum *sums) {
-    float of_features[F];
-    bool is_something = false;
+__device__ void scatter_level(const Fused &fused, const Level &level, const Pair &pair, const __half *row, Sum *sums) {
+    float own[F];
+    load<F>(own, row);
     for (int f = 0; f < F; ++f) {
-        const float gradient = __half2float(row[f]) * fused.of_a_sample;
+        own[f] *= fused.of_a_sample;
         // What overflowed in half precision moves nothing.
-        of_features[f] = isfinite(gradient) ? gradient : 0.0f;
-        is_something |= of_features[f] != 0.0f;
+        own[f] = isfinite(own[f]) ? own[f] : 0.0f;
     }
-    if (!is_something) {
-        return;
-    }
-    visit_corners(level, position, [&](u32 entry, float weight) {
-        float products[F];
+#pragma unroll
+    for (int turn = 0; turn < 2; ++turn) {
+        float gradient[F];
+        bool is_something = false;
         for (int f = 0; f < F; ++f) {
-            products[f] = weight * of_features[f];
+            gradient[f] = Pair::of_turn(own[f], turn);
+            is_something |= gradient[f] != 0.0f;
         }
-        add<F>(sums + level.offset + u64(entry) * F, products);
-    });
+        if (is_something) {
+            visit_half(level, pair, turn, [&](u32 entry, float weight) {
+                float products[F];
+                for (int f = 0; f < F; ++f) {
+                    products[f] = weight * gradient[f];
+                }
+                add<F>(sums + level.offset + u64(entry) * F, products);
+            });
+        }
+        __syncwarp();
+    }
 }
 
-// A sample's gradient by its features, to the table values that they are made of.
+// A sample's gradient by its features, to the table values that they are made of. All lanes of a warp take part.
 template <typename Sum>
-__device__ __noinline__ void scatter(const Fused &fused, const float *positions, const __half *row, Sum *sums) {
-    const float position[3] = {positions[0], positions[1], positions[2]};
+__device__ __noinline__ void scatter(const Fused &fused, const float *position, const __half *row, Sum *sums) {
+    const Pair pair(position);
     for (u32 l = 0; l < fused.grid.levels; ++l) {
-        const Level &level = fused.grid.of[l];
+        const Level level = fused.grid.of[l];
         switch (fused.grid.features) {
         case 1:
-            scatter_level<1>(fused, level, position, row + l, sums);
+            scatter_level<1>(fused, level, pair, row + l, sums);
             break;
         case 2:
-            scatter_level<2>(fused, level, position, row + 2 * l, sums);
+            scatter_level<2>(fused, level, pair, row + 2 * l, sums);
             break;
         case 4:
-            scatter_level<4>(fused, level, position, row + 4 * l, sums);
+            scatter_level<4>(fused, level, pair, row + 4 * l, sums);
             break;
         default:
-            scatter_level<8>(fused, level, position, row + 8 * l, sums);
+            scatter_level<8>(fused, level, pair, row + 8 * l, sums);
         }
     }
 }
@@ -444,9 +493,8 @@ __device__ void pass(const Fused &fused, const float *positions, const float *ta
             backward(tile, layer);
             __syncthreads();
         }
-        if (is_sample) {
-            scatter(fused, position, row, table_sums);
-        }
+        // Behind the last sample the gradient is zero.
+        scatter(fused, position, row, table_sums);
     }
     // The activations' place is free now, and aligned for any number.
     of_output_bias = sum_of_block(of_output_bias, reinterpret_cast<float *>(tile.hidden));
