@@ -39,6 +39,9 @@ pub(super) struct Arguments {
     /// A Python interpreter with numpy, h5py and hdf5plugin, for SPERR, SZ3 and ZFP; that of NEUVOL_PYTHON when absent.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// Table 2 without Neurcomp, whose training takes most of the time.
+    #[arg(long)]
+    without_neurcomp: bool,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
@@ -73,6 +76,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
         threads: place.threads,
         device: place.device,
         python: arguments.python.clone().or_else(from_environment),
+        without_neurcomp: arguments.without_neurcomp,
     };
     let mut bar = Bar::new();
     let report = study::run(study, &options, &mut |event| {

@@ -77,6 +77,8 @@ pub struct StudyOptions {
     pub device: Device,
     /// A Python interpreter with numpy, h5py and hdf5plugin, for SPERR, SZ3 and ZFP.
     pub python: Option<PathBuf>,
+    /// [`Study::Table2`] without Neurcomp, whose training takes most of the time.
+    pub without_neurcomp: bool,
 }
 
 /// The paper's number of epochs, and what `quick` makes of it.
@@ -131,6 +133,9 @@ pub fn run(
             "{}: there is no such folder of volumes",
             options.data.display()
         )));
+    }
+    if options.without_neurcomp && study != Study::Table2 {
+        return Err(Error::Options("only table 2 can be made without Neurcomp".into()));
     }
     let mut found = Found::in_folder(&options.data, &options.volumes)?;
     if options.volumes.is_empty() {

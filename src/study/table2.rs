@@ -83,7 +83,7 @@ impl<'a> Row<'a> {
             self.method.into(),
             number(self.psnr, 2),
             ratio(self.ratio),
-            number(self.seconds, 1),
+            number(self.seconds, if self.seconds < 1.0 { 2 } else { 1 }),
             printed.map_or(String::new(), |p| format!("{:.2} ({:.2})", p.full_range_psnr(), p.psnr)),
             printed.map_or(String::new(), |p| ratio(p.ratio)),
             number(printed.map(|p| p.seconds), 1),
@@ -133,11 +133,13 @@ pub(super) fn run(bench: &mut Workbench<'_>, found: &[Found]) -> Result<Report> 
         let printed = paper.map_or(USUAL_RATIO, |p| p.hash_grid.ratio);
         let wanted = models::parameters_at(printed, volume.len());
 
-        let file = format!("{stem}-neurcomp");
-        let sines = bench.fit(&volume, models::neurcomp(volume.shape(), wanted), &file)?;
-        let row = Row::of_file("Neurcomp", &sines.compressed, sines.seconds, &file);
-        let printed = paper.map(|p| p.neurcomp);
-        add(Row { parameters: Some(sines.parameters), printed, ..row });
+        if bench.with_neurcomp() {
+            let file = format!("{stem}-neurcomp");
+            let sines = bench.fit(&volume, models::neurcomp(volume.shape(), wanted), &file)?;
+            let row = Row::of_file("Neurcomp", &sines.compressed, sines.seconds, &file);
+            let printed = paper.map(|p| p.neurcomp);
+            add(Row { parameters: Some(sines.parameters), printed, ..row });
+        }
 
         let file = format!("{stem}-hash-grid");
         let log2 = models::log2_table_size_for(volume.shape(), wanted);
