@@ -1,7 +1,7 @@
 //! The engine over libtorch: parameters and optimiser state are tensors, on a GPU or, as a reference, on the CPU.
 //!
 //! On the CPU every step is made of tensor operations and libtorch's own differentiation, so that it shares no line of
-//! mathematics with the other engines. On a GPU, kernels of our own ([`step`]) do what is slow that way; no step waits for
+//! mathematics with the other engines. On a GPU, kernels of our own ([`step`], [`fused`]) do what is slow that way; no step waits for
 //! the host.
 
 mod adam;
