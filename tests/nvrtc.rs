@@ -90,6 +90,23 @@ fn body(ptx: &str) -> &str {
     &ptx[ptx.find(".version").expect("PTX has a version")..]
 }
 
+/// What compilations of one kernel give, until one is `enough` or there are so many: NVRTC numbers the registers of some
+/// kernels in one of several ways, by chance, one in fifteen times another than usual.
+fn compilations(
+    source: &str,
+    architecture: &str,
+    include: &str,
+    enough: impl Fn(&[String]) -> bool,
+) -> Vec<String> {
+    const MOST: usize = 8;
+    let mut found = Vec::new();
+    while found.len() < MOST && !enough(&found) {
+        let (ptx, _) = compile(source, architecture, include).unwrap_or_else(|log| panic!("{log}"));
+        found.push(body(&ptx).to_owned());
+    }
+    found
+}
+
 /// With NEUVOL_WRITE_PTX set, as `cargo xtask ptx` does, writes it instead.
 #[test]
 fn the_ptx_in_the_tree_is_that_of_the_kernels() {
@@ -98,21 +115,28 @@ fn the_ptx_in_the_tree_is_that_of_the_kernels() {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: the function writes to the two numbers that it is given.
     unsafe { sys::nvrtcVersion(&mut major, &mut minor) }.result().expect("a version");
+    let is_written = std::env::var_os("NEUVOL_WRITE_PTX").is_some();
+    if !is_written && (major, minor) != (13, 0) {
+        eprintln!("SKIPPED {TEST}: NVRTC is {major}.{minor}, not 13.0");
+        return;
+    }
     for (file, capability, ptx_file) in KERNELS {
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
-        let compiled = compile(&source(file), &format!("compute_{capability}"), &include);
-        let (ptx, _) = compiled.unwrap_or_else(|log| panic!("{file}: {log}"));
-        let expected = format!("// Made of {name} by `cargo xtask ptx`.\n\n{}", body(&ptx));
-        if std::env::var_os("NEUVOL_WRITE_PTX").is_some() {
-            std::fs::write(root().join(ptx_file), expected).expect("written");
+        let (source, architecture) = (source(file), format!("compute_{capability}"));
+        let with_head = |ptx: &str| format!("// Made of {name} by `cargo xtask ptx`.\n\n{ptx}");
+        if is_written {
+            // What comes out three times is the usual one.
+            let times = |found: &[String], ptx: &String| found.iter().filter(|other| *other == ptx).count();
+            let is_usual = |found: &[String]| found.last().is_some_and(|last| times(found, last) == 3);
+            let found = compilations(&source, &architecture, &include, is_usual);
+            let usual = found.iter().max_by_key(|ptx| times(&found, ptx)).expect("a compilation");
+            std::fs::write(root().join(ptx_file), with_head(usual)).expect("written");
             println!("{ptx_file}");
-        } else if (major, minor) != (13, 0) {
-            eprintln!("SKIPPED {TEST}: NVRTC is {major}.{minor}, not 13.0");
         } else {
-            assert!(
-                kept(ptx_file) == expected,
-                "{ptx_file} is not that of the kernels: run `cargo xtask ptx`"
-            );
+            let kept = kept(ptx_file);
+            let is_it = |found: &[String]| found.last().is_some_and(|last| with_head(last) == kept);
+            let found = compilations(&source, &architecture, &include, is_it);
+            assert!(is_it(&found), "{ptx_file} is not that of the kernels: run `cargo xtask ptx`");
         }
     }
 }
