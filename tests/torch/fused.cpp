@@ -2,21 +2,11 @@
 
 #include "../cuda/block.h"
 
+#include "arguments.h"
+
 #include <fused.cu>
 
 namespace {
-
-template <typename T>
-T argument(void **arguments, int number) {
-    T value;
-    std::memcpy(&value, arguments[number], sizeof(T));
-    return value;
-}
-
-template <typename... Arguments, std::size_t... Numbers>
-void call(void (*kernel)(Arguments...), void **arguments, std::index_sequence<Numbers...>) {
-    kernel(argument<Arguments>(arguments, Numbers)...);
-}
 
 template <typename... Arguments>
 std::function<void()> prepared(void (*kernel)(Arguments...), void **arguments) {

@@ -2,21 +2,11 @@
 
 #include "../cuda/host.h"
 
+#include "arguments.h"
+
 #include <step.cu>
 
 namespace {
-
-template <typename T>
-T argument(void **arguments, int number) {
-    T value;
-    std::memcpy(&value, arguments[number], sizeof(T));
-    return value;
-}
-
-template <typename... Arguments, std::size_t... Numbers>
-void call(void (*kernel)(Arguments...), void **arguments, std::index_sequence<Numbers...>) {
-    kernel(argument<Arguments>(arguments, Numbers)...);
-}
 
 template <typename... Arguments>
 void run(void (*kernel)(Arguments...), unsigned long long threads, void **arguments) {
