@@ -91,7 +91,7 @@ fn body(ptx: &str) -> &str {
 }
 
 /// What compilations of one kernel give, until one is `enough` or there are so many: NVRTC numbers the registers of some
-/// kernels in one of several ways, by chance, one in fifteen times another than usual.
+/// kernels in one of several ways, by chance, three of forty times another than usual.
 fn compilations(
     source: &str,
     architecture: &str,
