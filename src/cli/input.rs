@@ -3,7 +3,7 @@
 use super::Place;
 use super::progress::ReadingBar;
 use anyhow::Result;
-use neuvol::io::{Limits, OpenOptions};
+use neuvol::io::{Limits, OpenOptions, Volumes};
 use neuvol::volume::SampleType;
 use neuvol::{NeuralVolume, Volume};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,11 @@ pub(super) struct InputArguments {
     /// DICOM: interpolate missing or unevenly spaced slices to an even grid instead of refusing them.
     #[arg(long, help_heading = "Input")]
     allow_gaps: bool,
-    /// DICOM: of several slices at one position take the first instead of refusing them.
+    /// DICOM: which of several volumes of a series that differ in echo, b-value, acquisition or the like: its number as
+    /// `neuvol series` lists them, NAME=VALUE (`b-value=1000`), or all, each to a file of its own.
+    #[arg(long, value_name = "VOLUME", help_heading = "Input")]
+    volume: Option<String>,
+    /// DICOM: of files that are there twice take the first instead of refusing them.
     #[arg(long, help_heading = "Input")]
     allow_duplicates: bool,
     /// DICOM: of slices that differ in size, orientation, spacing or type take the largest group.
@@ -59,12 +63,22 @@ impl InputArguments {
     /// The same for a file that was decoded from an input: what was chosen there is all there is here, and the file may say
     /// its spacing itself.
     pub(super) fn of_a_decoded_one(&self) -> Self {
-        Self { array: None, component: None, time_step: None, series: None, spacing: None, ..self.clone() }
+        Self {
+            array: None,
+            component: None,
+            time_step: None,
+            series: None,
+            volume: None,
+            spacing: None,
+            ..self.clone()
+        }
     }
 
     /// Reads the only volume of an input, or the one that is chosen.
     pub(super) fn open(&self, path: &Path) -> Result<Volume> {
-        self.open_step(path, self.time_step)
+        let bar = ReadingBar::new();
+        let options = OpenOptions { progress: Some(bar.observer()), ..self.options(self.time_step) };
+        Ok(neuvol::io::open(path, &options)?)
     }
 
     /// Reads each volume of an input over time, or the one that is chosen, and passes it on with the name of its output:
@@ -75,25 +89,33 @@ impl InputArguments {
         output: &Path,
         mut each: impl FnMut(Volume, PathBuf) -> Result<()>,
     ) -> Result<()> {
-        let steps = match self.time_step {
-            Some(_) => 1,
-            None => neuvol::io::time_steps(path, &self.options(None))?,
-        };
-        if steps == 1 {
+        if self.time_step.is_some() {
             return each(self.open(path)?, output.to_owned());
         }
-        (0..steps).try_for_each(|step| each(self.open_step(path, Some(step))?, numbered(output, step)))
-    }
-
-    fn open_step(&self, path: &Path, step: Option<usize>) -> Result<Volume> {
         let bar = ReadingBar::new();
-        let options = OpenOptions { progress: Some(bar.observer()), ..self.options(step) };
-        Ok(neuvol::io::open(path, &options)?)
+        let options = OpenOptions { progress: Some(bar.observer()), ..self.options(None) };
+        let volumes = Volumes::open(path, &options)?;
+        match volumes.len() {
+            1 => {
+                let volume = volumes.read(0)?;
+                bar.hide();
+                each(volume, output.to_owned())
+            }
+            steps => (0..steps).try_for_each(|step| {
+                let volume = volumes.read(step)?;
+                bar.hide();
+                each(volume, numbered(output, step))
+            }),
+        }
     }
 
     fn options(&self, time_step: Option<usize>) -> OpenOptions {
         let mut limits = Limits::default();
-        limits.volume_bytes = self.limit.unwrap_or(limits.volume_bytes);
+        if let Some(limit) = self.limit {
+            limits.volume_bytes = limit;
+            // A limit that is raised goes for headers as well; one that is lowered does not refuse ordinary ones.
+            limits.header_bytes = limits.header_bytes.max(limit);
+        }
         OpenOptions {
             dims: self.dims,
             sample_type: self.sample_type,
@@ -101,6 +123,7 @@ impl InputArguments {
             fill_value: self.fill_value,
             array: self.array.clone(),
             series: self.series.clone(),
+            volume: self.volume.clone(),
             allow_gaps: self.allow_gaps,
             allow_duplicates: self.allow_duplicates,
             largest_group: self.largest_group,

@@ -32,10 +32,19 @@ impl ReadingBar {
             if interrupt::asked() {
                 return ControlFlow::Break(());
             }
+            // The next volume after one that was read.
+            if bar.is_finished() {
+                bar.reset();
+            }
             bar.set_length(all as u64);
             bar.set_position(done as u64);
             ControlFlow::Continue(())
         })
+    }
+
+    /// Takes the bar away until reading goes on.
+    pub(super) fn hide(&self) {
+        self.0.finish_and_clear();
     }
 }
 

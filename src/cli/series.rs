@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                     "bytes": s.bytes,
                     "folder": s.folder,
                     "refused": s.refused,
+                    "volumes": s.volumes,
                 })
             })
             .collect();
@@ -57,6 +58,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         if s.shape[2] > 0 {
             let [x, y, z] = s.spacing;
             say!("  volume    {}, {x} x {y} x {z} mm, {}", report::dims(s.shape), report::bytes(s.bytes));
+        }
+        for (number, volume) in s.volumes.iter().enumerate() {
+            let title = if number == 0 { "volumes" } else { "" };
+            say!("  {title:<9} {number}: {volume}");
         }
         say!("  UID       ends in {}", s.id);
         say!("  folder    {}", s.folder.display());

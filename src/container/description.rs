@@ -19,6 +19,8 @@ pub struct Description {
     pub unit: String,
     /// The value of masked voxels of class fill.
     pub fill_value: Option<f64>,
+    /// The other end of the values that stand for "no data here", where there is a range of them.
+    pub fill_limit: Option<f64>,
     /// Smallest and largest measurement; `None` when every voxel is masked.
     pub range: Option<(f64, f64)>,
     /// Where the volume came from. Nothing that identifies a patient.
@@ -83,6 +85,7 @@ const RANGE: u8 = 2;
 const ORIGIN: u8 = 4;
 const SPACING: u8 = 8;
 const DIRECTION: u8 = 16;
+const FILL_LIMIT: u8 = 64;
 
 impl Description {
     /// The description of a volume.
@@ -94,6 +97,7 @@ impl Description {
             name: volume.name.clone(),
             unit: volume.unit.clone(),
             fill_value: volume.fill_value,
+            fill_limit: volume.fill_limit,
             range,
             provenance: volume.provenance.clone(),
             achieved,
@@ -128,12 +132,13 @@ impl Description {
         let is = |numbers: &[f64], expected: &[f64]| {
             numbers.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits())
         };
-        let optional: [(u8, &[f64]); 5] = [
+        let optional: [(u8, &[f64]); 6] = [
             (FILL_VALUE, self.fill_value.as_slice()),
             (RANGE, &self.range.map_or(Vec::new(), |(low, high)| vec![low, high])),
             (ORIGIN, if is(&origin, &as_expected.origin) { &[] } else { &origin }),
             (SPACING, if is(&spacing, &as_expected.spacing) { &[] } else { &spacing }),
             (DIRECTION, if is(direction, as_expected.direction.as_flattened()) { &[] } else { direction }),
+            (FILL_LIMIT, self.fill_limit.as_slice()),
         ];
         let flags = optional.iter().filter(|(_, numbers)| !numbers.is_empty()).map(|(flag, _)| flag).sum();
         let mut out = vec![self.sample_type as u8, frame as u8, flags];
@@ -180,6 +185,7 @@ impl Description {
                 *row = fields.f64s("direction")?;
             }
         }
+        let fill_limit = if flags & FILL_LIMIT != 0 { Some(fields.f64("fill limit")?) } else { None };
         if let Some((low, high)) = range {
             if !(low.is_finite() && high.is_finite() && low <= high) {
                 return Err(format!("a range from {low} to {high} is none"));
@@ -200,6 +206,7 @@ impl Description {
             name,
             unit,
             fill_value,
+            fill_limit,
             range,
             provenance: BTreeMap::new(),
             achieved: Achieved::default(),

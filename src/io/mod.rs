@@ -15,12 +15,14 @@ mod progress;
 mod raw;
 mod rescale;
 mod tiff;
+mod volumes;
 mod vtk_legacy;
 mod vtk_xml;
 
 pub use dicom::series::{Series, list_series};
 pub use dicom::write::{SeriesDescription, write_series};
 pub use progress::ReadProgress;
+pub use volumes::Volumes;
 
 use crate::error::{Error, Result};
 use crate::volume::{Frame, SampleType, Volume};
@@ -37,11 +39,13 @@ pub struct Limits {
     pub axis: usize,
     /// Most files of a folder (DICOM, TIFF).
     pub slices: usize,
+    /// Longest header in bytes (DICOM: what precedes the pixels).
+    pub header_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { volume_bytes: 1 << 38, axis: 1 << 20, slices: 1 << 18 }
+        Self { volume_bytes: 1 << 38, axis: 1 << 20, slices: 1 << 18, header_bytes: 1 << 28 }
     }
 }
 
@@ -63,9 +67,15 @@ pub struct OpenOptions {
     pub series: Option<String>,
     /// DICOM: slices that are missing or unevenly spaced are interpolated to an even grid, with a warning, not refused.
     pub allow_gaps: bool,
-    /// DICOM: of several slices at one position that no time tells apart the first is taken, with a warning.
+    /// DICOM: of files that are there twice, and of slices at one position that no attribute tells apart, the first is taken,
+    /// with a warning.
     pub allow_duplicates: bool,
-    /// DICOM: of slices that differ in size, orientation, spacing or type the largest group is taken, with a warning.
+    /// Which volume of a series that holds several beside those over time (echoes, b-values, magnitude and phase,
+    /// acquisitions): its number in the list that the error gives, from 0, `NAME=VALUE[,NAME=VALUE]`, or `all`, which makes
+    /// time steps of them.
+    pub volume: Option<String>,
+    /// DICOM: of slices that differ in size, orientation, spacing or type the largest group is taken, with a warning; images
+    /// that cannot be read are left out.
     pub largest_group: bool,
     /// DICOM: a stack that leans (a tilted gantry) is resampled to a right-angled grid; otherwise its grid is sheared.
     pub resample_tilt: bool,
@@ -86,8 +96,13 @@ pub struct OpenOptions {
 /// # Errors
 /// Those of [`open`].
 pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
-    match format_of(path, options)? {
-        Format::Dicom => dicom::time_steps(path, options),
+    Ok(Volumes::open(path, options)?.len())
+}
+
+/// The same for a file of a format other than DICOM.
+fn time_steps_of(path: &Path, format: Format, options: &OpenOptions) -> Result<usize> {
+    match format {
+        Format::Dicom => dicom::Volumes::open(path, options)?.steps(path),
         Format::Nifti => nifti::time_steps(path),
         Format::Npy => npy::time_steps(path),
         Format::Nrrd => nrrd::time_steps(path),
@@ -109,6 +124,7 @@ fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions
     for (given, fits, what) in [
         (options.array.is_some(), is_vtk, "arrays to choose; leave --array out"),
         (options.series.is_some(), format == Format::Dicom, "DICOM series to choose; leave --series out"),
+        (options.volume.is_some(), format == Format::Dicom, "DICOM volumes to choose; leave --volume out"),
     ] {
         if given && !fits {
             return Err(Error::Options(format!("{}: the file holds no {what}", path.display())));
@@ -180,8 +196,8 @@ enum Format {
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let format = format_of(path, options)?;
     refuse_what_does_not_apply(path, format, options)?;
-    let mut volume = match format {
-        Format::Dicom => dicom::open(path, options),
+    let volume = match format {
+        Format::Dicom => return finish(path, dicom::open(path, options)?, options),
         Format::MetaImage => metaimage::open(path, options),
         Format::Nifti => nifti::open(path, options),
         Format::Npy => npy::open(path, options),
@@ -191,6 +207,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::VtkXml => vtk_xml::open(path, options),
         Format::VtkLegacy => vtk_legacy::open(path, options),
     }?;
+    let mut volume = finish(path, volume, options)?;
     if let Some(spacing) = options.spacing {
         if !spacing.iter().all(|&s| s.is_finite() && s > 0.0) {
             return Err(Error::Options(format!("a spacing must be positive, not {spacing:?}")));
@@ -204,6 +221,11 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         }
         volume.geometry.spacing = spacing;
     }
+    Ok(volume)
+}
+
+/// What holds for every format.
+fn finish(_path: &Path, mut volume: Volume, options: &OpenOptions) -> Result<Volume> {
     if let Some(fill) = options.fill_value {
         volume.fill_value = Some(volume.sample_type().nearest(fill));
     }

@@ -116,6 +116,7 @@ impl NeuralVolume {
         volume.name.clone_from(&self.description.name);
         volume.unit.clone_from(&self.description.unit);
         volume.fill_value = self.description.fill_value.map(|fill| sample_type.nearest(fill));
+        volume.fill_limit = self.description.fill_limit.map(|limit| sample_type.nearest(limit));
         volume.provenance = self.description.provenance.clone();
         Ok(volume)
     }

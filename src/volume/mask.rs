@@ -16,13 +16,33 @@ pub enum MaskClass {
     Fill = 4,
 }
 
-impl MaskClass {
-    /// The class of a value, `None` for a measurement.
+/// Values that stand for "no data here": one, or all from one to another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FillRange {
+    low: f64,
+    high: f64,
+}
+
+impl FillRange {
+    /// The values from one end to the other, in either order.
+    pub fn new(one: f64, other: f64) -> Self {
+        Self { low: one.min(other), high: one.max(other) }
+    }
+
+    /// Whether a value is one of them.
     #[inline]
-    pub fn of(value: f64, fill_value: Option<f64>) -> Option<Self> {
+    pub fn contains(self, value: f64) -> bool {
+        value >= self.low && value <= self.high
+    }
+}
+
+impl MaskClass {
+    /// The class of a value, `None` for a measurement; `fill` as the samples hold it ([`Volume::fill_range`]).
+    #[inline]
+    pub fn of(value: f64, fill: Option<FillRange>) -> Option<Self> {
         if value.is_nan() {
             Some(MaskClass::Nan)
-        } else if Some(value) == fill_value {
+        } else if fill.is_some_and(|fill| fill.contains(value)) {
             Some(MaskClass::Fill)
         } else if value == f64::INFINITY {
             Some(MaskClass::PositiveInfinity)
@@ -64,7 +84,7 @@ impl Mask {
         if volume.sample_type().is_integer() && volume.fill_value.is_none() {
             return None;
         }
-        let fill = volume.fill_value;
+        let fill = volume.fill_range();
         for_each_type!(volume.samples(), values => {
             // Most volumes have no masked voxel: look before allocating a byte for each.
             values.iter().position(|v| MaskClass::of(v.to_f64(), fill).is_some())?;
@@ -100,6 +120,15 @@ mod tests {
         assert_eq!(mask.codes(), [0, 1, 2, 3, 4, 0]);
         assert_eq!(mask.masked(), 4);
         assert_eq!(volume.range(), Some((1.0, 2.0)));
+    }
+
+    #[test]
+    fn a_range_of_values_may_stand_for_no_data() {
+        let mut volume = Volume::new(vec![5i16, 1, 2, 3, 4, -7], [6, 1, 1]).unwrap();
+        volume.fill_value = Some(3.0);
+        volume.fill_limit = Some(1.0);
+        assert_eq!(Mask::of(&volume).unwrap().codes(), [0, 4, 4, 4, 0, 0]);
+        assert_eq!(volume.range(), Some((-7.0, 5.0)));
     }
 
     #[test]

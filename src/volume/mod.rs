@@ -5,7 +5,7 @@ mod mask;
 mod samples;
 
 pub use geometry::{Frame, Geometry, WorldToIndex};
-pub use mask::{Mask, MaskClass};
+pub use mask::{FillRange, Mask, MaskClass};
 pub(crate) use samples::for_each_type;
 pub use samples::{Sample, SampleType, Samples, SamplesMut};
 
@@ -28,6 +28,9 @@ pub struct Volume {
     /// The value that stands for "no data here", when the source declares one; it equals the samples it stands in, so
     /// for float32 it is a float32's value ([`SampleType::nearest`]).
     pub fill_value: Option<f64>,
+    /// The other end of the values that stand for "no data here", inclusive, where the source declares a range of them
+    /// (DICOM's Pixel Padding Range Limit); it may be below the fill value. None where the fill value is the only one.
+    pub fill_limit: Option<f64>,
     /// Where the volume came from: source format, modality, rescale. Never anything that identifies a patient.
     pub provenance: BTreeMap<String, String>,
 }
@@ -56,6 +59,7 @@ impl Volume {
             name: "scalars".into(),
             unit: String::new(),
             fill_value: None,
+            fill_limit: None,
             provenance: BTreeMap::new(),
         })
     }
@@ -95,13 +99,21 @@ impl Volume {
         self.len() as u64 * self.sample_type().size() as u64
     }
 
+    /// The values that stand for "no data here", as the samples hold them.
+    pub fn fill_range(&self) -> Option<FillRange> {
+        let nearest = |value: f64| self.sample_type().nearest(value);
+        let fill = nearest(self.fill_value?);
+        Some(FillRange::new(fill, self.fill_limit.map_or(fill, nearest)))
+    }
+
     /// Smallest and largest unmasked value; `None` when every voxel is masked.
     pub fn range(&self) -> Option<(f64, f64)> {
+        let fill = self.fill_range();
         for_each_type!(&self.samples, values => {
             let mut range: Option<(f64, f64)> = None;
             for &value in values.iter() {
                 let value = value.to_f64();
-                if MaskClass::of(value, self.fill_value).is_none() {
+                if MaskClass::of(value, fill).is_none() {
                     let (low, high) = range.unwrap_or((value, value));
                     range = Some((low.min(value), high.max(value)));
                 }

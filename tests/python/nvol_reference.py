@@ -352,7 +352,7 @@ def decode(data):
     require(1 <= shape[0] * shape[1] * shape[2] <= 1 << 40, "shape")
     fill = volm.take("d") if flags & 1 else None
     low, high = volm.take("2d") if flags & 2 else (0.0, 0.0)
-    for bit, numbers in [(4, "3d"), (8, "3d"), (16, "9d")]:
+    for bit, numbers in [(4, "3d"), (8, "3d"), (16, "9d"), (64, "d")]:
         if flags & bit:
             volm.take(numbers)
     volm.text(), volm.text()

@@ -5,8 +5,8 @@
 //! a damaged header declares. Codecs that panic on damaged data give an error.
 
 use super::attributes::transfer_syntax_name;
-use super::file::PixelPlace;
-use super::slice::Image;
+use super::image::Image;
+use super::walk::PixelPlace;
 use super::{jpeg_extended, rle};
 use crate::error::{Error, Result};
 use dicom_dictionary_std::uids;

@@ -9,60 +9,108 @@
 
 mod attributes;
 mod codec;
+mod data_set;
+mod decimal;
 mod dicomdir;
+mod dimension;
 mod file;
 mod frames;
+mod image;
 mod jpeg_extended;
+mod mosaic;
+mod passes;
 mod pixels;
 mod regrid;
 mod rle;
+mod separate;
 pub(super) mod series;
 mod slice;
+mod spacing;
 mod stack;
+mod syntax;
 #[cfg(test)]
 mod tests;
-mod time;
+mod value_map;
+mod walk;
 pub(super) mod write;
 
 use super::rescale::Rescale;
 use super::{OpenOptions, elements};
 use crate::error::Result;
 use crate::volume::Volume;
+use pixels::Padding;
+use separate::{Part, Parts};
 use slice::Slice;
 use std::path::Path;
+use value_map::ValueMap;
 
 /// Key of the provenance: `MONOCHROME1` where small values are meant to be white. The values are kept as they are.
 const PHOTOMETRIC: &str = "photometric interpretation";
 
-/// Whether a file's first bytes are a DICOM file's: the prefix behind the preamble (PS3.10, section 7.1).
+/// Whether a file's first bytes are a DICOM file's.
 pub(super) fn recognises(start: &[u8]) -> bool {
-    start.get(128..132) == Some(b"DICM")
+    syntax::start(start).is_some()
 }
 
-/// How many volumes a series holds.
-pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
-    let slices = stack::alike(path, series::find(path, options)?, options)?;
-    Ok(time::steps(path, slices, options)?.0.len())
+/// The volumes of a series, with their headers read and nothing else.
+pub(super) struct Volumes {
+    parts: Vec<Part>,
+    over_time: bool,
 }
 
-/// Reads a series of a folder (searched recursively) or of a DICOMDIR, or one file, into LPS millimetres.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
-    let mut slices = stack::alike(path, series::find(path, options)?, options)?;
-    if options.stored_values {
-        slices.iter_mut().for_each(|slice| slice.rescale = Rescale::NONE);
+impl Volumes {
+    /// Finds the series of a folder (searched recursively) or of a DICOMDIR, or takes one file, and tells its volumes apart.
+    pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let mut slices = stack::alike(path, series::find(path, options)?, options)?;
+        spacing::settle(path, &mut slices, options)?;
+        let Parts { parts, over_time } = separate::volumes(path, slices, options)?;
+        Ok(Self { parts, over_time })
     }
-    let (mut steps, told_apart) = time::steps(path, slices, options)?;
-    let step_count = steps.len();
-    let step = super::time_step(path, step_count, options)?;
-    let mut stack = stack::measure(path, steps.swap_remove(step), options)?;
+
+    /// How many volumes there are to read: steps over time.
+    ///
+    /// # Errors
+    /// Where the volumes are no steps over time, so that the caller has to choose.
+    pub(super) fn steps(&self, path: &Path) -> Result<usize> {
+        if self.over_time { Ok(self.parts.len()) } else { Err(separate::choose_one(path, &self.parts)) }
+    }
+
+    /// Reads one of them into LPS millimetres.
+    pub(super) fn read(&self, path: &Path, step: usize, options: &OpenOptions) -> Result<Volume> {
+        let count = self.steps(path)?;
+        let part = self.parts.get(step).ok_or_else(|| series::no_image(path))?;
+        read(path, part, (step, count), options)
+    }
+}
+
+/// Reads the only volume of a series, or the one that is chosen.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+    let volumes = Volumes::open(path, options)?;
+    let step = super::time_step(path, volumes.steps(path)?, options)?;
+    volumes.read(path, step, options)
+}
+
+fn read(
+    path: &Path,
+    part: &Part,
+    (step, step_count): (usize, usize),
+    options: &OpenOptions,
+) -> Result<Volume> {
+    let mut slices = part.slices.clone();
+    if options.stored_values {
+        slices.iter_mut().for_each(|slice| slice.values = Ok(ValueMap::Linear(Rescale::NONE)));
+    }
+    let mut stack = stack::measure(path, slices, options)?;
     let first = series::first(path, &stack.slices)?;
-    let shape = [first.image.columns, first.image.rows, stack.slices.len()];
+    let shape = [first.area.columns, first.area.rows, stack.slices.len()];
     elements::sample_count(path, shape.map(|n| n as u64), first.stored_type().size(), &options.limits)?;
     let decoded = pixels::decode(path, &stack.slices, options)?;
 
     let mut volume = Volume::new(decoded.samples, shape)?;
     volume.geometry = stack.geometry;
-    volume.fill_value = decoded.padding;
+    if let Some(padding) = decoded.padding {
+        mask_padding(path, &mut volume, padding);
+    }
     volume.unit = if options.stored_values { String::new() } else { first.unit().into() };
     let image = &first.image;
     if !image.modality.is_empty() {
@@ -74,17 +122,22 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     note("slices", stack.slices.len().to_string());
     note("source type", format!("{}, {} bits stored", first.stored_type(), image.bits_stored));
     note("transfer syntax", attributes::transfer_syntax_name(&image.transfer_syntax));
-    note("pixel spacing", format!("{} {}", first.pixel_spacing[0], first.pixel_spacing[1]));
+    let [between_rows, between_columns] = first.pixel_spacing.or_one();
+    note("pixel spacing", format!("{between_rows} {between_columns}"));
     note(PHOTOMETRIC, image.photometric.clone());
     match decoded.rescale {
         Some(rescale) => {
             note("rescale slope", rescale.slope.to_string());
             note("rescale intercept", rescale.intercept.to_string());
         }
+        None if slices_have_tables(&stack.slices) => drop(note("rescale", "by a table".into())),
         None => drop(note("rescale", "differs between slices".into())),
     }
-    if let Some(by) = told_apart {
-        note("time step", format!("{} of {step_count}, by {by}", step + 1));
+    if !part.label.is_empty() {
+        note("volume", part.label.clone());
+    }
+    if step_count > 1 {
+        note("time step", format!("{} of {step_count}", step + 1));
     }
     if let Some(positions) = stack.uneven.take() {
         note("resampled", "missing or uneven slices interpolated to an even grid".into());
@@ -102,4 +155,23 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         volume = regrid::upright(path, volume, &stack, lean)?;
     }
     Ok(volume)
+}
+
+fn slices_have_tables(slices: &[Slice]) -> bool {
+    slices.iter().any(|slice| matches!(slice.values, Ok(ValueMap::Table(_))))
+}
+
+/// Has the values of padding stand for "no data", where no measurement lies between them.
+fn mask_padding(path: &Path, volume: &mut Volume, padding: Padding) {
+    if padding.covers_measurements(volume.samples()) {
+        log::warn!(
+            "{}: the values of padding, {} to {}, have measurements between them: none is masked",
+            path.display(),
+            padding.low,
+            padding.high
+        );
+        return;
+    }
+    volume.fill_value = Some(padding.low);
+    volume.fill_limit = Some(padding.high).filter(|high| *high != padding.low);
 }

@@ -1,14 +1,16 @@
 //! Pixels: decoded slice by slice, in parallel, straight into the volume's memory.
 
-use super::file::{self, PixelPlace};
-use super::slice::{Image, container_value};
-use super::{Slice, codec, series};
+use super::image::{Image, container_value};
+use super::slice::Area;
+use super::value_map::ValueMap;
+use super::walk::PixelPlace;
+use super::{Slice, codec, file, series};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::io::elements::swap_bytes;
 use crate::io::progress::Counter;
 use crate::io::rescale::Rescale;
-use crate::volume::{Sample, Samples, for_each_type};
+use crate::volume::{Sample, SampleType, Samples, for_each_type};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::fs::File;
@@ -19,103 +21,142 @@ use std::sync::Arc;
 /// The real values of a series.
 pub(super) struct Decoded {
     pub(super) samples: Samples,
-    /// The real value of padding, when there are padding voxels.
-    pub(super) padding: Option<f64>,
+    /// Smallest and largest real value of padding, where there are padding voxels.
+    pub(super) padding: Option<Padding>,
     /// The one rescale of all slices.
     pub(super) rescale: Option<Rescale>,
 }
 
-/// Decodes the slices in their order.
+/// The values of voxels that were not measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Padding {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    voxels: usize,
+}
+
+impl Padding {
+    fn merge(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
+        Some(Self { low: a.low.min(b.low), high: a.high.max(b.high), voxels: a.voxels + b.voxels })
+    }
+
+    /// The same after a rescale.
+    fn rescaled(self, rescale: Rescale) -> Self {
+        let (a, b) = (rescale.apply(self.low), rescale.apply(self.high));
+        Self { low: a.min(b), high: a.max(b), ..self }
+    }
+
+    /// Whether a measurement has one of the values between, so that the values alone do not tell padding.
+    pub(super) fn covers_measurements(self, samples: &Samples) -> bool {
+        if self.low == self.high {
+            return false;
+        }
+        let between = for_each_type!(samples, values => {
+            values.par_iter().filter(|v| (self.low..=self.high).contains(&v.to_f64())).count()
+        });
+        between > self.voxels
+    }
+}
+
+/// Decodes the slices in their order. Every sample is what its stored number stands for, padding as well.
 ///
-/// Integer rescales keep integers: the stored ones are decoded into the final memory and shifted there. Others are
-/// applied pixel by pixel on the way into a float32 volume.
+/// Integer rescales keep integers: the stored ones are decoded into the final memory and shifted there. Tables have
+/// integers. Others are applied pixel by pixel on the way into a float32 volume.
 pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Result<Decoded> {
     let first = series::first(path, slices)?;
-    let rescale = Some(first.rescale).filter(|r| slices.iter().all(|s| s.rescale == *r));
-    let count = first.image.columns * first.image.rows * slices.len();
-    // Slices may differ in their padding: one value stands for all.
-    let padding_value = slices.iter().find_map(|s| s.image.padding.as_ref().map(|range| *range.start()));
+    let maps = slices.iter().map(value_map).collect::<Result<Vec<_>>>()?;
+    let uniform = maps.first().filter(|first| maps.iter().all(|map| map == *first)).copied();
+    let count = first.area.columns * first.area.rows * slices.len();
     let counter = Counter::new(options, slices.len());
-    let (samples, has_padding) = match rescale {
-        Some(rescale) if rescale.is_integer() => {
+    let (samples, padding, rescale) = match uniform {
+        Some(&ValueMap::Linear(rescale)) if rescale.is_integer() => {
             let mut stored = Samples::zeros(first.stored_type(), count);
-            let has_padding = for_each_type!(&mut stored, values => {
-                fill(slices, options, &counter, values, |_, value| match value {
-                    Pixel::Stored(value) => value as f64,
-                    Pixel::Padding(own) => padding_value.unwrap_or(own) as f64,
-                })
+            let padding = for_each_type!(&mut stored, values => {
+                fill(slices, options, &counter, values, |_, value| value as f64)
             })?;
             // Hounsfield units stay int16 even where a narrower type would do: readers expect it.
             let least_bytes = if first.unit() == "HU" { 2 } else { 1 };
-            (rescale.apply_to(stored, least_bytes), has_padding)
+            (rescale.apply_to(stored, least_bytes), padding.map(|p| p.rescaled(rescale)), Some(rescale))
+        }
+        Some(map @ ValueMap::Table(table)) => {
+            let narrow = if table.is_narrow() { SampleType::U8 } else { SampleType::U16 };
+            let mut real = Samples::zeros(narrow, count);
+            let padding = for_each_type!(&mut real, values => {
+                fill(slices, options, &counter, values, |_, value| map.apply(value))
+            })?;
+            (real, padding, None)
         }
         uniform => {
             let mut real = vec![0f32; count];
-            let has_padding = fill(slices, options, &counter, &mut real, |slice, value| match value {
-                Pixel::Stored(value) => slice.rescale.apply(value as f64),
-                // Padding has no one real value when slices differ in their rescale.
-                Pixel::Padding(_) if uniform.is_none() => f64::NAN,
-                Pixel::Padding(own) => slice.rescale.apply(padding_value.unwrap_or(own) as f64),
-            })?;
-            (Samples::F32(real), has_padding)
+            // As it is rounded in the volume.
+            let value = |slice: usize, stored| f64::from(maps[slice].apply(stored) as f32);
+            let padding = fill(slices, options, &counter, &mut real, value)?;
+            let rescale = match uniform {
+                Some(ValueMap::Linear(rescale)) => Some(*rescale),
+                _ => None,
+            };
+            (Samples::F32(real), padding, rescale)
         }
-    };
-    let padding = match (has_padding, rescale, padding_value) {
-        (true, Some(rescale), Some(value)) => {
-            Some(samples.sample_type().nearest(rescale.apply(value as f64)))
-        }
-        _ => None,
     };
     Ok(Decoded { samples, padding, rescale })
 }
 
-/// A pixel before the rescale.
-enum Pixel {
-    Stored(i64),
-    /// No measurement; padding may use bits above the stored ones, so it is never cut to them.
-    Padding(i64),
+fn value_map(slice: &Slice) -> Result<&ValueMap> {
+    slice.values.as_ref().map_err(|why| {
+        let way_on = "--stored-values takes the numbers as they are stored";
+        Error::format(&slice.image.path, format!("{why}; {way_on}"))
+    })
 }
 
-/// Decodes every slice into its part of `values`, through `real`. Says whether any voxel is padding.
+/// Decodes every slice into its part of `values`, through `real`, which is given the slice's place in the stack and the stored
+/// number. What of it is padding.
 fn fill<T: Sample>(
     slices: &[Slice],
     options: &OpenOptions,
     counter: &Counter,
     values: &mut [T],
-    real: impl Fn(&Slice, Pixel) -> f64 + Sync,
-) -> Result<bool> {
-    let pixels = slices.first().map_or(1, |s| s.image.rows * s.image.columns);
-    let padded = values.par_chunks_mut(pixels).zip(slices).map_init(
+    real: impl Fn(usize, i64) -> f64 + Sync,
+) -> Result<Option<Padding>> {
+    let pixels = slices.first().map_or(1, |s| s.area.rows * s.area.columns);
+    let padded = values.par_chunks_mut(pixels).zip(slices).enumerate().map_init(
         || Frames { options, open: None },
-        |frames, (values, slice)| {
+        |frames, (place, (values, slice))| {
             let bytes = frames.read(slice)?;
-            let Image { bits_allocated, signed, padding, .. } = &*slice.image;
-            let mut padded = false;
-            let mut pixel = |bits: u32| {
+            let Image { bits_allocated, signed, padding, columns, .. } = &*slice.image;
+            let mut padded: Option<Padding> = None;
+            let mut put = |value: &mut T, bits: u32| {
                 let container = container_value(bits, *bits_allocated, *signed);
                 match padding {
+                    // It may use bits above the stored ones, so it is never cut to them.
                     Some(range) if range.contains(&container) => {
-                        padded = true;
-                        Pixel::Padding(container)
+                        let real = real(place, container);
+                        padded = Padding::merge(padded, Some(Padding { low: real, high: real, voxels: 1 }));
+                        *value = T::from_f64(real);
                     }
-                    _ => Pixel::Stored(slice.stored_value(bits)),
+                    _ => *value = T::from_f64(real(place, slice.stored_value(bits))),
                 }
             };
-            let mut put = |value: &mut T, bits: u32| *value = T::from_f64(real(slice, pixel(bits)));
-            match bits_allocated {
-                8 => values.iter_mut().zip(bytes.iter()).for_each(|(value, b)| put(value, u32::from(*b))),
-                16 => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
-                    put(value, u32::from(u16::from_le_bytes(*b)));
-                }),
-                _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
-                    put(value, u32::from_le_bytes(*b));
-                }),
+            let size = *bits_allocated as usize / 8;
+            let Area { left, top, columns: width, rows: height } = slice.area;
+            for (row, values) in values.chunks_exact_mut(width).take(height).enumerate() {
+                let start = ((top + row) * columns + left) * size;
+                let bytes = bytes.get(start..start + width * size).unwrap_or_default();
+                match size {
+                    1 => values.iter_mut().zip(bytes).for_each(|(value, b)| put(value, u32::from(*b))),
+                    2 => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
+                        put(value, u32::from(u16::from_le_bytes(*b)));
+                    }),
+                    _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
+                        put(value, u32::from_le_bytes(*b));
+                    }),
+                }
             }
             counter.advance()?;
             Ok(padded)
         },
     );
-    Ok(padded.collect::<Result<Vec<bool>>>()?.contains(&true))
+    Ok(padded.collect::<Result<Vec<_>>>()?.into_iter().fold(None, Padding::merge))
 }
 
 impl Slice {

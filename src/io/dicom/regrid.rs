@@ -2,7 +2,7 @@
 
 use super::stack::Stack;
 use crate::error::{Error, Result};
-use crate::volume::{MaskClass, Sample, SampleType, Samples, Volume, for_each_type};
+use crate::volume::{FillRange, MaskClass, Sample, SampleType, Samples, Volume, for_each_type};
 use std::path::Path;
 
 /// A point nearer to a sample than this, in samples, has its value.
@@ -26,7 +26,7 @@ pub(super) fn fill_gaps(volume: Volume, positions: &[f64], count: usize) -> Resu
             }
         })
         .collect();
-    let fill = volume.fill_value;
+    let fill = volume.fill_range();
     let samples = for_each_type!(volume.samples(), values => {
         let mut even = Vec::with_capacity(plane * count);
         for &(below, share) in &sources {
@@ -82,10 +82,11 @@ fn fill_upright<T: Sample>(
     shape: [usize; 3],
     before: [usize; 2],
     lean: [f64; 2],
-    fill: Option<f64>,
+    outside: Option<f64>,
 ) {
     let [nx, ny, _] = volume.shape();
-    let outside = T::from_f64(fill.unwrap_or(f64::NAN));
+    let fill = volume.fill_range();
+    let outside = T::from_f64(outside.unwrap_or(f64::NAN));
     let samples = volume.samples();
     for (index, value) in to.iter_mut().enumerate() {
         let (i, j, k) = (index % shape[0], index / shape[0] % shape[1], index / (shape[0] * shape[1]));
@@ -111,7 +112,7 @@ fn cell(at: f64, count: usize) -> Option<(usize, f64)> {
     (at >= 0.0 && at <= (count - 1) as f64).then(|| (at.floor() as usize, at.fract()))
 }
 
-fn blend<T: Sample>(a: T, b: T, share: f64, fill: Option<f64>) -> T {
+fn blend<T: Sample>(a: T, b: T, share: f64, fill: Option<FillRange>) -> T {
     let masked = |v: T| MaskClass::of(v.to_f64(), fill).is_some();
     if share == 0.0 {
         a
@@ -145,6 +146,7 @@ fn with_samples(volume: Volume, samples: Samples, shape: [usize; 3]) -> Result<V
     let mut new = Volume::new(samples, shape)?;
     new.geometry = volume.geometry;
     new.fill_value = volume.fill_value;
+    new.fill_limit = volume.fill_limit;
     new.name = volume.name;
     new.unit = volume.unit;
     new.provenance = volume.provenance;

@@ -1,9 +1,10 @@
 //! The series in a folder, and the slices of one of them.
 
-use super::slice::{Found, Image};
-use super::{Slice, dicomdir};
+use super::image::Image;
+use super::slice::Found;
+use super::{Slice, dicomdir, separate, stack, syntax};
 use crate::error::{Error, Result};
-use crate::io::{Limits, OpenOptions};
+use crate::io::OpenOptions;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -36,6 +37,9 @@ pub struct Series {
     pub folder: PathBuf,
     /// Why the series cannot be read, where that is known from its headers.
     pub refused: Option<String>,
+    /// The volumes of a series that holds several: what tells each from the others (`b-value 1000`).
+    /// [`OpenOptions::volume`] takes their numbers, counted from 0, or what they say.
+    pub volumes: Vec<String>,
 }
 
 /// The series under a folder (searched recursively) or in a DICOMDIR, by number; who the patient is only when asked.
@@ -45,12 +49,13 @@ pub struct Series {
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read.
 pub fn list_series(path: &Path, with_patient: bool) -> Result<Vec<Series>> {
-    let stacks = Stacks::read(path, &Limits::default(), leave_out)?.0;
+    let stacks = Stacks::read(path, &OpenOptions::default(), leave_out)?.0;
     let mut series: Vec<Series> = stacks.iter().map(Stack::summary).collect();
-    if with_patient {
-        for (series, stack) in series.iter_mut().zip(&stacks) {
+    for (series, stack) in series.iter_mut().zip(&stacks) {
+        if with_patient {
             series.patient = stack.slices.first().map(|s| s.image.patient.clone()).unwrap_or_default();
         }
+        series.volumes = stack.volumes(path);
     }
     series.sort_by_key(|s| (s.number.parse::<u64>().unwrap_or(u64::MAX), s.id.clone()));
     Ok(series)
@@ -59,24 +64,62 @@ pub fn list_series(path: &Path, with_patient: bool) -> Result<Vec<Series>> {
 /// What becomes of a damaged file where others are wanted.
 fn leave_out(damaged: Error) -> Result<Found> {
     log::warn!("left out: {damaged}");
-    Ok(Found::Other)
+    Ok(Found::NoImage)
 }
 
 /// The slices of a series under `path`, unsorted; never empty. `wanted` is its number or the end of its UID.
 pub(super) fn find(path: &Path, options: &OpenOptions) -> Result<Vec<Slice>> {
     if path.is_file() && !dicomdir::is_one(path, &options.limits) {
-        return match Slice::read(path, &options.limits)? {
-            Found::Image(slices) => Ok(slices),
+        return match Slice::read(path, options)? {
+            Found::Image(slices) => {
+                say_notes(&slices);
+                Ok(slices)
+            }
             Found::Refused { why, .. } => Err(why),
-            Found::Other => Err(Error::unsupported(path, "a DICOM file without an image")),
+            Found::NoImage | Found::Foreign => Err(Error::unsupported(path, "a DICOM file without an image")),
         };
     }
     // A damaged file may belong to any series; with one chosen, a slice that it was would be missing there.
     let stacks = match &options.series {
-        Some(_) => Stacks::read(path, &options.limits, leave_out),
-        None => Stacks::read(path, &options.limits, Err),
+        Some(_) => Stacks::read(path, options, leave_out),
+        None => Stacks::read(path, options, Err),
     };
-    stacks?.choose(path, options.series.as_deref())
+    let slices = stacks?.choose(path, options)?;
+    say_notes(&slices);
+    Ok(slices)
+}
+
+/// Says once of each kind what was read though it is not as the standard has it.
+fn say_notes(slices: &[Slice]) {
+    let mut files: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+    for slice in slices.iter().filter(|slice| slice.frame == 0) {
+        for note in &slice.image.notes {
+            files.entry(note).or_default().push(&slice.image.path);
+        }
+    }
+    for (note, paths) in files {
+        let more = match paths.len() {
+            0 | 1 => String::new(),
+            all => format!("; so do {} more files", all - 1),
+        };
+        let first = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+        log::warn!("{first}: {note}{more}");
+    }
+}
+
+/// Says which files of a folder are no part of any series.
+fn say_left_out(folder: &Path, what: &str, files: &[&Path]) {
+    const NAMED: usize = 4;
+    if files.is_empty() {
+        return;
+    }
+    let names: Vec<String> = files
+        .iter()
+        .take(NAMED)
+        .map(|file| file.strip_prefix(folder).unwrap_or(file).display().to_string())
+        .collect();
+    let more = if files.len() > NAMED { format!(" and {} more", files.len() - NAMED) } else { String::new() };
+    log::warn!("{}: left out {} {what}: {}{more}", folder.display(), files.len(), names.join(", "));
 }
 
 /// The files of one series.
@@ -91,7 +134,12 @@ struct Stacks(Vec<Stack>);
 
 impl Stacks {
     /// `damaged` says what becomes of a file that cannot be read.
-    fn read(path: &Path, limits: &Limits, damaged: impl Fn(Error) -> Result<Found> + Sync) -> Result<Self> {
+    fn read(
+        path: &Path,
+        options: &OpenOptions,
+        damaged: impl Fn(Error) -> Result<Found> + Sync,
+    ) -> Result<Self> {
+        let limits = &options.limits;
         let mut files = Vec::new();
         if path.is_file() {
             if !is_dicom(path)? {
@@ -115,32 +163,45 @@ impl Stacks {
             ));
         }
         let found = files.par_iter().map(|file| {
-            let found =
-                is_dicom(file).and_then(|is| if is { Slice::read(file, limits) } else { Ok(Found::Other) });
+            let found = is_dicom(file)
+                .and_then(|is| if is { Slice::read(file, options) } else { Ok(Found::Foreign) });
             found.or_else(&damaged)
         });
         let mut stacks: BTreeMap<String, Stack> = BTreeMap::new();
-        for found in found.collect::<Result<Vec<_>>>()? {
+        let (mut foreign, mut without_image): (Vec<&Path>, Vec<&Path>) = Default::default();
+        for (found, file) in found.collect::<Result<Vec<_>>>()?.into_iter().zip(&files) {
             let uid = match &found {
                 Found::Image(slices) => {
                     slices.first().map(|s| s.image.series_uid.clone()).unwrap_or_default()
                 }
                 Found::Refused { series_uid, .. } => series_uid.clone(),
-                Found::Other => continue,
+                Found::NoImage => {
+                    without_image.push(file);
+                    continue;
+                }
+                Found::Foreign => {
+                    foreign.push(file);
+                    continue;
+                }
             };
             let stack = stacks.entry(uid.clone()).or_insert_with(|| Stack { uid, ..Stack::default() });
             match found {
                 Found::Image(slices) => stack.slices.extend(slices),
                 Found::Refused { why, .. } => stack.refused.push(why),
-                Found::Other => {}
+                Found::NoImage | Found::Foreign => {}
             }
+        }
+        if !stacks.is_empty() {
+            say_left_out(path, "DICOM files without an image", &without_image);
+            say_left_out(path, "files that are no DICOM", &foreign);
         }
         Ok(Self(stacks.into_values().collect()))
     }
 
     /// The series that is wanted; else the only one with more than one image, or else the only image. An image that
     /// cannot be read counts: a compressed series must not give way to the localizer beside it.
-    fn choose(self, path: &Path, wanted: Option<&str>) -> Result<Vec<Slice>> {
+    fn choose(self, path: &Path, options: &OpenOptions) -> Result<Vec<Slice>> {
+        let wanted = options.series.as_deref();
         let stacks = self.0;
         let all = stacks.len();
         let mut candidates: Vec<Stack> = match wanted {
@@ -160,8 +221,13 @@ impl Stacks {
                 path.display(),
                 wanted.unwrap_or_default()
             ))),
-            // A series of which a part cannot be read is not read in part.
+            // A series of which a part cannot be read is not read in part, unless the caller says so.
             (Some(mut one), true) => match one.refused.pop() {
+                Some(why) if options.largest_group && one.slices.len() > one.refused.len() + 1 => {
+                    log::warn!("left out {} of {} images: {why}", one.refused.len() + 1, one.images() + 1);
+                    Ok(one.slices)
+                }
+                Some(why) if !one.slices.is_empty() => Err(with_way_on(why, one.slices.len())),
                 Some(why) => Err(why),
                 None => Ok(one.slices),
             },
@@ -195,8 +261,9 @@ impl Stack {
     fn summary(&self) -> Series {
         let first = self.slices.first();
         let text = |of: fn(&Image) -> &String| first.map(|s| of(&s.image)).cloned().unwrap_or_default();
-        let shape = first.map_or([0; 3], |s| [s.image.columns, s.image.rows, self.slices.len()]);
-        let pixels: u64 = self.slices.iter().map(|s| s.image.frame_bytes() as u64).sum();
+        let shape = first.map_or([0; 3], |s| [s.area.columns, s.area.rows, self.slices.len()]);
+        let bytes = |s: &Slice| (s.area.columns * s.area.rows * s.stored_type().size()) as u64;
+        let pixels: u64 = self.slices.iter().map(bytes).sum();
         Series {
             id: self.uid.chars().skip(self.uid.chars().count().saturating_sub(ID_LENGTH)).collect(),
             number: text(|s| &s.series_number),
@@ -204,11 +271,25 @@ impl Stack {
             description: text(|s| &s.series_description),
             patient: String::new(),
             shape,
-            spacing: first.map_or([0.0; 3], |s| [s.pixel_spacing[1], s.pixel_spacing[0], s.thickness]),
+            spacing: first.map_or([0.0; 3], |s| {
+                let [between_rows, between_columns] = s.pixel_spacing.or_one();
+                [between_columns, between_rows, s.depth.of_one()]
+            }),
             bytes: pixels,
             folder: first.and_then(|s| s.image.path.parent()).map(Path::to_path_buf).unwrap_or_default(),
             refused: self.refused.first().map(ToString::to_string),
+            volumes: Vec::new(),
         }
+    }
+
+    /// What its volumes are called, where it holds several.
+    fn volumes(&self, path: &Path) -> Vec<String> {
+        // A list does not complain: what cannot be read says so when it is opened.
+        let options = OpenOptions { allow_duplicates: true, largest_group: true, ..OpenOptions::default() };
+        let alike = stack::largest_group(self.slices.clone()).0;
+        let parts = separate::volumes(path, alike, &options).map(|found| found.parts).unwrap_or_default();
+        let several = parts.len() > 1;
+        parts.into_iter().filter(|_| several).map(|part| part.label).collect()
     }
 
     /// A line that tells a series from the others and the patient from nobody.
@@ -227,6 +308,15 @@ impl Stack {
     }
 }
 
+/// An image that cannot be read, among others that can.
+fn with_way_on(why: Error, others: usize) -> Error {
+    let way_on = format!("; --largest-group leaves it out and takes the {others} others");
+    match why {
+        Error::Unsupported { path, what } => Error::Unsupported { path, what: what + &way_on },
+        other => other,
+    }
+}
+
 /// Characters of a UID's end that are shown: enough to tell a folder's series apart.
 const ID_LENGTH: usize = 16;
 /// And that a caller has to give at least.
@@ -237,7 +327,7 @@ pub(super) fn first<'a>(path: &Path, slices: &'a [Slice]) -> Result<&'a Slice> {
     slices.first().ok_or_else(|| no_image(path))
 }
 
-fn no_image(path: &Path) -> Error {
+pub(super) fn no_image(path: &Path) -> Error {
     Error::unsupported(path, "the folder holds no DICOM image")
 }
 
@@ -269,9 +359,12 @@ pub(crate) fn lies_in(folder: &Path) -> Result<bool> {
     Ok(false)
 }
 
+/// Bytes that tell whether a file is DICOM: enough for a few elements where there is no prefix.
+const SIGNATURE_BYTES: u64 = 4096;
+
 fn is_dicom(path: &Path) -> Result<bool> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let mut start = Vec::with_capacity(132);
-    file.take(132).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
-    Ok(super::recognises(&start))
+    let mut start = Vec::with_capacity(SIGNATURE_BYTES as usize);
+    file.take(SIGNATURE_BYTES).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
+    Ok(syntax::start(&start).is_some())
 }

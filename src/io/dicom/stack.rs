@@ -1,6 +1,7 @@
 //! Where the slices lie: one stack, sorted along its normal, evenly spaced, nothing missing (PS3.3, C.7.6.2.1.1).
 
 use super::Slice;
+use super::spacing::{self, PixelSpacing};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::io::affine::{self, cross, dot, norm};
@@ -34,6 +35,35 @@ pub(super) struct Stack {
 /// The slices of one size, orientation, spacing and pixel type; several such groups are an error unless the caller wants
 /// the largest.
 pub(super) fn alike(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> Result<Vec<Slice>> {
+    let (largest, groups, difference) = largest_group(slices);
+    let Some((first, what)) = groups.first().and_then(|g| g.first()).zip(difference) else {
+        return Ok(largest);
+    };
+    let others: usize = groups.iter().map(Vec::len).sum();
+    if !options.largest_group {
+        return Err(Error::format(
+            &first.image.path,
+            format!(
+                "the series is not one volume: {what}; {} slices are alike and {} differ{} from them: \
+                 --largest-group takes the {} alone",
+                largest.len(),
+                others,
+                if others == 1 { "s" } else { "" },
+                largest.len()
+            ),
+        ));
+    }
+    log::warn!(
+        "{}: left out {others} {} that differ from the {} others ({what})",
+        path.display(),
+        if others == 1 { "slice" } else { "slices" },
+        largest.len()
+    );
+    Ok(largest)
+}
+
+/// The largest group of slices that are alike, the others, and in what the first of these differ.
+pub(super) fn largest_group(slices: Vec<Slice>) -> (Vec<Slice>, Vec<Vec<Slice>>, Option<String>) {
     let mut groups: Vec<Vec<Slice>> = Vec::new();
     let mut difference = None;
     for slice in slices {
@@ -51,34 +81,13 @@ pub(super) fn alike(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> R
         }
     }
     groups.sort_by_key(Vec::len);
-    let largest = groups.pop().unwrap_or_default();
-    let Some((first, what)) = groups.first().and_then(|g| g.first()).zip(difference) else {
-        return Ok(largest);
-    };
-    let others: usize = groups.iter().map(Vec::len).sum();
-    if !options.largest_group {
-        return Err(Error::format(
-            &first.image.path,
-            format!(
-                "the series is not one volume: {what}; {} slices are alike and {others} differ from them: \
-                 --largest-group takes the {} alone",
-                largest.len(),
-                largest.len()
-            ),
-        ));
-    }
-    log::warn!(
-        "{}: {others} slices left out that differ from the {} others ({what})",
-        path.display(),
-        largest.len()
-    );
-    Ok(largest)
+    (groups.pop().unwrap_or_default(), groups, difference)
 }
 
 /// In what a slice differs from the first, so that both cannot be of one volume.
 fn unlike(first: &Slice, slice: &Slice) -> Option<String> {
     let (name, other) = (slice.file_name(), first.file_name());
-    let (a, b) = (&slice.image, &first.image);
+    let (a, b) = (&slice.area, &first.area);
     if (a.columns, a.rows) != (b.columns, b.rows) {
         return Some(format!(
             "{} x {} pixels in {name}, {} x {} in {other}",
@@ -95,11 +104,15 @@ fn unlike(first: &Slice, slice: &Slice) -> Option<String> {
         }
         _ => {}
     }
-    if apart(&slice.pixel_spacing, &first.pixel_spacing) > PARALLEL * first.pixel_spacing[0] {
-        return Some(format!(
-            "pixel spacing {:?} in {name}, {:?} in {other}",
-            slice.pixel_spacing, first.pixel_spacing
-        ));
+    match (&slice.pixel_spacing, &first.pixel_spacing) {
+        (PixelSpacing::Declared(a), PixelSpacing::Declared(b)) => {
+            if apart(a, b) > PARALLEL * b[0] {
+                return Some(format!("pixel spacing {a:?} in {name}, {b:?} in {other}"));
+            }
+        }
+        (PixelSpacing::Declared(_), _) => return Some(format!("a pixel spacing in {name}, none in {other}")),
+        (_, PixelSpacing::Declared(_)) => return Some(format!("a pixel spacing in {other}, none in {name}")),
+        _ => {}
     }
     if slice.stored_type() != first.stored_type() {
         return Some(format!(
@@ -121,7 +134,7 @@ pub(super) struct Placed {
 
 /// The common axes of slices that are alike: row, column and normal, unit vectors; none for a lone image that lies
 /// nowhere.
-fn axes(slices: &[Slice]) -> Result<Option<[[f64; 3]; 3]>> {
+pub(super) fn axes(slices: &[Slice]) -> Result<Option<[[f64; 3]; 3]>> {
     let Some(first) = slices.first() else { return Ok(None) };
     if slices.len() == 1 && first.orientation.is_none() {
         return Ok(None);
@@ -172,7 +185,9 @@ pub(super) fn measure(path: &Path, slices: Vec<Slice>, options: &OpenOptions) ->
     let Some(axes) = axes(&slices)? else {
         // A lone image may lie nowhere in the patient (a scan, a secondary capture).
         let first = super::series::first(path, &slices)?;
-        let spacing = [first.pixel_spacing[1], first.pixel_spacing[0], first.thickness];
+        let [between_rows, between_columns] = first.pixel_spacing.or_one();
+        let depth = options.spacing.map_or(first.depth.of_one(), |[.., z]| z);
+        let spacing = [between_columns, between_rows, depth];
         return Ok(Stack {
             geometry: Geometry { spacing, ..Geometry::default() },
             slices,
@@ -185,20 +200,21 @@ pub(super) fn measure(path: &Path, slices: Vec<Slice>, options: &OpenOptions) ->
     let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
         return Err(Error::unsupported(path, "no slice is left"));
     };
-    let in_plane = [first.slice.pixel_spacing[1], first.slice.pixel_spacing[0]];
+    let [between_rows, between_columns] = first.slice.pixel_spacing.or_one();
+    let in_plane = [between_columns, between_rows];
     let origin = first.position;
     let height = last.along - first.along;
     let uneven = uneven(path, &placed, options)?;
     let steps = uneven.as_ref().and_then(|at| at.last().copied()).unwrap_or((placed.len() - 1) as f64);
     let geometry = |third: [f64; 3], count: usize| {
-        let shape = [first.slice.image.columns, first.slice.image.rows, count];
+        let shape = [first.slice.area.columns, first.slice.area.rows, count];
         let steps = [row.map(|v| v * in_plane[0]), column.map(|v| v * in_plane[1]), third];
         let found = affine::geometry(path, steps, origin, Frame::Lps, shape)?;
         // The spacing as it is written, not as it comes back out of the vectors.
         Ok::<_, Error>(Geometry { spacing: [in_plane[0], in_plane[1], found.spacing[2]], ..found })
     };
     if placed.len() == 1 {
-        let thickness = first.slice.thickness;
+        let thickness = options.spacing.map_or(first.slice.depth.of_one(), |[.., z]| z);
         let mut geometry = geometry(normal.map(|v| v * thickness), 1)?;
         geometry.spacing[2] = thickness;
         let slices = placed.into_iter().map(|p| p.slice).collect();
@@ -207,6 +223,7 @@ pub(super) fn measure(path: &Path, slices: Vec<Slice>, options: &OpenOptions) ->
     let leaning = lean(path, &placed, normal)?;
     let count = steps.round() as usize + 1;
     let step = height / steps;
+    spacing::check_step(path, step, options)?;
     let (geometry, lean) = match leaning {
         None => {
             let mut geometry = geometry(normal.map(|v| v * step), count)?;

@@ -112,7 +112,7 @@ fn a_missing_slice_is_named_with_its_position() {
 fn series_that_are_not_one_volume_are_refused() {
     let (folder, files) = series();
     std::fs::copy(&files[2], folder.path().join("copy.dcm")).unwrap();
-    refused(&folder, "two slices at the same position");
+    refused(&folder, "holds files twice");
 
     let (folder, files) = series();
     edit(&files[2], |o| put(o, tags::PIXEL_SPACING, VR::DS, "0.8\\0.9"));
@@ -222,7 +222,10 @@ fn time_steps_are_told_apart() {
     assert_eq!(step(0).unwrap().samples(), phantom().samples());
     let second = step(1).unwrap();
     assert_eq!((second.samples().get(0), second.samples().get(119)), (0.0, 5.0));
-    assert_eq!(second.provenance["time step"], "2 of 2, by trigger time");
+    assert_eq!(
+        (second.provenance["time step"].as_str(), second.provenance["volume"].as_str()),
+        ("2 of 2", "trigger time 40.5")
+    );
     assert!(step(2).is_err());
 }
 
@@ -443,7 +446,12 @@ fn padding_may_be_a_range() {
     }
     let volume = read(&folder).unwrap();
     assert_eq!(volume.range(), Some((0.0, 0.0)));
-    assert_eq!([0, 1, 2].map(|i| volume.samples().get(i)), [58976.0; 3]);
+    assert_eq!(
+        [0, 1, 2].map(|i| volume.samples().get(i)),
+        [58976.0, 58981.0, 58986.0],
+        "no sample is changed"
+    );
+    assert_eq!((volume.fill_value, volume.fill_limit), (Some(58976.0), Some(58986.0)));
 }
 
 #[test]

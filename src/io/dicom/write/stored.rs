@@ -3,7 +3,7 @@
 use super::{decimal, decimals};
 use crate::error::{Error, Result};
 use crate::io::rescale::Rescale;
-use crate::volume::{MaskClass, SampleType, Volume};
+use crate::volume::{FillRange, MaskClass, SampleType, Volume};
 use dicom_core::{PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use std::path::Path;
@@ -23,7 +23,10 @@ pub(super) struct StoredValues {
     rescale: Rescale,
     padding: Option<f64>,
     unit: String,
-    fill_value: Option<f64>,
+    /// The volume's values that stand for no data, and whether they are written as they are.
+    fill: Option<FillRange>,
+    fill_limit: Option<f64>,
+    keeps_fill: bool,
 }
 
 impl StoredValues {
@@ -37,7 +40,9 @@ impl StoredValues {
             rescale: Rescale::NONE,
             padding: fill_value,
             unit: volume.unit.clone(),
-            fill_value,
+            fill: volume.fill_range(),
+            fill_limit: volume.fill_limit,
+            keeps_fill: true,
         };
         let scanner = |v: f64| (CT_INTERCEPT..=CT_INTERCEPT + CT_LARGEST).contains(&v);
         match volume.sample_type() {
@@ -76,7 +81,7 @@ impl StoredValues {
             );
         }
         let rescale = Rescale { slope, intercept };
-        Ok(Self { rescale, padding: Some(65535.0), ..plain(16, false) })
+        Ok(Self { rescale, padding: Some(65535.0), fill_limit: None, keeps_fill: false, ..plain(16, false) })
     }
 
     /// The attributes that say how the pixels are stored.
@@ -86,10 +91,16 @@ impl StoredValues {
         put(tags::HIGH_BIT, VR::US, (self.bits_stored - 1).into());
         put(tags::PIXEL_REPRESENTATION, VR::US, u16::from(self.signed).into());
         if let Some(padding) = self.padding {
-            if self.signed {
-                put(tags::PIXEL_PADDING_VALUE, VR::SS, (padding as i16).into());
-            } else {
-                put(tags::PIXEL_PADDING_VALUE, VR::US, (padding as u16).into());
+            let ends = [
+                (tags::PIXEL_PADDING_VALUE, Some(padding)),
+                (tags::PIXEL_PADDING_RANGE_LIMIT, self.fill_limit),
+            ];
+            for (tag, value) in ends {
+                match value {
+                    Some(value) if self.signed => put(tag, VR::SS, (value as i16).into()),
+                    Some(value) => put(tag, VR::US, (value as u16).into()),
+                    None => {}
+                }
             }
         }
         put(tags::RESCALE_INTERCEPT, VR::DS, decimals(&[self.rescale.intercept]));
@@ -103,7 +114,8 @@ impl StoredValues {
         let [nx, ny, _] = volume.shape();
         let values = (k * nx * ny..(k + 1) * nx * ny).map(|index| {
             let value = volume.samples().get(index);
-            match MaskClass::of(value, self.fill_value) {
+            match MaskClass::of(value, self.fill) {
+                Some(MaskClass::Fill) if self.keeps_fill => value,
                 // Infinities are no less masked than NaN.
                 Some(_) => self.padding.unwrap_or(0.0),
                 None => ((value - self.rescale.intercept) / self.rescale.slope).round(),

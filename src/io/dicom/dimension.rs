@@ -1,0 +1,322 @@
+//! What may tell slices at one position apart: the attributes that standard and vendors have for it.
+
+use super::attributes::{Attributes, Readable};
+use super::image::Image;
+use dicom_core::Tag;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_dictionary_std::{StandardDataDictionary, tags};
+use std::cmp::Ordering;
+use std::fmt;
+
+/// What an attribute's values mean for volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Time, in numbers that are the same at every position: volumes are steps of a series over time.
+    Time,
+    /// Measurements that were repeated: steps over time where all lie on the same positions, else volumes of their own.
+    Repetition,
+    /// Different pictures of one place: echoes, b-values, magnitude and phase. The caller has to choose.
+    Contrast,
+    /// A clock, or a count: only its order at each position says something.
+    Order,
+}
+
+/// An attribute that may tell volumes apart.
+pub(super) struct Dimension {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+}
+
+const fn dimension(name: &'static str, kind: Kind) -> Dimension {
+    Dimension { name, kind }
+}
+
+/// In the order of trust. [`Traits::of`] has the values in the same order; a file's own dimensions come behind them.
+pub(super) const DIMENSIONS: [Dimension; 19] = [
+    dimension("temporal position", Kind::Time),
+    dimension("trigger time", Kind::Time),
+    dimension("frame reference time", Kind::Time),
+    dimension("cardiac phase", Kind::Time),
+    dimension("echo time", Kind::Contrast),
+    dimension("echo number", Kind::Contrast),
+    dimension("b-value", Kind::Contrast),
+    dimension("gradient direction", Kind::Contrast),
+    dimension("image type", Kind::Contrast),
+    dimension("complex component", Kind::Contrast),
+    dimension("inversion time", Kind::Contrast),
+    dimension("flip angle", Kind::Contrast),
+    dimension("acquisition number", Kind::Repetition),
+    dimension("convolution kernel", Kind::Contrast),
+    dimension("tube voltage", Kind::Contrast),
+    dimension("stack", Kind::Contrast),
+    dimension("acquisition time", Kind::Order),
+    dimension("content time", Kind::Order),
+    dimension(INSTANCE_NUMBER, Kind::Order),
+];
+
+/// The last resort: volumes that follow each other as blocks.
+pub(super) const INSTANCE_NUMBER: &str = "instance number";
+
+/// Of a dimension, or one of the file's own.
+pub(super) fn kind(index: usize) -> Kind {
+    DIMENSIONS.get(index).map_or(Kind::Contrast, |dimension| dimension.kind)
+}
+
+pub(super) fn name(index: usize, image: &Image) -> &str {
+    match DIMENSIONS.get(index) {
+        Some(dimension) => dimension.name,
+        None => image.dimensions.get(index - DIMENSIONS.len()).map_or("", String::as_str),
+    }
+}
+
+/// A value that can be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Number(f64),
+    Text(String),
+}
+
+impl Value {
+    fn rank(&self) -> u8 {
+        match self {
+            Value::Number(_) => 0,
+            Value::Text(_) => 1,
+        }
+    }
+
+    /// Whether a caller means this value by a text: the number, the text, or one of the values of the text.
+    pub(super) fn is_meant_by(&self, text: &str) -> bool {
+        match self {
+            Value::Number(number) => {
+                text.parse::<f64>().is_ok_and(|n| (n - number).abs() <= 1e-6 * number.abs())
+            }
+            Value::Text(own) => {
+                own.eq_ignore_ascii_case(text) || own.split('\\').any(|part| part.eq_ignore_ascii_case(text))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Eq for Value {}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Value::Number(a), Value::Number(b)) => a.total_cmp(b),
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+}
+
+/// A slice's values of [`DIMENSIONS`] and of the file's own dimensions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Traits(Vec<Option<Value>>);
+
+impl Traits {
+    pub(super) fn get(&self, index: usize) -> Option<&Value> {
+        self.0.get(index)?.as_ref()
+    }
+
+    /// How many may be there.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn of(attributes: &Attributes, image: &Image, frame: usize) -> Self {
+        // What is no number still tells volumes apart.
+        let value = |readable: Readable<f64>, text: Tag| match readable {
+            Ok(number) => number.map(Value::Number),
+            Err(_) => Some(attributes.text(text)).filter(|text| !text.is_empty()).map(Value::Text),
+        };
+        let own = |tag: Tag| value(attributes.number(tag), tag);
+        let in_group = |group: Tag, tag: Tag| value(attributes.grouped_number(group, tag), tag);
+        let clock = |text: String| seconds(&text).map(Value::Number);
+        let text = |text: String| Some(text).filter(|text| !text.is_empty()).map(Value::Text);
+        let content = tags::FRAME_CONTENT_SEQUENCE;
+        let frame_type = [tags::MR_IMAGE_FRAME_TYPE_SEQUENCE, tags::CT_IMAGE_FRAME_TYPE_SEQUENCE]
+            .map(|group| attributes.grouped_text(group, tags::FRAME_TYPE))
+            .into_iter()
+            .find(|text| !text.is_empty());
+        let values: [Option<Value>; DIMENSIONS.len()] = [
+            in_group(content, tags::TEMPORAL_POSITION_INDEX)
+                .or_else(|| own(tags::TEMPORAL_POSITION_IDENTIFIER)),
+            in_group(tags::CARDIAC_SYNCHRONIZATION_SEQUENCE, tags::NOMINAL_CARDIAC_TRIGGER_DELAY_TIME)
+                .or_else(|| own(tags::TRIGGER_TIME)),
+            own(tags::FRAME_REFERENCE_TIME),
+            in_group(tags::CARDIAC_SYNCHRONIZATION_SEQUENCE, tags::NOMINAL_PERCENTAGE_OF_CARDIAC_PHASE),
+            in_group(tags::MR_ECHO_SEQUENCE, tags::EFFECTIVE_ECHO_TIME).or_else(|| own(tags::ECHO_TIME)),
+            own(tags::ECHO_NUMBERS),
+            b_value(attributes).map(Value::Number),
+            gradient(attributes),
+            text(frame_type.unwrap_or_else(|| attributes.text(tags::IMAGE_TYPE))),
+            text(attributes.grouped_text(tags::MR_IMAGE_FRAME_TYPE_SEQUENCE, tags::COMPLEX_IMAGE_COMPONENT)),
+            in_group(tags::MR_MODIFIER_SEQUENCE, tags::INVERSION_TIMES).or_else(|| own(tags::INVERSION_TIME)),
+            in_group(tags::MR_TIMING_AND_RELATED_PARAMETERS_SEQUENCE, tags::FLIP_ANGLE),
+            own(tags::ACQUISITION_NUMBER),
+            text(attributes.grouped_text(tags::CT_RECONSTRUCTION_SEQUENCE, tags::CONVOLUTION_KERNEL)),
+            own(tags::KVP),
+            text(attributes.grouped_text(content, tags::STACK_ID)),
+            clock(attributes.grouped_text(content, tags::FRAME_ACQUISITION_DATE_TIME))
+                .or_else(|| clock(attributes.text(tags::ACQUISITION_DATE_TIME)))
+                .or_else(|| clock(attributes.text(tags::ACQUISITION_TIME))),
+            clock(attributes.text(tags::CONTENT_TIME)),
+            instance(attributes, image, frame),
+        ];
+        let mut traits = Self(values.into());
+        traits.0.extend(indices(attributes));
+        traits
+    }
+}
+
+/// The place of a slice in the order of its series.
+fn instance(attributes: &Attributes, image: &Image, frame: usize) -> Option<Value> {
+    let number = attributes.number(tags::INSTANCE_NUMBER).ok().flatten();
+    match (number, image.frames) {
+        (None, 1) => None,
+        (number, frames) => Some(Value::Number(number.unwrap_or(0.0) * frames as f64 + frame as f64)),
+    }
+}
+
+/// The b-value in s/mm2: the standard's, or that of a vendor's own element.
+fn b_value(attributes: &Attributes) -> Option<f64> {
+    let standard = attributes.grouped_number(tags::MR_DIFFUSION_SEQUENCE, tags::DIFFUSION_B_VALUE);
+    if let Ok(Some(value)) = standard {
+        return Some(value);
+    }
+    let private = |creator: &str, group: u16, element: u8| {
+        let tag = attributes.private(group, creator, element)?;
+        attributes.number(tag).ok().flatten()
+    };
+    private("SIEMENS MR HEADER", 0x0019, 0x0c)
+        // GE adds 10^9 in some versions.
+        .or_else(|| private("GEMS_PARM_01", 0x0043, 0x39).map(|value| value % 1e9))
+        .or_else(|| private("Philips Imaging DD 001", 0x2001, 0x03))
+}
+
+/// The direction of the diffusion gradient, as text.
+fn gradient(attributes: &Attributes) -> Option<Value> {
+    let standard = attributes
+        .group(tags::MR_DIFFUSION_SEQUENCE)
+        .and_then(|group| group.items(tags::DIFFUSION_GRADIENT_DIRECTION_SEQUENCE).next())
+        .and_then(|item| item.numbers(tags::DIFFUSION_GRADIENT_ORIENTATION).ok().flatten());
+    let vector = standard
+        .or_else(|| attributes.numbers(tags::DIFFUSION_GRADIENT_ORIENTATION).ok().flatten())
+        .or_else(|| {
+            let tag = attributes.private(0x0019, "SIEMENS MR HEADER", 0x0e)?;
+            attributes.numbers(tag).ok().flatten()
+        })?;
+    let text: Vec<String> = vector.iter().map(|v| format!("{v:.4}")).collect();
+    Some(Value::Text(text.join(" ")))
+}
+
+/// Attributes that only say where a frame lies, or which of the dimensions above it has.
+const POSITIONS: [Tag; 2] = [tags::IN_STACK_POSITION_NUMBER, tags::IMAGE_POSITION_PATIENT];
+
+/// The names of a file's own dimensions (PS3.3, C.7.6.17): those of its index, of nuclear medicine's vectors else.
+pub(super) fn names(whole: &Attributes) -> Vec<String> {
+    let of_index = whole.items(tags::DIMENSION_INDEX_SEQUENCE).map(|item| {
+        let keyword = item
+            .tag_value(tags::DIMENSION_INDEX_POINTER)
+            .and_then(|tag| StandardDataDictionary.by_tag(tag))
+            .map(|entry| entry.alias().to_owned());
+        let label = item.text(tags::DIMENSION_DESCRIPTION_LABEL);
+        if label.is_empty() { keyword.unwrap_or_else(|| "dimension".into()) } else { label }
+    });
+    let names: Vec<String> = of_index.collect();
+    if names.is_empty() { VECTORS.iter().map(|(_, name)| (*name).to_owned()).collect() } else { names }
+}
+
+/// Nuclear medicine numbers its frames by vectors, an entry a frame (PS3.3, C.8.4.8).
+const VECTORS: [(Tag, &str); 6] = [
+    (tags::ENERGY_WINDOW_VECTOR, "energy window"),
+    (tags::DETECTOR_VECTOR, "detector"),
+    (tags::PHASE_VECTOR, "phase"),
+    (tags::RR_INTERVAL_VECTOR, "R-R interval"),
+    (tags::TIME_SLOT_VECTOR, "time slot"),
+    (tags::TIME_SLICE_VECTOR, "time slice"),
+];
+
+/// A frame's values of its file's own dimensions; none for those that only say where it lies.
+fn indices(attributes: &Attributes) -> Vec<Option<Value>> {
+    let pointers: Vec<Option<Tag>> = attributes
+        .items(tags::DIMENSION_INDEX_SEQUENCE)
+        .map(|item| item.tag_value(tags::DIMENSION_INDEX_POINTER))
+        .collect();
+    if pointers.is_empty() {
+        let frame = attributes.frame();
+        return VECTORS
+            .iter()
+            .map(|(tag, _)| {
+                let vector = attributes.numbers(*tag).ok().flatten()?;
+                vector.get(frame).copied().map(Value::Number)
+            })
+            .collect();
+    }
+    let values = attributes
+        .grouped(tags::FRAME_CONTENT_SEQUENCE, tags::DIMENSION_INDEX_VALUES)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    pointers
+        .iter()
+        .enumerate()
+        .map(|(at, pointer)| {
+            let says_where = pointer.is_some_and(|pointer| POSITIONS.contains(&pointer));
+            values.get(at).filter(|_| !says_where).copied().map(Value::Number)
+        })
+        .collect()
+}
+
+/// Seconds out of `HHMMSS.ffffff`, or out of a date with such a time behind it (PS3.5, section 6.2); days count in the latter.
+fn seconds(time: &str) -> Option<f64> {
+    let digits = time.find(|c: char| !c.is_ascii_digit()).unwrap_or(time.len());
+    let (days, time) = match digits {
+        // Days since any one day do: they are only compared.
+        14.. => (time.get(..8)?.parse::<f64>().ok()?, time.get(8..)?),
+        _ => (0.0, time),
+    };
+    // A time zone's offset is the same for all.
+    let time = time.split(['+', '-', '&']).next().unwrap_or_default();
+    let part = |range: std::ops::Range<usize>| time.get(range)?.parse::<f64>().ok();
+    let [hours, minutes] = [part(0..2)?, part(2..4).unwrap_or(0.0)];
+    let seconds = time.get(4..).and_then(|s| s.parse::<f64>().ok()).unwrap_or(0.0);
+    Some(days * 86400.0 + hours * 3600.0 + minutes * 60.0 + seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_seconds() {
+        assert_eq!(seconds("100001.25"), Some(36001.25));
+        assert_eq!(seconds("1000"), Some(36000.0));
+        let day = seconds("20240102100001").unwrap() - seconds("20240101100000.5+0100").unwrap();
+        assert_eq!(day, 86400.5);
+        assert_eq!(seconds(""), None);
+    }
+
+    #[test]
+    fn values_are_meant_by_numbers_and_by_parts_of_texts() {
+        assert!(Value::Number(1000.0).is_meant_by("1000") && Value::Number(4.92).is_meant_by("4.920"));
+        assert!(!Value::Number(1000.0).is_meant_by("100"));
+        let image_type = Value::Text("ORIGINAL\\PRIMARY\\M\\ND".into());
+        assert!(image_type.is_meant_by("m") && !image_type.is_meant_by("P"));
+    }
+}

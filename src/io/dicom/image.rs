@@ -1,0 +1,248 @@
+//! What the slices of a file share: an image, of one frame or several.
+
+use super::attributes::{Attributes, named, transfer_syntax_name};
+use super::codec;
+use super::file::{EXPLICIT_VR_BIG_ENDIAN, File};
+use super::walk::PixelPlace;
+use crate::error::{Error, Result};
+use crate::io::Limits;
+use crate::volume::SampleType;
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// An image's header.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) path: PathBuf,
+    /// Tells series apart within one run; never stored or printed whole.
+    pub(super) series_uid: String,
+    /// Tells copies of a file; never stored or printed.
+    pub(super) instance_uid: String,
+    pub(super) series_number: String,
+    /// Free text: for lists that the user asks for, never stored.
+    pub(super) series_description: String,
+    /// Name and ID: for lists of patients that the user asks for, never stored.
+    pub(super) patient: String,
+    pub(super) modality: String,
+    /// The transfer syntax's UID.
+    pub(super) transfer_syntax: String,
+    pub(super) pixels: PixelPlace,
+    pub(super) frames: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) bits_allocated: u32,
+    pub(super) bits_stored: u32,
+    pub(super) high_bit: u32,
+    pub(super) signed: bool,
+    pub(super) photometric: String,
+    /// From Pixel Padding Value to Pixel Padding Range Limit, as values of all allocated bits.
+    pub(super) padding: Option<RangeInclusive<i64>>,
+    /// The values' unit, when the file names one other than that of the rescale.
+    pub(super) units: String,
+    /// What tells frames apart beside their positions, by the file's own word: names for [`super::dimension`].
+    pub(super) dimensions: Vec<String>,
+    /// What was read though it is not as the standard has it.
+    pub(super) notes: Vec<&'static str>,
+}
+
+impl Image {
+    /// Reads an image's attributes; none where the file holds no image.
+    pub(super) fn of(path: &Path, file: &File, limits: &Limits) -> Result<Option<Self>> {
+        let whole = Attributes::of(file);
+        let integer = |tag: Tag| whole.integer(tag).map_err(|e| e.of(path));
+        let (Some(rows), Some(columns)) = (integer(tags::ROWS)?, integer(tags::COLUMNS)?) else {
+            return Ok(None);
+        };
+        refuse_colour(path, &whole)?;
+        if !codec::is_supported(&file.transfer_syntax) {
+            return Err(Error::unsupported(
+                path,
+                format!(
+                    "the transfer syntax {} is not supported{}; decompress the series first (dcmdjpeg, gdcmconv --raw)",
+                    transfer_syntax_name(&file.transfer_syntax),
+                    codec::missing_feature(&file.transfer_syntax)
+                ),
+            ));
+        }
+        let pixels = file
+            .pixels
+            .clone()
+            .ok_or_else(|| Error::unsupported(path, "the image has no integer Pixel Data (7FE0,0010)"))?;
+        let pixel = PixelFormat::of(path, &whole)?;
+        if !(1..=65535).contains(&rows) || !(1..=65535).contains(&columns) {
+            return Err(Error::format(path, format!("an image of {columns} x {rows} pixels")));
+        }
+        let frames = integer(tags::NUMBER_OF_FRAMES)?.unwrap_or(1);
+        let Some(frames) = usize::try_from(frames).ok().filter(|&n| n > 0) else {
+            return Err(Error::format(path, format!("Number of Frames (0028,0008) is {frames}")));
+        };
+        let signed = integer(tags::PIXEL_REPRESENTATION)? == Some(1);
+        // The value representation is US or SS, not always the one of the pixels: only the bits count.
+        let container = |tag| {
+            integer(tag).map(|value| value.map(|v| container_value(v as u32, pixel.bits_allocated, signed)))
+        };
+        let padding = container(tags::PIXEL_PADDING_VALUE)?;
+        let padding_limit = container(tags::PIXEL_PADDING_RANGE_LIMIT)?;
+        let most = match &pixels {
+            // Frames are made of fragments.
+            PixelPlace::Encapsulated { fragments, .. } => fragments.len().min(limits.axis),
+            PixelPlace::Native { .. } => limits.axis,
+        };
+        if frames > most {
+            return Err(Error::format(
+                path,
+                format!("Number of Frames (0028,0008) is {frames}, of at most {most}"),
+            ));
+        }
+        let image = Self {
+            path: path.to_owned(),
+            series_uid: whole.text(tags::SERIES_INSTANCE_UID),
+            instance_uid: whole.text(tags::SOP_INSTANCE_UID),
+            series_number: whole.text(tags::SERIES_NUMBER),
+            series_description: whole.text(tags::SERIES_DESCRIPTION),
+            patient: [tags::PATIENT_NAME, tags::PATIENT_ID].map(|tag| whole.text(tag)).join(", "),
+            modality: whole.text(tags::MODALITY),
+            transfer_syntax: file.transfer_syntax.clone(),
+            pixels,
+            frames,
+            rows: rows as usize,
+            columns: columns as usize,
+            bits_allocated: pixel.bits_allocated,
+            bits_stored: pixel.bits_stored,
+            high_bit: pixel.high_bit,
+            signed,
+            photometric: whole.text(tags::PHOTOMETRIC_INTERPRETATION),
+            padding: padding.map(|value| {
+                let limit = padding_limit.unwrap_or(value);
+                value.min(limit)..=value.max(limit)
+            }),
+            units: [tags::DOSE_UNITS, tags::UNITS]
+                .map(|tag| whole.text(tag))
+                .into_iter()
+                .find(|unit| !unit.is_empty())
+                .unwrap_or_default(),
+            dimensions: super::dimension::names(&whole),
+            notes: file.notes.clone(),
+        };
+        image.check_size()?;
+        Ok(Some(image))
+    }
+
+    pub(super) fn big_endian(&self) -> bool {
+        self.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN
+    }
+
+    /// Bytes of one frame, uncompressed.
+    pub(super) fn frame_bytes(&self) -> usize {
+        self.rows * self.columns * self.bits_allocated as usize / 8
+    }
+
+    /// The type that holds the stored pixels.
+    pub(super) fn stored_type(&self) -> SampleType {
+        match (self.bits_allocated, self.signed) {
+            (8, false) => SampleType::U8,
+            (8, true) => SampleType::I8,
+            (16, false) => SampleType::U16,
+            (16, true) => SampleType::I16,
+            (_, false) => SampleType::U32,
+            (_, true) => SampleType::I32,
+        }
+    }
+
+    /// Refuses more pixels than the file can hold.
+    fn check_size(&self) -> Result<()> {
+        let expected = (self.frame_bytes() as u64).saturating_mul(self.frames as u64);
+        if let PixelPlace::Native { bytes, .. } = &self.pixels
+            && bytes.len() as u64 / 2 >= expected.max(1)
+            && expected > 1
+        {
+            return Err(Error::format(
+                &self.path,
+                format!(
+                    "Pixel Data have {} bytes where {expected} are needed; the header does not fit them (colours?)",
+                    bytes.len()
+                ),
+            ));
+        }
+        let (most, available) = match &self.pixels {
+            PixelPlace::Native { bytes, .. } => (bytes.len() as u64, bytes.len()),
+            PixelPlace::Encapsulated { fragments, .. } => {
+                let bytes: usize = fragments.iter().map(|f| f.len()).sum();
+                ((bytes as u64).saturating_mul(LARGEST_COMPRESSION), bytes)
+            }
+        };
+        if expected > most {
+            let Image { rows, columns, frames, .. } = self;
+            return Err(Error::format(
+                &self.path,
+                format!(
+                    "{frames} x {columns} x {rows} pixels need {expected} bytes, Pixel Data have {available}; the file is \
+                     truncated or corrupt"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// No codec shrinks an image to less than this part of its size.
+const LARGEST_COMPRESSION: u64 = 8192;
+
+/// A pixel's value out of all its allocated bits.
+pub(super) fn container_value(bits: u32, bits_allocated: u32, signed: bool) -> i64 {
+    match (signed, bits_allocated) {
+        (true, 8) => i64::from(bits as u8 as i8),
+        (true, 16) => i64::from(bits as u16 as i16),
+        (true, _) => i64::from(bits as i32),
+        (false, _) => i64::from(bits & (u32::MAX >> (32 - bits_allocated))),
+    }
+}
+
+/// How a pixel lies in its bits.
+struct PixelFormat {
+    bits_allocated: u32,
+    bits_stored: u32,
+    high_bit: u32,
+}
+
+impl PixelFormat {
+    fn of(path: &Path, attributes: &Attributes) -> Result<Self> {
+        let integer = |tag: Tag| attributes.integer(tag).map_err(|e| e.of(path));
+        let allocated = integer(tags::BITS_ALLOCATED)?.ok_or_else(|| {
+            Error::format(path, format!("the attribute {} is missing", named(tags::BITS_ALLOCATED)))
+        })?;
+        if !matches!(allocated, 8 | 16 | 32) {
+            return Err(Error::unsupported(
+                path,
+                format!("pixels of {allocated} allocated bits are not supported; only 8, 16 and 32 are"),
+            ));
+        }
+        let stored = integer(tags::BITS_STORED)?.unwrap_or(allocated);
+        let high_bit = integer(tags::HIGH_BIT)?.unwrap_or(stored.saturating_sub(1));
+        if !(1..=allocated).contains(&stored) || !(stored - 1..allocated).contains(&high_bit) {
+            return Err(Error::format(
+                path,
+                format!("{stored} stored bits below bit {high_bit} do not fit {allocated} allocated bits"),
+            ));
+        }
+        let bits = |n: i64| n as u32; // at most 32, checked above
+        Ok(Self { bits_allocated: bits(allocated), bits_stored: bits(stored), high_bit: bits(high_bit) })
+    }
+}
+
+fn refuse_colour(path: &Path, attributes: &Attributes) -> Result<()> {
+    let samples = attributes.integer(tags::SAMPLES_PER_PIXEL).map_err(|e| e.of(path))?.unwrap_or(1);
+    let photometric = attributes.text(tags::PHOTOMETRIC_INTERPRETATION);
+    if samples == 1 && (photometric.is_empty() || photometric.starts_with("MONOCHROME")) {
+        return Ok(());
+    }
+    let what = if photometric.starts_with("PALETTE") { "colours of a palette" } else { "colours" };
+    Err(Error::unsupported(
+        path,
+        format!(
+            "the image holds {what} ({samples} samples per pixel, {photometric}): only grey values are supported"
+        ),
+    ))
+}

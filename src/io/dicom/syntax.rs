@@ -1,0 +1,185 @@
+//! Where a file's data set begins and how its elements are written, told by the bytes themselves: files come without the
+//! header that says it, and with one that says something else (PS3.10, section 7.1; PS3.5, chapter 7).
+
+use dicom_core::Tag;
+use dicom_core::dictionary::DataDictionary;
+use dicom_dictionary_std::StandardDataDictionary;
+
+/// The prefix behind the preamble.
+const PREFIX: &[u8] = b"DICM";
+const PREAMBLE_BYTES: usize = 128;
+/// Elements that must look right before bytes without a prefix are taken for a data set.
+const ENOUGH_ELEMENTS: usize = 3;
+
+/// How elements are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Syntax {
+    pub(super) explicit: bool,
+    pub(super) big_endian: bool,
+}
+
+impl Syntax {
+    pub(super) const EXPLICIT: Syntax = Syntax { explicit: true, big_endian: false };
+    pub(super) const IMPLICIT: Syntax = Syntax { explicit: false, big_endian: false };
+
+    pub(super) fn short(self, bytes: [u8; 2]) -> u16 {
+        if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
+    }
+
+    pub(super) fn long(self, bytes: [u8; 4]) -> u32 {
+        if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+    }
+}
+
+/// Representations with a length of two bytes behind them.
+pub(super) fn has_short_length(representation: [u8; 2]) -> bool {
+    matches!(
+        &representation,
+        b"AE"
+            | b"AS"
+            | b"AT"
+            | b"CS"
+            | b"DA"
+            | b"DS"
+            | b"DT"
+            | b"FD"
+            | b"FL"
+            | b"IS"
+            | b"LO"
+            | b"LT"
+            | b"PN"
+            | b"SH"
+            | b"SL"
+            | b"SS"
+            | b"ST"
+            | b"TM"
+            | b"UI"
+            | b"UL"
+            | b"US"
+    )
+}
+
+/// Whether two bytes are a value representation.
+pub(super) fn is_representation(bytes: [u8; 2]) -> bool {
+    has_short_length(bytes)
+        || matches!(
+            &bytes,
+            b"OB"
+                | b"OD"
+                | b"OF"
+                | b"OL"
+                | b"OV"
+                | b"OW"
+                | b"SQ"
+                | b"SV"
+                | b"UC"
+                | b"UN"
+                | b"UR"
+                | b"UT"
+                | b"UV"
+        )
+}
+
+/// Where the elements of a file begin, of which these are the first bytes: behind the prefix, or at once; none for what is no
+/// DICOM file.
+pub(super) fn start(bytes: &[u8]) -> Option<usize> {
+    if bytes.get(PREAMBLE_BYTES..).is_some_and(|rest| rest.starts_with(PREFIX)) {
+        return Some(PREAMBLE_BYTES + PREFIX.len());
+    }
+    if bytes.starts_with(PREFIX) {
+        return Some(PREFIX.len());
+    }
+    begins_a_data_set(bytes).then_some(0)
+}
+
+/// How elements are written, by the look of the first; none where there is none.
+pub(super) fn told_by(bytes: &[u8]) -> Option<Syntax> {
+    let group: [u8; 2] = *bytes.first_chunk()?;
+    let representation: [u8; 2] = *bytes.get(4..)?.first_chunk()?;
+    // Data sets begin with a low group, 0008 nearly always.
+    let big_endian = u16::from_be_bytes(group) < u16::from_le_bytes(group);
+    Some(Syntax { explicit: is_representation(representation), big_endian })
+}
+
+/// Whether bytes begin like a data set, or like the group of meta information before one: a few elements that the standard
+/// has, in ascending order, from the first groups.
+fn begins_a_data_set(bytes: &[u8]) -> bool {
+    let Some(syntax) = told_by(bytes) else { return false };
+    let (mut at, mut last) = (0, None);
+    for _ in 0..ENOUGH_ELEMENTS {
+        let Some((tag, next)) = plausible(bytes, at, syntax) else { return false };
+        let starts_low = last.is_some() || matches!(tag.group(), 2 | 8);
+        if !starts_low || last.is_some_and(|last| tag <= last) {
+            return false;
+        }
+        (at, last) = (next, Some(tag));
+    }
+    true
+}
+
+/// The element at a position, where it is one of the standard's and lies within the bytes; and where the next begins.
+fn plausible(bytes: &[u8], at: usize, syntax: Syntax) -> Option<(Tag, usize)> {
+    let rest = bytes.get(at..)?;
+    let pair = |at: usize| rest.get(at..)?.first_chunk::<2>().copied();
+    let four = |at: usize| rest.get(at..)?.first_chunk::<4>().copied();
+    let tag = Tag(syntax.short(pair(0)?), syntax.short(pair(2)?));
+    let is_group_length = tag.element() == 0;
+    if !is_group_length && StandardDataDictionary.by_tag(tag).is_none() {
+        return None;
+    }
+    let (header, length) = if !syntax.explicit {
+        (8, syntax.long(four(4)?) as usize)
+    } else if has_short_length(pair(4)?) {
+        (8, usize::from(syntax.short(pair(6)?)))
+    } else if is_representation(pair(4)?) {
+        (12, syntax.long(four(8)?) as usize)
+    } else {
+        return None;
+    };
+    let next = at.checked_add(header)?.checked_add(length)?;
+    (next <= bytes.len()).then_some((tag, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn implicit(tag: (u16, u16), value: &[u8]) -> Vec<u8> {
+        let mut bytes = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
+        bytes.extend((value.len() as u32).to_le_bytes());
+        bytes.extend(value);
+        bytes
+    }
+
+    fn explicit(tag: (u16, u16), vr: &[u8; 2], value: &[u8], big: bool) -> Vec<u8> {
+        let short = |v: u16| if big { v.to_be_bytes() } else { v.to_le_bytes() };
+        [&short(tag.0)[..], &short(tag.1), vr, &short(value.len() as u16), value].concat()
+    }
+
+    #[test]
+    fn data_sets_are_told_by_their_first_elements() {
+        let tags = [(8, 5), (8, 8), (8, 0x16)];
+        let bare: Vec<u8> = tags.iter().flat_map(|t| implicit(*t, b"ISO_IR 100")).collect();
+        assert_eq!((start(&bare), told_by(&bare)), (Some(0), Some(Syntax::IMPLICIT)));
+        for big_endian in [false, true] {
+            let bare: Vec<u8> = tags.iter().flat_map(|t| explicit(*t, b"CS", b"AB", big_endian)).collect();
+            let expected = Syntax { explicit: true, big_endian };
+            assert_eq!((start(&bare), told_by(&bare)), (Some(0), Some(expected)));
+            let with_prefix = [&[0; 128][..], b"DICM", &bare].concat();
+            assert_eq!(start(&with_prefix), Some(132));
+            assert_eq!(start(&[b"DICM", &bare[..]].concat()), Some(4));
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_none() {
+        // A ramp of 16-bit numbers from 8 on, zeros, text, elements that descend, one that leaves the file.
+        let ramp: Vec<u8> = (8u16..4000).flat_map(u16::to_le_bytes).collect();
+        let down: Vec<u8> = [(8, 8), (8, 5), (8, 0x16)].iter().flat_map(|t| implicit(*t, b"AB")).collect();
+        let mut cut: Vec<u8> = [(8, 5), (8, 8), (8, 0x16)].iter().flat_map(|t| implicit(*t, b"AB")).collect();
+        cut.pop();
+        for bytes in [&ramp[..], &[0; 4096], b"NRRD0004 and so on", &down, &cut, b""] {
+            assert_eq!(start(bytes), None);
+        }
+    }
+}
