@@ -100,7 +100,7 @@ fn say_notes(slices: &[Slice]) {
     for (note, paths) in files {
         let more = match paths.len() {
             0 | 1 => String::new(),
-            all => format!("; so do {} more files", all - 1),
+            all => format!(" (and of {} more files)", all - 1),
         };
         let first = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
         log::warn!("{first}: {note}{more}");
