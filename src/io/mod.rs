@@ -13,6 +13,7 @@ mod npy;
 mod nrrd;
 mod progress;
 mod raw;
+mod reading;
 mod rescale;
 mod tiff;
 mod vtk_legacy;
@@ -23,7 +24,7 @@ pub use dicom::write::{SeriesDescription, write_series};
 pub use progress::ReadProgress;
 
 use crate::error::{Error, Result};
-use crate::volume::{Frame, SampleType, Volume};
+use crate::volume::{SampleType, Volume};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -52,7 +53,8 @@ pub struct OpenOptions {
     pub dims: Option<[usize; 3]>,
     /// Raw files: element type, little endian.
     pub sample_type: Option<SampleType>,
-    /// Distance between voxel centres, for files that do not say it (raw, .npy, TIFF).
+    /// Distance between voxel centres, for files that do not say it (raw, .npy, most TIFF files); refused where a file
+    /// says another one.
     pub spacing: Option<[f64; 3]>,
     /// A value that stands for "no data"; overrides what the file declares.
     pub fill_value: Option<f64>,
@@ -180,7 +182,7 @@ enum Format {
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let format = format_of(path, options)?;
     refuse_what_does_not_apply(path, format, options)?;
-    let mut volume = match format {
+    let reading = match format {
         Format::Dicom => dicom::open(path, options),
         Format::MetaImage => metaimage::open(path, options),
         Format::Nifti => nifti::open(path, options),
@@ -191,19 +193,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::VtkXml => vtk_xml::open(path, options),
         Format::VtkLegacy => vtk_legacy::open(path, options),
     }?;
-    if let Some(spacing) = options.spacing {
-        if !spacing.iter().all(|&s| s.is_finite() && s > 0.0) {
-            return Err(Error::Options(format!("a spacing must be positive, not {spacing:?}")));
-        }
-        if volume.geometry.frame != Frame::Unknown {
-            return Err(Error::Options(format!(
-                "{}: the file says its spacing itself ({:?}); leave --spacing out",
-                path.display(),
-                volume.geometry.spacing
-            )));
-        }
-        volume.geometry.spacing = spacing;
-    }
+    let mut volume = reading.volume_with(path, options.spacing)?;
     if let Some(fill) = options.fill_value {
         volume.fill_value = Some(volume.sample_type().nearest(fill));
     }

@@ -5,6 +5,7 @@
 //! have a printer's there.
 
 use super::progress::Counter;
+use super::reading::Reading;
 use super::{Limits, OpenOptions, elements};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Samples, Volume};
@@ -64,7 +65,7 @@ pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
 }
 
 /// Reads the pages of a file or folder as slices.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let stack = Stack::of(path, options)?;
     let step = super::time_step(path, stack.steps, options)?;
     let channel = super::component(path, "the stack", stack.channels, options)?;
@@ -91,11 +92,11 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         }
     }
     let mut volume = Volume::new(samples, shape)?;
-    volume.geometry.spacing = stack.spacing;
+    volume.geometry.spacing = stack.spacing.unwrap_or([1.0; 3]);
     volume.unit = String::new();
     volume.provenance.insert("source format".into(), "TIFF".into());
     volume.provenance.insert("source type".into(), stack.sample_type.name().into());
-    Ok(volume)
+    Ok(Reading { volume, declares_spacing: [stack.spacing.is_some(); 3] })
 }
 
 /// A page of a file.
@@ -110,7 +111,7 @@ struct Stack {
     files: usize,
     size: [usize; 2],
     sample_type: SampleType,
-    spacing: [f64; 3],
+    spacing: Option<[f64; 3]>,
     channels: usize,
     steps: usize,
 }
@@ -147,11 +148,11 @@ impl Stack {
         if !is_imagej || files.len() > 1 || described("slices").is_none() || pages.len() % parts != 0 {
             [channels, steps] = [1, 1];
         }
-        let mut spacing = [1.0; 3];
+        let mut spacing = None;
         if let (true, Some([x, y])) = (is_imagej, first.pixel) {
             let z = described("spacing").and_then(|s| s.parse::<f64>().ok()).map_or(x, f64::abs);
             if [x, y, z].iter().all(|s| *s > 0.0 && s.is_finite()) {
-                spacing = [x, y, z];
+                spacing = Some([x, y, z]);
             }
         }
         let Header { size, sample_type, .. } = *first;

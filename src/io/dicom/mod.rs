@@ -24,6 +24,7 @@ mod tests;
 mod time;
 pub(super) mod write;
 
+use super::reading::Reading;
 use super::rescale::Rescale;
 use super::{OpenOptions, elements};
 use crate::error::Result;
@@ -46,7 +47,7 @@ pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
 }
 
 /// Reads a series of a folder (searched recursively) or of a DICOMDIR, or one file, into LPS millimetres.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let mut slices = stack::alike(path, series::find(path, options)?, options)?;
     if options.stored_values {
         slices.iter_mut().for_each(|slice| slice.rescale = Rescale::NONE);
@@ -101,5 +102,5 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         volume.provenance.insert("resampled".into(), "leaning slices set upright".into());
         volume = regrid::upright(path, volume, &stack, lean)?;
     }
-    Ok(volume)
+    Ok(Reading::with_declared_spacing(volume))
 }

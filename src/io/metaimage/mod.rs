@@ -10,6 +10,7 @@ pub(super) use write::save;
 
 use super::detached::{self, Coding, Skip, Stream};
 use super::elements::{self, Part};
+use super::reading::Reading;
 use super::{OpenOptions, affine};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
@@ -27,7 +28,7 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 }
 
 /// Reads one volume of a MetaImage, one component of it.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let header = Header::read(path, &mut reader)?;
@@ -80,7 +81,8 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     volume.geometry = geometry(path, &header, shape)?;
     volume.provenance.insert("source format".into(), "MetaImage".into());
     volume.provenance.insert("source type".into(), stored.name().into());
-    Ok(volume)
+    let says_spacing = ["elementspacing", "elementsize"].iter().any(|name| header.field(name).is_some());
+    Ok(Reading { volume, declares_spacing: [says_spacing; 3] })
 }
 
 /// How many volumes over time a file holds.
@@ -181,7 +183,7 @@ mod tests {
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
-        open(&folder.path().join(files[0].0), &OpenOptions::default())
+        crate::io::open(&folder.path().join(files[0].0), &OpenOptions::default())
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(super) use write::save;
 
 use super::OpenOptions;
 use super::elements::{self, StoredType};
+use super::reading::Reading;
 use super::rescale::Rescale;
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
@@ -25,7 +26,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads a volume into LPS millimetres.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (header_path, data_path) = pair(path)?;
     let mut reader = Stream::open(&header_path)?;
     let header = Header::read(&header_path, &mut reader)?;
@@ -71,7 +72,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         note("rescale slope", rescale.slope.to_string());
         note("rescale intercept", rescale.intercept.to_string());
     }
-    Ok(volume)
+    Ok(Reading::with_declared_spacing(volume))
 }
 
 /// The header's and the samples' files: the same unless the name says `.hdr` or `.img`.

@@ -11,6 +11,7 @@ pub(super) use write::save;
 use super::OpenOptions;
 use super::affine::{self, RAS_LPS};
 use super::elements::{self, Part};
+use super::reading::Reading;
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
 use header::Header;
@@ -19,7 +20,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 /// Reads a volume; coordinates of a patient space become LPS.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let header = Header::read(path, &mut reader)?;
@@ -35,13 +36,14 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let samples = data::read(path, &header, reader, stored, part, axes.steps, options)?;
 
     let mut volume = Volume::new(samples, shape)?;
-    volume.geometry = geometry(path, &header, shape, axes.before_space)?;
+    let declares_spacing;
+    (volume.geometry, declares_spacing) = geometry(path, &header, shape, axes.before_space)?;
     if let Some(unit) = header.field("sample units") {
         volume.unit = unit.trim_matches('"').into();
     }
     volume.provenance.insert("source format".into(), "NRRD".into());
     volume.provenance.insert("source type".into(), stored.name().into());
-    Ok(volume)
+    Ok(Reading { volume, declares_spacing })
 }
 
 /// How many volumes over time a file holds.
@@ -125,10 +127,11 @@ impl Axes {
     }
 }
 
-/// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`.
+/// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`; also along which axes it
+/// has a spacing of the file's.
 ///
 /// The first `before` of the file's axes are none of space.
-fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> Result<Geometry> {
+fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> Result<(Geometry, [bool; 3])> {
     let space = header.field("space").unwrap_or_default().to_ascii_lowercase();
     let (frame, flip) = match space.as_str() {
         "left-posterior-superior" | "lps" => (Frame::Lps, [1.0; 3]),
@@ -139,9 +142,12 @@ fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> R
     };
     let mut steps = [[0.0; 3]; 3];
     let mut origin = [0.0; 3];
+    let mut declares_spacing = [false; 3];
     if let Some(text) = header.field("space directions") {
-        for (step, vector) in steps.iter_mut().zip(header::directions(path, text)?.into_iter().skip(before)) {
-            *step = vector.unwrap_or_default();
+        let vectors = header::directions(path, text)?;
+        for (axis, vector) in vectors.into_iter().skip(before).take(3).enumerate() {
+            declares_spacing[axis] = vector.is_some();
+            steps[axis] = vector.unwrap_or_default();
         }
         if let Some(text) = header.field("space origin") {
             origin =
@@ -153,7 +159,9 @@ fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> R
         let centers: Vec<&str> = header.field("centers").unwrap_or_default().split_whitespace().collect();
         for axis in 0..3 {
             let of_file = axis + before;
-            let spacing = spacings.get(of_file).copied().filter(|s: &f64| s.is_finite()).unwrap_or(1.0);
+            let declared = spacings.get(of_file).copied().filter(|s: &f64| s.is_finite());
+            declares_spacing[axis] = declared.is_some();
+            let spacing = declared.unwrap_or(1.0);
             steps[axis][axis] = spacing;
             let half = if centers.get(of_file) == Some(&"cell") { spacing / 2.0 } else { 0.0 };
             origin[axis] =
@@ -161,7 +169,7 @@ fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> R
         }
     }
     let to_lps = |v: [f64; 3]| std::array::from_fn(|row| v[row] * flip[row]);
-    affine::geometry(path, steps.map(to_lps), to_lps(origin), frame, shape)
+    Ok((affine::geometry(path, steps.map(to_lps), to_lps(origin), frame, shape)?, declares_spacing))
 }
 
 #[cfg(test)]
@@ -174,7 +182,7 @@ mod tests {
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
-        open(&folder.path().join(files[0].0), &OpenOptions::default())
+        crate::io::open(&folder.path().join(files[0].0), &OpenOptions::default())
     }
 
     #[test]
@@ -187,7 +195,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         assert_eq!(crate::io::time_steps(&path, &OpenOptions::default()).unwrap(), 2);
         let options = OpenOptions { time_step: Some(1), component: Some(1), ..OpenOptions::default() };
-        let volume = open(&path, &options).unwrap();
+        let volume = crate::io::open(&path, &options).unwrap();
         assert_eq!(*volume.samples(), Samples::U8(vec![6, 8]));
         assert_eq!(volume.geometry.spacing, [3.0, 4.0, 5.0]);
         // One component is one axis too.
@@ -195,12 +203,16 @@ mod tests {
             b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 1 2 1 1\nkinds: vector domain domain domain\n\
             spacings: nan 3 4 5\nencoding: raw\n\n\x01\x02";
         std::fs::write(&path, text).unwrap();
-        assert_eq!(open(&path, &OpenOptions::default()).unwrap().geometry.spacing, [3.0, 4.0, 5.0]);
+        assert_eq!(
+            crate::io::open(&path, &OpenOptions::default()).unwrap().geometry.spacing,
+            [3.0, 4.0, 5.0]
+        );
         // The same by the directions that are none of space.
         let text = b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 2 1 1 2\nspace: lps\n\
             space directions: (2,0,0) (0,2,0) (0,0,2) none\nencoding: ascii\n\n1 2 3 4\n";
         std::fs::write(&path, text).unwrap();
-        let volume = open(&path, &OpenOptions { time_step: Some(1), ..OpenOptions::default() }).unwrap();
+        let volume =
+            crate::io::open(&path, &OpenOptions { time_step: Some(1), ..OpenOptions::default() }).unwrap();
         assert_eq!(*volume.samples(), Samples::U8(vec![3, 4]));
     }
 
