@@ -62,6 +62,29 @@ impl Reading {
     }
 }
 
+/// A distance between voxel centres as a file gives it in words.
+///
+/// # Errors
+/// [`Error::Format`] for words that are no distance above 0, unless the caller gives a spacing: then the file says none.
+pub(super) fn distance(
+    path: &Path,
+    field: &str,
+    words: &str,
+    given: Option<[f64; 3]>,
+) -> Result<Option<f64>> {
+    match words.trim().parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(Some(number)),
+        _ if given.is_some() => Ok(None),
+        _ => Err(Error::format(
+            path,
+            format!(
+                "{field} is '{}', which is no distance above 0; say the right one with --spacing",
+                words.trim()
+            ),
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
