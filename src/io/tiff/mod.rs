@@ -216,8 +216,9 @@ impl Stack {
 impl Part {
     fn of(path: PathBuf, options: &OpenOptions) -> Result<Self> {
         let directories = Directories::read(&path, &options.limits)?;
-        let arrangement = Arrangement::of(&path, &directories, options.spacing)?;
         let first = &directories.pages[0];
+        let element = first.element(&path)?;
+        let arrangement = Arrangement::of(&path, &directories, options.spacing)?;
         // In an ImageJ file the palette is how the numbers are shown, not what they are.
         if first.photometric == Photometric::Palette && !imagej::recognises(&directories.description) {
             return Err(Error::unsupported(
@@ -229,7 +230,7 @@ impl Part {
             let same = page.size == first.size
                 && page.samples == first.samples
                 && page.photometric == first.photometric;
-            if !same || page.element(&path)? != first.element(&path)? {
+            if !same || page.element(&path)? != element {
                 return Err(Error::format(
                     &path,
                     format!(
