@@ -6,6 +6,7 @@ mod detached;
 mod dicom;
 pub(crate) mod elements;
 mod even;
+mod folder;
 mod mapped;
 mod metaimage;
 mod nifti;
@@ -77,6 +78,8 @@ pub struct OpenOptions {
     pub time_step: Option<usize>,
     /// Which component of a vector, from 0; needed where there are several.
     pub component: Option<usize>,
+    /// Files that a header or a list names are read wherever they lie; otherwise only in its folder and below.
+    pub allow_outside: bool,
     /// Told how far reading has come.
     pub progress: Option<ReadProgress>,
     /// Bounds on what is allocated.
@@ -156,6 +159,17 @@ fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> 
 /// First two bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// What some editors put before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Puts a reader behind a byte order mark, where there is one; the mark's bytes.
+fn skip_byte_order_mark(path: &Path, reader: &mut impl std::io::BufRead) -> Result<u64> {
+    let start = reader.fill_buf().map_err(|e| Error::io(path, e))?;
+    let mark = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    reader.consume(mark);
+    Ok(mark as u64)
+}
+
 /// Bytes that tell the formats apart: a NIfTI-1 header, the longest of their signatures.
 const SIGNATURE_BYTES: u64 = 352;
 
@@ -182,6 +196,9 @@ enum Format {
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let format = format_of(path, options)?;
     refuse_what_does_not_apply(path, format, options)?;
+    if path.is_dir() {
+        folder::say_what_is_left_out(path, format == Format::Dicom);
+    }
     let reading = match format {
         Format::Dicom => dicom::open(path, options),
         Format::MetaImage => metaimage::open(path, options),
@@ -194,6 +211,10 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::VtkLegacy => vtk_legacy::open(path, options),
     }?;
     let mut volume = reading.volume_with(path, options.spacing)?;
+    let stored = volume.provenance.get("source type").map_or("", String::as_str);
+    if matches!(stored, "int64" | "uint64") {
+        log::warn!("{}: its {stored} numbers are kept as {}", path.display(), volume.sample_type());
+    }
     if let Some(fill) = options.fill_value {
         volume.fill_value = Some(volume.sample_type().nearest(fill));
     }
@@ -203,7 +224,8 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
 /// Tells the format by content, then by name.
 fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     if path.is_dir() {
-        let is_tiff = !tiff::files_of(path, &options.limits)?.is_empty() && !dicom::series::lies_in(path)?;
+        // A study's screenshots must not take the place of its images, wherever below they lie.
+        let is_tiff = !tiff::files_of(path, &options.limits)?.is_empty() && !dicom::series::lies_below(path)?;
         return Ok(if is_tiff { Format::Tiff } else { Format::Dicom });
     }
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
@@ -222,23 +244,24 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
             flate2::bufread::MultiGzDecoder::new(&start[..]).take(SIGNATURE_BYTES).read_to_end(&mut unzipped);
         start = unzipped;
     }
-    if start.starts_with(b"NRRD000") {
-        return Ok(Format::Nrrd);
-    }
     if start.starts_with(npy::SIGNATURE) {
         return Ok(Format::Npy);
-    }
-    if metaimage::recognises(&start) {
-        return Ok(Format::MetaImage);
-    }
-    if start.starts_with(vtk_legacy::SIGNATURE) {
-        return Ok(Format::VtkLegacy);
     }
     if nifti::recognises(&start) {
         return Ok(Format::Nifti);
     }
-
-    if start.trim_ascii_start().starts_with(b"<?xml") || start.trim_ascii_start().starts_with(b"<VTKFile") {
+    let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&start);
+    if text.starts_with(b"NRRD000") {
+        return Ok(Format::Nrrd);
+    }
+    if metaimage::recognises(text) {
+        return Ok(Format::MetaImage);
+    }
+    if vtk_legacy::recognises(text) {
+        return Ok(Format::VtkLegacy);
+    }
+    let text = text.trim_ascii_start();
+    if text.starts_with(b"<?xml") || text.starts_with(b"<VTKFile") {
         return Ok(Format::VtkXml);
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();

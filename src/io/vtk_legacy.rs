@@ -15,8 +15,11 @@ use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::Path;
 
-/// First bytes of every legacy file.
-pub(super) const SIGNATURE: &[u8] = b"# vtk DataFile Version";
+/// Whether a file's first bytes are those of every legacy file.
+pub(super) fn recognises(start: &[u8]) -> bool {
+    const SIGNATURE: &[u8] = b"# vtk DataFile Version";
+    start.get(..SIGNATURE.len()).is_some_and(|start| start.eq_ignore_ascii_case(SIGNATURE))
+}
 
 /// Reads one array of one number per point (or per cell, at the cells' centres).
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {

@@ -258,18 +258,15 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a DICOM file lies in a folder itself, not further below.
-pub(crate) fn lies_in(folder: &Path) -> Result<bool> {
-    for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
-        let path = entry.map_err(|e| Error::io(folder, e))?.path();
-        if path.is_file() && is_dicom(&path)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Whether a DICOM file lies in a folder or further below.
+pub(crate) fn lies_below(folder: &Path) -> Result<bool> {
+    let mut files = Vec::new();
+    walk(folder, 0, &mut files)?;
+    // One that cannot be read is none that can be taken.
+    Ok(files.iter().any(|file| is_dicom(file).unwrap_or(false)))
 }
 
-fn is_dicom(path: &Path) -> Result<bool> {
+pub(crate) fn is_dicom(path: &Path) -> Result<bool> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut start = Vec::with_capacity(132);
     file.take(132).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;

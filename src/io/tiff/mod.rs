@@ -15,7 +15,7 @@ mod tests;
 use super::elements::{self, Narrow, StoredType};
 use super::progress::Counter;
 use super::reading::Reading;
-use super::{Limits, OpenOptions};
+use super::{Limits, OpenOptions, folder as neighbours};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Samples, Volume};
 use arrangement::{Arrangement, Place, Sizes};
@@ -36,8 +36,7 @@ pub(super) fn files_of(folder: &Path, limits: &Limits) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
         let path = entry.map_err(|e| Error::io(folder, e))?.path();
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
-        if extension.is_some_and(|e| e == "tif" || e == "tiff") && path.is_file() {
+        if neighbours::is_named_tiff(&path) && !neighbours::is_of_macos(&path) && path.is_file() {
             files.push(path);
         }
     }

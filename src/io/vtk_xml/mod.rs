@@ -67,7 +67,7 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
         let Some(source) = &piece.source else {
             return Err(Error::format(path, "a piece of the parallel file has no Source"));
         };
-        files.push(detached::beside(path, source)?);
+        files.push(detached::named(path, source, options.allow_outside)?);
     }
     let file_bytes = files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?;
     let mut found: Option<(Grid, Chosen, Assembly)> = None;
