@@ -54,6 +54,9 @@ pub(super) struct InputArguments {
     /// DICOM, NIfTI: take the numbers as they are stored, without rescale.
     #[arg(long, help_heading = "Input")]
     stored_values: bool,
+    /// Read files that a header or a list names wherever they lie, not only in its folder and below.
+    #[arg(long, help_heading = "Input")]
+    allow_outside: bool,
     /// Refuse volumes of more bytes than this (k, M and G stand for thousands, millions and billions).
     #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Input")]
     limit: Option<u64>,
@@ -131,6 +134,7 @@ impl InputArguments {
             stored_values: self.stored_values,
             time_step,
             component: self.component,
+            allow_outside: self.allow_outside,
             progress: None,
             limits,
         }

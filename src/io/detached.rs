@@ -11,16 +11,46 @@ pub(crate) fn size(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len())
 }
 
-/// The file that a header names; one outside the header's folder is refused.
-pub(crate) fn beside(path: &Path, name: &str) -> Result<PathBuf> {
-    let inside = Path::new(name).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-    if !inside {
+/// The file that a header or a list names; one that lies neither in the header's folder nor below is refused unless
+/// `allow_outside`.
+pub(crate) fn named(path: &Path, name: &str, allow_outside: bool) -> Result<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // An absolute name replaces the folder.
+    let file = folder.join(name);
+    let is_plain =
+        Path::new(name).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    // As the system sees both: an absolute name may lead into the header's folder, and so may `..`.
+    let real = |folder: Option<&Path>| folder.and_then(|folder| folder.canonicalize().ok());
+    let is_inside = || match (real(file.parent()), real(Some(folder))) {
+        (Some(of_file), Some(of_header)) => of_file.starts_with(of_header),
+        _ => false,
+    };
+    if !is_plain && !allow_outside && !is_inside() {
         return Err(Error::unsupported(
             path,
-            format!("the data file '{name}' lies outside the header's folder; move it beside the header"),
+            format!(
+                "it names the file '{name}', which lies outside its folder; --allow-outside reads it{}",
+                found_beside(folder, name)
+            ),
         ));
     }
-    Ok(path.with_file_name(name))
+    match std::fs::metadata(&file) {
+        Ok(found) if found.is_file() => Ok(file),
+        Ok(_) => Err(Error::format(path, format!("it names '{name}', which is no file"))),
+        Err(e) => {
+            let beside = found_beside(folder, name);
+            Err(Error::format(path, format!("it names the file '{name}', which cannot be read: {e}{beside}")))
+        }
+    }
+}
+
+/// A header that was moved with its data file, but says where that was before; on another system, perhaps.
+fn found_beside(folder: &Path, name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    if last.is_empty() || last == name || !folder.join(last).is_file() {
+        return String::new();
+    }
+    format!("; a file '{last}' lies beside the header: write that name into it")
 }
 
 /// The names of a pattern such as `slice.%03d 1 93 1`.

@@ -6,6 +6,7 @@ mod detached;
 mod dicom;
 pub(crate) mod elements;
 mod even;
+mod folder;
 mod mapped;
 mod metaimage;
 mod nifti;
@@ -13,6 +14,7 @@ mod npy;
 mod nrrd;
 mod progress;
 mod raw;
+mod reading;
 mod rescale;
 mod tiff;
 mod volumes;
@@ -25,7 +27,7 @@ pub use progress::ReadProgress;
 pub use volumes::Volumes;
 
 use crate::error::{Error, Result};
-use crate::volume::{Frame, SampleType, Volume};
+use crate::volume::{SampleType, Volume};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -56,7 +58,8 @@ pub struct OpenOptions {
     pub dims: Option<[usize; 3]>,
     /// Raw files: element type, little endian.
     pub sample_type: Option<SampleType>,
-    /// Distance between voxel centres, for files that do not say it (raw, .npy, TIFF).
+    /// Distance between voxel centres, for files that do not say it (raw, .npy, most TIFF files); refused where a file
+    /// says another one.
     pub spacing: Option<[f64; 3]>,
     /// A value that stands for "no data"; overrides what the file declares.
     pub fill_value: Option<f64>,
@@ -85,6 +88,8 @@ pub struct OpenOptions {
     pub time_step: Option<usize>,
     /// Which component of a vector, from 0; needed where there are several.
     pub component: Option<usize>,
+    /// Files that a header or a list names are read wherever they lie; otherwise only in its folder and below.
+    pub allow_outside: bool,
     /// Told how far reading has come.
     pub progress: Option<ReadProgress>,
     /// Bounds on what is allocated.
@@ -170,6 +175,17 @@ fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> 
 /// First two bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// What some editors put before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Puts a reader behind a byte order mark, where there is one; the mark's bytes.
+fn skip_byte_order_mark(path: &Path, reader: &mut impl std::io::BufRead) -> Result<u64> {
+    let start = reader.fill_buf().map_err(|e| Error::io(path, e))?;
+    let mark = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    reader.consume(mark);
+    Ok(mark as u64)
+}
+
 /// Bytes that tell the formats apart: a NIfTI-1 header, the longest of their signatures.
 const SIGNATURE_BYTES: u64 = 352;
 
@@ -196,8 +212,12 @@ enum Format {
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let format = format_of(path, options)?;
     refuse_what_does_not_apply(path, format, options)?;
-    let volume = match format {
-        Format::Dicom => return finish(path, dicom::open(path, options)?, options),
+    if path.is_dir() && format == Format::Tiff {
+        folder::say_what_is_left_out(path);
+    }
+    let reading = match format {
+        // It settles spacings with the positions of its slices.
+        Format::Dicom => return Ok(with_fill_value(dicom::open(path, options)?, options)),
         Format::MetaImage => metaimage::open(path, options),
         Format::Nifti => nifti::open(path, options),
         Format::Npy => npy::open(path, options),
@@ -207,35 +227,28 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         Format::VtkXml => vtk_xml::open(path, options),
         Format::VtkLegacy => vtk_legacy::open(path, options),
     }?;
-    let mut volume = finish(path, volume, options)?;
-    if let Some(spacing) = options.spacing {
-        if !spacing.iter().all(|&s| s.is_finite() && s > 0.0) {
-            return Err(Error::Options(format!("a spacing must be positive, not {spacing:?}")));
-        }
-        if volume.geometry.frame != Frame::Unknown {
-            return Err(Error::Options(format!(
-                "{}: the file says its spacing itself ({:?}); leave --spacing out",
-                path.display(),
-                volume.geometry.spacing
-            )));
-        }
-        volume.geometry.spacing = spacing;
+    let volume = reading.volume_with(path, options.spacing)?;
+    let stored = volume.provenance.get("source type").map_or("", String::as_str);
+    if matches!(stored, "int64" | "uint64") {
+        log::warn!("{}: its {stored} numbers are kept as {}", path.display(), volume.sample_type());
     }
-    Ok(volume)
+    Ok(with_fill_value(volume, options))
 }
 
-/// What holds for every format.
-fn finish(_path: &Path, mut volume: Volume, options: &OpenOptions) -> Result<Volume> {
+/// The volume with the caller's fill value, where one is given.
+fn with_fill_value(mut volume: Volume, options: &OpenOptions) -> Volume {
     if let Some(fill) = options.fill_value {
         volume.fill_value = Some(volume.sample_type().nearest(fill));
+        volume.fill_limit = None;
     }
-    Ok(volume)
+    volume
 }
 
 /// Tells the format by content, then by name.
 fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     if path.is_dir() {
-        let is_tiff = !tiff::files_of(path, &options.limits)?.is_empty() && !dicom::series::lies_in(path)?;
+        // A study's screenshots must not take the place of its images, wherever below they lie.
+        let is_tiff = !tiff::files_of(path, &options.limits)?.is_empty() && !dicom::series::lies_below(path)?;
         return Ok(if is_tiff { Format::Tiff } else { Format::Dicom });
     }
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
@@ -254,23 +267,24 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
             flate2::bufread::MultiGzDecoder::new(&start[..]).take(SIGNATURE_BYTES).read_to_end(&mut unzipped);
         start = unzipped;
     }
-    if start.starts_with(b"NRRD000") {
-        return Ok(Format::Nrrd);
-    }
     if start.starts_with(npy::SIGNATURE) {
         return Ok(Format::Npy);
-    }
-    if metaimage::recognises(&start) {
-        return Ok(Format::MetaImage);
-    }
-    if start.starts_with(vtk_legacy::SIGNATURE) {
-        return Ok(Format::VtkLegacy);
     }
     if nifti::recognises(&start) {
         return Ok(Format::Nifti);
     }
-
-    if start.trim_ascii_start().starts_with(b"<?xml") || start.trim_ascii_start().starts_with(b"<VTKFile") {
+    let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&start);
+    if text.starts_with(b"NRRD000") {
+        return Ok(Format::Nrrd);
+    }
+    if metaimage::recognises(text) {
+        return Ok(Format::MetaImage);
+    }
+    if vtk_legacy::recognises(text) {
+        return Ok(Format::VtkLegacy);
+    }
+    let text = text.trim_ascii_start();
+    if text.starts_with(b"<?xml") || text.starts_with(b"<VTKFile") {
         return Ok(Format::VtkXml);
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();

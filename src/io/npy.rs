@@ -4,6 +4,7 @@
 //! fastest in memory as it is here, and time comes first; an array in Fortran order is x, y, z, time.
 
 use super::elements::{self, ByteOrder, StoredType};
+use super::reading::Reading;
 use super::{OpenOptions, atomic, raw};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
@@ -18,7 +19,7 @@ pub(super) const SIGNATURE: &[u8] = b"\x93NUMPY";
 const LONGEST_HEADER_BYTES: u32 = 1 << 20;
 
 /// Reads an array; its geometry is unit, in an unknown frame.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     let mut reader = BufReader::with_capacity(1 << 18, file);
@@ -36,7 +37,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let mut volume = Volume::new(samples, shape.map(|n| n as usize))?;
     volume.provenance.insert("source format".into(), "NumPy".into());
     volume.provenance.insert("source type".into(), stored.name().into());
-    Ok(volume)
+    Ok(Reading::without_spacing(volume))
 }
 
 /// How many volumes over time an array holds.
@@ -191,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
         std::fs::write(&path, bytes).unwrap();
-        open(&path, &OpenOptions::default())
+        crate::io::open(&path, &OpenOptions::default())
     }
 
     #[test]

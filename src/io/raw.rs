@@ -1,6 +1,7 @@
 //! Headerless samples, x fastest, little endian: the caller says the grid and the type.
 
 use super::elements::{self, ByteOrder, StoredType};
+use super::reading::Reading;
 use super::{OpenOptions, atomic};
 use crate::error::{Error, Result};
 use crate::volume::{Volume, for_each_type};
@@ -9,7 +10,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 /// Reads a raw file of exactly `dims` samples.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (Some(dims), Some(sample_type)) = (options.dims, options.sample_type) else {
         return Err(Error::Options(format!(
             "{}: a raw file does not say its grid; give --dims NX,NY,NZ and --type (uint8, int16, float32, ...)",
@@ -33,7 +34,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let samples = elements::read_samples(path, &mut BufReader::new(file), stored, ByteOrder::Little, count)?;
     let mut volume = Volume::new(samples, dims)?;
     volume.provenance.insert("source format".into(), "raw".into());
-    Ok(volume)
+    Ok(Reading::without_spacing(volume))
 }
 
 /// Writes the samples alone; geometry, name and unit are not kept.
@@ -64,9 +65,9 @@ mod tests {
             sample_type: Some(SampleType::U16),
             ..OpenOptions::default()
         };
-        let message = open(&path, &options).unwrap_err().to_string();
+        let message = crate::io::open(&path, &options).unwrap_err().to_string();
         assert!(message.contains("are 24 bytes, but the file has 23"), "{message}");
-        let message = open(&path, &OpenOptions::default()).unwrap_err().to_string();
+        let message = crate::io::open(&path, &OpenOptions::default()).unwrap_err().to_string();
         assert!(message.contains("--dims"), "{message}");
     }
 }

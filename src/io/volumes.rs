@@ -61,7 +61,8 @@ impl Volumes {
         }
         match &self.found {
             Found::Dicom(volumes, _) => {
-                super::finish(&self.path, volumes.read(&self.path, step, &self.options)?, &self.options)
+                let volume = volumes.read(&self.path, step, &self.options)?;
+                Ok(super::with_fill_value(volume, &self.options))
             }
             Found::Other(_) => {
                 super::open(&self.path, &OpenOptions { time_step: Some(step), ..self.options.clone() })

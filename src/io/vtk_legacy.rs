@@ -7,6 +7,7 @@
 
 use super::elements::{self, ByteOrder, Part, StoredType};
 use super::mapped::Mapped;
+use super::reading::Reading;
 use super::{OpenOptions, even};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Samples, Volume};
@@ -14,11 +15,14 @@ use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::Path;
 
-/// First bytes of every legacy file.
-pub(super) const SIGNATURE: &[u8] = b"# vtk DataFile Version";
+/// Whether a file's first bytes are those of every legacy file.
+pub(super) fn recognises(start: &[u8]) -> bool {
+    const SIGNATURE: &[u8] = b"# vtk DataFile Version";
+    start.get(..SIGNATURE.len()).is_some_and(|start| start.eq_ignore_ascii_case(SIGNATURE))
+}
 
 /// Reads one array of one number per point (or per cell, at the cells' centres).
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let bytes = Mapped::open(path)?;
     let mut text = Text { path, bytes: &bytes, at: 0 };
     text.line()?;
@@ -39,17 +43,21 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
             ),
         ));
     }
-    let mut grid = Grid { points: None, spacing: [1.0; 3], origin: [0.0; 3] };
+    let mut grid = Grid { points: None, spacing: [1.0; 3], declares_spacing: [false; 3], origin: [0.0; 3] };
     let mut reader =
         Arrays { options, binary, samples_each: 0, cells: false, shape: [0; 3], skipped: Vec::new() };
     while let Some(keyword) = text.next_word() {
         match keyword.to_ascii_uppercase().as_str() {
             "DIMENSIONS" => grid.points = Some(text.numbers::<u64>()?),
-            "SPACING" | "ASPECT_RATIO" => grid.spacing = text.numbers()?,
+            "SPACING" | "ASPECT_RATIO" => {
+                grid.spacing = text.numbers()?;
+                grid.declares_spacing = [true; 3];
+            }
             "ORIGIN" => grid.origin = text.numbers()?,
             keyword @ ("X_COORDINATES" | "Y_COORDINATES" | "Z_COORDINATES") => {
                 let axis = usize::from(keyword.as_bytes()[0] - b'X');
                 (grid.origin[axis], grid.spacing[axis]) = reader.coordinates(&mut text, &grid, axis)?;
+                grid.declares_spacing[axis] = true;
             }
             kind @ ("POINT_DATA" | "CELL_DATA") => {
                 reader.cells = kind == "CELL_DATA";
@@ -275,6 +283,7 @@ fn stored_type(text: &Text, name: &str) -> Result<StoredType> {
 struct Grid {
     points: Option<[u64; 3]>,
     spacing: [f64; 3],
+    declares_spacing: [bool; 3],
     origin: [f64; 3],
 }
 
@@ -285,7 +294,7 @@ impl Grid {
         Ok(points.map(|n| if cells && n > 1 { n - 1 } else { n }))
     }
 
-    fn volume(&self, path: &Path, array: Array, reader: &Arrays) -> Result<Volume> {
+    fn volume(&self, path: &Path, array: Array, reader: &Arrays) -> Result<Reading> {
         let shape = reader.shape.map(|n| n as usize);
         let mut volume = Volume::new(array.samples, shape)?;
         let is_cell = |a: usize| reader.cells && self.points.is_some_and(|points| points[a] > 1);
@@ -295,7 +304,7 @@ impl Grid {
         let place = if reader.cells { "cell data" } else { "point data" };
         volume.provenance.insert("source format".into(), format!("legacy VTK, {place}"));
         volume.provenance.insert("source type".into(), array.stored.name().into());
-        Ok(volume)
+        Ok(Reading { volume, declares_spacing: self.declares_spacing })
     }
 }
 
@@ -467,7 +476,7 @@ mod tests {
         let path = folder.path().join("a.vtk");
         std::fs::write(&path, format!("# vtk DataFile Version 2.0\nt\n{}", text("1 2 3"))).unwrap();
         let options = OpenOptions { component: Some(1), ..OpenOptions::default() };
-        let volume = open(&path, &options).unwrap();
+        let volume = crate::io::open(&path, &options).unwrap();
         assert_eq!(*volume.samples(), Samples::F32(vec![2.0, 5.0, 8.0, 11.0, 14.0, 17.0]));
         assert_eq!(volume.name, "v_1");
     }

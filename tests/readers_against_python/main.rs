@@ -6,6 +6,7 @@
 mod dicom;
 mod itk;
 mod nifti;
+mod tiff;
 mod vtk;
 mod written;
 

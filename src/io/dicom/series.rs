@@ -4,7 +4,7 @@ use super::image::Image;
 use super::slice::Found;
 use super::{Slice, dicomdir, separate, stack, syntax};
 use crate::error::{Error, Result};
-use crate::io::OpenOptions;
+use crate::io::{OpenOptions, folder};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -191,6 +191,7 @@ impl Stacks {
                 Found::NoImage | Found::Foreign => {}
             }
         }
+        foreign.retain(|file| !folder::is_a_view(file));
         if !stacks.is_empty() {
             say_left_out(path, "DICOM files without an image", &without_image);
             say_left_out(path, "files that are no DICOM", &foreign);
@@ -348,15 +349,12 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a DICOM file lies in a folder itself, not further below.
-pub(crate) fn lies_in(folder: &Path) -> Result<bool> {
-    for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
-        let path = entry.map_err(|e| Error::io(folder, e))?.path();
-        if path.is_file() && is_dicom(&path)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Whether a DICOM file lies in a folder or further below.
+pub(crate) fn lies_below(folder: &Path) -> Result<bool> {
+    let mut files = Vec::new();
+    walk(folder, 0, &mut files)?;
+    // One that cannot be read is none that can be taken.
+    Ok(files.iter().any(|file| is_dicom(file).unwrap_or(false)))
 }
 
 /// Bytes that tell whether a file is DICOM: enough for a few elements where there is no prefix.

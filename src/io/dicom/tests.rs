@@ -4,6 +4,7 @@ use super::*;
 use crate::error::Error;
 use crate::io::dicom::series::list_series;
 use crate::io::dicom::write::{SeriesDescription, write_series};
+use crate::io::open;
 use crate::volume::{Frame, Geometry, Samples};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;

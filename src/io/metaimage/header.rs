@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, StoredType};
+use crate::io::skip_byte_order_mark;
 use crate::volume::SampleType;
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
@@ -27,6 +28,7 @@ impl Header {
     pub(super) fn read(path: &Path, reader: &mut impl BufRead) -> Result<Self> {
         let mut header =
             Header { fields: BTreeMap::new(), data_file: String::new(), listed_files: Vec::new(), bytes: 0 };
+        header.bytes = skip_byte_order_mark(path, reader)?;
         let mut limited = reader.take(LONGEST_HEADER_BYTES);
         loop {
             let mut line = Vec::new();
@@ -37,7 +39,7 @@ impl Header {
             header.bytes += read as u64;
             let line = String::from_utf8_lossy(&line);
             let line = line.trim();
-            let in_list = header.data_file.starts_with("LIST");
+            let in_list = is_list(&header.data_file);
             if read == 0 && in_list {
                 return Ok(header);
             } else if read == 0 {
@@ -54,13 +56,38 @@ impl Header {
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
             if name == "elementdatafile" {
                 header.data_file = value.into();
-                if !value.starts_with("LIST") {
+                if !is_list(value) {
                     return Ok(header);
                 }
             } else {
                 header.fields.insert(name, value.into());
             }
         }
+    }
+
+    /// The vector of a distance along each axis, or of a position: as many numbers as the image has axes, or more.
+    ///
+    /// `None` where none of the names is a field.
+    pub(super) fn along_axes<'a>(
+        &'a self,
+        path: &Path,
+        names: &[&'a str],
+    ) -> Result<Option<(&'a str, Vec<&'a str>)>> {
+        let dimensions = self.numbers::<u64>(path, "dimsize")?.len();
+        let Some((name, text)) = names.iter().find_map(|name| Some((*name, self.field(name)?))) else {
+            return Ok(None);
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if words.len() < dimensions {
+            return Err(Error::format(
+                path,
+                format!(
+                    "the header's field {name} holds {} numbers for {dimensions} axes: '{text}'",
+                    words.len()
+                ),
+            ));
+        }
+        Ok(Some((name, words)))
     }
 
     /// A field's text.
@@ -101,7 +128,8 @@ impl Header {
     /// The element type; `MET_LONG` has four bytes in files.
     pub(super) fn stored_type(&self, path: &Path) -> Result<StoredType> {
         use StoredType::Kept;
-        Ok(match self.field("elementtype") {
+        let name = self.field("elementtype").map(str::to_ascii_uppercase);
+        Ok(match name.as_deref() {
             Some("MET_CHAR") => Kept(SampleType::I8),
             Some("MET_UCHAR") => Kept(SampleType::U8),
             Some("MET_SHORT") => Kept(SampleType::I16),
@@ -130,4 +158,9 @@ impl Header {
             ByteOrder::Little
         }
     }
+}
+
+/// Whether `ElementDataFile` is followed by a list of names.
+pub(super) fn is_list(data_file: &str) -> bool {
+    data_file.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("list"))
 }

@@ -10,6 +10,7 @@ pub(super) use write::save;
 
 use super::detached::{self, Coding, Skip, Stream};
 use super::elements::{self, Part};
+use super::reading::{self, Reading};
 use super::{OpenOptions, affine};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
@@ -21,13 +22,13 @@ use std::path::{Path, PathBuf};
 /// True for a file that begins as MetaImage does: its first field is one of a few.
 pub(super) fn recognises(start: &[u8]) -> bool {
     ["ObjectType", "NDims", "Comment"].iter().any(|name| {
-        let rest = start.strip_prefix(name.as_bytes()).map(<[u8]>::trim_ascii_start);
-        rest.is_some_and(|rest| rest.starts_with(b"="))
+        let Some((word, rest)) = start.split_at_checked(name.len()) else { return false };
+        word.eq_ignore_ascii_case(name.as_bytes()) && rest.trim_ascii_start().starts_with(b"=")
     })
 }
 
 /// Reads one volume of a MetaImage, one component of it.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let header = Header::read(path, &mut reader)?;
@@ -77,10 +78,11 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     };
 
     let mut volume = Volume::new(samples, shape)?;
-    volume.geometry = geometry(path, &header, shape)?;
+    let declares_spacing;
+    (volume.geometry, declares_spacing) = geometry(path, &header, shape, options.spacing)?;
     volume.provenance.insert("source format".into(), "MetaImage".into());
     volume.provenance.insert("source type".into(), stored.name().into());
-    Ok(volume)
+    Ok(Reading { volume, declares_spacing })
 }
 
 /// How many volumes over time a file holds.
@@ -113,8 +115,8 @@ fn sizes(path: &Path, header: &Header) -> Result<([u64; 3], usize)> {
 fn data_files(path: &Path, header: &Header, sizes: [u64; 3], options: &OpenOptions) -> Result<Vec<PathBuf>> {
     let words: Vec<&str> = header.data_file.split_whitespace().collect();
     let names: Vec<String> = match words.as_slice() {
-        ["LOCAL" | "Local" | "local"] => return Ok(Vec::new()),
-        ["LIST", dimension @ ..] => {
+        [word] if word.eq_ignore_ascii_case("local") => return Ok(Vec::new()),
+        [_, dimension @ ..] if header::is_list(&header.data_file) => {
             // One file a slice, or a file of as many dimensions as said.
             if dimension.first().is_some_and(|d| *d != "2" && *d != "2D") && sizes[2] > 1 {
                 return Err(Error::unsupported(path, "a LIST of files that are not slices is not supported"));
@@ -130,32 +132,50 @@ fn data_files(path: &Path, header: &Header, sizes: [u64; 3], options: &OpenOptio
     if names.is_empty() {
         return Err(Error::format(path, "ElementDataFile names no file"));
     }
-    names.iter().map(|name| detached::beside(path, name)).collect()
+    names.iter().map(|name| detached::named(path, name, options.allow_outside)).collect()
 }
 
-fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry> {
-    let three = |names: &[&str], default: f64| -> Result<[f64; 3]> {
-        for name in names {
-            let numbers: Vec<f64> = header.optional_numbers(path, name)?;
-            if !numbers.is_empty() {
-                return Ok(std::array::from_fn(|a| numbers.get(a).copied().unwrap_or(default)));
+/// The geometry, and along which axes the header says the spacing.
+fn geometry(
+    path: &Path,
+    header: &Header,
+    shape: [usize; 3],
+    given: Option<[f64; 3]>,
+) -> Result<(Geometry, [bool; 3])> {
+    let mut spacing = given.unwrap_or([1.0; 3]);
+    let mut declares_spacing = [false; 3];
+    if let Some((name, words)) = header.along_axes(path, &["elementspacing", "elementsize"])? {
+        for (axis, words) in words.into_iter().take(3).enumerate() {
+            let size = words.trim_start_matches('-');
+            if let Some(distance) =
+                reading::distance(path, &format!("the header's field {name}"), size, given)?
+            {
+                declares_spacing[axis] = true;
+                spacing[axis] = if size.len() < words.len() { -distance } else { distance };
             }
         }
-        Ok([default; 3])
-    };
-    let spacing = three(&["elementspacing", "elementsize"], 1.0)?;
-    let origin = three(&["offset", "position", "origin"], 0.0)?;
+    }
+    let mut origin = [0.0; 3];
+    if let Some((name, words)) = header.along_axes(path, &["offset", "position", "origin"])? {
+        for (origin, word) in origin.iter_mut().zip(words) {
+            *origin = word.parse().map_err(|_| {
+                Error::format(path, format!("'{word}' in the header's field {name} is not a number"))
+            })?;
+        }
+    }
     let mut matrix: Vec<f64> = Vec::new();
-    for name in ["transformmatrix", "rotation", "orientation"] {
+    let mut matrix_name = "TransformMatrix";
+    for name in ["TransformMatrix", "Rotation", "Orientation"] {
         if matrix.is_empty() {
-            matrix = header.optional_numbers(path, name)?;
+            matrix = header.optional_numbers(path, &name.to_ascii_lowercase())?;
+            matrix_name = name;
         }
     }
     let dimensions = header.numbers::<u64>(path, "dimsize")?.len();
     if !matrix.is_empty() && matrix.len() != dimensions * dimensions {
         return Err(Error::format(
             path,
-            format!("TransformMatrix has {} numbers for {dimensions} axes", matrix.len()),
+            format!("{matrix_name} has {} numbers for {dimensions} axes", matrix.len()),
         ));
     }
     // Each axis' direction is a row of it.
@@ -166,9 +186,16 @@ fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry>
             cosine * spacing[axis]
         })
     };
+    let steps = [0, 1, 2].map(step);
+    if let Some(axis) = (0..3).find(|&axis| shape[axis] > 1 && steps[axis] == [0.0; 3]) {
+        return Err(Error::format(
+            path,
+            format!("the header's field {matrix_name} gives axis {axis} no direction: all its numbers are 0"),
+        ));
+    }
     let says = header.field("anatomicalorientation").is_some_and(|o| !o.contains('?'));
     let frame = if says { Frame::Lps } else { Frame::Unknown };
-    affine::geometry(path, [0, 1, 2].map(step), origin, frame, shape)
+    Ok((affine::geometry(path, steps, origin, frame, shape)?, declares_spacing))
 }
 
 #[cfg(test)]
@@ -181,7 +208,7 @@ mod tests {
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
-        open(&folder.path().join(files[0].0), &OpenOptions::default())
+        crate::io::open(&folder.path().join(files[0].0), &OpenOptions::default())
     }
 
     #[test]
@@ -235,7 +262,90 @@ mod tests {
         refuse("DimSize = 2 2\nBinaryData = False\nElementType = MET_UINT", "after 1 of 4 numbers");
         let away = b"DimSize = 2\nElementType = MET_UCHAR\nElementDataFile = ../a.raw\n";
         let message = read(&[("a.mhd", away)]).unwrap_err().to_string();
-        assert!(message.contains("outside the header's folder"), "{message}");
+        assert!(message.contains("outside its folder"), "{message}");
         assert!(read(&[("a.mhd", b"DimSize = 2\n")]).is_err(), "no data file");
+    }
+
+    #[test]
+    fn marks_and_capitals_are_no_matter() {
+        let text =
+            b"\xef\xbb\xbfOBJECTTYPE = Image\r\nndims = 1\r\nDIMSIZE = 2\r\nElementType = met_uchar\r\n\
+            elementspacing = 0.5\r\nElementDataFile = local\r\n\x07\x08";
+        let volume = read(&[("a", text)]).unwrap();
+        assert_eq!((volume.samples(), volume.geometry.spacing[0]), (&Samples::U8(vec![7, 8]), 0.5));
+        let list = b"DimSize = 1 2\nElementType = MET_UCHAR\nElementDataFile = list\na1\na2\n";
+        let volume = read(&[("a.mhd", list), ("a1", b"\x01"), ("a2", b"\x02")]).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![1, 2]));
+        // A name that begins like a list.
+        let one = b"DimSize = 2\nElementType = MET_UCHAR\nElementDataFile = LISTED.raw\n";
+        let volume = read(&[("a.mhd", one), ("LISTED.raw", b"\x01\x02")]).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_read_is_not_taken_for_absent() {
+        let of = |fields: &str, spacing: Option<[f64; 3]>| {
+            let text =
+                format!("DimSize = 2 1 1\nElementType = MET_UCHAR\n{fields}\nElementDataFile = LOCAL\n12");
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.mha");
+            std::fs::write(&path, text).unwrap();
+            let volume = crate::io::open(&path, &OpenOptions { spacing, ..OpenOptions::default() });
+            volume.map(|volume| volume.geometry.spacing).map_err(|e| e.to_string())
+        };
+        for (fields, words) in [
+            ("ElementSpacing = 0,5 0,5 2", "elementspacing is '0,5', which is no distance"),
+            ("ElementSpacing = 0.5,0.5,2", "holds 1 numbers for 3 axes: '0.5,0.5,2'"),
+            ("ElementSpacing = 0.5 0.5", "holds 2 numbers for 3 axes"),
+            ("ElementSpacing =", "holds 0 numbers for 3 axes"),
+            ("ElementSpacing = 0 1 1", "'0', which is no distance"),
+            ("ElementSize = 0 1 1", "elementsize is '0', which is no distance"),
+            ("Offset = 1,5 0 0", "'1,5' in the header's field offset"),
+            ("Offset = 1 0", "offset holds 2 numbers"),
+            ("TransformMatrix = 0 0 0 0 0 0 0 0 0", "TransformMatrix gives axis 0 no direction"),
+            ("TransformMatrix = 1 0 0 1 0 0 0 0 1", "in one plane"),
+        ] {
+            let message = of(fields, None).unwrap_err();
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(of("ElementSpacing = 0,5 0,5 2", Some([0.5, 0.5, 2.0])), Ok([0.5, 0.5, 2.0]));
+        assert_eq!(of("ElementSize = 3 4 5", None), Ok([3.0, 4.0, 5.0]));
+    }
+
+    #[test]
+    fn an_absolute_name_is_read_where_it_lies_beside_the_header() {
+        let [folder, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let path = folder.path().join("a.mhd");
+        let of = |data: &std::path::Path, allow_outside: bool| {
+            let text =
+                format!("DimSize = 2\nElementType = MET_UCHAR\nElementDataFile = {}\n", data.display());
+            std::fs::write(&path, text).unwrap();
+            let volume = crate::io::open(&path, &OpenOptions { allow_outside, ..OpenOptions::default() });
+            volume.map(Volume::into_samples).map_err(|e| e.to_string())
+        };
+        std::fs::write(folder.path().join("a.raw"), b"\x01\x02").unwrap();
+        std::fs::write(other.path().join("a.raw"), b"\x03\x04").unwrap();
+        std::fs::create_dir(folder.path().join("below")).unwrap();
+        std::fs::write(folder.path().join("below/a.raw"), b"\x05\x06").unwrap();
+        assert_eq!(of(&folder.path().join("a.raw"), false), Ok(Samples::U8(vec![1, 2])));
+        assert_eq!(of(&folder.path().join("below/a.raw"), false), Ok(Samples::U8(vec![5, 6])));
+        assert_eq!(of(&folder.path().join("below/../a.raw"), false), Ok(Samples::U8(vec![1, 2])));
+        let message = of(&other.path().join("a.raw"), false).unwrap_err();
+        assert!(message.contains("--allow-outside") && message.contains("'a.raw' lies beside"), "{message}");
+        assert_eq!(of(&other.path().join("a.raw"), true), Ok(Samples::U8(vec![3, 4])));
+        // Where the header has been moved, and from another system.
+        let message = of(std::path::Path::new("/gone/away/a.raw"), true).unwrap_err();
+        assert!(
+            message.contains("a.mhd: it names the file '/gone/away/a.raw', which cannot be read"),
+            "{message}"
+        );
+        assert!(message.contains("'a.raw' lies beside the header"), "{message}");
+        let message = of(std::path::Path::new("C:\\data\\a.raw"), false).unwrap_err();
+        assert!(message.contains("'a.raw' lies beside the header"), "{message}");
+        let message = of(std::path::Path::new("nothere.raw"), false).unwrap_err();
+        assert!(
+            message.contains("a.mhd: it names the file 'nothere.raw', which cannot be read: No such file"),
+            "{message}"
+        );
     }
 }

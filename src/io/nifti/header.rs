@@ -17,11 +17,37 @@ pub(super) struct Places {
     pub(super) dim: usize,
     pub(super) datatype: usize,
     pub(super) vox_offset: usize,
+    pub(super) pixdim: usize,
+    /// Bytes of a number of `pixdim`.
+    pub(super) pixdim_bytes: usize,
+    pub(super) qform_code: usize,
+    pub(super) sform_code: usize,
     pub(super) quatern: usize,
+    pub(super) srow: usize,
 }
 
-const PLACES_1: Places = Places { dim: 40, datatype: 70, vox_offset: 108, quatern: 256 };
-const PLACES_2: Places = Places { dim: 16, datatype: 12, vox_offset: 168, quatern: 352 };
+const PLACES_1: Places = Places {
+    dim: 40,
+    datatype: 70,
+    vox_offset: 108,
+    pixdim: 76,
+    pixdim_bytes: 4,
+    qform_code: 252,
+    sform_code: 254,
+    quatern: 256,
+    srow: 280,
+};
+const PLACES_2: Places = Places {
+    dim: 16,
+    datatype: 12,
+    vox_offset: 168,
+    pixdim: 104,
+    pixdim_bytes: 8,
+    qform_code: 344,
+    sform_code: 348,
+    quatern: 352,
+    srow: 400,
+};
 
 /// A header; numbers of version 1 are float32 and int16 widened.
 pub(super) struct Header {

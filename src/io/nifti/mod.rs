@@ -15,6 +15,7 @@ pub(super) use write::save;
 
 use super::OpenOptions;
 use super::elements::{self, StoredType};
+use super::reading::Reading;
 use super::rescale::Rescale;
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
@@ -25,7 +26,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads a volume into LPS millimetres.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (header_path, data_path) = pair(path)?;
     let mut reader = Stream::open(&header_path)?;
     let header = Header::read(&header_path, &mut reader)?;
@@ -60,7 +61,8 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
 
     let rescale = if options.stored_values { Rescale::NONE } else { rescale(&header) };
     let mut volume = Volume::new(rescale.apply_to(samples, 1), shape)?;
-    volume.geometry = transform::geometry(&header_path, &header, shape)?;
+    let declares_spacing;
+    (volume.geometry, declares_spacing) = transform::geometry(&header_path, &header, shape, options.spacing)?;
     let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
     note("source format", header.version.into());
     note("source type", stored.name().into());
@@ -71,26 +73,49 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         note("rescale slope", rescale.slope.to_string());
         note("rescale intercept", rescale.intercept.to_string());
     }
-    Ok(volume)
+    Ok(Reading { volume, declares_spacing })
 }
 
-/// The header's and the samples' files: the same unless the name says `.hdr` or `.img`.
+/// The header's and the samples' files: the same unless the name says `.hdr` or `.img`, in whatever capitals.
 fn pair(path: &Path) -> Result<(PathBuf, PathBuf)> {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let lower = name.to_ascii_lowercase();
     for (suffix, gz) in [(".hdr", ""), (".img", ""), (".hdr.gz", ".gz"), (".img.gz", ".gz")] {
-        if let Some(stem) = name.strip_suffix(suffix) {
-            let header = path.with_file_name(format!("{stem}.hdr{gz}"));
-            let samples = path.with_file_name(format!("{stem}.img{gz}"));
-            if let Some(missing) = [&header, &samples].into_iter().find(|p| !p.exists()) {
-                return Err(Error::format(
-                    path,
-                    format!("the other half of the NIfTI pair, {}, is missing", missing.display()),
-                ));
-            }
-            return Ok((header, samples));
+        if lower.ends_with(suffix) {
+            let stem = name.get(..name.len() - suffix.len()).unwrap_or_default();
+            let other_gz = if gz.is_empty() { ".gz" } else { "" };
+            let half = |kind: &str| {
+                let ends = [format!("{kind}{gz}"), format!("{kind}{other_gz}")];
+                ends.iter().find_map(|end| sibling(path, stem, end)).ok_or_else(|| {
+                    let missing = path.with_file_name(format!("{stem}{}", ends[0]));
+                    Error::format(
+                        path,
+                        format!("the other half of the NIfTI pair, {}, is missing", missing.display()),
+                    )
+                })
+            };
+            return Ok((half(".hdr")?, half(".img")?));
         }
     }
     Ok((path.to_owned(), path.to_owned()))
+}
+
+/// The file in the same folder that has a name but for capitals; the same capitals come first.
+fn sibling(path: &Path, stem: &str, end: &str) -> Option<PathBuf> {
+    let wanted = format!("{stem}{end}");
+    let exact = path.with_file_name(&wanted);
+    if exact.is_file() {
+        return Some(exact);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut found: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.eq_ignore_ascii_case(&wanted))
+        .collect();
+    // The same stem in the same capitals, then whatever there is, always in one order.
+    found.sort_by_key(|name| (!name.starts_with(stem), name.clone()));
+    found.into_iter().map(|name| path.with_file_name(name)).find(|path| path.is_file())
 }
 
 /// A file's bytes, unzipped when it is gzip; all members of it, as bgzip and pigz write them.
@@ -310,5 +335,107 @@ mod tests {
         let whole = file([2, 2, 1], |_| {});
         refuse(&whole[..whole.len() - 1], "truncated");
         refuse(&whole[..300], "not a NIfTI-1 header");
+    }
+
+    fn put_f32(header: &mut [u8], at: usize, values: &[f32]) {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        header[at..at + bytes.len()].copy_from_slice(&bytes);
+    }
+
+    #[test]
+    fn an_sform_that_is_none_gives_way_to_a_valid_qform() {
+        let with = |qform: u8, rows: [[f32; 4]; 3]| {
+            file([2, 2, 2], |h| {
+                put_f32(h, 80, &[0.7, 0.8, 2.0]);
+                h[252] = qform;
+                h[254] = 2;
+                put_f32(h, 268, &[10.0, 20.0, 30.0]);
+                put_f32(h, 280, rows.as_flattened());
+            })
+        };
+        let zeros = [[0.0; 4]; 3];
+        let flat = [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        let nan = [[f32::NAN; 4]; 3];
+        for rows in [zeros, flat, nan] {
+            let geometry = read("a.nii", &with(1, rows)).unwrap().geometry;
+            for (found, expected) in geometry.spacing.iter().zip([0.7, 0.8, 2.0]) {
+                assert!((found - expected).abs() < 1e-6, "{:?}", geometry.spacing);
+            }
+            assert_eq!(geometry.origin, [-10.0, -20.0, 30.0]);
+            let message = read("a.nii", &with(0, rows)).unwrap_err().to_string();
+            assert!(message.contains("the sform (byte 280) is no transform"), "{message}");
+            assert!(message.contains("set sform_code (byte 254) to 0"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_voxel_size_that_is_none_is_not_taken_for_one() {
+        let of = |size: f32, code: usize, spacing: Option<[f64; 3]>| {
+            let bytes = file([2, 2, 1], |h| {
+                put_f32(h, 80, &[size, 0.5, 0.0]);
+                h[code] = 1;
+            });
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.nii");
+            std::fs::write(&path, bytes).unwrap();
+            let volume = crate::io::open(&path, &OpenOptions { spacing, ..OpenOptions::default() });
+            volume.map(|volume| volume.geometry).map_err(|e| e.to_string())
+        };
+        // A qform, and neither form.
+        for code in [252, 251] {
+            for size in [0.0, f32::NAN, f32::INFINITY] {
+                let message = of(size, code, None).unwrap_err();
+                assert!(
+                    message.contains("pixdim[1] (byte 80)") && message.contains("--spacing"),
+                    "{message}"
+                );
+                assert_eq!(of(size, code, Some([2.0, 0.5, 3.0])).unwrap().spacing, [2.0, 0.5, 3.0]);
+                let message = of(size, code, Some([2.0, 0.7, 3.0])).unwrap_err();
+                assert!(message.contains("along y is 0.5, not 0.7"), "{message}");
+            }
+            // One sample has no distance.
+            assert_eq!(of(-0.25, code, None).unwrap().spacing, [0.25, 0.5, 1.0]);
+        }
+        // Where neither form is there, the grid's middle is the origin.
+        assert_eq!(of(0.0, 251, Some([2.0, 0.5, 3.0])).unwrap().origin, [-1.0, 0.25, 0.0]);
+    }
+
+    #[test]
+    fn pairs_are_found_in_whatever_capitals() {
+        let whole = file([2, 2, 1], |h| {
+            h[344..348].copy_from_slice(b"ni1\0");
+            put_f32(h, 108, &[0.0]);
+        });
+        let zip = |bytes: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        for [header, samples] in [
+            ["A.HDR", "A.IMG"],
+            ["a.HDR", "a.img"],
+            ["A.hdr", "a.IMG"],
+            ["A.HDR.GZ", "A.IMG.GZ"],
+            ["a.hdr", "a.img.gz"],
+            ["\u{e4}.Hdr", "\u{e4}.Img"],
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let put = |name: &str, bytes: &[u8]| {
+                let zipped = name.to_lowercase().ends_with("gz");
+                let bytes = if zipped { zip(bytes) } else { bytes.to_vec() };
+                std::fs::write(folder.path().join(name), bytes).unwrap();
+            };
+            put(header, &whole[..348]);
+            put(samples, &whole[352..]);
+            for name in [header, samples] {
+                let volume = crate::io::open(&folder.path().join(name), &OpenOptions::default()).unwrap();
+                assert_eq!(*volume.samples(), Samples::I16(vec![0, 1, 2, 3]), "{name}");
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("A.HDR"), &whole[..348]).unwrap();
+        let message =
+            crate::io::open(&folder.path().join("A.HDR"), &OpenOptions::default()).unwrap_err().to_string();
+        assert!(message.contains("A.img, is missing"), "{message}");
     }
 }

@@ -6,15 +6,49 @@ use crate::io::affine::{self, RAS_LPS};
 use crate::volume::{Frame, Geometry};
 use std::path::Path;
 
-/// The LPS geometry, from the transform that nibabel's `get_best_affine` picks.
-pub(super) fn geometry(path: &Path, header: &Header, shape: [usize; 3]) -> Result<Geometry> {
-    let (steps, origin) = if header.sform_code > 0 {
-        sform(header)
-    } else if header.qform_code > 0 {
-        qform(path, header)?
-    } else {
-        base(header, shape)
-    };
+/// The LPS geometry, from the transform that nibabel's `get_best_affine` picks; also along which axes it is the file's own
+/// spacing. An sform that has no inverse gives way to a qform, as ITK has it, with a warning.
+pub(super) fn geometry(
+    path: &Path,
+    header: &Header,
+    shape: [usize; 3],
+    given: Option<[f64; 3]>,
+) -> Result<(Geometry, [bool; 3])> {
+    let zooms = || Zooms::of(path, header, shape, given);
+    if header.sform_code > 0 {
+        let why = match lps(path, header, sform(header), shape) {
+            Ok(geometry) => return Ok((geometry, [true; 3])),
+            Err(why) => what(why),
+        };
+        let (srow, code) = (header.places.srow, header.places.sform_code);
+        if header.qform_code <= 0 {
+            return Err(Error::format(
+                path,
+                format!(
+                    "the sform (byte {srow}) is no transform: {why}; mend it, or set sform_code (byte {code}) to 0"
+                ),
+            ));
+        }
+        let zooms = zooms()?;
+        let geometry = lps(path, header, qform(path, header, &zooms)?, shape)?;
+        log::warn!("{}: the sform (byte {srow}) is no transform: {why}; the qform is taken", path.display());
+        return Ok((geometry, zooms.declared));
+    }
+    let zooms = zooms()?;
+    let affine = if header.qform_code > 0 { qform(path, header, &zooms)? } else { base(&zooms, shape) };
+    Ok((lps(path, header, affine, shape)?, zooms.declared))
+}
+
+/// What an error says, without the file's name.
+fn what(error: Error) -> String {
+    match error {
+        Error::Format { what, .. } => what,
+        other => other.to_string(),
+    }
+}
+
+/// A transform to RAS in the header's unit, as LPS millimetres.
+fn lps(path: &Path, header: &Header, (steps, origin): Affine, shape: [usize; 3]) -> Result<Geometry> {
     // NIFTI_UNITS_METER, _MM, _MICRON; files that do not say are in millimetres.
     let millimetres = match header.units & 7 {
         1 => 1e3,
@@ -33,37 +67,73 @@ fn sform(header: &Header) -> Affine {
     (std::array::from_fn(|axis| rows.map(|row| row[axis])), rows.map(|row| row[3]))
 }
 
-/// Voxel sizes as nibabel repairs them: a negative one loses its sign, zero becomes 1.
-fn zooms(header: &Header) -> [f64; 3] {
-    std::array::from_fn(|axis| match header.pixdim[axis + 1].abs() {
-        0.0 => 1.0,
-        zoom => zoom,
-    })
+/// Voxel sizes.
+struct Zooms {
+    /// In the header's unit, all positive.
+    sizes: [f64; 3],
+    /// Along which axes the header says them.
+    declared: [bool; 3],
 }
 
-fn qform(path: &Path, header: &Header) -> Result<Affine> {
+impl Zooms {
+    /// A negative size loses its sign, as in nibabel. One that is none is refused unless the caller gives another, in
+    /// millimetres, or the axis has one sample.
+    fn of(path: &Path, header: &Header, shape: [usize; 3], given: Option<[f64; 3]>) -> Result<Self> {
+        let mut zooms = Self { sizes: [1.0; 3], declared: [true; 3] };
+        for axis in 0..3 {
+            let number = header.pixdim[axis + 1];
+            let size = number.abs();
+            if size > 0.0 && size.is_finite() {
+                zooms.sizes[axis] = size;
+                continue;
+            }
+            zooms.declared[axis] = false;
+            if let Some(given) = given {
+                zooms.sizes[axis] = match header.units & 7 {
+                    1 => given[axis] / 1e3,
+                    3 => given[axis] * 1e3,
+                    _ => given[axis],
+                };
+            } else if shape[axis] > 1 {
+                let at = header.places.pixdim + header.places.pixdim_bytes * (axis + 1);
+                return Err(Error::format(
+                    path,
+                    format!(
+                        "header field pixdim[{}] (byte {at}) is {number}, which is no distance above 0; say the right one \
+                         with --spacing",
+                        axis + 1
+                    ),
+                ));
+            }
+        }
+        Ok(zooms)
+    }
+}
+
+fn qform(path: &Path, header: &Header, zooms: &Zooms) -> Result<Affine> {
     let [b, c, d] = header.quaternion;
     let rest = 1.0 - (b * b + c * c + d * d);
     if rest < -header.quaternion_excess || !rest.is_finite() {
         return Err(Error::format(
             path,
             format!(
-                "the qform quaternion (byte {}) is longer than 1: b = {b}, c = {c}, d = {d}",
-                header.places.quatern
+                "the qform quaternion (byte {}) is longer than 1: b = {b}, c = {c}, d = {d}; mend it, or set qform_code \
+                 (byte {}) to 0",
+                header.places.quatern, header.places.qform_code
             ),
         ));
     }
     let rotation = rotation([rest.max(0.0).sqrt(), b, c, d]);
     let qfac = if header.pixdim[0] == -1.0 { -1.0 } else { 1.0 };
-    let mut sizes = zooms(header);
+    let mut sizes = zooms.sizes;
     sizes[2] *= qfac;
     let steps = std::array::from_fn(|axis| rotation.map(|row| row[axis] * sizes[axis]));
     Ok((steps, header.qform_offset))
 }
 
 /// Neither form: the grid's centre at the origin and x to the left, as ANALYZE had it and nibabel still does.
-fn base(header: &Header, shape: [usize; 3]) -> Affine {
-    let mut sizes = zooms(header);
+fn base(zooms: &Zooms, shape: [usize; 3]) -> Affine {
+    let mut sizes = zooms.sizes;
     sizes[0] = -sizes[0];
     let steps =
         std::array::from_fn(|axis| std::array::from_fn(|row| if row == axis { sizes[axis] } else { 0.0 }));

@@ -1,6 +1,6 @@
 //! The samples: behind the header, or in one or many files beside it.
 
-use super::header::Header;
+use super::header::{self, Header};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::io::detached::{self, Coding, Skip, Stream};
@@ -79,7 +79,7 @@ fn data_files(path: &Path, header: &Header, options: &OpenOptions) -> Result<Vec
     let Some(text) = header.field("data file") else { return Ok(Vec::new()) };
     let words: Vec<&str> = text.split_whitespace().collect();
     let names: Vec<String> = match words.as_slice() {
-        ["LIST", ..] => header.listed_files.clone(),
+        _ if header::is_list(text) => header.listed_files.clone(),
         [pattern, first, last, step, ..] if pattern.contains('%') => {
             detached::numbered(path, pattern, [first, last, step], options.limits.axis)?
         }
@@ -88,5 +88,5 @@ fn data_files(path: &Path, header: &Header, options: &OpenOptions) -> Result<Vec
     if names.is_empty() {
         return Err(Error::format(path, "header field 'data file' names no file"));
     }
-    names.iter().map(|name| detached::beside(path, name)).collect()
+    names.iter().map(|name| detached::named(path, name, options.allow_outside)).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, StoredType};
+use crate::io::skip_byte_order_mark;
 use crate::volume::SampleType;
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
@@ -23,6 +24,7 @@ impl Header {
     /// Reads up to and including the empty line, or to the end of a detached header.
     pub(super) fn read(path: &Path, reader: &mut impl BufRead) -> Result<Self> {
         let mut header = Header { fields: BTreeMap::new(), listed_files: Vec::new(), bytes: 0 };
+        header.bytes = skip_byte_order_mark(path, reader)?;
         let mut limited = reader.take(LONGEST_HEADER_BYTES);
         for line_number in 1.. {
             let mut line = Vec::new();
@@ -47,7 +49,7 @@ impl Header {
     }
 
     fn take_line(&mut self, path: &Path, line: &str, line_number: usize) -> Result<()> {
-        if self.field("data file").is_some_and(|d| d.split_whitespace().next() == Some("LIST")) {
+        if self.field("data file").is_some_and(is_list) {
             self.listed_files.push(line.trim().into());
         } else if !line.starts_with('#') && !line.contains(":=") {
             let Some((name, value)) = line.split_once(':') else {
@@ -101,8 +103,8 @@ impl Header {
     /// The element type.
     pub(super) fn stored_type(&self, path: &Path) -> Result<StoredType> {
         use StoredType::Kept;
-        let name = self.field("type").ok_or_else(|| missing(path, "type"))?;
-        Ok(match name {
+        let name = self.field("type").ok_or_else(|| missing(path, "type"))?.to_ascii_lowercase();
+        Ok(match name.as_str() {
             "signed char" | "int8" | "int8_t" => Kept(SampleType::I8),
             "uchar" | "unsigned char" | "uint8" | "uint8_t" => Kept(SampleType::U8),
             "short" | "short int" | "signed short" | "signed short int" | "int16" | "int16_t" => {
@@ -133,7 +135,7 @@ impl Header {
 
     /// The byte order, which samples of more than a byte must declare unless they are text.
     pub(super) fn byte_order(&self, path: &Path, stored: StoredType) -> Result<ByteOrder> {
-        match self.field("endian") {
+        match self.field("endian").map(str::to_ascii_lowercase).as_deref() {
             Some("little") => Ok(ByteOrder::Little),
             Some("big") => Ok(ByteOrder::Big),
             None if stored.size() == 1 => Ok(ByteOrder::NATIVE),
@@ -147,33 +149,69 @@ fn missing(path: &Path, name: &str) -> Error {
     Error::format(path, format!("the header lacks the field '{name}'"))
 }
 
-/// The field `space directions`: a vector for each axis of space.
-pub(super) fn directions(path: &Path, text: &str) -> Result<Vec<Option<[f64; 3]>>> {
-    vectors(path, "space directions", text)
+/// Whether the field `data file` is followed by a list of names.
+pub(super) fn is_list(data_file: &str) -> bool {
+    data_file.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("list"))
 }
 
-/// Vectors of up to three coordinates, `(x,y,z) (x,y,z) none`; missing coordinates are 0.
-pub(super) fn vectors(path: &Path, name: &str, text: &str) -> Result<Vec<Option<[f64; 3]>>> {
-    let bad = || Error::format(path, format!("header field '{name}' is not a list of vectors: {text}"));
-    let mut vectors = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix("none") {
-            vectors.push(None);
-            rest = after.trim_start();
-            continue;
-        }
-        let (inside, after) = rest.strip_prefix('(').and_then(|r| r.split_once(')')).ok_or_else(bad)?;
-        let mut vector = [0.0; 3];
-        let coordinates: Vec<&str> = inside.split(',').collect();
-        if coordinates.len() > 3 {
-            return Err(bad());
-        }
-        for (value, word) in vector.iter_mut().zip(coordinates) {
-            *value = word.trim().parse().map_err(|_| bad())?;
-        }
-        vectors.push(Some(vector));
-        rest = after.trim_start();
+/// A vector in the space of a header: coordinates in space, and in time where the space has that, too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Vector {
+    pub(super) space: [f64; 3],
+    pub(super) time: f64,
+}
+
+impl Vector {
+    /// Whether it leads along time alone.
+    pub(super) fn is_of_time(self) -> bool {
+        self.time != 0.0 && self.space == [0.0; 3]
     }
-    Ok(vectors)
+}
+
+impl Header {
+    /// Coordinates of a vector: the field `space dimension`, or what the name of the space means. The last of four is time.
+    fn space_dimension(&self, path: &Path) -> Result<Option<usize>> {
+        if let Some(dimension) = self.optional_numbers(path, "space dimension")?.first().copied() {
+            return Ok(Some(dimension));
+        }
+        let space = self.field("space").unwrap_or_default().to_ascii_lowercase();
+        Ok(match space.as_str() {
+            "" => None,
+            "rast" | "last" | "lpst" => Some(4),
+            space if space.ends_with("-time") => Some(4),
+            _ => Some(3),
+        })
+    }
+
+    /// Vectors of a field, `(x,y,z) (x,y,z) none`; empty when it is absent.
+    pub(super) fn vectors(&self, path: &Path, name: &str) -> Result<Vec<Option<Vector>>> {
+        let Some(text) = self.field(name) else { return Ok(Vec::new()) };
+        let dimension = self.space_dimension(path)?;
+        let bad = || {
+            let of = dimension.map_or(String::new(), |n| format!(" of {n} numbers"));
+            Error::format(path, format!("header field '{name}' is not a list of vectors{of}: {text}"))
+        };
+        let mut vectors = Vec::new();
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            if let Some(none) = rest.get(..4).filter(|word| word.eq_ignore_ascii_case("none")) {
+                vectors.push(None);
+                rest = rest.get(none.len()..).unwrap_or_default().trim_start();
+                continue;
+            }
+            let (inside, after) = rest.strip_prefix('(').and_then(|r| r.split_once(')')).ok_or_else(bad)?;
+            let numbers = inside.split(',').map(|word| word.trim().parse().map_err(|_| bad()));
+            let numbers: Vec<f64> = numbers.collect::<Result<_>>()?;
+            // A decimal comma makes two coordinates of one.
+            if dimension.map_or(numbers.len() > 3, |dimension| numbers.len() != dimension)
+                || numbers.len() > 4
+            {
+                return Err(bad());
+            }
+            let at = |row: usize| numbers.get(row).copied().unwrap_or(0.0);
+            vectors.push(Some(Vector { space: std::array::from_fn(at), time: at(3) }));
+            rest = after.trim_start();
+        }
+        Ok(vectors)
+    }
 }

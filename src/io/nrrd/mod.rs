@@ -11,15 +11,16 @@ pub(super) use write::save;
 use super::OpenOptions;
 use super::affine::{self, RAS_LPS};
 use super::elements::{self, Part};
+use super::reading::{self, Reading};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
-use header::Header;
+use header::{Header, Vector};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 /// Reads a volume; coordinates of a patient space become LPS.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let header = Header::read(path, &mut reader)?;
@@ -35,13 +36,14 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let samples = data::read(path, &header, reader, stored, part, axes.steps, options)?;
 
     let mut volume = Volume::new(samples, shape)?;
-    volume.geometry = geometry(path, &header, shape, axes.before_space)?;
+    let declares_spacing;
+    (volume.geometry, declares_spacing) = geometry(path, &header, shape, axes.before_space, options.spacing)?;
     if let Some(unit) = header.field("sample units") {
         volume.unit = unit.trim_matches('"').into();
     }
     volume.provenance.insert("source format".into(), "NRRD".into());
     volume.provenance.insert("source type".into(), stored.name().into());
-    Ok(volume)
+    Ok(Reading { volume, declares_spacing })
 }
 
 /// How many volumes over time a file holds.
@@ -72,11 +74,9 @@ impl Axes {
                 format!("'sizes' lists {} axes, 'dimension' says {dimension}", sizes.len()),
             ));
         }
-        let kinds: Vec<&str> = header.field("kinds").unwrap_or_default().split_whitespace().collect();
-        let directions = match header.field("space directions") {
-            Some(text) => header::directions(path, text)?,
-            None => Vec::new(),
-        };
+        let kinds = header.field("kinds").unwrap_or_default().to_ascii_lowercase();
+        let kinds: Vec<&str> = kinds.split_whitespace().collect();
+        let directions = header.vectors(path, "space directions")?;
         for kind in &kinds {
             let what = match *kind {
                 k if k.ends_with("color") => "colours",
@@ -90,12 +90,17 @@ impl Axes {
                 ),
             ));
         }
-        let of_space = |axis: usize| match kinds.get(axis) {
-            Some(&("domain" | "space")) => true,
-            None | Some(&("none" | "???" | "stub" | "scalar")) => {
-                directions.get(axis).is_none_or(Option::is_some)
+        let of_space = |axis: usize| {
+            let direction = directions.get(axis).copied();
+            if direction.flatten().is_some_and(Vector::is_of_time) {
+                // The fourth axis of the format's spaces with time.
+                return false;
             }
-            Some(_) => false,
+            match kinds.get(axis) {
+                Some(&("domain" | "space")) => true,
+                None | Some(&("none" | "???" | "stub" | "scalar")) => direction.is_none_or(|d| d.is_some()),
+                Some(_) => false,
+            }
         };
         let last = dimension - 1;
         let first_of_space = usize::from(!of_space(0));
@@ -106,8 +111,14 @@ impl Axes {
             return Err(Error::unsupported(
                 path,
                 format!(
-                    "the array has {dimension} axes, {} of them of space; neuvol reads up to 3 of space, components before                      and time steps behind them ('kinds' says which is which)",
-                    (0..dimension).filter(|&axis| of_space(axis)).count()
+                    "the array has {dimension} axes, {} of them of space; neuvol reads up to 3 of space, components before \
+                     and time steps behind them. Say which is which in the header, as in 'kinds: {}'",
+                    (0..dimension).filter(|&axis| of_space(axis)).count(),
+                    if dimension == 4 {
+                        "domain domain domain list"
+                    } else {
+                        "vector domain domain domain list"
+                    }
                 ),
             ));
         }
@@ -125,35 +136,76 @@ impl Axes {
     }
 }
 
-/// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`.
+/// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`; also along which axes it
+/// has a spacing of the file's.
 ///
 /// The first `before` of the file's axes are none of space.
-fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> Result<Geometry> {
+fn geometry(
+    path: &Path,
+    header: &Header,
+    shape: [usize; 3],
+    before: usize,
+    given: Option<[f64; 3]>,
+) -> Result<(Geometry, [bool; 3])> {
     let space = header.field("space").unwrap_or_default().to_ascii_lowercase();
     let (frame, flip) = match space.as_str() {
-        "left-posterior-superior" | "lps" => (Frame::Lps, [1.0; 3]),
-        "right-anterior-superior" | "ras" => (Frame::Lps, RAS_LPS),
-        "left-anterior-superior" | "las" => (Frame::Lps, [1.0, -1.0, 1.0]),
+        "left-posterior-superior" | "lps" | "left-posterior-superior-time" | "lpst" => (Frame::Lps, [1.0; 3]),
+        "right-anterior-superior" | "ras" | "right-anterior-superior-time" | "rast" => (Frame::Lps, RAS_LPS),
+        "left-anterior-superior" | "las" | "left-anterior-superior-time" | "last" => {
+            (Frame::Lps, [1.0, -1.0, 1.0])
+        }
         // Scanner axes and bare handedness do not say where the patient's left is.
         _ => (Frame::Unknown, [1.0; 3]),
     };
     let mut steps = [[0.0; 3]; 3];
     let mut origin = [0.0; 3];
-    if let Some(text) = header.field("space directions") {
-        for (step, vector) in steps.iter_mut().zip(header::directions(path, text)?.into_iter().skip(before)) {
-            *step = vector.unwrap_or_default();
+    let mut declares_spacing = [false; 3];
+    if header.field("space directions").is_some() {
+        let vectors = header.vectors(path, "space directions")?;
+        for (axis, vector) in vectors.into_iter().skip(before).take(3).enumerate() {
+            let Some(vector) = vector else { continue };
+            if vector.space == [0.0; 3] && shape[axis] > 1 || vector.time != 0.0 && !vector.is_of_time() {
+                return Err(Error::format(
+                    path,
+                    format!(
+                        "header field 'space directions' gives axis {} the vector {:?}, which is none in space",
+                        axis + before,
+                        vector.space
+                    ),
+                ));
+            }
+            if !vector.is_of_time() {
+                declares_spacing[axis] = true;
+                steps[axis] = vector.space;
+            }
         }
-        if let Some(text) = header.field("space origin") {
-            origin =
-                header::vectors(path, "space origin", text)?.into_iter().next().flatten().unwrap_or_default();
-        }
+        let vectors = header.vectors(path, "space origin")?;
+        origin = vectors.into_iter().next().flatten().map_or(origin, |vector| vector.space);
     } else {
-        let spacings = header.optional_numbers(path, "spacings")?;
+        let spacings: Vec<&str> = header.field("spacings").unwrap_or_default().split_whitespace().collect();
+        let dimension = header.number::<usize>(path, "dimension")?;
+        if !spacings.is_empty() && spacings.len() != dimension {
+            return Err(Error::format(
+                path,
+                format!("header field 'spacings' holds {} numbers for {dimension} axes", spacings.len()),
+            ));
+        }
         let mins = header.optional_numbers(path, "axis mins")?;
-        let centers: Vec<&str> = header.field("centers").unwrap_or_default().split_whitespace().collect();
+        let centers = header.field("centers").unwrap_or_default().to_ascii_lowercase();
+        let centers: Vec<&str> = centers.split_whitespace().collect();
         for axis in 0..3 {
             let of_file = axis + before;
-            let spacing = spacings.get(of_file).copied().filter(|s: &f64| s.is_finite()).unwrap_or(1.0);
+            let spacing = match spacings.get(of_file) {
+                // The format's word for an axis that has none.
+                Some(words) if !words.eq_ignore_ascii_case("nan") => {
+                    let size = words.trim_start_matches('-');
+                    let sign = if size.len() < words.len() { -1.0 } else { 1.0 };
+                    reading::distance(path, "header field 'spacings'", size, given)?.map(|size| sign * size)
+                }
+                _ => None,
+            };
+            declares_spacing[axis] = spacing.is_some();
+            let spacing = spacing.or(given.map(|given| given[axis])).unwrap_or(1.0);
             steps[axis][axis] = spacing;
             let half = if centers.get(of_file) == Some(&"cell") { spacing / 2.0 } else { 0.0 };
             origin[axis] =
@@ -161,7 +213,7 @@ fn geometry(path: &Path, header: &Header, shape: [usize; 3], before: usize) -> R
         }
     }
     let to_lps = |v: [f64; 3]| std::array::from_fn(|row| v[row] * flip[row]);
-    affine::geometry(path, steps.map(to_lps), to_lps(origin), frame, shape)
+    Ok((affine::geometry(path, steps.map(to_lps), to_lps(origin), frame, shape)?, declares_spacing))
 }
 
 #[cfg(test)]
@@ -174,7 +226,7 @@ mod tests {
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
-        open(&folder.path().join(files[0].0), &OpenOptions::default())
+        crate::io::open(&folder.path().join(files[0].0), &OpenOptions::default())
     }
 
     #[test]
@@ -187,7 +239,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         assert_eq!(crate::io::time_steps(&path, &OpenOptions::default()).unwrap(), 2);
         let options = OpenOptions { time_step: Some(1), component: Some(1), ..OpenOptions::default() };
-        let volume = open(&path, &options).unwrap();
+        let volume = crate::io::open(&path, &options).unwrap();
         assert_eq!(*volume.samples(), Samples::U8(vec![6, 8]));
         assert_eq!(volume.geometry.spacing, [3.0, 4.0, 5.0]);
         // One component is one axis too.
@@ -195,12 +247,16 @@ mod tests {
             b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 1 2 1 1\nkinds: vector domain domain domain\n\
             spacings: nan 3 4 5\nencoding: raw\n\n\x01\x02";
         std::fs::write(&path, text).unwrap();
-        assert_eq!(open(&path, &OpenOptions::default()).unwrap().geometry.spacing, [3.0, 4.0, 5.0]);
+        assert_eq!(
+            crate::io::open(&path, &OpenOptions::default()).unwrap().geometry.spacing,
+            [3.0, 4.0, 5.0]
+        );
         // The same by the directions that are none of space.
         let text = b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 2 1 1 2\nspace: lps\n\
             space directions: (2,0,0) (0,2,0) (0,0,2) none\nencoding: ascii\n\n1 2 3 4\n";
         std::fs::write(&path, text).unwrap();
-        let volume = open(&path, &OpenOptions { time_step: Some(1), ..OpenOptions::default() }).unwrap();
+        let volume =
+            crate::io::open(&path, &OpenOptions { time_step: Some(1), ..OpenOptions::default() }).unwrap();
         assert_eq!(*volume.samples(), Samples::U8(vec![3, 4]));
     }
 
@@ -248,7 +304,7 @@ mod tests {
             let header =
                 format!("NRRD0004\ntype: uint8\ndimension: 1\nsizes: 1\nencoding: raw\ndata file: {name}\n");
             let message = read(&[("a.nhdr", header.as_bytes())]).unwrap_err().to_string();
-            assert!(message.contains("outside the header's folder"), "{message}");
+            assert!(message.contains("outside its folder"), "{message}");
         }
     }
 
@@ -276,5 +332,90 @@ mod tests {
         refuse("type: uint8\ndimension: 3\nsizes: 100 100 100\nencoding: raw", "truncated");
         refuse("type: uint8\ndimension: 3\nsizes: 100 100", "'sizes'");
         refuse("type: uint8\ndimension: 3", "'sizes'");
+    }
+
+    #[test]
+    fn a_space_with_time_has_steps() {
+        // One step is a volume of 2 x 1 x 1.
+        let of = |space: &str, kinds: &str, directions: &str| {
+            let text = format!(
+                "NRRD0005\ntype: uint8\ndimension: 4\nsizes: 2 1 1 2\nspace: {space}\nspace directions: {directions}\n\
+                 space origin: (1,2,3,0)\n{kinds}encoding: raw\n\n\x01\x02\x03\x04"
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.nrrd");
+            std::fs::write(&path, text).unwrap();
+            crate::io::open(&path, &OpenOptions { time_step: Some(1), ..OpenOptions::default() })
+        };
+        let directions = "(0.5,0,0,0) (0,0.6,0,0) (0,0,2,0) (0,0,0,1.5)";
+        for (space, x, frame) in [
+            ("right-anterior-superior-time", -1.0, Frame::Lps),
+            ("RAST", -1.0, Frame::Lps),
+            ("LPST", 1.0, Frame::Lps),
+            ("left-anterior-superior-time", 1.0, Frame::Lps),
+            ("scanner-xyz-time", 1.0, Frame::Unknown),
+            ("3D-right-handed-time", 1.0, Frame::Unknown),
+        ] {
+            for kinds in ["", "kinds: domain domain domain domain\n", "kinds: space space space time\n"] {
+                let volume = of(space, kinds, directions).unwrap();
+                assert_eq!(*volume.samples(), Samples::U8(vec![3, 4]), "{space} {kinds}");
+                assert_eq!(volume.geometry.spacing, [0.5, 0.6, 2.0]);
+                assert_eq!((volume.geometry.origin[0], volume.geometry.frame), (x, frame), "{space}");
+            }
+        }
+        let message = of("RAS", "", directions).unwrap_err().to_string();
+        assert!(message.contains("not a list of vectors of 3 numbers"), "{message}");
+        let message =
+            of("RAST", "", "(0.5,0,0,1) (0,0.6,0,0) (0,0,2,0) (0,0,0,1.5)").unwrap_err().to_string();
+        assert!(message.contains("axis 0 the vector [0.5, 0.0, 0.0], which is none in space"), "{message}");
+    }
+
+    #[test]
+    fn marks_and_capitals_are_no_matter() {
+        let text = b"\xef\xbb\xbfNRRD0004\r\nTYPE: UInt8\r\nDimension: 1\r\nSIZES: 2\r\nEncoding: RAW\r\nSPACINGS: 0.5\r\n\
+            Kinds: Domain\r\n\r\n\x07\x08";
+        let volume = read(&[("a", text)]).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![7, 8]));
+        assert_eq!(volume.geometry.spacing, [0.5, 1.0, 1.0]);
+        let list = b"NRRD0004\ntype: uint8\ndimension: 1\nsizes: 2\nencoding: raw\nData File: list\ns1\ns2\n";
+        let volume = read(&[("a.nhdr", list), ("s1", b"\x07"), ("s2", b"\x08")]).unwrap();
+        assert_eq!(*volume.samples(), Samples::U8(vec![7, 8]));
+    }
+
+    #[test]
+    fn a_spacing_that_cannot_be_read_is_not_taken_for_absent() {
+        let of = |fields: &str, given: Option<[f64; 3]>| {
+            let text = format!(
+                "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 1 1\n{fields}\nencoding: raw\n\n\x01\x02"
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.nrrd");
+            std::fs::write(&path, text).unwrap();
+            let volume = crate::io::open(&path, &OpenOptions { spacing: given, ..OpenOptions::default() });
+            volume.map(|volume| volume.geometry.spacing).map_err(|e| e.to_string())
+        };
+        for (fields, words) in [
+            ("spacings: 0,5 0,5 2", "'0,5', which is no distance"),
+            ("spacings: 0.5,0.5,2", "holds 1 numbers for 3 axes"),
+            ("spacings: 0 1 1", "'0', which is no distance"),
+            ("spacings: inf 1 1", "'inf', which is no distance"),
+            ("space: RAS\nspace directions: (0,5,0,0) (0,1,0) (0,0,1)", "of 3 numbers"),
+            ("space: RAS\nspace directions: (0,0,0) (0,1,0) (0,0,1)", "axis 0 the vector [0.0, 0.0, 0.0]"),
+        ] {
+            let message = of(fields, None).unwrap_err();
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(of("spacings: 0,5 2 nan", Some([0.5, 2.0, 3.0])), Ok([0.5, 2.0, 3.0]));
+        assert_eq!(of("spacings: -0.5 1 1", None), Ok([0.5, 1.0, 1.0]));
+    }
+
+    #[test]
+    fn four_axes_without_kinds_are_told_what_to_say() {
+        let text = b"NRRD0005\ntype: uint8\ndimension: 4\nsizes: 1 1 1 1\nencoding: raw\n\n1";
+        let message = read(&[("a.nrrd", text)]).unwrap_err().to_string();
+        assert!(
+            message.contains("'kinds: domain domain domain list'") && !message.contains("  "),
+            "{message}"
+        );
     }
 }

@@ -172,6 +172,8 @@ pub(super) struct Document {
     pub(super) compressor: Option<Compressor>,
     pub(super) origin: [f64; 3],
     pub(super) spacing: [f64; 3],
+    /// Whether the file gives it: by `Spacing` or by coordinates.
+    pub(super) declares_spacing: bool,
     /// Rows; column `a` is the direction of axis `a`.
     pub(super) direction: [[f64; 3]; 3],
     pub(super) frame: Frame,
@@ -191,6 +193,7 @@ impl Document {
             compressor: None,
             origin: [0.0; 3],
             spacing: [1.0; 3],
+            declares_spacing: false,
             direction: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
             frame: Frame::Unknown,
             pieces: Vec::new(),
@@ -282,7 +285,10 @@ impl Document {
                 }
                 inside.data = Some(association);
             }
-            "Coordinates" => inside.coordinates = true,
+            "Coordinates" => {
+                inside.coordinates = true;
+                self.declares_spacing = true;
+            }
             "DataArray" if inside.fields => {
                 let says = tag.text("Name")?.as_deref() == Some(LPS_FIELD);
                 self.frame = if says { Frame::Lps } else { self.frame };
@@ -359,6 +365,7 @@ impl Document {
         }
         if let Some(spacing) = tag.vector("Spacing")? {
             self.spacing = spacing;
+            self.declares_spacing = true;
         }
         if let Some(direction) = tag.numbers::<f64>("Direction")? {
             let [a, b, c, d, e, f, g, h, i] = direction.as_slice() else {

@@ -15,6 +15,7 @@ mod write;
 
 pub(super) use write::save;
 
+use super::reading::Reading;
 use super::{OpenOptions, detached, elements};
 use crate::error::{Error, Result};
 use crate::volume::{Samples, Volume};
@@ -28,7 +29,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 /// Reads one array of one number per point (or per cell, at the cells' centres).
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let mut opened = Opened::of(path)?;
     if opened.document.kind == Kind::ParallelImage {
         return open_parallel(path, &opened.document, options);
@@ -55,18 +56,18 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
             assembly.finish()?
         }
     };
-    volume(samples, &grid, &chosen, opened.document.kind)
+    reading(samples, &grid, &chosen, &opened.document)
 }
 
 /// Reads the pieces that a `.pvti` names, each from its own file beside it.
-fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Result<Volume> {
+fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Result<Reading> {
     let whole = document.extent(path)?;
     let mut files = Vec::new();
     for piece in &document.pieces {
         let Some(source) = &piece.source else {
             return Err(Error::format(path, "a piece of the parallel file has no Source"));
         };
-        files.push(detached::beside(path, source)?);
+        files.push(detached::named(path, source, options.allow_outside)?);
     }
     let file_bytes = files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?;
     let mut found: Option<(Grid, Chosen, Assembly)> = None;
@@ -99,10 +100,10 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
     let Some((grid, chosen, assembly)) = found else {
         return Err(Error::format(path, "the parallel file names no piece"));
     };
-    volume(assembly.finish()?, &grid, &chosen, Kind::ParallelImage)
+    reading(assembly.finish()?, &grid, &chosen, document)
 }
 
-fn volume(samples: Samples, grid: &Grid, chosen: &Chosen, kind: Kind) -> Result<Volume> {
+fn reading(samples: Samples, grid: &Grid, chosen: &Chosen, document: &Document) -> Result<Reading> {
     let mut volume = Volume::new(samples, grid.shape.map(|n| n as usize))?;
     volume.geometry = grid.geometry;
     volume.name = chosen.label();
@@ -111,14 +112,14 @@ fn volume(samples: Samples, grid: &Grid, chosen: &Chosen, kind: Kind) -> Result<
         Association::Point => "point data",
         Association::Cell => "cell data",
     };
-    let kind = match kind {
+    let kind = match document.kind {
         Kind::Image => "image data",
         Kind::Rectilinear => "rectilinear grid",
         Kind::ParallelImage => "parallel image data",
     };
     volume.provenance.insert("source format".into(), format!("VTK XML {kind}, {place}"));
     volume.provenance.insert("source type".into(), chosen.stored.name().into());
-    Ok(volume)
+    Ok(Reading { volume, declares_spacing: [document.declares_spacing; 3] })
 }
 
 /// A file whose XML has been read.

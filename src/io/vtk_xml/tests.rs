@@ -250,6 +250,6 @@ fn pieces_are_put_together() {
         assert!(message.contains(words), "{message}");
     };
     refused(["p0.vti", "gone.vti"], "gone.vti");
-    refused(["p0.vti", "../p1.vti"], "outside the header's folder");
+    refused(["p0.vti", "../p1.vti"], "outside its folder");
     refused(["p0.vti", "a.pvti"], "are .vti files");
 }

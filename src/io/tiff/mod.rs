@@ -1,0 +1,332 @@
+//! TIFF stacks: one file of many pages, or a folder with a page a file, in the order of their names' numbers.
+//!
+//! What the pages are is own code: directories, and the descriptions of OME-TIFF, ImageJ and tifffile. The `tiff` crate
+//! decodes the pages. Resolutions alone are not taken for spacings: most files have a printer's there.
+
+mod arrangement;
+mod directory;
+mod imagej;
+mod ome;
+mod page;
+mod shaped;
+#[cfg(test)]
+mod tests;
+
+use super::elements::{self, Narrow, StoredType};
+use super::progress::Counter;
+use super::reading::Reading;
+use super::{Limits, OpenOptions, folder as neighbours};
+use crate::error::{Error, Result};
+use crate::volume::{SampleType, Samples, Volume};
+use arrangement::{Arrangement, Place, Sizes};
+use directory::{Directories, Element, Photometric};
+use rayon::prelude::*;
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use tiff::decoder::DecodingResult;
+
+/// Whether a file's first bytes are those of TIFF or BigTIFF, in either byte order.
+pub(super) fn recognises(start: &[u8]) -> bool {
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| start.starts_with(*magic))
+}
+
+/// The TIFF files of a folder in their natural order; none where there are none.
+pub(super) fn files_of(folder: &Path, limits: &Limits) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
+        let path = entry.map_err(|e| Error::io(folder, e))?.path();
+        if neighbours::is_named_tiff(&path) && !neighbours::is_of_macos(&path) && path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.len() > limits.slices {
+        return Err(Error::unsupported(
+            folder,
+            format!("{} files exceed the limit of {}; raise Limits::slices", files.len(), limits.slices),
+        ));
+    }
+    files.sort_by_cached_key(|path| natural(&path.file_name().unwrap_or_default().to_string_lossy()));
+    Ok(files)
+}
+
+/// A name with its numbers as numbers, so that `s9` comes before `s10`.
+fn natural(name: &str) -> Vec<(u128, String)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let text = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (text, behind) = rest.split_at(text);
+        let digits = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+        let (digits, behind) = behind.split_at(digits);
+        // Text first, then its number; longer numbers than 38 digits are all the same here.
+        parts.push((0, text.to_owned()));
+        parts.push((digits.parse().unwrap_or(u128::MAX), String::new()));
+        rest = behind;
+    }
+    parts
+}
+
+/// How many volumes over time a file or folder holds.
+pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
+    Ok(Stack::of(path, options)?.steps)
+}
+
+/// No compressor shrinks a page further than this.
+const LARGEST_RATIO: u64 = 4096;
+
+/// Decoded pages that wait for their turn have no more bytes than this together.
+const BATCH_BYTES: usize = 1 << 28;
+
+/// Reads the pages of a file or folder as slices.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
+    let stack = Stack::of(path, options)?;
+    let step = super::time_step(path, stack.steps, options)?;
+    let component = super::component(path, "the stack", stack.channels * stack.samples, options)?;
+    let [channel, sample] = [component / stack.samples, component % stack.samples];
+    let slices = stack.parts.iter().map(|part| part.arrangement.sizes.slices).sum();
+    let shape = [stack.size[0], stack.size[1], slices];
+    elements::sample_count(path, shape.map(|n| n as u64), stack.element.size(), &options.limits)?;
+    let plane = shape[0] * shape[1];
+    let page_bytes = (plane * stack.element.size()).saturating_mul(stack.samples);
+    let file_bytes =
+        stack.parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.directories.file_bytes));
+    let expected = (page_bytes as u64).saturating_mul(slices as u64);
+    elements::check_file_holds(path, expected / LARGEST_RATIO, file_bytes, false)?;
+    stack.say_what_is_left_out(path);
+
+    let mut planes = Vec::with_capacity(slices);
+    for part in &stack.parts {
+        for slice in 0..part.arrangement.sizes.slices {
+            planes
+                .push((part, part.arrangement.place(&part.path, &part.directories, [slice, channel, step])?));
+        }
+    }
+    let counter = Counter::new(options, slices);
+    let mut samples = Planes::new(stack.element, plane * slices);
+    let batch = (BATCH_BYTES / page_bytes.max(1)).clamp(1, 4 * rayon::current_num_threads());
+    for planes in planes.chunks(batch) {
+        let decoded: Vec<DecodingResult> = planes
+            .par_iter()
+            .map(|(part, place)| part.read(*place, &stack, sample))
+            .collect::<Result<_>>()?;
+        for ((part, _), plane_samples) in planes.iter().zip(decoded) {
+            samples.append(plane_samples, plane).ok_or_else(|| {
+                Error::format(&part.path, "a page holds other samples than its header says")
+            })?;
+            counter.advance()?;
+        }
+    }
+    let mut volume = Volume::new(samples.finish(path)?, shape)?;
+    volume.geometry.spacing = stack.spacing.map(|distance| distance.unwrap_or(1.0));
+    // Without a distance between slices: that between columns, as most viewers show it.
+    if let (None, Some(x)) = (stack.spacing[2], stack.spacing[0]) {
+        volume.geometry.spacing[2] = x;
+    }
+    let mut note = |key: &str, value: &str| {
+        if !value.is_empty() {
+            volume.provenance.insert(key.into(), value.into());
+        }
+    };
+    let first = &stack.parts[0];
+    note("source format", first.arrangement.convention);
+    note("source type", stack.element.name());
+    note("spacing unit", &first.arrangement.unit);
+    note("time between steps", &first.arrangement.interval);
+    if stack.steps > 1 {
+        note("time step", &format!("{} of {}", step + 1, stack.steps));
+    }
+    if first.directories.pages[0].photometric == Photometric::MinIsWhite {
+        note("photometric interpretation", "MinIsWhite");
+    }
+    Ok(Reading { volume, declares_spacing: stack.spacing.map(|distance| distance.is_some()) })
+}
+
+/// A file of a stack.
+struct Part {
+    path: PathBuf,
+    directories: Directories,
+    arrangement: Arrangement,
+}
+
+/// The files of a volume or of several, whose pages are all of one size and type.
+struct Stack {
+    /// Never empty.
+    parts: Vec<Part>,
+    size: [usize; 2],
+    element: Element,
+    /// Of a pixel.
+    samples: usize,
+    spacing: [Option<f64>; 3],
+    /// Of planes.
+    channels: usize,
+    steps: usize,
+}
+
+impl Stack {
+    fn of(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let files = if path.is_dir() { files_of(path, &options.limits)? } else { vec![path.to_owned()] };
+        let parts: Vec<Part> =
+            files.into_par_iter().map(|file| Part::of(file, options)).collect::<Result<_>>()?;
+        let Some(first) = parts.first() else {
+            return Err(Error::unsupported(path, "the folder holds no TIFF file"));
+        };
+        let page = &first.directories.pages[0];
+        let element = page.element(&first.path)?;
+        let Sizes { channels, steps, .. } = first.arrangement.sizes;
+        for part in &parts {
+            let other = &part.directories.pages[0];
+            let differs = other.size != page.size || other.samples != page.samples;
+            if differs || other.element(&part.path)? != element {
+                return Err(Error::format(
+                    &part.path,
+                    format!(
+                        "its pages are {}, those of the first file {}",
+                        other.described(),
+                        page.described()
+                    ),
+                ));
+            }
+            let sizes = part.arrangement.sizes;
+            if parts.len() > 1 && (sizes.steps > 1 || sizes.channels != channels) {
+                return Err(Error::unsupported(
+                    &part.path,
+                    format!(
+                        "it holds {} channels and {} time steps, the first file {channels} and {steps}; files with time \
+                         steps of their own make no stack: name one of them",
+                        sizes.channels, sizes.steps
+                    ),
+                ));
+            }
+        }
+        let (size, samples, spacing) = (page.size, page.samples, first.arrangement.spacing);
+        Ok(Self { size, element, samples, spacing, channels, steps, parts })
+    }
+
+    /// Smaller copies of pages are no slices.
+    fn say_what_is_left_out(&self, path: &Path) {
+        let reduced: usize = self.parts.iter().map(|part| part.directories.reduced).sum();
+        if reduced > 0 {
+            log::warn!("{}: {reduced} smaller copies of pages left out", path.display());
+        }
+    }
+}
+
+impl Part {
+    fn of(path: PathBuf, options: &OpenOptions) -> Result<Self> {
+        let directories = Directories::read(&path, &options.limits)?;
+        let first = &directories.pages[0];
+        let element = first.element(&path)?;
+        let arrangement = Arrangement::of(&path, &directories, options.spacing)?;
+        // In an ImageJ file the palette is how the numbers are shown, not what they are.
+        if first.photometric == Photometric::Palette && !imagej::recognises(&directories.description) {
+            return Err(Error::unsupported(
+                &path,
+                "its numbers are those of a palette's colours: only grey values are supported; save it as grey values",
+            ));
+        }
+        for page in &directories.pages {
+            let same = page.size == first.size
+                && page.samples == first.samples
+                && page.photometric == first.photometric;
+            if !same || page.element(&path)? != element {
+                return Err(Error::format(
+                    &path,
+                    format!(
+                        "page {} is {}, the first one {}; a stack's pages are all alike",
+                        page.number + 1,
+                        page.described(),
+                        first.described()
+                    ),
+                ));
+            }
+        }
+        Ok(Self { path, directories, arrangement })
+    }
+
+    /// One sample of each pixel of a plane.
+    fn read(&self, place: Place, stack: &Stack, sample: usize) -> Result<DecodingResult> {
+        let file = File::open(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        let mut file = BufReader::with_capacity(1 << 14, file);
+        match place {
+            Place::Page(index) => {
+                let page = self.directories.pages.get(index);
+                let page =
+                    page.ok_or_else(|| Error::format(&self.path, format!("there is no page {}", index + 1)))?;
+                page::decode(&self.path, &mut file, &self.directories, page, sample)
+            }
+            Place::At(at) => {
+                file.seek(SeekFrom::Start(at)).map_err(|e| Error::io(&self.path, e))?;
+                page::read_plain(
+                    &self.path,
+                    &mut file,
+                    self.directories.order,
+                    stack.element,
+                    stack.size[0] * stack.size[1],
+                )
+            }
+        }
+    }
+}
+
+/// Samples of planes that come one after the other.
+enum Planes {
+    /// All of them, and how many are there already.
+    Kept(Samples, usize),
+    Narrowed(Narrow),
+}
+
+impl Planes {
+    /// Room for `count` samples, whose limit has been checked.
+    fn new(element: Element, count: usize) -> Self {
+        match element {
+            Element::Half => Planes::Kept(Samples::zeros(SampleType::F32, count), 0),
+            Element::Stored(StoredType::Kept(sample_type)) => {
+                Planes::Kept(Samples::zeros(sample_type, count), 0)
+            }
+            Element::Stored(StoredType::I64 | StoredType::U64) => {
+                Planes::Narrowed(Narrow::new(Vec::with_capacity(count)))
+            }
+        }
+    }
+
+    /// Puts a plane behind the others; `None` where it is of another size or type.
+    fn append(&mut self, decoded: DecodingResult, plane: usize) -> Option<()> {
+        match (self, decoded) {
+            (Planes::Narrowed(narrow), DecodingResult::I64(values)) if values.len() == plane => {
+                values.into_iter().for_each(|value| narrow.push(value.into()));
+            }
+            (Planes::Narrowed(narrow), DecodingResult::U64(values)) if values.len() == plane => {
+                values.into_iter().for_each(|value| narrow.push(value.into()));
+            }
+            (Planes::Narrowed(_), _) => return None,
+            (Planes::Kept(all, at), decoded) => {
+                let samples = match decoded {
+                    DecodingResult::U8(v) => Samples::U8(v),
+                    DecodingResult::I8(v) => Samples::I8(v),
+                    DecodingResult::U16(v) => Samples::U16(v),
+                    DecodingResult::I16(v) => Samples::I16(v),
+                    DecodingResult::U32(v) => Samples::U32(v),
+                    DecodingResult::I32(v) => Samples::I32(v),
+                    DecodingResult::F16(v) => Samples::F32(v.into_iter().map(f32::from).collect()),
+                    DecodingResult::F32(v) => Samples::F32(v),
+                    DecodingResult::F64(v) => Samples::F64(v),
+                    _ => return None,
+                };
+                if samples.len() != plane || samples.sample_type() != all.sample_type() {
+                    return None;
+                }
+                all.as_mut().copy_from(*at, &samples, 0, plane);
+                *at += plane;
+            }
+        }
+        Some(())
+    }
+
+    fn finish(self, path: &Path) -> Result<Samples> {
+        match self {
+            Planes::Kept(samples, _) => Ok(samples),
+            Planes::Narrowed(narrow) => narrow.finish(path),
+        }
+    }
+}
