@@ -9,6 +9,7 @@ mod device;
 mod engines;
 
 use crate::dlpack;
+use crate::guard::guarded;
 use crate::io::Limits;
 use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
@@ -16,7 +17,6 @@ use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
 use crate::volume::{Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
 use engines::{engine, threads};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 #[cxx::bridge(namespace = "neuvol::bridge")]
@@ -210,13 +210,11 @@ impl From<crate::Error> for Failure {
     }
 }
 
-/// Turns a panic into a failure.
+/// Turns a panic into a failure; the host's standard error stays clean.
 fn guard<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let what =
-            panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-        let what = what.unwrap_or("a panic without a message");
-        Err(Failure(format!("neuvol failed inside ({what}); this is a bug, please report it")))
+    guarded(work).unwrap_or_else(|caught| {
+        let place = caught.place().map(|place| format!(" at {place}")).unwrap_or_default();
+        Err(Failure(format!("neuvol failed inside ({caught}{place}); this is a bug, please report it")))
     })
 }
 
@@ -549,7 +547,7 @@ mod tests {
     #[test]
     fn a_panic_is_a_failure_with_its_message() {
         let failure = panic_on_purpose().expect_err("it panics");
-        assert!(failure.to_string().contains("a panic on purpose"), "{failure}");
+        assert!(failure.to_string().contains("a panic on purpose at src/bridge"), "{failure}");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub mod dlpack;
 pub mod engine;
 pub mod error;
 pub mod field;
+pub(crate) mod guard;
 pub mod io;
 pub(crate) mod latents;
 pub mod metrics;

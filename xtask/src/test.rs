@@ -17,8 +17,8 @@ const RUNS_ALONE: &str = "runs without arguments";
 /// Features that need nothing installed.
 const PURE_FEATURES: &str = "neuvol/dlpack";
 
-/// Beside them those that need CMake or headers: tested where ParaView is set up, which brings both.
-const ALL_FEATURES: &str = "neuvol/dlpack,neuvol/bridge,neuvol/jpeg-ls";
+/// Beside them those that need headers: tested where ParaView is set up, which brings them.
+const ALL_FEATURES: &str = "neuvol/dlpack,neuvol/bridge";
 
 /// The tests of the features that need libtorch or NVRTC to be there: a run of their own, since everything else is
 /// built without.
@@ -314,7 +314,7 @@ mod tests {
         let all = Options::default().arguments(true).join(" ");
         assert_eq!(
             all,
-            "test --no-fail-fast --workspace --features neuvol/dlpack,neuvol/bridge,neuvol/jpeg-ls -- --show-output"
+            "test --no-fail-fast --workspace --features neuvol/dlpack,neuvol/bridge -- --show-output"
         );
     }
 

@@ -60,9 +60,8 @@ impl Image {
             return Err(Error::unsupported(
                 path,
                 format!(
-                    "the transfer syntax {} is not supported{}; decompress the series first (dcmdjpeg, gdcmconv --raw)",
-                    transfer_syntax_name(&file.transfer_syntax),
-                    codec::missing_feature(&file.transfer_syntax)
+                    "the transfer syntax {} is not supported; decompress the series first (dcmdjpeg, gdcmconv --raw)",
+                    transfer_syntax_name(&file.transfer_syntax)
                 ),
             ));
         }

@@ -1,7 +1,7 @@
 //! DICOM: a folder of slices, a DICOMDIR, or one file; single and multi-frame images, dose grids, time series.
 //!
 //! Of the `dicom` crates, `dictionary-std` knows the elements, `encoding` the character sets, `transfer-syntax-registry`
-//! the codecs, and `object` writes. Reading a file's elements is own code, since the parser trusts their lengths (file.rs), and
+//! the names of the transfer syntaxes, and `object` writes. Reading a file's elements is own code, since the parser trusts their lengths (file.rs), and
 //! so are grouping, sorting, geometry and time steps, which the crates leave to their users, and pixels, which
 //! go straight into the volume's memory.
 //!
@@ -16,12 +16,10 @@ mod dimension;
 mod file;
 mod frames;
 mod image;
-mod jpeg_extended;
 mod mosaic;
 mod passes;
 mod pixels;
 mod regrid;
-mod rle;
 mod separate;
 pub(super) mod series;
 mod slice;

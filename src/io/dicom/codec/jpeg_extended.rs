@@ -4,108 +4,34 @@
 //! library made the usual one (Loeffler, Ligtenberg and Moschytz 1989, 13-bit constants), so that pixels are the
 //! same as other readers'.
 
+use super::huffman::{Bits, Huffman};
+use super::markers::{DHT, DQT, DRI, SOS, Segments, restart_interval};
+
 /// Samples are stored around this.
 const CENTRE: i64 = 2048;
 const LARGEST: i64 = 4095;
 
-/// Whether a JPEG stream is one of 12 bits and extended.
-pub(super) fn recognises(data: &[u8]) -> bool {
-    Segments::new(data)
-        .find(|(marker, _)| is_frame(*marker))
-        .is_some_and(|(marker, segment)| matches!(marker, 0xc0 | 0xc1) && segment.first() == Some(&12))
-}
-
-/// Markers of frame headers.
-fn is_frame(marker: u8) -> bool {
-    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
-}
-
-/// Decodes a stream to its samples, 0..=4095, row by row; an error says what is wrong with it.
-pub(super) fn decode(data: &[u8]) -> Result<Vec<u16>, String> {
+/// Decodes a stream to its samples, 0..=4095, row by row; its frame header says `columns` x `rows` samples, with
+/// these parameters of the component.
+pub(super) fn decode(data: &[u8], size: [usize; 2], of_component: &[u8]) -> Result<Vec<u16>, String> {
+    let &[_, _, quantisation, ..] = of_component else { return Err("a short frame header".into()) };
     let mut tables = Tables::default();
-    let mut frame = None;
     let mut segments = Segments::new(data);
     while let Some((marker, segment)) = segments.next() {
         match marker {
-            0xdb => tables.quantisation(segment)?,
-            0xc4 => tables.huffman(segment)?,
-            0xdd => {
-                let interval = segment.first_chunk().ok_or("a short restart interval")?;
-                tables.restart_interval = u16::from_be_bytes(*interval).into();
+            DQT => tables.quantisation(segment)?,
+            DHT => {
+                for (class, number, table) in Huffman::read(segment)? {
+                    let slot = tables.huffman.get_mut(class).and_then(|of| of.get_mut(number));
+                    *slot.ok_or("a Huffman table of no use")? = Some(table);
+                }
             }
-            0xc0 | 0xc1 => frame = Some(Frame::parse(segment)?),
-            0xda => {
-                let frame = frame.as_ref().ok_or("a scan before its frame")?;
-                return scan(frame, &tables, segment, data.get(segments.at..).unwrap_or_default());
-            }
-            other if is_frame(other) => {
-                return Err(format!("a frame of another process (marker FF{other:02X})"));
-            }
+            DRI => tables.restart_interval = restart_interval(segment)?,
+            SOS => return scan(size, quantisation.into(), &tables, segment, segments.rest()),
             _ => {}
         }
     }
     Err("it holds no scan".into())
-}
-
-/// The marker segments up to the first scan's, without their lengths.
-struct Segments<'a> {
-    data: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Segments<'a> {
-    fn new(data: &'a [u8]) -> Self {
-        // Behind the start of the image.
-        Self { data, at: 2 }
-    }
-}
-
-impl<'a> Iterator for Segments<'a> {
-    type Item = (u8, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (prefix, marker) = (*self.data.get(self.at)?, *self.data.get(self.at + 1)?);
-            match (prefix, marker) {
-                (0xff, 0xff) => self.at += 1,
-                (0xff, _) => {
-                    let length = u16::from_be_bytes(*self.data.get(self.at + 2..)?.first_chunk()?);
-                    let start = self.at + 4;
-                    let end = self.at + 2 + usize::from(length);
-                    self.at = end;
-                    return Some((marker, self.data.get(start..end)?));
-                }
-                _ => return None,
-            }
-        }
-    }
-}
-
-/// A frame header (B.2.2).
-struct Frame {
-    columns: usize,
-    rows: usize,
-    quantisation: usize,
-}
-
-impl Frame {
-    fn parse(segment: &[u8]) -> Result<Self, String> {
-        let [precision, y0, y1, x0, x1, components, _, _, quantisation, ..] = *segment else {
-            return Err("a short frame header".into());
-        };
-        if precision != 12 || components != 1 {
-            return Err(format!("{components} components of {precision} bits"));
-        }
-        let size = |a: u8, b: u8| usize::from(u16::from_be_bytes([a, b]));
-        Ok(Self { columns: size(x0, x1), rows: size(y0, y1), quantisation: quantisation.into() })
-    }
-}
-
-/// A Huffman table (F.2.2.3): for each length the largest code and where its values begin.
-struct Huffman {
-    largest: [i32; 17],
-    offset: [i32; 17],
-    values: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -133,53 +59,32 @@ impl Tables {
         }
         Ok(())
     }
-
-    fn huffman(&mut self, mut segment: &[u8]) -> Result<(), String> {
-        while let Some((&head, rest)) = segment.split_first() {
-            let (counts, rest) = rest.split_first_chunk::<16>().ok_or("a short Huffman table")?;
-            let total: usize = counts.iter().map(|&n| usize::from(n)).sum();
-            let values = rest.get(..total).ok_or("a short Huffman table")?;
-            let mut table = Huffman { largest: [-1; 17], offset: [0; 17], values: values.to_vec() };
-            let (mut code, mut first) = (0i32, 0i32);
-            for (length, &count) in (1..).zip(counts) {
-                table.offset[length] = first - code;
-                if count > 0 {
-                    code += i32::from(count);
-                    first += i32::from(count);
-                    table.largest[length] = code - 1;
-                }
-                code <<= 1;
-            }
-            let slot = self
-                .huffman
-                .get_mut(usize::from(head >> 4))
-                .and_then(|of| of.get_mut(usize::from(head & 15)));
-            *slot.ok_or("a Huffman table of no use")? = Some(table);
-            segment = rest.get(total..).unwrap_or_default();
-        }
-        Ok(())
-    }
 }
 
 /// Decodes the scan behind its header (B.2.3).
-fn scan(frame: &Frame, tables: &Tables, header: &[u8], data: &[u8]) -> Result<Vec<u16>, String> {
+fn scan(
+    [columns, rows]: [usize; 2],
+    quantisation: usize,
+    tables: &Tables,
+    header: &[u8],
+    data: &[u8],
+) -> Result<Vec<u16>, String> {
     let [1, _, selectors, ..] = *header else { return Err("a scan of several components".into()) };
     let of = |kind: usize, number: u8| {
         let table = tables.huffman[kind].get(usize::from(number)).and_then(Option::as_ref);
         table.ok_or("the scan's Huffman table is missing")
     };
     let (dc, ac) = (of(0, selectors >> 4)?, of(1, selectors & 15)?);
-    let steps = tables.quantisation.get(frame.quantisation).and_then(Option::as_ref);
+    let steps = tables.quantisation.get(quantisation).and_then(Option::as_ref);
     let steps = steps.ok_or("the frame's quantisation table is missing")?;
 
-    let Frame { columns, rows, .. } = *frame;
     let mut samples = vec![0; columns * rows];
-    let mut bits = Bits { data, at: 0, buffer: 0, ready: 0 };
+    let mut bits = Bits::new(data);
     let mut predicted = 0;
     let blocks = columns.div_ceil(8);
     for index in 0..blocks * rows.div_ceil(8) {
         if tables.restart_interval > 0 && index > 0 && index % tables.restart_interval == 0 {
-            bits.restart()?;
+            bits.restart(index / tables.restart_interval - 1)?;
             predicted = 0;
         }
         let block = block(&mut bits, dc, ac, steps, &mut predicted)?;
@@ -232,67 +137,6 @@ fn block(
         k += 1;
     }
     Ok(block)
-}
-
-/// The bits of entropy-coded data, without its stuffed bytes.
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
-    buffer: u32,
-    ready: u32,
-}
-
-impl Bits<'_> {
-    fn bit(&mut self) -> Result<u32, String> {
-        if self.ready == 0 {
-            let byte = *self.data.get(self.at).ok_or("the scan ends early")?;
-            self.at += 1;
-            if byte == 0xff {
-                match self.data.get(self.at) {
-                    Some(0) => self.at += 1,
-                    _ => return Err("the scan ends early, at a marker".into()),
-                }
-            }
-            (self.buffer, self.ready) = (byte.into(), 8);
-        }
-        self.ready -= 1;
-        Ok(self.buffer >> self.ready & 1)
-    }
-
-    fn symbol(&mut self, table: &Huffman) -> Result<u8, String> {
-        let mut code = 0i32;
-        for length in 1..17 {
-            code = code << 1 | self.bit()? as i32;
-            if code <= table.largest[length] {
-                let value = usize::try_from(code + table.offset[length]).ok();
-                return Ok(*value
-                    .and_then(|at| table.values.get(at))
-                    .ok_or("a code that stands for nothing")?);
-            }
-        }
-        Err("a code longer than 16 bits".into())
-    }
-
-    /// A number of `size` bits, the lower half of which are negative (figure F.12).
-    fn signed(&mut self, size: u8) -> Result<i64, String> {
-        let mut value = 0i64;
-        for _ in 0..size {
-            value = value << 1 | i64::from(self.bit()?);
-        }
-        Ok(if size > 0 && value < 1 << (size - 1) { value - (1 << size) + 1 } else { value })
-    }
-
-    /// Steps over a restart marker.
-    fn restart(&mut self) -> Result<(), String> {
-        self.ready = 0;
-        match self.data.get(self.at..self.at + 2) {
-            Some([0xff, 0xd0..=0xd7]) => {
-                self.at += 2;
-                Ok(())
-            }
-            _ => Err("a restart marker is missing".into()),
-        }
-    }
 }
 
 /// Bits of the constants.
@@ -373,13 +217,10 @@ mod tests {
 
     #[test]
     fn damage_is_an_error() {
-        assert!(!recognises(b"\xff\xd8\xff\xd9"));
-        let header = b"\xff\xd8\xff\xc1\0\x0b\x0c\0\x08\0\x08\x01\x01\x11\0";
-        assert!(recognises(header));
         for rest in
             [&b""[..], b"\xff\xda\0\x08\x01\x01\0\0\x3f\0", b"\xff\xdb\0\x04\0\0", b"\xff\xc4\0\x05\0\0\0"]
         {
-            assert!(decode(&[&header[..], rest].concat()).is_err());
+            assert!(decode(&[b"\xff\xd8", rest].concat(), [8, 8], &[1, 0x11, 0]).is_err());
         }
     }
 }

@@ -1,25 +1,42 @@
 //! RLE Lossless (PS3.5, annex G): a run-length coded segment for each byte of a pixel, the most significant first.
 //!
-//! Own code because the registry's codec knows 8 and 16 bits only, and dose grids have 32.
+//! Own code because dose grids have 32 bits.
 
 /// Bytes of the header: the number of segments, then where each begins.
 const HEADER_BYTES: usize = 64;
 
-/// Decodes a frame of `pixels` pixels of `pixel_bytes` bytes, to little endian; an error says what is wrong with it.
-pub(super) fn decode(data: &[u8], pixels: usize, pixel_bytes: usize) -> Result<Vec<u8>, String> {
+/// What a frame decodes to.
+#[derive(Debug, PartialEq)]
+pub(super) struct Decoded {
+    pub(super) samples: Vec<u32>,
+    /// Bytes that a sample was coded with.
+    pub(super) pixel_bytes: usize,
+}
+
+/// Decodes a frame of `pixels` pixels, for which at most `allocated_bytes` bytes are allocated; an error says what is wrong
+/// with it.
+pub(super) fn decode(data: &[u8], pixels: usize, allocated_bytes: usize) -> Result<Decoded, String> {
     let (header, _) = data.split_first_chunk::<HEADER_BYTES>().ok_or("the header is not all there")?;
     let words: Vec<usize> = header.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b) as usize).collect();
-    let (segments, offsets) = words.split_first().ok_or("the header is empty")?;
-    if *segments != pixel_bytes {
-        return Err(format!("it has {segments} segments, where a pixel has {pixel_bytes} bytes"));
+    let (&pixel_bytes, offsets) = words.split_first().ok_or("the header is empty")?;
+    if !(1..=15).contains(&pixel_bytes) {
+        return Err(format!("it has {pixel_bytes} segments, where there are 1 to 15"));
     }
-    let mut decoded = vec![0; pixels * pixel_bytes];
+    if pixel_bytes > allocated_bytes {
+        return Err(format!(
+            "the compressed image has {} bits a sample, the header allocates {}; Bits Allocated (0028,0100) is wrong",
+            8 * pixel_bytes,
+            8 * allocated_bytes
+        ));
+    }
+    let mut samples = vec![0u32; pixels];
     for segment in 0..pixel_bytes {
         let at = |n: usize| offsets.get(n).copied().filter(|&o| o > 0).unwrap_or(data.len());
         let end = if segment + 1 < pixel_bytes { at(segment + 1) } else { data.len() };
         let coded =
             data.get(at(segment)..end).ok_or_else(|| format!("segment {segment} lies outside the data"))?;
-        let mut plane = decoded.iter_mut().skip(pixel_bytes - 1 - segment).step_by(pixel_bytes);
+        // The first segment has the highest bytes.
+        let mut plane = samples.iter_mut();
         let mut left = pixels;
         let mut coded = coded.iter().copied();
         // PackBits (G.3.2).
@@ -33,17 +50,17 @@ pub(super) fn decode(data: &[u8], pixels: usize, pixel_bytes: usize) -> Result<V
             };
             let count = run.min(left);
             if control < 128 {
-                for byte in plane.by_ref().take(count) {
-                    *byte = coded.next().ok_or_else(ends)?;
+                for sample in plane.by_ref().take(count) {
+                    *sample = *sample << 8 | u32::from(coded.next().ok_or_else(ends)?);
                 }
             } else {
                 let value = coded.next().ok_or_else(ends)?;
-                plane.by_ref().take(count).for_each(|byte| *byte = value);
+                plane.by_ref().take(count).for_each(|sample| *sample = *sample << 8 | u32::from(value));
             }
             left -= count;
         }
     }
-    Ok(decoded)
+    Ok(Decoded { samples, pixel_bytes })
 }
 
 #[cfg(test)]
@@ -66,7 +83,14 @@ mod tests {
     fn runs_and_literals_of_32_bits() {
         // Pixels 0x01020304, 0x01020305, 0x01020306: three runs, then literals; the 128 says nothing.
         let coded = frame(&[&[254, 1], &[254, 2], &[128, 254, 3], &[2, 4, 5, 6]]);
-        assert_eq!(decode(&coded, 3, 4), Ok(vec![4, 3, 2, 1, 5, 3, 2, 1, 6, 3, 2, 1]));
+        let samples = vec![0x0102_0304, 0x0102_0305, 0x0102_0306];
+        assert_eq!(decode(&coded, 3, 4), Ok(Decoded { samples, pixel_bytes: 4 }));
+    }
+
+    #[test]
+    fn fewer_bytes_than_allocated_are_those_that_there_are() {
+        let coded = frame(&[&[2, 4, 5, 6]]);
+        assert_eq!(decode(&coded, 3, 2), Ok(Decoded { samples: vec![4, 5, 6], pixel_bytes: 1 }));
     }
 
     #[test]
@@ -74,7 +98,8 @@ mod tests {
         let whole = frame(&[&[254, 1], &[2, 4, 5, 6]]);
         assert!(decode(&whole, 3, 2).is_ok());
         assert!(decode(&whole, 4, 2).unwrap_err().contains("ends 1 pixels early"));
-        assert!(decode(&whole, 3, 1).unwrap_err().contains("2 segments"));
+        assert!(decode(&whole, 3, 1).unwrap_err().contains("16 bits a sample, the header allocates 8"));
+        assert!(decode(&frame(&[]), 3, 1).unwrap_err().contains("0 segments"));
         assert!(decode(&whole[..66], 3, 2).is_err());
         assert!(decode(&whole[..60], 3, 2).is_err());
     }

@@ -1,0 +1,183 @@
+//! A scan: samples row by row, predicted from their neighbours, or in runs (ISO 14495-1, annex A).
+
+use super::bits::Bits;
+use super::context::{REGULAR, Regular, RunEnd};
+use super::parameters::Parameters;
+
+/// J: the binary logarithms of the lengths of a run's parts.
+const RUN_BITS: [u32; 32] =
+    [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// Decodes `columns` x `rows` samples; there is a restart marker behind each `interval` rows but the last.
+pub(super) fn decode(
+    parameters: &Parameters,
+    data: &[u8],
+    [columns, rows]: [usize; 2],
+    interval: usize,
+) -> Result<Vec<u16>, String> {
+    let mut samples = Vec::with_capacity(columns * rows);
+    let mut bits = Bits::new(data);
+    let mut state = State::new(parameters);
+    // Rows with a sample before the first and one behind the last.
+    let (mut above, mut row) = (vec![0; columns + 2], vec![0; columns + 2]);
+    for y in 0..rows {
+        if y > 0 && y % interval == 0 {
+            bits.restart(y / interval - 1)?;
+            state = State::new(parameters);
+            above.fill(0);
+            row.fill(0);
+        }
+        std::mem::swap(&mut above, &mut row);
+        state.row(&mut bits, &mut above, &mut row)?;
+        // No sample is above 65535.
+        samples.extend(row.iter().skip(1).take(columns).map(|&sample| sample as u16));
+    }
+    Ok(samples)
+}
+
+/// The samples around one: Ra on the left, Rb above, Rc and Rd beside that.
+#[derive(Clone, Copy)]
+struct Around {
+    a: i32,
+    b: i32,
+    c: i32,
+    d: i32,
+}
+
+struct State<'a> {
+    parameters: &'a Parameters,
+    regular: Vec<Regular>,
+    /// Where the samples on the left and above differ, and where they are alike.
+    run_ends: [RunEnd; 2],
+    /// RUNindex.
+    run_index: usize,
+}
+
+impl<'a> State<'a> {
+    fn new(parameters: &'a Parameters) -> Self {
+        Self {
+            parameters,
+            regular: vec![Regular::new(parameters); REGULAR],
+            run_ends: [false, true].map(|alike| RunEnd::new(parameters, alike)),
+            run_index: 0,
+        }
+    }
+
+    /// Decodes a row between its two borders.
+    fn row(&mut self, bits: &mut Bits, above: &mut [i32], row: &mut [i32]) -> Result<(), String> {
+        let columns = row.len() - 2;
+        // Beyond the right end lies what is above the last sample; before the left end what is above the first (A.2.1).
+        above[columns + 1] = above[columns];
+        row[0] = above[1];
+        let mut x = 1;
+        while x <= columns {
+            let around = Around { a: row[x - 1], b: above[x], c: above[x - 1], d: above[x + 1] };
+            let Around { a, b, c, d } = around;
+            let classes = [d - b, b - c, c - a].map(|gradient| self.class(gradient));
+            if classes == [0; 3] {
+                x += self.run(bits, above, row, x)?;
+                continue;
+            }
+            row[x] = self.sample(bits, around, classes)?;
+            x += 1;
+        }
+        Ok(())
+    }
+
+    /// The class of a gradient, -4 to 4 (A.3.3).
+    fn class(&self, gradient: i32) -> i32 {
+        let [t1, t2, t3] = self.parameters.thresholds;
+        let size = gradient.abs();
+        let class = match size {
+            _ if size <= self.parameters.near => 0,
+            _ if size < t1 => 1,
+            _ if size < t2 => 2,
+            _ if size < t3 => 3,
+            _ => 4,
+        };
+        class * gradient.signum()
+    }
+
+    /// A sample outside runs (A.4 to A.6).
+    fn sample(
+        &mut self,
+        bits: &mut Bits,
+        Around { a, b, c, .. }: Around,
+        classes: [i32; 3],
+    ) -> Result<i32, String> {
+        let parameters = self.parameters;
+        let number = classes.iter().fold(0, |number, class| 9 * number + class);
+        let sign = number.signum();
+        // At most 4 * 91, one less than there are.
+        let context = &mut self.regular[number.unsigned_abs() as usize];
+        let edge = if c >= a.max(b) {
+            a.min(b)
+        } else if c <= a.min(b) {
+            a.max(b)
+        } else {
+            a + b - c
+        };
+        let predicted = (edge + sign * context.correction).clamp(0, parameters.largest);
+        let k = context.golomb_bits();
+        let mapped = checked(bits.golomb(k, parameters.limit, parameters.error_bits)?, parameters)?;
+        let error = context.error(mapped, k, parameters.near);
+        context.update(error, parameters);
+        Ok(reconstructed(predicted, sign * error, parameters))
+    }
+
+    /// A run from `x` on, and the sample that ends it unless the row does; how many samples that is (A.7).
+    fn run(&mut self, bits: &mut Bits, above: &[i32], row: &mut [i32], x: usize) -> Result<usize, String> {
+        let parameters = self.parameters;
+        let left = row.len() - 1 - x;
+        let value = row[x - 1];
+        let mut length = 0;
+        while bits.read(1)? == 1 {
+            let part = 1 << RUN_BITS[self.run_index];
+            length += part;
+            if length <= left && self.run_index < RUN_BITS.len() - 1 {
+                self.run_index += 1;
+            }
+            if length >= left {
+                row[x..x + left].fill(value);
+                return Ok(left);
+            }
+        }
+        let part_bits = RUN_BITS[self.run_index];
+        length += bits.read(part_bits)? as usize;
+        if length >= left {
+            return Err("a run beyond its row".into());
+        }
+        row[x..x + length].fill(value);
+        let end = x + length;
+        let above = above[end];
+        let alike = (value - above).abs() <= parameters.near;
+        let context = &mut self.run_ends[usize::from(alike)];
+        let (predicted, sign) = if alike { (value, 1) } else { (above, (above - value).signum()) };
+        let k = context.golomb_bits();
+        let limit = parameters.limit - part_bits - 1;
+        let mapped = checked(bits.golomb(k, limit, parameters.error_bits)?, parameters)?;
+        let error = context.error(mapped, k);
+        context.update(error, mapped, parameters);
+        row[end] = reconstructed(predicted, sign * error, parameters);
+        self.run_index = self.run_index.saturating_sub(1);
+        Ok(length + 1)
+    }
+}
+
+/// No error that was encoded is mapped beyond this; a larger one would grow the statistics without bound.
+fn checked(mapped: i32, parameters: &Parameters) -> Result<i32, String> {
+    if mapped > parameters.range + 1 { Err("an error beyond any sample".into()) } else { Ok(mapped) }
+}
+
+/// A prediction with its error, which is one modulo the range (A.4.5, backwards).
+fn reconstructed(predicted: i32, error: i32, parameters: &Parameters) -> i32 {
+    let &Parameters { near, largest, range, .. } = parameters;
+    let step = 2 * near + 1;
+    let mut sample = predicted + error * step;
+    if sample < -near {
+        sample += range * step;
+    } else if sample > largest + near {
+        sample -= range * step;
+    }
+    sample.clamp(0, largest)
+}

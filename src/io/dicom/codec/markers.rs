@@ -1,0 +1,128 @@
+//! The marker segments of JPEG and JPEG-LS streams (ISO 10918-1, annex B; ISO 14495-1, annex C).
+
+/// Start of a scan.
+pub(super) const SOS: u8 = 0xda;
+/// Huffman tables.
+pub(super) const DHT: u8 = 0xc4;
+/// Quantisation tables.
+pub(super) const DQT: u8 = 0xdb;
+/// Restart interval.
+pub(super) const DRI: u8 = 0xdd;
+/// Frame header of sequential DCT, baseline and extended.
+pub(super) const SOF_BASELINE: u8 = 0xc0;
+pub(super) const SOF_EXTENDED: u8 = 0xc1;
+/// Of progressive DCT.
+pub(super) const SOF_PROGRESSIVE: u8 = 0xc2;
+/// Of the lossless process.
+pub(super) const SOF_LOSSLESS: u8 = 0xc3;
+/// Of JPEG-LS.
+pub(super) const SOF_LS: u8 = 0xf7;
+
+/// Whether a marker begins a frame header.
+pub(super) fn is_frame(marker: u8) -> bool {
+    matches!(marker, 0xc0..=0xcf | SOF_LS) && !matches!(marker, DHT | 0xc8 | 0xcc)
+}
+
+/// The marker segments from the start of the image on, without their lengths.
+pub(super) struct Segments<'a> {
+    data: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Segments<'a> {
+    pub(super) fn new(data: &'a [u8]) -> Self {
+        // Behind the start of the image.
+        Self { data, at: 2 }
+    }
+
+    /// What lies behind the last segment.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.data.get(self.at..).unwrap_or_default()
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match (*self.data.get(self.at)?, *self.data.get(self.at + 1)?) {
+                (0xff, 0xff) => self.at += 1,
+                // Markers that stand alone.
+                (0xff, 0x01 | 0xd0..=0xd9) => self.at += 2,
+                (0xff, marker) => {
+                    let length = u16::from_be_bytes(*self.data.get(self.at + 2..)?.first_chunk()?);
+                    let segment = self.at + 4..self.at + 2 + usize::from(length);
+                    self.at = segment.end;
+                    return Some((marker, self.data.get(segment)?));
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// A frame header (ISO 10918-1, B.2.2; ISO 14495-1, C.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame<'a> {
+    pub(super) marker: u8,
+    /// Bits a sample.
+    pub(super) precision: u32,
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    pub(super) components: usize,
+    /// Of each component: its number, sampling factors and quantisation table.
+    pub(super) of_components: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The first frame header of a stream.
+    pub(super) fn find(data: &'a [u8]) -> Option<Self> {
+        let (marker, segment) =
+            Segments::new(data).find(|(marker, _)| is_frame(*marker) || *marker == SOS)?;
+        is_frame(marker).then(|| Self::parse(marker, segment)).flatten()
+    }
+
+    fn parse(marker: u8, segment: &'a [u8]) -> Option<Self> {
+        let (&[precision, y0, y1, x0, x1, components], of_components) = segment.split_first_chunk()?;
+        Some(Self {
+            marker,
+            precision: precision.into(),
+            columns: u16::from_be_bytes([x0, x1]).into(),
+            rows: u16::from_be_bytes([y0, y1]).into(),
+            components: components.into(),
+            of_components,
+        })
+    }
+}
+
+/// The restart interval of a DRI segment: 2 bytes, in JPEG-LS up to 4.
+pub(super) fn restart_interval(segment: &[u8]) -> Result<usize, String> {
+    match segment.len() {
+        2..=4 => Ok(segment.iter().fold(0, |value, &byte| value << 8 | usize::from(byte))),
+        length => Err(format!("a restart interval of {length} bytes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fill_bytes_and_lone_markers_are_stepped_over() {
+        let data = b"\xff\xd8\xff\xff\xfe\0\x03!\xff\x01\xff\xc3\0\x0b\x0c\0\x05\0\x09\x01\x01\x11\0\xff\xda\0\x02rest";
+        let mut segments = Segments::new(data);
+        assert_eq!(segments.next(), Some((0xfe, &b"!"[..])));
+        assert_eq!(segments.next().unwrap().0, SOF_LOSSLESS);
+        assert_eq!((segments.next(), segments.rest()), (Some((SOS, &b""[..])), &b"rest"[..]));
+        let frame = Frame::find(data).unwrap();
+        assert_eq!((frame.precision, frame.columns, frame.rows, frame.components), (12, 9, 5, 1));
+    }
+
+    #[test]
+    fn a_segment_beyond_the_end_is_none() {
+        assert_eq!(Frame::find(b"\xff\xd8\xff\xc3\0\x0b\x0c\0\x05"), None);
+        assert_eq!(Frame::find(b"\xff\xd8\xff\xfe\0\0\xff"), None);
+        assert_eq!(Frame::find(b""), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! Compressed pixel data, one frame at a time.
+//!
+//! The compressed image says itself what it is: size, bits and process are read from its own header, and compared with the
+//! file's before anything is decoded or allocated. What decodes has no unsafe code; where it panics on damaged data, that is an
+//! error like any other.
+
+mod cells;
+mod fragments;
+mod huffman;
+mod jpeg_2000;
+mod jpeg_dct;
+mod jpeg_extended;
+mod jpeg_lossless;
+mod jpeg_ls;
+mod markers;
+mod rle;
+#[cfg(test)]
+mod tests;
+
+use super::attributes::transfer_syntax_name;
+use super::image::Image;
+use crate::error::{Error, Result};
+use crate::guard::guarded;
+use cells::{Cell, Coded};
+use dicom_dictionary_std::uids;
+use flate2::read::DeflateDecoder;
+use std::io::Read;
+
+/// Whether pixels in a transfer syntax are read.
+pub(super) fn is_supported(uid: &str) -> bool {
+    is_native(uid) || Syntax::of(uid).is_some()
+}
+
+fn is_native(uid: &str) -> bool {
+    [
+        uids::IMPLICIT_VR_LITTLE_ENDIAN,
+        uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        super::file::EXPLICIT_VR_BIG_ENDIAN,
+        uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    ]
+    .contains(&uid)
+}
+
+/// Retired progressive processes (PS3.5, section A.4 of 2004).
+const JPEG_SPECTRAL_SELECTION: &str = "1.2.840.10008.1.2.4.53";
+const JPEG_FULL_PROGRESSION: &str = "1.2.840.10008.1.2.4.55";
+
+/// How frames are compressed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Syntax {
+    /// JPEG, JPEG-LS or JPEG 2000: which of them and which process, a frame's own header says.
+    Image,
+    Rle,
+    /// Each frame an item of its own, as it is.
+    Uncompressed,
+    Deflated,
+}
+
+impl Syntax {
+    fn of(uid: &str) -> Option<Self> {
+        Some(match uid {
+            uids::JPEG_BASELINE8_BIT
+            | uids::JPEG_EXTENDED12_BIT
+            | JPEG_SPECTRAL_SELECTION
+            | JPEG_FULL_PROGRESSION
+            | uids::JPEG_LOSSLESS
+            | uids::JPEG_LOSSLESS_SV1
+            | uids::JPEGLS_LOSSLESS
+            | uids::JPEGLS_NEAR_LOSSLESS
+            | uids::JPEG2000_LOSSLESS
+            | uids::JPEG2000
+            | uids::JPEG2000MC_LOSSLESS
+            | uids::JPEG2000MC
+            | uids::HTJ2K_LOSSLESS
+            | uids::HTJ2K_LOSSLESS_RPCL
+            | uids::HTJ2K => Self::Image,
+            uids::RLE_LOSSLESS => Self::Rle,
+            uids::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN => Self::Uncompressed,
+            uids::DEFLATED_IMAGE_FRAME_COMPRESSION => Self::Deflated,
+            _ => return None,
+        })
+    }
+}
+
+/// Decodes one frame to its pixels, little endian.
+pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>> {
+    let name = transfer_syntax_name(&image.transfer_syntax);
+    let damaged = |what: &str| Error::format(&image.path, format!("frame {} in {name}: {what}", frame + 1));
+    let data = fragments::of_frame(&image.pixels, image.frames, frame, file)
+        .ok_or_else(|| damaged("its fragments are not all there"))?;
+    let syntax = Syntax::of(&image.transfer_syntax).ok_or_else(|| damaged("there is no codec"))?;
+    let shape = Shape {
+        columns: image.columns,
+        rows: image.rows,
+        cell: Cell {
+            allocated: image.bits_allocated,
+            stored: image.bits_stored,
+            high_bit: image.high_bit,
+            signed: image.signed,
+            padding: image.padding.clone(),
+        },
+    };
+    guarded(|| shape.decode(syntax, &data))
+        .unwrap_or_else(|_| Err("the codec failed inside; the data are damaged".into()))
+        .map_err(|what| damaged(&what))
+}
+
+/// What the file's header says of a frame.
+#[derive(Debug, Clone)]
+struct Shape {
+    columns: usize,
+    rows: usize,
+    cell: Cell,
+}
+
+impl Shape {
+    fn decode(&self, syntax: Syntax, data: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        match syntax {
+            Syntax::Image if jpeg_2000::recognises(data) => self.decode_jpeg_2000(data),
+            Syntax::Image => self.decode_jpeg(data),
+            Syntax::Rle => {
+                let rle::Decoded { samples, pixel_bytes } =
+                    rle::decode(data, self.columns * self.rows, self.cell.allocated as usize / 8)?;
+                let coded = Coded { precision: 8 * pixel_bytes as u32, may_be_signed: true, lossy: false };
+                self.cell.fill(samples.into_iter(), coded)
+            }
+            Syntax::Uncompressed => self.exactly(data.to_vec()),
+            Syntax::Deflated => {
+                let mut pixels = Vec::new();
+                // One byte more than there are pixels, and perhaps one of padding.
+                let most = self.bytes() as u64 + 2;
+                let inflated = DeflateDecoder::new(data).take(most).read_to_end(&mut pixels);
+                inflated.map_err(|e| format!("it cannot be inflated: {e}"))?;
+                self.exactly(pixels)
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.columns * self.rows * self.cell.allocated as usize / 8
+    }
+
+    /// Pixels as they are, without the byte that pads an odd number of them.
+    fn exactly(&self, mut pixels: Vec<u8>) -> std::result::Result<Vec<u8>, String> {
+        let expected = self.bytes();
+        if pixels.len() != expected && (pixels.len() != expected + 1 || expected % 2 == 0) {
+            return Err(format!("it has {} bytes, where the header asks for {expected}", pixels.len()));
+        }
+        pixels.truncate(expected);
+        Ok(pixels)
+    }
+
+    /// Compares what a compressed image says of itself with what the file's header says.
+    fn check(
+        &self,
+        [columns, rows, components]: [usize; 3],
+        precision: u32,
+    ) -> std::result::Result<(), String> {
+        if [columns, rows, components] != [self.columns, self.rows, 1] {
+            return Err(format!(
+                "the compressed image has {columns} x {rows} pixels of {components} components, the file's header {} x {} of one",
+                self.columns, self.rows
+            ));
+        }
+        if precision == 0 {
+            return Err("the compressed image has 0 bits a sample".into());
+        }
+        self.cell.check(precision)
+    }
+
+    fn decode_jpeg(&self, data: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        let what = "it begins like no JPEG, JPEG-LS or JPEG 2000 image";
+        let frame = Some(data).filter(|data| data.starts_with(b"\xff\xd8")).ok_or(what)?;
+        let frame = markers::Frame::find(frame).ok_or("it has no frame header")?;
+        let markers::Frame { marker, precision, columns, rows, components, of_components } = frame;
+        self.check([columns, rows, components], precision)?;
+        let size = [columns, rows];
+        let fill = |samples: Vec<u16>, may_be_signed: bool, lossy: bool| {
+            self.cell.fill(samples.into_iter().map(u32::from), Coded { precision, may_be_signed, lossy })
+        };
+        use markers::{SOF_BASELINE, SOF_EXTENDED, SOF_LOSSLESS, SOF_LS, SOF_PROGRESSIVE};
+        match (marker, precision) {
+            (SOF_BASELINE | SOF_EXTENDED | SOF_PROGRESSIVE, 8) => {
+                let samples = jpeg_dct::decode(data, size)?;
+                fill(samples.into_iter().map(u16::from).collect(), false, true)
+            }
+            (SOF_BASELINE | SOF_EXTENDED, 12) => {
+                fill(jpeg_extended::decode(data, size, of_components)?, false, true)
+            }
+            (SOF_LOSSLESS, _) => fill(jpeg_lossless::decode(data, size, precision)?, true, false),
+            (SOF_LS, _) => {
+                let decoded = jpeg_ls::decode(data, size, precision)?;
+                fill(decoded.samples, true, decoded.near_lossless)
+            }
+            _ => {
+                Err(format!("a process with {precision} bits that is not supported (marker FF{marker:02X})"))
+            }
+        }
+    }
+
+    fn decode_jpeg_2000(&self, data: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        let stream = jpeg_2000::Codestream::parse(data)?;
+        self.check([stream.columns, stream.rows, stream.components], stream.precision)?;
+        let coded = Coded { precision: stream.precision, may_be_signed: true, lossy: stream.irreversible };
+        self.cell.fill(jpeg_2000::decode(&stream)?.into_iter().map(u32::from), coded)
+    }
+}
