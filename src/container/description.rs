@@ -93,7 +93,7 @@ impl Description {
             geometry: volume.geometry,
             name: volume.name.clone(),
             unit: volume.unit.clone(),
-            fill_value: volume.fill_value,
+            fill_value: volume.stored_fill_value(),
             range,
             provenance: volume.provenance.clone(),
             achieved,

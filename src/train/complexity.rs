@@ -38,6 +38,7 @@ fn haar_sample(volume: &Volume, scale: ValueScale, seed: u64) -> Vec<f64> {
     let shape = volume.shape();
     let edges = shape.map(|n| EDGE.min(prev_power_of_two(n)));
     let blocks = BLOCKS.min(volume.len().div_ceil(edges.iter().product::<usize>()) * 2);
+    let fill = volume.stored_fill_value();
     let mut out = Vec::with_capacity(blocks * edges.iter().product::<usize>());
     for block in 0..blocks {
         let start: [usize; 3] = std::array::from_fn(|a| {
@@ -49,7 +50,7 @@ fn haar_sample(volume: &Volume, scale: ValueScale, seed: u64) -> Vec<f64> {
                 for x in 0..edges[0] {
                     let [i, j, k] = [start[0] + x, start[1] + y, start[2] + z];
                     let value = volume.samples().get(i + shape[0] * (j + shape[1] * k));
-                    let masked = MaskClass::of(value, volume.fill_value).is_some();
+                    let masked = MaskClass::of(value, fill).is_some();
                     // A masked voxel costs nothing: the value before it stands in.
                     let stand_in = values.last().copied().unwrap_or(0.5);
                     values.push(if masked { stand_in } else { f64::from(scale.normalised(value)) });

@@ -17,7 +17,8 @@ pub enum MaskClass {
 }
 
 impl MaskClass {
-    /// The class of a value, `None` for a measurement.
+    /// The class of a value, `None` for a measurement. The fill value is one that samples of the value's type have
+    /// ([`Volume::stored_fill_value`]).
     #[inline]
     pub fn of(value: f64, fill_value: Option<f64>) -> Option<Self> {
         if value.is_nan() {
@@ -64,7 +65,7 @@ impl Mask {
         if volume.sample_type().is_integer() && volume.fill_value.is_none() {
             return None;
         }
-        let fill = volume.fill_value;
+        let fill = volume.stored_fill_value();
         for_each_type!(volume.samples(), values => {
             // Most volumes have no masked voxel: look before allocating a byte for each.
             values.iter().position(|v| MaskClass::of(v.to_f64(), fill).is_some())?;
@@ -100,6 +101,24 @@ mod tests {
         assert_eq!(mask.codes(), [0, 1, 2, 3, 4, 0]);
         assert_eq!(mask.masked(), 4);
         assert_eq!(volume.range(), Some((1.0, 2.0)));
+    }
+
+    #[test]
+    fn a_fill_value_is_compared_as_the_samples_hold_it() {
+        // None of these is a float32.
+        for fill in [1e20, -999.99, 9.969_209_968_386_869e36, 0.1] {
+            let mut volume = Volume::new(vec![1.0f32, fill as f32, 2.0], [3, 1, 1]).unwrap();
+            volume.fill_value = Some(fill);
+            assert_eq!(Mask::of(&volume).map(|mask| mask.codes().to_vec()), Some(vec![0, 4, 0]), "{fill}");
+            assert_eq!(volume.range(), Some((1.0, 2.0)), "{fill}");
+            assert_eq!(volume.stored_fill_value(), Some(f64::from(fill as f32)));
+        }
+        // Integers hold what they hold: a value beyond them, or between two, stands in none.
+        for fill in [1e20, 254.6, -1.0] {
+            let mut volume = Volume::new(vec![0u8, 254, 255], [3, 1, 1]).unwrap();
+            volume.fill_value = Some(fill);
+            assert_eq!((Mask::of(&volume), volume.range()), (None, Some((0.0, 255.0))), "{fill}");
+        }
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub struct Volume {
     pub name: String,
     /// The values' unit (`HU`, `K`, ...); empty when the source does not say.
     pub unit: String,
-    /// The value that stands for "no data here", when the source declares one; it equals the samples it stands in, so
-    /// for float32 it is a float32's value ([`SampleType::nearest`]).
+    /// The value that stands for "no data here", when the source declares one. Samples are compared with it as their type
+    /// rounds it ([`Self::stored_fill_value`]): 1e20 masks the float32 that is nearest to it.
     pub fill_value: Option<f64>,
     /// Where the volume came from: source format, modality, rescale. Never anything that identifies a patient.
     pub provenance: BTreeMap<String, String>,
@@ -95,13 +95,19 @@ impl Volume {
         self.len() as u64 * self.sample_type().size() as u64
     }
 
+    /// [`Self::fill_value`] as the samples hold it.
+    pub fn stored_fill_value(&self) -> Option<f64> {
+        self.fill_value.map(|fill| self.sample_type().nearest(fill))
+    }
+
     /// Smallest and largest unmasked value; `None` when every voxel is masked.
     pub fn range(&self) -> Option<(f64, f64)> {
+        let fill = self.stored_fill_value();
         for_each_type!(&self.samples, values => {
             let mut range: Option<(f64, f64)> = None;
             for &value in values.iter() {
                 let value = value.to_f64();
-                if MaskClass::of(value, self.fill_value).is_none() {
+                if MaskClass::of(value, fill).is_none() {
                     let (low, high) = range.unwrap_or((value, value));
                     range = Some((low.min(value), high.max(value)));
                 }
