@@ -18,28 +18,50 @@ pub struct Distortion {
 }
 
 /// Sums of errors, to be collected piece by piece.
-#[derive(Debug, Clone, Copy, Default)]
+///
+/// Samples are counted in a power of two near the range's largest magnitude: that changes no digit, and no square leaves
+/// float64, whatever finite numbers the volume holds.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorSums {
+    unit: f64,
     squares: f64,
     max: f64,
     voxels: u64,
 }
 
+/// Units beyond 2 to plus or minus this have an inverse that is no normal number; squares of what is left over are far
+/// from the ends.
+const MOST_EXPONENT: f64 = 1000.0;
+
 impl ErrorSums {
+    /// For an original of this range.
+    pub(crate) fn new(range: Option<(f64, f64)>) -> Self {
+        let largest = range.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
+        let exponent = if largest > 0.0 { largest.log2().floor() } else { 0.0 };
+        let unit = 2f64.powi(exponent.clamp(-MOST_EXPONENT, MOST_EXPONENT) as i32);
+        Self { unit, squares: 0.0, max: 0.0, voxels: 0 }
+    }
+
+    /// Nothing yet, in the same unit.
+    fn empty(&self) -> Self {
+        Self { squares: 0.0, max: 0.0, voxels: 0, ..*self }
+    }
+
     /// Adds the differences of two stretches of samples of one type; `mask` holds a code a sample, 0 for a measurement.
     pub(crate) fn add(&mut self, original: &Samples, at: usize, decoded: &Samples, mask: Option<&[u8]>) {
+        let (empty, inverse) = (self.empty(), self.unit.recip());
         let sums = for_each_type!(original, original => {
             let original = &original[at..at + decoded.len()];
             for_each_type!(decoded, decoded => {
                 const PIECE: usize = 1 << 14;
                 let pieces = original.par_chunks(PIECE).zip(decoded.par_chunks(PIECE)).enumerate();
                 let pieces = pieces.map(|(piece, (original, decoded))| {
-                    let mut sums = ErrorSums::default();
+                    let mut sums = empty;
                     for (i, (a, b)) in original.iter().zip(decoded).enumerate() {
                         if mask.is_some_and(|m| m[piece * PIECE + i] != 0) {
                             continue;
                         }
-                        let error = (a.to_f64() - b.to_f64()).abs();
+                        let error = (a.to_f64() * inverse - b.to_f64() * inverse).abs();
                         sums.squares += error * error;
                         sums.max = sums.max.max(error);
                         sums.voxels += 1;
@@ -47,7 +69,7 @@ impl ErrorSums {
                     sums
                 });
                 // In order, so that the sum does not depend on the threads.
-                pieces.collect::<Vec<_>>().into_iter().fold(ErrorSums::default(), ErrorSums::merge)
+                pieces.collect::<Vec<_>>().into_iter().fold(empty, ErrorSums::merge)
             })
         });
         *self = self.merge(sums);
@@ -58,15 +80,16 @@ impl ErrorSums {
             squares: self.squares + other.squares,
             max: self.max.max(other.max),
             voxels: self.voxels + other.voxels,
+            ..self
         }
     }
 
     /// The figures, for an original of this range.
     pub(crate) fn distortion(&self, range: Option<(f64, f64)>) -> Distortion {
         let rmse = if self.voxels == 0 { 0.0 } else { (self.squares / self.voxels as f64).sqrt() };
-        let span = range.map_or(0.0, |(low, high)| high - low);
+        let span = range.map_or(0.0, |(low, high)| high / self.unit - low / self.unit);
         let psnr = if rmse == 0.0 { f64::INFINITY } else { 20.0 * (span / rmse).log10() };
-        Distortion { psnr, rmse, max_error: self.max, voxels: self.voxels }
+        Distortion { psnr, rmse: rmse * self.unit, max_error: self.max * self.unit, voxels: self.voxels }
     }
 }
 
@@ -83,9 +106,10 @@ pub fn compare(original: &Volume, decoded: &Volume) -> Result<Distortion> {
         )));
     }
     let mask = Mask::of(original);
-    let mut sums = ErrorSums::default();
+    let range = original.range();
+    let mut sums = ErrorSums::new(range);
     sums.add(original.samples(), 0, decoded.samples(), mask.as_ref().map(Mask::codes));
-    Ok(sums.distortion(original.range()))
+    Ok(sums.distortion(range))
 }
 
 #[cfg(test)]
@@ -101,6 +125,27 @@ mod tests {
         assert_eq!(d.rmse, 1.5);
         assert_eq!(d.max_error, 2.0);
         assert!((d.psnr - 20.0 * (200.0f64 / 1.5).log10()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn errors_of_any_finite_size_are_measured() {
+        // Sample by sample the same numbers, in units as far apart as float64 has them.
+        for unit in [1.0, 1e-310, 1e-160, 1e160, 1e304, 4.0 / 3.0] {
+            let volume =
+                |values: [f64; 4]| Volume::new(values.map(|v| v * unit).to_vec(), [4, 1, 1]).unwrap();
+            let d = compare(&volume([0.0, 100.0, 200.0, 50.0]), &volume([1.0, 98.0, 200.0, 52.0])).unwrap();
+            let near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 1e-9;
+            assert!(near(d.rmse, 1.5 * unit) && near(d.max_error, 2.0 * unit), "{unit}: {d:?}");
+            assert!((d.psnr - 20.0 * (200.0f64 / 1.5).log10()).abs() < 1e-6, "{unit}: {d:?}");
+        }
+        // A range that is itself beyond float64.
+        let ends = [f64::MIN, f64::MAX, 0.0, 1e300];
+        let d = compare(
+            &Volume::new(ends.to_vec(), [4, 1, 1]).unwrap(),
+            &Volume::new(vec![f64::MIN, f64::MAX, 1e300, 0.0], [4, 1, 1]).unwrap(),
+        );
+        let d = d.unwrap();
+        assert!(d.psnr.is_finite() && d.max_error == 1e300, "{d:?}");
     }
 
     #[test]

@@ -182,7 +182,7 @@ impl<'a> Writer<'a> {
         let shape = self.volume.shape();
         let plane = shape[0] * shape[1];
         let depth = SLAB.div_ceil(plane).next_multiple_of(unit);
-        let mut sums = ErrorSums::default();
+        let mut sums = ErrorSums::new(self.range);
         for z in (0..shape[2]).step_by(depth) {
             let end = (z + depth).min(shape[2]);
             let slab = Region { start: [0, 0, z], end: [shape[0], shape[1], end] };

@@ -132,6 +132,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fill_value_is_compared_as_the_samples_hold_it() {
+        // None of these is a float32.
+        for fill in [1e20, -999.99, 9.969_209_968_386_869e36, 0.1] {
+            let mut volume = Volume::new(vec![1.0f32, fill as f32, 2.0], [3, 1, 1]).unwrap();
+            volume.fill_value = Some(fill);
+            assert_eq!(Mask::of(&volume).map(|mask| mask.codes().to_vec()), Some(vec![0, 4, 0]), "{fill}");
+            assert_eq!(volume.range(), Some((1.0, 2.0)), "{fill}");
+            assert_eq!(volume.stored_fill_value(), Some(f64::from(fill as f32)));
+        }
+        // Integers hold what they hold: a value beyond them, or between two, stands in none.
+        for fill in [1e20, 254.6, -1.0] {
+            let mut volume = Volume::new(vec![0u8, 254, 255], [3, 1, 1]).unwrap();
+            volume.fill_value = Some(fill);
+            assert_eq!((Mask::of(&volume), volume.range()), (None, Some((0.0, 255.0))), "{fill}");
+        }
+    }
+
+    #[test]
     fn integers_without_a_fill_value_have_no_mask() {
         assert_eq!(Mask::of(&Volume::new(vec![0u8, 255], [2, 1, 1]).unwrap()), None);
     }

@@ -25,8 +25,8 @@ pub struct Volume {
     pub name: String,
     /// The values' unit (`HU`, `K`, ...); empty when the source does not say.
     pub unit: String,
-    /// The value that stands for "no data here", when the source declares one; it equals the samples it stands in, so
-    /// for float32 it is a float32's value ([`SampleType::nearest`]).
+    /// The value that stands for "no data here", when the source declares one. Samples are compared with it as their type
+    /// rounds it ([`Self::stored_fill_value`]): 1e20 masks the float32 that is nearest to it.
     pub fill_value: Option<f64>,
     /// The other end of the values that stand for "no data here", inclusive, where the source declares a range of them
     /// (DICOM's Pixel Padding Range Limit); it may be below the fill value. None where the fill value is the only one.
@@ -99,11 +99,15 @@ impl Volume {
         self.len() as u64 * self.sample_type().size() as u64
     }
 
+    /// [`Self::fill_value`] as the samples hold it.
+    pub fn stored_fill_value(&self) -> Option<f64> {
+        self.fill_value.map(|fill| self.sample_type().nearest(fill))
+    }
+
     /// The values that stand for "no data here", as the samples hold them.
     pub fn fill_range(&self) -> Option<FillRange> {
-        let nearest = |value: f64| self.sample_type().nearest(value);
-        let fill = nearest(self.fill_value?);
-        Some(FillRange::new(fill, self.fill_limit.map_or(fill, nearest)))
+        let fill = self.stored_fill_value()?;
+        Some(FillRange::new(fill, self.fill_limit.map_or(fill, |limit| self.sample_type().nearest(limit))))
     }
 
     /// Smallest and largest unmasked value; `None` when every voxel is masked.

@@ -32,7 +32,7 @@ pub(super) struct StoredValues {
 impl StoredValues {
     pub(super) fn of(volume: &Volume, path: &Path) -> Result<Self> {
         let (low, high) = volume.range().unwrap_or((0.0, 0.0));
-        let fill_value = volume.fill_value;
+        let fill_value = volume.stored_fill_value();
         let plain = |bits: u16, signed: bool| Self {
             bits_allocated: bits,
             bits_stored: bits,
