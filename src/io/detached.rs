@@ -11,6 +11,27 @@ pub(crate) fn size(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len())
 }
 
+/// The bytes of all files that the header at `path` names.
+///
+/// # Errors
+/// [`Error::Io`], which names the header too: the user may not know of the file beside it.
+pub(crate) fn sizes(path: &Path, files: &[PathBuf]) -> Result<u64> {
+    let size = |file: &PathBuf| match std::fs::metadata(file) {
+        Ok(found) if found.is_dir() => {
+            Err(Error::io(path, named(file, std::io::ErrorKind::IsADirectory.into())))
+        }
+        Ok(found) => Ok(found.len()),
+        Err(e) => Err(Error::io(path, named(file, e))),
+    };
+    files.iter().map(size).sum()
+}
+
+/// Why a data file cannot be read, for a message that begins with its header.
+fn named(file: &Path, reason: std::io::Error) -> std::io::Error {
+    let what = format!("the file '{}' that it names cannot be read: {reason}", file.display());
+    std::io::Error::new(reason.kind(), what)
+}
+
 /// The file that a header names; one outside the header's folder is refused.
 pub(crate) fn beside(path: &Path, name: &str) -> Result<PathBuf> {
     let inside = Path::new(name).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
@@ -123,7 +144,7 @@ impl Read for Stream {
             }
             match self.pending.next() {
                 Some(path) => {
-                    let file = File::open(path)?;
+                    let file = File::open(&path).map_err(|e| named(&path, e))?;
                     self.current = Some(self.prepare(BufReader::with_capacity(1 << 18, file))?);
                 }
                 None => return Ok(0),

@@ -50,7 +50,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
     } else {
-        files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?
+        detached::sizes(path, &files)?
     };
     let skip = Skip { lines: 0, bytes: header.optional_number(path, "headersize")?.unwrap_or(0) };
     let compressed = header.is_true("compresseddata");
@@ -237,5 +237,16 @@ mod tests {
         let message = read(&[("a.mhd", away)]).unwrap_err().to_string();
         assert!(message.contains("outside the header's folder"), "{message}");
         assert!(read(&[("a.mhd", b"DimSize = 2\n")]).is_err(), "no data file");
+    }
+
+    #[test]
+    fn a_missing_data_file_is_said_with_the_header_that_names_it() {
+        for file in ["gone.raw", "LIST\ngone.raw", "gon%d.raw 1 1"] {
+            let text = format!("DimSize = 2 1\nElementType = MET_UCHAR\nElementDataFile = {file}\n");
+            let message = read(&[("a.mhd", text.as_bytes())]).unwrap_err().to_string();
+            let name = if file.starts_with("gon%") { "gon1.raw" } else { "gone.raw" };
+            assert!(message.contains("a.mhd: the file '") && message.contains(name), "{message}");
+            assert_eq!(message.matches("os error").count(), 1, "{message}");
+        }
     }
 }
