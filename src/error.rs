@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read or write a file.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {reason}", path = path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
+        /// What the operating system said. The message has it, so it is not also the error's source: whoever prints
+        /// a chain of sources would say it twice.
+        reason: std::io::Error,
     },
     /// The input file breaks its format's rules: truncated, corrupt, inconsistent.
     #[error("{path}: {what}", path = path.display())]
@@ -58,13 +59,52 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Error::Io { path: path.to_owned(), source }
+    pub(crate) fn io(path: &Path, reason: std::io::Error) -> Self {
+        Error::Io { path: path.to_owned(), reason }
+    }
+
+    /// The same error of a file that lies in `to` once it is done, and in `from` until then.
+    pub(crate) fn moved(mut self, from: &Path, to: &Path) -> Self {
+        match &mut self {
+            Error::Io { path, reason } => {
+                if let Ok(inside) = path.strip_prefix(from) {
+                    *path = to.join(inside);
+                }
+                // The reason may name a folder.
+                let text = reason.to_string();
+                let (from, to) = (from.display().to_string(), to.display().to_string());
+                if text.contains(&from) {
+                    *reason = std::io::Error::new(reason.kind(), text.replace(&from, &to));
+                }
+            }
+            Error::Format { path, .. } | Error::Unsupported { path, .. } | Error::Section { path, .. } => {
+                if let Ok(inside) = path.strip_prefix(from) {
+                    *path = to.join(inside);
+                }
+            }
+            Error::Options(_) | Error::Device(_) | Error::Target(_) | Error::Interrupted => {}
+        }
+        self
     }
     pub(crate) fn format(path: &Path, what: impl Into<String>) -> Self {
         Error::Format { path: path.to_owned(), what: what.into() }
     }
     pub(crate) fn unsupported(path: &Path, what: impl Into<String>) -> Self {
         Error::Unsupported { path: path.to_owned(), what: what.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_said_once() {
+        let refused = std::fs::read("nothere.nii").map_err(|e| Error::io(Path::new("nothere.nii"), e));
+        let error = anyhow::Error::from(refused.unwrap_err());
+        let message = format!("{error:#}");
+        assert!(message.starts_with("nothere.nii: "), "{message}");
+        assert_eq!(message, error.to_string());
+        assert_eq!(message.matches("os error").count(), 1, "{message}");
     }
 }

@@ -124,6 +124,36 @@ fn failures_have_sentences_and_exit_codes() {
     assert!(!folder.join("waves.nvol").exists(), "a failed compression writes nothing");
 }
 
+/// Each thing once: the file, what is wrong with it, and no file that the user has never heard of.
+#[test]
+fn reasons_are_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder);
+    let header = "DimSize = 2 2\nElementType = MET_UCHAR\nElementDataFile = gone.raw\n";
+    std::fs::write(folder.join("a.mhd"), header).unwrap();
+    let to = |output: &'static str| [&["convert", "waves.raw", "-o", output], &RAW[..]].concat();
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["convert", "gone.nii", "-o", "o.npy"],
+            "neuvol: gone.nii: No such file or directory (os error 2)\n",
+        ),
+        (&["info", "gone.nvol"], "neuvol: gone.nvol: No such file or directory (os error 2)\n"),
+        (
+            &["convert", "a.mhd", "-o", "o.npy"],
+            "neuvol: a.mhd: the file 'gone.raw' that it names cannot be read: No such file or directory (os error 2)\n",
+        ),
+        (&to("gone/o.npy"), "neuvol: gone/o.npy: the folder 'gone' does not exist\n"),
+        (&to("gone/o/"), "neuvol: gone/o: the folder 'gone' does not exist\n"),
+        (&to("a.mhd/o.nii.gz"), "neuvol: a.mhd/o.nii.gz: 'a.mhd' is a file, not a folder\n"),
+    ];
+    for (arguments, said) in cases {
+        let output = neuvol(folder, arguments);
+        assert_eq!(text(&output.stderr), said, "{arguments:?}");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    }
+}
+
 #[test]
 fn other_models_are_chosen_by_name_and_hold_the_target() {
     let folder = tempfile::tempdir().unwrap();

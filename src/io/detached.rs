@@ -11,6 +11,27 @@ pub(crate) fn size(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len())
 }
 
+/// The bytes of all files that the header at `path` names.
+///
+/// # Errors
+/// [`Error::Io`], which names the header too: the user may not know of the file beside it.
+pub(crate) fn sizes(path: &Path, files: &[PathBuf]) -> Result<u64> {
+    let size = |file: &PathBuf| match std::fs::metadata(file) {
+        Ok(found) if found.is_dir() => {
+            Err(Error::io(path, of_data_file(file, std::io::ErrorKind::IsADirectory.into())))
+        }
+        Ok(found) => Ok(found.len()),
+        Err(e) => Err(Error::io(path, of_data_file(file, e))),
+    };
+    files.iter().map(size).sum()
+}
+
+/// Why a data file cannot be read, for a message that begins with its header.
+fn of_data_file(file: &Path, reason: std::io::Error) -> std::io::Error {
+    let what = format!("it names the file '{}', which cannot be read: {reason}", file.display());
+    std::io::Error::new(reason.kind(), what)
+}
+
 /// The file that a header or a list names; one that lies neither in the header's folder nor below is refused unless
 /// `allow_outside`.
 pub(crate) fn named(path: &Path, name: &str, allow_outside: bool) -> Result<PathBuf> {
@@ -153,7 +174,7 @@ impl Read for Stream {
             }
             match self.pending.next() {
                 Some(path) => {
-                    let file = File::open(path)?;
+                    let file = File::open(&path).map_err(|e| of_data_file(&path, e))?;
                     self.current = Some(self.prepare(BufReader::with_capacity(1 << 18, file))?);
                 }
                 None => return Ok(0),

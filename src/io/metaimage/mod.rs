@@ -51,7 +51,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
     } else {
-        files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?
+        detached::sizes(path, &files)?
     };
     let skip = Skip { lines: 0, bytes: header.optional_number(path, "headersize")?.unwrap_or(0) };
     let compressed = header.is_true("compresseddata");
@@ -347,5 +347,16 @@ mod tests {
             message.contains("a.mhd: it names the file 'nothere.raw', which cannot be read: No such file"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_missing_data_file_is_said_with_the_header_that_names_it() {
+        for file in ["gone.raw", "LIST\ngone.raw", "gon%d.raw 1 1"] {
+            let text = format!("DimSize = 2 1\nElementType = MET_UCHAR\nElementDataFile = {file}\n");
+            let message = read(&[("a.mhd", text.as_bytes())]).unwrap_err().to_string();
+            let name = if file.starts_with("gon%") { "gon1.raw" } else { "gone.raw" };
+            assert!(message.contains("a.mhd: it names the file '") && message.contains(name), "{message}");
+            assert_eq!(message.matches("os error").count(), 1, "{message}");
+        }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn read(
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
     } else {
-        files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?
+        detached::sizes(path, &files)?
     };
     if encoding != Encoding::Ascii {
         elements::check_file_holds(path, bytes_expected, bytes_found, encoding == Encoding::Gzip)?;

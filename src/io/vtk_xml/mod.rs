@@ -69,7 +69,7 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
         };
         files.push(detached::named(path, source, options.allow_outside)?);
     }
-    let file_bytes = files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?;
+    let file_bytes = detached::sizes(path, &files)?;
     let mut found: Option<(Grid, Chosen, Assembly)> = None;
     for file in files {
         let mut opened = Opened::of(&file)?;
