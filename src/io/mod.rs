@@ -299,6 +299,11 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
         Ok(Format::VtkXml)
     } else if ends_in(&[".raw", ".bin"]) || options.dims.is_some() {
         Ok(Format::Raw)
+    } else if ends_in(&[".dcm", ".dicom", ".ima"]) {
+        Err(Error::unsupported(
+            path,
+            "its name says DICOM, but it begins neither with a preamble and the prefix DICM nor with the elements of a data set",
+        ))
     } else {
         Err(Error::unsupported(
             path,

@@ -92,13 +92,23 @@ pub(super) fn start(bytes: &[u8]) -> Option<usize> {
     begins_a_data_set(bytes).then_some(0)
 }
 
-/// How elements are written, by the look of the first; none where there is none.
+/// How elements are written, by the look of the first; none where that tells nothing.
 pub(super) fn told_by(bytes: &[u8]) -> Option<Syntax> {
-    let group: [u8; 2] = *bytes.first_chunk()?;
-    let representation: [u8; 2] = *bytes.get(4..)?.first_chunk()?;
-    // Data sets begin with a low group, 0008 nearly always.
-    let big_endian = u16::from_be_bytes(group) < u16::from_le_bytes(group);
-    Some(Syntax { explicit: is_representation(representation), big_endian })
+    let &[a, b, c, d, v, w, y, z, ..] = bytes.get(..8)? else { return None };
+    let tag = |syntax: Syntax| Tag(syntax.short([a, b]), syntax.short([c, d]));
+    let [little, big] = [false, true].map(|big_endian| Syntax { explicit: true, big_endian });
+    // Data sets begin with a low group, 0008 nearly always; vendors' groups may read as one in either order.
+    let big_endian = is_known(tag(big)) && !is_known(tag(little));
+    if is_representation([v, w]) {
+        return Some(Syntax { explicit: true, big_endian });
+    }
+    let implicit = Syntax { explicit: false, big_endian };
+    (implicit.long([v, w, y, z]) as usize <= bytes.len() - 8).then_some(implicit)
+}
+
+/// Whether the standard has an element, or it is the length of one of its first groups.
+fn is_known(tag: Tag) -> bool {
+    StandardDataDictionary.by_tag(tag).is_some() || (tag.element() == 0 && matches!(tag.group(), 2 | 8))
 }
 
 /// Whether bytes begin like a data set, or like the group of meta information before one: a few elements that the standard
@@ -123,8 +133,7 @@ fn plausible(bytes: &[u8], at: usize, syntax: Syntax) -> Option<(Tag, usize)> {
     let pair = |at: usize| rest.get(at..)?.first_chunk::<2>().copied();
     let four = |at: usize| rest.get(at..)?.first_chunk::<4>().copied();
     let tag = Tag(syntax.short(pair(0)?), syntax.short(pair(2)?));
-    let is_group_length = tag.element() == 0;
-    if !is_group_length && StandardDataDictionary.by_tag(tag).is_none() {
+    if !is_known(tag) {
         return None;
     }
     let (header, length) = if !syntax.explicit {
@@ -169,6 +178,14 @@ mod tests {
             assert_eq!(start(&with_prefix), Some(132));
             assert_eq!(start(&[b"DICM", &bare[..]].concat()), Some(4));
         }
+    }
+
+    #[test]
+    fn a_vendors_group_says_nothing_of_the_byte_order() {
+        // (3F03,0010), which reads as (033F,1000) the other way round.
+        assert_eq!(told_by(&implicit((0x3f03, 0x10), b"MAKER ")), Some(Syntax::IMPLICIT));
+        // No representation, and no length either.
+        assert_eq!(told_by(b"\x08\0\x05\0\x7f\x7f\x7f\x7f"), None);
     }
 
     #[test]
