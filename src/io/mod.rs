@@ -159,6 +159,14 @@ fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> 
 /// First two bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// Key of the provenance: the arrays of a VTK file that were not read.
+pub const OTHER_ARRAYS: &str = "other arrays";
+
+/// Whether an array of a VTK file says which points count, not what is measured there.
+fn is_bookkeeping(name: &str) -> bool {
+    ["vtkGhostType", "vtkValidPointMask"].contains(&name)
+}
+
 /// What some editors put before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
