@@ -2,6 +2,7 @@
 
 mod affine;
 pub(crate) mod atomic;
+mod collection;
 mod detached;
 mod dicom;
 pub(crate) mod elements;
@@ -16,6 +17,8 @@ mod progress;
 mod raw;
 mod reading;
 mod rescale;
+#[cfg(test)]
+mod tests;
 mod tiff;
 mod vtk_legacy;
 mod vtk_xml;
@@ -93,6 +96,7 @@ pub struct OpenOptions {
 pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
     match format_of(path, options)? {
         Format::Dicom => dicom::time_steps(path, options),
+        Format::List => collection::time_steps(path, options),
         Format::Nifti => nifti::time_steps(path),
         Format::Npy => npy::time_steps(path),
         Format::Nrrd => nrrd::time_steps(path),
@@ -151,7 +155,7 @@ fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> 
         None => Err(Error::Options(format!(
             "{}: it holds {count} volumes over time; choose one with --time-step 0 to {}",
             path.display(),
-            count - 1
+            count.saturating_sub(1)
         ))),
     }
 }
@@ -185,6 +189,8 @@ const SIGNATURE_BYTES: u64 = 352;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Dicom,
+    /// Of files, each of a format of its own.
+    List,
     MetaImage,
     Nifti,
     Npy,
@@ -209,6 +215,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     }
     let reading = match format {
         Format::Dicom => dicom::open(path, options),
+        Format::List => return collection::open(path, options),
         Format::MetaImage => metaimage::open(path, options),
         Format::Nifti => nifti::open(path, options),
         Format::Npy => npy::open(path, options),
@@ -270,11 +277,13 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     }
     let text = text.trim_ascii_start();
     if text.starts_with(b"<?xml") || text.starts_with(b"<VTKFile") {
-        return Ok(Format::VtkXml);
+        return Ok(if collection::recognises(text) { Format::List } else { Format::VtkXml });
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
     let ends_in = |suffixes: &[&str]| suffixes.iter().any(|s| name.ends_with(s));
-    if ends_in(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]) {
+    if ends_in(&[".series", ".pvd", ".vtm"]) {
+        Ok(Format::List)
+    } else if ends_in(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]) {
         Ok(Format::Nifti)
     } else if ends_in(&[".nrrd", ".nhdr"]) {
         Ok(Format::Nrrd)
