@@ -72,10 +72,13 @@ impl LeftOut {
             } else {
                 ""
             };
-            parts.push(format!("{} other pictures ({}{more}){way}", self.pictures.len(), names.join(", ")));
+            let noun = if self.pictures.len() == 1 { "picture" } else { "pictures" };
+            parts.push(format!("{} other {noun} ({}{more}){way}", self.pictures.len(), names.join(", ")));
         }
         if self.forks + self.views > 0 {
-            parts.push(format!("{} files of macOS (._*, .DS_Store)", self.forks + self.views));
+            let count = self.forks + self.views;
+            let noun = if count == 1 { "file" } else { "files" };
+            parts.push(format!("{count} {noun} of macOS (._*, .DS_Store)"));
         }
         (!parts.is_empty()).then(|| format!("left out: {}", parts.join(", and ")))
     }
