@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::remove_dir_all(&series)?;
     }
     texts(&folder("vtk_legacy")?, &folder("vtk_xml")?, &folder("nrrd")?, &folder("metaimage")?)?;
+    lists(&folder("vtk_xml")?)?;
     tiff(&folder("tiff")?)?;
     dicom(&folder("dicom")?)?;
 
@@ -78,6 +79,15 @@ fn texts(legacy: &Path, xml: &Path, nrrd: &Path, metaimage: &Path) -> Result<(),
     let grid = "DIMENSIONS 2 2 1\nORIGIN 0 0 0\nSPACING 1 1 1\nPOINT_DATA 4\n";
     for (name, text) in [
         ("ascii", format!("ASCII\nDATASET STRUCTURED_POINTS\n{grid}SCALARS t float 1\nLOOKUP_TABLE default\n1 2 3 4\n")),
+        (
+            "metadata",
+            format!(
+                "ASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 2 2 1\nCELL_DATA 1\nSCALARS c int\nLOOKUP_TABLE default\n7\n\
+                 POINT_DATA 4\nFIELD f 2\nv 2 4 char\n1 2 3 4 5 6 7 8\nMETADATA\nCOMPONENT_NAMES\nx\n\nINFORMATION 1\n\
+                 NAME UNITS_LABEL LOCATION vtkDataArray\nDATA m\n\ns 1 1 string\nword\n"
+            ),
+        ),
+        ("strings", format!("BINARY\nDATASET STRUCTURED_POINTS\n{grid}FIELD f 2\ns 1 1 string\n\u{3}abc\nx 1 4 char\nabcd\n")),
         ("binary", format!("BINARY\nDATASET STRUCTURED_POINTS\n{grid}FIELD f 1\nx 2 4 short\n0123456789abcdef\n")),
         (
             "rectilinear",
@@ -114,13 +124,61 @@ fn texts(legacy: &Path, xml: &Path, nrrd: &Path, metaimage: &Path) -> Result<(),
         "NRRD0005\ntype: uint8\ndimension: 4\nsizes: 2 1 2 2\nkinds: vector domain domain time\nencoding: ascii\n\n1 2 3 4 5 6 7 8\n",
     )?;
     fs::write(
+        nrrd.join("time"),
+        "\u{feff}NRRD0005\nTYPE: uint8\ndimension: 4\nsizes: 1 2 1 2\nspace: RAST\nspace directions: (1,0,0,0) (0,1,0,0) \
+         (0,0,1,0) (0,0,0,2)\nspace origin: (0,0,0,0)\nencoding: ascii\n\n1 2 3 4\n",
+    )?;
+    fs::write(
+        metaimage.join("list"),
+        "NDims = 2\nDimSize = 2 1\nElementSpacing = 1 -2\nElementType = MET_UCHAR\nElementDataFile = LIST\n/a.raw\nb.raw\n",
+    )?;
+    fs::write(
         metaimage.join("text"),
         "NDims = 2\nDimSize = 2 2\nElementNumberOfChannels = 2\nBinaryData = False\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n1 2 3 4 5 6 7 8\n",
     )?;
     Ok(())
 }
 
+/// Lists of files, which name themselves.
+fn lists(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let set = |time: &str| format!("<DataSet timestep=\"{time}\" part=\"0\" file=\"a.vti\"/>");
+    for (name, kind, sets) in
+        [("pvd", "Collection", [set("0"), set("1.5")]), ("vtm", "vtkMultiBlockDataSet", [set(""), String::new()])]
+    {
+        let sets = sets.concat();
+        let text = format!("<?xml version=\"1.0\"?><VTKFile type=\"{kind}\"><{kind}>{sets}</{kind}></VTKFile>");
+        fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// What descriptions say of the pages behind them.
+fn described(folder: &Path) -> Result<(), Box<dyn Error>> {
+    use tiff::encoder::TiffEncoder;
+    use tiff::encoder::colortype::Gray8;
+    use tiff::tags::Tag;
+    let ome = "<?xml version=\"1.0\"?><OME UUID=\"urn:uuid:1\"><Image><Pixels DimensionOrder=\"XYZCT\" Type=\"uint8\" SizeX=\"2\" \
+               SizeY=\"1\" SizeZ=\"2\" SizeC=\"2\" SizeT=\"1\" PhysicalSizeX=\"0.5\" PhysicalSizeZ=\"2\" PhysicalSizeZUnit=\"nm\">\
+               <Channel SamplesPerPixel=\"1\"/><TiffData IFD=\"0\" PlaneCount=\"4\"><UUID FileName=\"a.tif\">urn:uuid:1</UUID>\
+               </TiffData></Pixels></Image></OME>";
+    for (name, pages, description) in [
+        ("ome", 4, ome),
+        ("imagej", 4, "ImageJ=1.53\nimages=4\nchannels=2\nslices=2\nunit=\\u00B5m\nspacing=2\nfinterval=0.1\n"),
+        ("shaped", 4, "{\"shape\": [2, 2, 1, 2], \"axes\": \"TZYX\"}"),
+        ("truncated", 1, "{\"shape\": [1, 1, 2], \"truncated\": true}"),
+    ] {
+        let mut encoder = TiffEncoder::new(fs::File::create(folder.join(name))?)?;
+        for _ in 0..pages {
+            let mut image = encoder.new_image::<Gray8>(2, 1)?;
+            image.encoder().write_tag(Tag::ImageDescription, description)?;
+            image.write_data(&[1, 2])?;
+        }
+    }
+    Ok(())
+}
+
 fn tiff(folder: &Path) -> Result<(), Box<dyn Error>> {
+    described(folder)?;
     use tiff::encoder::colortype::{Gray8, Gray16, Gray32Float};
     use tiff::encoder::{Compression, TiffEncoder};
     for (name, compression) in

@@ -348,6 +348,7 @@ pub(super) fn print_result(volume: &Volume, compressed: &Compressed) -> Result<(
         report::dims(volume.shape()),
         report::bytes(volume.stored_bytes())
     );
+    report::say_array(volume)?;
     say!("  file      {}", report::bytes(compressed.bytes.len() as u64));
     say!("  ratio     {}", report::ratios(compressed.ratio, compressed.ratio_f32, sample_type));
     say!("  PSNR      {}", report::psnr(d.psnr));

@@ -25,6 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         say!("{}", output.display());
         let bytes = report::bytes(volume.stored_bytes());
         say!("  volume    {} {}, {bytes}", report::dims(volume.shape()), volume.sample_type());
+        report::say_array(&volume)?;
         Ok(())
     })
 }

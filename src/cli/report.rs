@@ -53,6 +53,14 @@ pub(super) fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// Names the array that was read where a file has others, too.
+pub(super) fn say_array(volume: &neuvol::Volume) -> anyhow::Result<()> {
+    if let Some(others) = volume.provenance.get(neuvol::io::OTHER_ARRAYS) {
+        say!("  array     {} (others, which --array chooses: {others})", volume.name);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,7 +34,7 @@ fn of_data_file(file: &Path, reason: std::io::Error) -> std::io::Error {
 
 /// The file that a header or a list names; one that lies neither in the header's folder nor below is refused unless
 /// `allow_outside`.
-pub(crate) fn named(path: &Path, name: &str, allow_outside: bool) -> Result<PathBuf> {
+pub(crate) fn file_of(path: &Path, name: &str, allow_outside: bool) -> Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // An absolute name replaces the folder.
     let file = folder.join(name);
@@ -50,17 +50,17 @@ pub(crate) fn named(path: &Path, name: &str, allow_outside: bool) -> Result<Path
         return Err(Error::unsupported(
             path,
             format!(
-                "it names the file '{name}', which lies outside its folder; --allow-outside reads it{}",
+                "the file '{name}' that it names lies outside its folder; --allow-outside reads it{}",
                 found_beside(folder, name)
             ),
         ));
     }
     match std::fs::metadata(&file) {
         Ok(found) if found.is_file() => Ok(file),
-        Ok(_) => Err(Error::format(path, format!("it names '{name}', which is no file"))),
+        Ok(_) => Err(Error::format(path, format!("'{name}', which it names, is no file"))),
         Err(e) => {
             let beside = found_beside(folder, name);
-            Err(Error::format(path, format!("it names the file '{name}', which cannot be read: {e}{beside}")))
+            Err(Error::format(path, format!("the file '{name}' that it names cannot be read: {e}{beside}")))
         }
     }
 }

@@ -59,10 +59,12 @@ impl LeftOut {
             let names: Vec<String> =
                 self.pictures.iter().take(MOST_NAMES).map(|path| name_of(path)).collect();
             let more = if self.pictures.len() > names.len() { ", ..." } else { "" };
-            parts.push(format!("{} other pictures ({}{more})", self.pictures.len(), names.join(", ")));
+            let noun = if self.pictures.len() == 1 { "picture" } else { "pictures" };
+            parts.push(format!("{} other {noun} ({}{more})", self.pictures.len(), names.join(", ")));
         }
         if self.forks > 0 {
-            parts.push(format!("{} forks of macOS (._*)", self.forks));
+            let noun = if self.forks == 1 { "fork" } else { "forks" };
+            parts.push(format!("{} {noun} of macOS (._*)", self.forks));
         }
         (!parts.is_empty()).then(|| format!("left out: {}", parts.join(", and ")))
     }
@@ -91,7 +93,7 @@ mod tests {
         all.add(folder.path());
         assert_eq!((all.pictures.len(), all.forks), (1, 1));
         let sentence = all.sentence().unwrap();
-        assert!(sentence.contains("1 other pictures (a.png), and 1 forks of macOS"), "{sentence}");
+        assert!(sentence.contains("1 other picture (a.png), and 1 fork of macOS"), "{sentence}");
         assert_eq!(LeftOut::default().sentence(), None);
     }
 }

@@ -2,6 +2,7 @@
 
 mod affine;
 pub(crate) mod atomic;
+mod collection;
 mod detached;
 mod dicom;
 pub(crate) mod elements;
@@ -16,6 +17,8 @@ mod progress;
 mod raw;
 mod reading;
 mod rescale;
+#[cfg(test)]
+mod tests;
 mod tiff;
 mod volumes;
 mod vtk_legacy;
@@ -108,6 +111,7 @@ pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
 fn time_steps_of(path: &Path, format: Format, options: &OpenOptions) -> Result<usize> {
     match format {
         Format::Dicom => dicom::Volumes::open(path, options)?.steps(path),
+        Format::List => collection::time_steps(path, options),
         Format::Nifti => nifti::time_steps(path),
         Format::Npy => npy::time_steps(path),
         Format::Nrrd => nrrd::time_steps(path),
@@ -167,13 +171,21 @@ fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> 
         None => Err(Error::Options(format!(
             "{}: it holds {count} volumes over time; choose one with --time-step 0 to {}",
             path.display(),
-            count - 1
+            count.saturating_sub(1)
         ))),
     }
 }
 
 /// First two bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Key of the provenance: the arrays of a VTK file that were not read.
+pub const OTHER_ARRAYS: &str = "other arrays";
+
+/// Whether an array of a VTK file says which points count, not what is measured there.
+fn is_bookkeeping(name: &str) -> bool {
+    ["vtkGhostType", "vtkValidPointMask"].contains(&name)
+}
 
 /// What some editors put before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -193,6 +205,8 @@ const SIGNATURE_BYTES: u64 = 352;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Dicom,
+    /// Of files, each of a format of its own.
+    List,
     MetaImage,
     Nifti,
     Npy,
@@ -218,6 +232,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let reading = match format {
         // It settles spacings with the positions of its slices.
         Format::Dicom => return Ok(with_fill_value(dicom::open(path, options)?, options)),
+        Format::List => return collection::open(path, options),
         Format::MetaImage => metaimage::open(path, options),
         Format::Nifti => nifti::open(path, options),
         Format::Npy => npy::open(path, options),
@@ -285,11 +300,13 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
     }
     let text = text.trim_ascii_start();
     if text.starts_with(b"<?xml") || text.starts_with(b"<VTKFile") {
-        return Ok(Format::VtkXml);
+        return Ok(if collection::recognises(text) { Format::List } else { Format::VtkXml });
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
     let ends_in = |suffixes: &[&str]| suffixes.iter().any(|s| name.ends_with(s));
-    if ends_in(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]) {
+    if ends_in(&[".series", ".pvd", ".vtm"]) {
+        Ok(Format::List)
+    } else if ends_in(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]) {
         Ok(Format::Nifti)
     } else if ends_in(&[".nrrd", ".nhdr"]) {
         Ok(Format::Nrrd)

@@ -95,6 +95,25 @@ fn value<'a>(path: &Path, header: &'a str, key: &str) -> Result<&'a str> {
     behind.ok_or_else(|| Error::format(path, format!("the header lacks '{key}'")))
 }
 
+/// A value of the dictionary without what follows it: up to the comma outside of all brackets.
+fn own_value(text: &str) -> &str {
+    let mut depth = 0i32;
+    let mut quote = None;
+    let end = text.find(|c: char| {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') if depth > 0 => depth -= 1,
+            (None, ',' | '}') => return depth == 0,
+            _ => {}
+        }
+        false
+    });
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default().trim()
+}
+
 /// NumPy's type string, as `'<f4'`.
 fn element_type(path: &Path, text: &str) -> Result<(StoredType, ByteOrder)> {
     let refused = |what: &str| {
@@ -105,7 +124,7 @@ fn element_type(path: &Path, text: &str) -> Result<(StoredType, ByteOrder)> {
     };
     let quote = text.chars().next().filter(|c| ['\'', '"'].contains(c));
     let Some((name, _)) = quote.and_then(|quote| text[1..].split_once(quote)) else {
-        return refused(text.split('}').next().unwrap_or_default().trim());
+        return refused(own_value(text));
     };
     let (order, name) = match name.split_at_checked(1) {
         Some(("<", rest)) => (ByteOrder::Little, rest),
@@ -222,7 +241,15 @@ mod tests {
             file(&format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n"), &[0; 16])
         };
         refuse(&plain("'<c8'", "(2,)"), "'c8'");
-        refuse(&plain("[('a', '<f4')]", "(2,)"), "[('a', '<f4')]");
+        refuse(&plain("[('a', '<f4')]", "(2,)"), "[('a', '<f4')] are");
+        refuse(
+            &plain("[('a,}', '<f4'), ('b', ('<i4', (2,)))]", "(2,)"),
+            "('b', ('<i4', (2,)))] are not supported",
+        );
+        refuse(
+            &plain("{'names': ['a'], 'formats': ['<f4']}", "(2,)"),
+            "'formats': ['<f4']} are not supported",
+        );
         refuse(&plain("'<f4'", "(2, 1, 1, 1, 1)"), "5 axes");
         refuse(&plain("'<f4'", "(2, 1, 1, 1)"), "--time-step 0 to 1");
         refuse(&plain("'<f4'", "(100, 100)"), "truncated");

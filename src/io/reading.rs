@@ -80,6 +80,39 @@ pub(super) fn distance(
     }
 }
 
+/// Distances between voxel centres as a file gives them in numbers, and along which axes it does so. A negative one turns its
+/// axis round, and an axis of one sample needs none.
+///
+/// # Errors
+/// [`Error::Format`] for one that is 0 or none, unless the caller gives a spacing: then the file says none.
+pub(super) fn distances(
+    path: &Path,
+    field: &str,
+    numbers: [f64; 3],
+    samples: [u64; 3],
+    given: Option<[f64; 3]>,
+) -> Result<([f64; 3], [bool; 3])> {
+    let is_one = numbers.map(|number| number != 0.0 && number.is_finite());
+    let mut distances = numbers;
+    for axis in (0..3).filter(|&axis| !is_one[axis]) {
+        distances[axis] = match given {
+            Some(given) => given[axis],
+            None if samples[axis] == 1 => 1.0,
+            None => {
+                return Err(Error::format(
+                    path,
+                    format!(
+                        "{field} is {} along {}, which is no distance; say the right one with --spacing",
+                        numbers[axis],
+                        ["x", "y", "z"][axis]
+                    ),
+                ));
+            }
+        };
+    }
+    Ok((distances, is_one))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,8 +7,8 @@
 
 use super::elements::{self, ByteOrder, Part, StoredType};
 use super::mapped::Mapped;
-use super::reading::Reading;
-use super::{OpenOptions, even};
+use super::reading::{self, Reading};
+use super::{BYTE_ORDER_MARK, OTHER_ARRAYS, OpenOptions, even, is_bookkeeping};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Samples, Volume};
 use std::fs::File;
@@ -24,7 +24,8 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 /// Reads one array of one number per point (or per cell, at the cells' centres).
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let bytes = Mapped::open(path)?;
-    let mut text = Text { path, bytes: &bytes, at: 0 };
+    let at = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let mut text = Text { path, bytes: &bytes, at };
     text.line()?;
     text.line()?;
     let binary = match text.word()?.to_ascii_uppercase().as_str() {
@@ -45,68 +46,99 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     }
     let mut grid = Grid { points: None, spacing: [1.0; 3], declares_spacing: [false; 3], origin: [0.0; 3] };
     let mut reader =
-        Arrays { options, binary, samples_each: 0, cells: false, shape: [0; 3], skipped: Vec::new() };
-    while let Some(keyword) = text.next_word() {
-        match keyword.to_ascii_uppercase().as_str() {
-            "DIMENSIONS" => grid.points = Some(text.numbers::<u64>()?),
-            "SPACING" | "ASPECT_RATIO" => {
-                grid.spacing = text.numbers()?;
-                grid.declares_spacing = [true; 3];
-            }
-            "ORIGIN" => grid.origin = text.numbers()?,
-            keyword @ ("X_COORDINATES" | "Y_COORDINATES" | "Z_COORDINATES") => {
-                let axis = usize::from(keyword.as_bytes()[0] - b'X');
-                (grid.origin[axis], grid.spacing[axis]) = reader.coordinates(&mut text, &grid, axis)?;
-                grid.declares_spacing[axis] = true;
-            }
-            kind @ ("POINT_DATA" | "CELL_DATA") => {
-                reader.cells = kind == "CELL_DATA";
-                reader.shape = grid.shape(&text, reader.cells)?;
-                let samples_each = text.number::<u64>()?;
-                let expected = elements::sample_count(path, reader.shape, 1, &options.limits)?;
-                if samples_each != expected as u64 {
-                    return Err(text.error(format!("{kind} {samples_each} where DIMENSIONS make {expected}")));
-                }
-                reader.samples_each = expected;
-            }
-            keyword => {
-                if let Some(array) = reader.read(keyword, &mut text)? {
-                    return grid.volume(path, array, &reader);
-                }
-            }
-        }
+        Arrays { options, binary, samples_each: 0, cells: false, shape: [0; 3], found: Vec::new() };
+    let scanned = reader.scan(&mut text, &mut grid);
+    let array = match (scanned, &options.array) {
+        (Ok(()), _) => reader.chosen(path)?,
+        // What was asked for by name may lie before the damage.
+        (Err(damage), Some(_)) => reader.chosen(path).map_err(|_| damage)?,
+        (Err(damage), None) => return Err(damage),
+    };
+    let others = reader.others(&array);
+    (reader.cells, reader.shape) = (array.cells, array.shape);
+    text.at = array.at;
+    let array = reader.read(&mut text, array)?;
+    let mut reading = grid.volume(path, array, &reader)?;
+    if !others.is_empty() {
+        reading.volume.provenance.insert(OTHER_ARRAYS.into(), others);
     }
-    let found = if reader.skipped.is_empty() { "none".into() } else { reader.skipped.join(", ") };
-    match &options.array {
-        Some(name) => Err(Error::Options(format!(
-            "{}: no scalar array is named '{name}'; it has {found}",
-            path.display()
-        ))),
-        None => {
-            Err(Error::unsupported(path, format!("the file has no array of scalars; arrays found: {found}")))
-        }
-    }
+    Ok(reading)
 }
 
 /// A named array of one component.
 struct Array {
     name: String,
+    unit: String,
     stored: StoredType,
     samples: Samples,
 }
 
-/// Reads arrays until one is wanted.
+/// An array that the file holds.
+#[derive(Clone)]
+struct Found {
+    name: String,
+    unit: String,
+    type_name: String,
+    components: usize,
+    tuples: usize,
+    cells: bool,
+    shape: [u64; 3],
+    /// Introduced by SCALARS: what VTK makes the active ones.
+    active: bool,
+    /// No field, but colours, a table of them or field data of the whole set.
+    beside: bool,
+    /// Where its samples begin.
+    at: usize,
+}
+
+/// Finds all arrays, and reads the one that is wanted.
 struct Arrays<'a> {
     options: &'a OpenOptions,
     binary: bool,
     samples_each: usize,
     cells: bool,
     shape: [u64; 3],
-    /// The arrays passed over, for messages.
-    skipped: Vec<String>,
+    found: Vec<Found>,
 }
 
 impl Arrays<'_> {
+    /// Walks through the file, and notes its grid and its arrays.
+    fn scan(&mut self, text: &mut Text, grid: &mut Grid) -> Result<()> {
+        while let Some(keyword) = text.next_word() {
+            match keyword.to_ascii_uppercase().as_str() {
+                "DIMENSIONS" => grid.points = Some(text.numbers::<u64>()?),
+                "SPACING" | "ASPECT_RATIO" => {
+                    grid.spacing = text.numbers()?;
+                    grid.declares_spacing = [true; 3];
+                }
+                "ORIGIN" => grid.origin = text.numbers()?,
+                keyword @ ("X_COORDINATES" | "Y_COORDINATES" | "Z_COORDINATES") => {
+                    let axis = usize::from(keyword.as_bytes()[0] - b'X');
+                    (grid.origin[axis], grid.spacing[axis]) = self.coordinates(text, grid, axis)?;
+                    grid.declares_spacing[axis] = true;
+                }
+                kind @ ("POINT_DATA" | "CELL_DATA") => {
+                    self.cells = kind == "CELL_DATA";
+                    self.shape = grid.shape(text, self.cells)?;
+                    let samples_each = text.number::<u64>()?;
+                    let expected = elements::sample_count(text.path, self.shape, 1, &self.options.limits)?;
+                    if samples_each != expected as u64 {
+                        return Err(
+                            text.error(format!("{kind} {samples_each} where DIMENSIONS make {expected}"))
+                        );
+                    }
+                    self.samples_each = expected;
+                }
+                keyword => self.pass(keyword, text)?,
+            }
+        }
+        let rest = text.rest().iter().position(|b| !b.is_ascii_whitespace() && *b != 0 && *b != 0x1a);
+        match rest {
+            Some(_) => Err(text.error("what follows is neither text nor samples".into())),
+            None => Ok(()),
+        }
+    }
+
     /// The first coordinate and the step of an axis.
     fn coordinates(&self, text: &mut Text, grid: &Grid, axis: usize) -> Result<even::Axis> {
         let count: usize = text.number()?;
@@ -128,9 +160,9 @@ impl Arrays<'_> {
         even::axis(text.path, axis, &samples)
     }
 
-    /// Reads what a keyword introduces; the samples when they are wanted, else nothing.
-    fn read(&mut self, keyword: &str, text: &mut Text) -> Result<Option<Array>> {
-        match keyword {
+    /// Passes over what a keyword introduces, and notes its arrays.
+    fn pass(&mut self, keyword: &str, text: &mut Text) -> Result<()> {
+        match keyword.to_ascii_uppercase().as_str() {
             "SCALARS" => {
                 let name = text.name()?;
                 let type_name = text.word()?.to_owned();
@@ -146,7 +178,11 @@ impl Arrays<'_> {
                     text.next_word();
                     text.word()?;
                 }
-                self.array(text, name, &type_name, components, self.samples_each)
+                self.array(text, name, &type_name, components, self.samples_each)?;
+                if let Some(found) = self.found.last_mut() {
+                    found.active = true;
+                }
+                Ok(())
             }
             "VECTORS" | "NORMALS" => {
                 let (name, type_name) = (text.name()?, text.word()?.to_owned());
@@ -183,23 +219,15 @@ impl Arrays<'_> {
                     let components = text.number()?;
                     let tuples = text.number()?;
                     let type_name = text.word()?.to_owned();
-                    let array = self.array(text, name, &type_name, components, tuples)?;
-                    if array.is_some() {
-                        return Ok(array);
-                    }
+                    self.array(text, name, &type_name, components, tuples)?;
                 }
-                Ok(None)
-            }
-            "METADATA" => {
-                // Ends at an empty line.
-                text.line()?;
-                while !text.line()?.trim_ascii().is_empty() {}
-                Ok(None)
+                Ok(())
             }
             other => Err(text.error(format!("the keyword '{other}' is unknown"))),
         }
     }
 
+    /// Notes an array and passes over its samples, and over what is said of it behind them.
     fn array(
         &mut self,
         text: &mut Text,
@@ -207,17 +235,103 @@ impl Arrays<'_> {
         type_name: &str,
         components: usize,
         tuples: usize,
-    ) -> Result<Option<Array>> {
-        let wanted = match &self.options.array {
-            Some(wanted) => *wanted == name,
-            // A component that was chosen is one of a vector.
-            None => (components == 1) == self.options.component.is_none(),
-        };
-        if !wanted || tuples != self.samples_each || self.samples_each == 0 {
-            return self.skip(text, name, type_name, components, tuples);
+    ) -> Result<()> {
+        let (cells, shape, at) = (self.cells, self.shape, text.at);
+        let is_number = !["string", "bit"].iter().any(|other| type_name.eq_ignore_ascii_case(other));
+        let beside = tuples != self.samples_each || self.samples_each == 0 || !is_number;
+        let count = components
+            .checked_mul(tuples)
+            .ok_or_else(|| text.error(format!("array '{name}' has {components} x {tuples} samples")))?;
+        if type_name.eq_ignore_ascii_case("string") {
+            text.strings(self.binary, count)?;
+        } else if self.binary && !is_number {
+            text.binary(count.div_ceil(8), 1)?;
+        } else if self.binary {
+            text.binary(count, stored_type(text, type_name)?.size())?;
+        } else {
+            text.skip_words(count)?;
         }
+        let unit = text.metadata(components)?;
+        let type_name = type_name.to_owned();
+        self.found.push(Found {
+            name,
+            unit,
+            type_name,
+            components,
+            tuples,
+            cells,
+            shape,
+            active: false,
+            beside,
+            at,
+        });
+        Ok(())
+    }
+
+    /// The same for what is no field.
+    fn skip(
+        &mut self,
+        text: &mut Text,
+        name: String,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<()> {
+        self.array(text, name, type_name, components, tuples)?;
+        if let Some(found) = self.found.last_mut() {
+            found.beside = true;
+        }
+        Ok(())
+    }
+
+    /// The arrays that can be read, those of the points first.
+    fn usable(&self) -> impl Iterator<Item = &Found> {
+        let of = |cells: bool| self.found.iter().filter(move |array| !array.beside && array.cells == cells);
+        of(false).chain(of(true))
+    }
+
+    /// The array asked for, else the active scalars, else the first with one component, else the first at all; points before
+    /// cells. Where a component is asked for, arrays of several come before those of one.
+    fn chosen(&self, path: &Path) -> Result<Found> {
+        let all: Vec<String> =
+            self.found.iter().map(|a| format!("'{}' ({} components)", a.name, a.components)).collect();
+        let all = if all.is_empty() { "none".into() } else { all.join(", ") };
+        if let Some(name) = &self.options.array {
+            return self.usable().find(|array| array.name == *name).cloned().ok_or_else(|| {
+                Error::Options(format!("{}: no array is named '{name}'; it has {all}", path.display()))
+            });
+        }
+        let of = |cells: bool| {
+            let usable = move || self.usable().filter(move |a| a.cells == cells && !is_bookkeeping(&a.name));
+            let vectors = || usable().filter(|array| array.components > 1);
+            let vector = || {
+                let vector = vectors().find(|array| array.active).or_else(|| vectors().next());
+                vector.filter(|_| self.options.component.is_some())
+            };
+            vector()
+                .or_else(|| usable().find(|array| array.active))
+                .or_else(|| usable().find(|array| array.components == 1))
+                .or_else(|| usable().next())
+        };
+        of(false).or_else(|| of(true)).cloned().ok_or_else(|| {
+            Error::unsupported(path, format!("the file has no array of numbers; arrays found: {all}"))
+        })
+    }
+
+    /// The names of the arrays that could have been read instead.
+    fn others(&self, chosen: &Found) -> String {
+        let others = self.usable().filter(|array| array.at != chosen.at);
+        others
+            .map(|a| if a.cells { format!("{} (cells)", a.name) } else { a.name.clone() })
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Reads the samples; the text stands before them.
+    fn read(&self, text: &mut Text, array: Found) -> Result<Array> {
+        let Found { name, unit, components, tuples, .. } = array;
         let component = super::component(text.path, &format!("array '{name}'"), components, self.options)?;
-        let stored = stored_type(text, type_name)?;
+        let stored = stored_type(text, &array.type_name)?;
         elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
         let part = Part { count: tuples, components, component, step: 0 };
         let samples = if self.binary {
@@ -231,29 +345,7 @@ impl Arrays<'_> {
             part.parse(text.path, text.rest(), stored)?
         };
         let name = if components == 1 { name } else { format!("{name}_{component}") };
-        Ok(Some(Array { name, stored, samples }))
-    }
-
-    fn skip(
-        &mut self,
-        text: &mut Text,
-        name: String,
-        type_name: &str,
-        components: usize,
-        tuples: usize,
-    ) -> Result<Option<Array>> {
-        let count = components
-            .checked_mul(tuples)
-            .ok_or_else(|| text.error(format!("array '{name}' has {components} x {tuples} samples")))?;
-        if self.binary {
-            text.binary(count, stored_type(text, type_name)?.size())?;
-        } else {
-            for _ in 0..count {
-                text.word()?;
-            }
-        }
-        self.skipped.push(format!("'{name}' ({components} components)"));
-        Ok(None)
+        Ok(Array { name, unit, stored, samples })
     }
 }
 
@@ -298,13 +390,19 @@ impl Grid {
         let shape = reader.shape.map(|n| n as usize);
         let mut volume = Volume::new(array.samples, shape)?;
         let is_cell = |a: usize| reader.cells && self.points.is_some_and(|points| points[a] > 1);
-        let axes = std::array::from_fn(|a| (self.origin[a], self.spacing[a]));
+        let (spacing, is_distance) =
+            reading::distances(path, "SPACING", self.spacing, reader.shape, reader.options.spacing)?;
+        let axes = std::array::from_fn(|a| (self.origin[a], spacing[a]));
         volume.geometry = even::geometry(path, axes, is_cell, reader.shape)?;
         volume.name = array.name;
+        volume.unit = array.unit;
         let place = if reader.cells { "cell data" } else { "point data" };
         volume.provenance.insert("source format".into(), format!("legacy VTK, {place}"));
         volume.provenance.insert("source type".into(), array.stored.name().into());
-        Ok(Reading { volume, declares_spacing: self.declares_spacing })
+        Ok(Reading {
+            volume,
+            declares_spacing: std::array::from_fn(|a| self.declares_spacing[a] && is_distance[a]),
+        })
     }
 }
 
@@ -337,23 +435,94 @@ impl<'a> Text<'a> {
 
     /// A name: a word in which blanks and the like are written as `%20`.
     fn name(&mut self) -> Result<String> {
-        let word = self.word()?;
-        let mut bytes = Vec::with_capacity(word.len());
-        let mut rest = word.as_bytes();
-        while let Some((&byte, behind)) = rest.split_first() {
-            let code = (byte == b'%').then(|| std::str::from_utf8(behind.get(..2)?).ok());
-            match code.flatten().and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                Some(decoded) => {
-                    bytes.push(decoded);
-                    rest = behind.get(2..).unwrap_or_default();
-                }
-                None => {
-                    bytes.push(byte);
-                    rest = behind;
-                }
+        Ok(decoded(self.word()?.as_bytes()))
+    }
+
+    /// Reads strings, which start behind the line's end, and returns the first: a line each, or the bytes behind a length
+    /// (`vtkDataWriter::WriteArray`).
+    fn strings(&mut self, binary: bool, count: usize) -> Result<Option<String>> {
+        self.line()?;
+        let mut first = None;
+        for n in 0..count {
+            let string = if binary {
+                String::from_utf8_lossy(self.counted()?).into_owned()
+            } else {
+                decoded(self.line()?.trim_ascii())
+            };
+            if n == 0 {
+                first = Some(string);
             }
         }
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(first)
+    }
+
+    /// Bytes behind their number, whose first two bits say how long it is: 3 a byte, 2 two bytes, 1 four, 0 eight; the most
+    /// significant one first.
+    fn counted(&mut self) -> Result<&'a [u8]> {
+        let truncated = |text: &Self| text.error("the file ends inside a string".into());
+        let lead = *self.rest().first().ok_or_else(|| truncated(self))?;
+        let bytes = 8 >> (lead >> 6);
+        let length = self.rest().get(..bytes).ok_or_else(|| truncated(self))?;
+        let length = length.iter().skip(1).fold(u64::from(lead & 63), |n, &byte| n << 8 | u64::from(byte));
+        self.at += bytes;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let string = self.rest().get(..length).ok_or_else(|| truncated(self))?;
+        self.at += length;
+        Ok(string)
+    }
+
+    /// Passes over words: numbers, when they are text.
+    fn skip_words(&mut self, count: usize) -> Result<()> {
+        let mut left = count;
+        let mut inside = false;
+        let mut length = 0;
+        for &byte in self.rest() {
+            let blank = byte.is_ascii_whitespace();
+            if inside && blank {
+                left -= 1;
+            }
+            if left == 0 {
+                break;
+            }
+            inside = !blank;
+            length += 1;
+        }
+        // The file's end ends a word, too.
+        left -= usize::from(inside && left > 0 && length == self.rest().len());
+        self.at += length;
+        if left > 0 {
+            return Err(self.error(format!("the file ends {left} numbers before the end of an array")));
+        }
+        Ok(())
+    }
+
+    /// Passes over what VTK says of an array behind its samples, up to an empty line: the names of its components, a line
+    /// each, and keys, of which the unit is returned (`vtkDataReader::ReadArray`).
+    fn metadata(&mut self, components: usize) -> Result<String> {
+        let mut unit = String::new();
+        if !self.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("METADATA")) {
+            return Ok(unit);
+        }
+        self.next_word();
+        self.line()?;
+        let mut is_unit = false;
+        loop {
+            let line = self.line()?.trim_ascii();
+            let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+            if line.is_empty() {
+                return Ok(unit);
+            } else if word.eq_ignore_ascii_case(b"COMPONENT_NAMES") {
+                // A component without a name has an empty line.
+                for _ in 0..components {
+                    self.line()?;
+                }
+            } else if word == b"NAME" {
+                let mut words = line.split(u8::is_ascii_whitespace).skip(1);
+                is_unit = words.next() == Some(b"UNITS_LABEL") && words.next() == Some(b"LOCATION");
+            } else if word == b"DATA" && is_unit {
+                unit = decoded(line.get(word.len()..).unwrap_or_default().trim_ascii());
+            }
+        }
     }
 
     /// The next word and where it ends; words of the header are text.
@@ -420,6 +589,26 @@ impl<'a> Text<'a> {
         self.at += bytes.len();
         Ok(bytes)
     }
+}
+
+/// Text in which blanks and the like are written as `%20`.
+fn decoded(text: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let code = (byte == b'%').then(|| std::str::from_utf8(behind.get(..2)?).ok());
+        match code.flatten().and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(byte);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -497,12 +686,105 @@ mod tests {
         };
         refuse("ASCII\nDATASET POLYDATA\n", "POLYDATA");
         refuse(&format!("ASCII\n{GRID}POINT_DATA 5\n"), "POINT_DATA 5 where DIMENSIONS make 4");
-        refuse(&format!("ASCII\n{GRID}POINT_DATA 4\nCOLOR_SCALARS t 1\n0 0 0 0\n"), "no array of scalars");
+        refuse(&format!("ASCII\n{GRID}POINT_DATA 4\nCOLOR_SCALARS t 1\n0 0 0 0\n"), "no array of numbers");
         refuse(&format!("ASCII\n{GRID}POINT_DATA 4\nSCALARS t float\n1 2 x 4\n"), "sample 2 is 'x'");
         refuse(
             "ASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 99999 99999 99\nPOINT_DATA 1\n",
             "exceeds the limit",
         );
         refuse("TEXT\n", "neither ASCII nor BINARY");
+    }
+
+    /// What VTK 9 writes behind an array of three components; the second has no name.
+    const METADATA: &str = "METADATA\nCOMPONENT_NAMES\nu%20x\n\nw\nINFORMATION 1\nNAME UNITS_LABEL LOCATION vtkDataArray\n\
+                            DATA m/s%20%5e2\n\n";
+
+    #[test]
+    fn what_is_said_of_an_array_is_no_array() {
+        let unit = "METADATA\nINFORMATION 1\nNAME UNITS_LABEL LOCATION vtkDataArray\nDATA degC\n\n";
+        let text = format!(
+            "ASCII\n{GRID}POINT_DATA 4\nSCALARS p float\nLOOKUP_TABLE default\n1 2 3 4\n{unit}FIELD FieldData 2\n\
+             vel 3 4 float\n1 2 3 4 5 6\n7 8 9 10 11 12\n{METADATA}temp 1 4 short\n5 6 7 8\n{unit}"
+        );
+        let crlf = text.replace('\n', "\r\n");
+        for text in [&text, &crlf] {
+            let volume = read(text, b"", None).unwrap();
+            assert_eq!((volume.name.as_str(), volume.unit.as_str()), ("p", "degC"));
+            assert_eq!(volume.provenance[OTHER_ARRAYS], "vel, temp");
+            let volume = read(text, b"", Some("temp")).unwrap();
+            assert_eq!(*volume.samples(), Samples::I16(vec![5, 6, 7, 8]));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, format!("\u{feff}# VTK DataFile Version 5.1\nt\n{text}")).unwrap();
+        let options = OpenOptions { component: Some(2), ..OpenOptions::default() };
+        let volume = crate::io::open(&path, &options).unwrap();
+        assert_eq!(*volume.samples(), Samples::F32(vec![3.0, 6.0, 9.0, 12.0]));
+        assert_eq!((volume.name.as_str(), volume.unit.as_str()), ("vel_2", "m/s ^2"));
+
+        let start = format!("BINARY\n{GRID}POINT_DATA 4\nFIELD f 4\nnames 1 2 string\n");
+        let data = [
+            b"\xc3abc\xc0\nvel 3 4 char\nabcdefghijkl\n",
+            METADATA.as_bytes(),
+            b"temp 1 4 unsigned_char\n\x01\x02\x03\x04\n",
+            unit.as_bytes(),
+            b"flags 1 4 bit\n\xf0\n",
+        ]
+        .concat();
+        let volume = read(&start, &data, None).unwrap();
+        assert_eq!((volume.samples(), volume.unit.as_str()), (&Samples::U8(vec![1, 2, 3, 4]), "degC"));
+        // Where a name is asked for, what lies behind it does not matter.
+        assert!(read(&start, &[&data, &b"\xff\xff"[..]].concat(), Some("temp")).is_ok());
+        let message = read(&start, &[&data, &b"\xff\xff"[..]].concat(), None).unwrap_err().to_string();
+        assert!(message.contains("neither text nor samples"), "{message}");
+    }
+
+    #[test]
+    fn arrays_of_points_come_before_those_of_cells() {
+        let cells = "CELL_DATA 1\nSCALARS c float\nLOOKUP_TABLE default\n7\n";
+        let points = "POINT_DATA 4\nFIELD f 1\nfirst 1 4 float\n1 2 3 4\nSCALARS p float\nLOOKUP_TABLE default\n5 6 7 8\n";
+        for (text, name, others) in [
+            (format!("{cells}{points}"), "p", "first, c (cells)"),
+            (format!("{points}{cells}"), "p", "first, c (cells)"),
+            (cells.to_owned(), "c", ""),
+        ] {
+            let volume = read(&format!("ASCII\n{GRID}{text}"), b"", None).unwrap();
+            assert_eq!(volume.name, name);
+            assert_eq!(volume.provenance.get(OTHER_ARRAYS).map_or("", String::as_str), others);
+        }
+        let both = format!("ASCII\n{GRID}{cells}{points}");
+        let volume = read(&both, b"", Some("c")).unwrap();
+        assert_eq!((volume.shape(), volume.geometry.origin), ([1, 1, 1], [0.25, 2.0, 3.5]));
+        // Vectors alone: a component has to be chosen, which is an option's matter.
+        let vectors = format!("ASCII\n{GRID}POINT_DATA 4\nVECTORS v float\n1 2 3 4 5 6 7 8 9 10 11 12\n");
+        let error = read(&vectors, b"", None).unwrap_err();
+        assert!(matches!(&error, Error::Options(what) if what.contains("--component 0 to 2")), "{error}");
+    }
+
+    #[test]
+    fn a_spacing_that_is_none_is_refused() {
+        let of = |spacing: &str, given: Option<[f64; 3]>| {
+            let text = format!(
+                "# vtk DataFile Version 3.0\nt\nASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 2 1 1\nSPACING {spacing}\n\
+                 POINT_DATA 2\nSCALARS a float\nLOOKUP_TABLE default\n1 2\n"
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.vtk");
+            std::fs::write(&path, text).unwrap();
+            let volume = crate::io::open(&path, &OpenOptions { spacing: given, ..OpenOptions::default() });
+            volume.map(|volume| volume.geometry.spacing).map_err(|e| e.to_string())
+        };
+        for (spacing, words) in [
+            ("0 1 1", "SPACING is 0 along x, which is no distance"),
+            ("nan 1 1", "SPACING is NaN along x"),
+            ("0,5 0,5 2", "'0,5' where a number should be"),
+            ("0.5,0.5,2", "where a number should be"),
+        ] {
+            let message = of(spacing, None).unwrap_err();
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(of("0 0.5 2", Some([3.0, 0.5, 2.0])), Ok([3.0, 0.5, 2.0]));
+        // One sample has no distance.
+        assert_eq!(of("0.5 0 2", None), Ok([0.5, 1.0, 2.0]));
     }
 }

@@ -9,7 +9,7 @@ fn nrrd_files() {
         &python,
         &files_in(&data.join("formats/nrrd"), &[".nrrd", ".nhdr"]),
         1e-6,
-        &[("beach.ascii.nhdr", "'beach.ascii', which cannot be read")],
+        &[("beach.ascii.nhdr", "'beach.ascii' that it names cannot be read")],
     );
 }
 

@@ -119,7 +119,9 @@ fn say_left_out(folder: &Path, what: &str, files: &[&Path]) {
         .map(|file| file.strip_prefix(folder).unwrap_or(file).display().to_string())
         .collect();
     let more = if files.len() > NAMED { format!(" and {} more", files.len() - NAMED) } else { String::new() };
-    log::warn!("{}: left out {} {what}: {}{more}", folder.display(), files.len(), names.join(", "));
+    let count = files.len();
+    let noun = if count == 1 { "file" } else { "files" };
+    log::warn!("{}: left out {count} {noun} {what}: {}{more}", folder.display(), names.join(", "));
 }
 
 /// The files of one series.
@@ -193,8 +195,8 @@ impl Stacks {
         }
         foreign.retain(|file| !folder::is_a_view(file));
         if !stacks.is_empty() {
-            say_left_out(path, "DICOM files without an image", &without_image);
-            say_left_out(path, "files that are no DICOM", &foreign);
+            say_left_out(path, "of DICOM without an image", &without_image);
+            say_left_out(path, "of other formats", &foreign);
         }
         Ok(Self(stacks.into_values().collect()))
     }

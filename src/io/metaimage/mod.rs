@@ -132,7 +132,7 @@ fn data_files(path: &Path, header: &Header, sizes: [u64; 3], options: &OpenOptio
     if names.is_empty() {
         return Err(Error::format(path, "ElementDataFile names no file"));
     }
-    names.iter().map(|name| detached::named(path, name, options.allow_outside)).collect()
+    names.iter().map(|name| detached::file_of(path, name, options.allow_outside)).collect()
 }
 
 /// The geometry, and along which axes the header says the spacing.
@@ -336,7 +336,7 @@ mod tests {
         // Where the header has been moved, and from another system.
         let message = of(std::path::Path::new("/gone/away/a.raw"), true).unwrap_err();
         assert!(
-            message.contains("a.mhd: it names the file '/gone/away/a.raw', which cannot be read"),
+            message.contains("a.mhd: the file '/gone/away/a.raw' that it names cannot be read"),
             "{message}"
         );
         assert!(message.contains("'a.raw' lies beside the header"), "{message}");
@@ -344,7 +344,7 @@ mod tests {
         assert!(message.contains("'a.raw' lies beside the header"), "{message}");
         let message = of(std::path::Path::new("nothere.raw"), false).unwrap_err();
         assert!(
-            message.contains("a.mhd: it names the file 'nothere.raw', which cannot be read: No such file"),
+            message.contains("a.mhd: the file 'nothere.raw' that it names cannot be read: "),
             "{message}"
         );
     }

@@ -88,5 +88,5 @@ fn data_files(path: &Path, header: &Header, options: &OpenOptions) -> Result<Vec
     if names.is_empty() {
         return Err(Error::format(path, "header field 'data file' names no file"));
     }
-    names.iter().map(|name| detached::named(path, name, options.allow_outside)).collect()
+    names.iter().map(|name| detached::file_of(path, name, options.allow_outside)).collect()
 }

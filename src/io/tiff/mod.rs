@@ -207,7 +207,8 @@ impl Stack {
     fn say_what_is_left_out(&self, path: &Path) {
         let reduced: usize = self.parts.iter().map(|part| part.directories.reduced).sum();
         if reduced > 0 {
-            log::warn!("{}: {reduced} smaller copies of pages left out", path.display());
+            let noun = if reduced == 1 { "copy" } else { "copies" };
+            log::warn!("{}: {reduced} smaller {noun} of its pages left out", path.display());
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn arrangement(
     };
     let planes = outer.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
     let pages = directories.pages.len();
-    if planes.is_none_or(|planes| planes != pages && !(truncated && pages == 1)) {
+    if planes.is_none_or(|planes| planes == 0 || planes != pages && !(truncated && pages == 1)) {
         return Err(Error::format(
             path,
             format!(

@@ -322,6 +322,7 @@ fn planes_that_follow_one_directory_are_read() {
 
     refused(&one("ImageJ=1.53\nimages=4000\nslices=4000\n"), "truncated");
     refused(&one("{\"shape\": [99999999999, 99999999999, 2, 3], \"truncated\": true}"), "holds 1 pages");
+    refused(&one("{\"shape\": [0, 2, 2, 3], \"truncated\": true}"), "holds 1 pages");
     refused(&one("{\"shape\": [4, 5, 3], \"truncated\": true}"), "its page is 3 x 2");
     let packed = TestPage::new(8, 1, samples.clone()).with(short(259, 32773));
     refused(&file(vec![packed.with(text("ImageJ=1.53\nimages=4\n"))]), "not compressed");

@@ -6,9 +6,6 @@ use crate::io::elements::StoredType;
 use crate::io::{self, OpenOptions};
 use std::path::Path;
 
-/// Arrays that say which points count, not what is measured there.
-const BOOKKEEPING: [&str; 2] = ["vtkGhostType", "vtkValidPointMask"];
-
 /// The array to read; other pieces have it too.
 pub(super) struct Chosen {
     pub(super) association: Association,
@@ -16,12 +13,14 @@ pub(super) struct Chosen {
     pub(super) unit: String,
     pub(super) stored: StoredType,
     pub(super) component: usize,
+    /// The names of the arrays that could have been read instead.
+    pub(super) others: String,
     components: usize,
 }
 
 impl Chosen {
     /// The array asked for, else the active scalars, else the first with one component, else the first at all; points before
-    /// cells.
+    /// cells. Where a component is asked for, arrays of several come before those of one.
     pub(super) fn of(path: &Path, document: &Document, options: &OpenOptions) -> Result<Self> {
         let arrays = document.pieces.first().map(|p| p.arrays.as_slice()).unwrap_or_default();
         let of = |association| arrays.iter().filter(move |a| a.association == association);
@@ -30,9 +29,18 @@ impl Chosen {
             let names: Vec<String> = candidates.iter().map(|a| a.described()).collect();
             if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) }
         };
+        let others = |chosen: &Array| {
+            let is_other =
+                |a: &&&Array| a.is_numeric() && !io::is_bookkeeping(&a.name) && !std::ptr::eq(**a, chosen);
+            let others = candidates.iter().filter(is_other).map(|a| match a.association {
+                Association::Point => a.name.clone(),
+                Association::Cell => format!("{} (cells)", a.name),
+            });
+            others.collect::<Vec<_>>().join(", ")
+        };
         if let Some(name) = options.array.as_deref() {
             return match candidates.iter().find(|a| a.name == name) {
-                Some(array) => Self::component_of(path, array, options),
+                Some(array) => Self::component_of(path, array, others(array), options),
                 None => Err(Error::Options(format!(
                     "{}: no array is named '{name}'; {}",
                     path.display(),
@@ -42,20 +50,24 @@ impl Chosen {
         }
         for association in [Association::Point, Association::Cell] {
             let active = document.active_scalars(association);
-            let usable =
-                || of(association).filter(|a| a.is_numeric() && !BOOKKEEPING.contains(&a.name.as_str()));
-            let array = of(association)
-                .find(|a| Some(a.name.as_str()) == active)
+            let usable = || of(association).filter(|a| a.is_numeric() && !io::is_bookkeeping(&a.name));
+            let is_active = |a: &&Array| Some(a.name.as_str()) == active;
+            let vector = || {
+                let vectors = || usable().filter(|a| !a.is_scalar());
+                vectors().find(is_active).or_else(|| vectors().next()).filter(|_| options.component.is_some())
+            };
+            let array = vector()
+                .or_else(|| of(association).find(is_active))
                 .or_else(|| usable().find(|a| a.is_scalar()))
                 .or_else(|| usable().next());
             if let Some(array) = array {
-                return Self::component_of(path, array, options);
+                return Self::component_of(path, array, others(array), options);
             }
         }
         Err(Error::unsupported(path, format!("the file has no array of numbers; {}", listed())))
     }
 
-    fn component_of(path: &Path, array: &Array, options: &OpenOptions) -> Result<Self> {
+    fn component_of(path: &Path, array: &Array, others: String, options: &OpenOptions) -> Result<Self> {
         let components = array.components(path)?;
         Ok(Self {
             association: array.association,
@@ -63,6 +75,7 @@ impl Chosen {
             unit: array.unit.clone(),
             stored: array.stored_type(path)?,
             component: io::component(path, &format!("array '{}'", array.name), components, options)?,
+            others,
             components,
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, StoredType};
+use crate::io::skip_byte_order_mark;
 use crate::volume::{Frame, SampleType};
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
@@ -172,7 +173,7 @@ pub(super) struct Document {
     pub(super) compressor: Option<Compressor>,
     pub(super) origin: [f64; 3],
     pub(super) spacing: [f64; 3],
-    /// Whether the file gives it: by `Spacing` or by coordinates.
+    /// Whether the file gives it.
     pub(super) declares_spacing: bool,
     /// Rows; column `a` is the direction of axis `a`.
     pub(super) direction: [[f64; 3]; 3],
@@ -201,16 +202,17 @@ impl Document {
             whole_extent: Vec::new(),
             active: [None, None],
         };
+        let mark = skip_byte_order_mark(path, file)?;
         let mut reader = Reader::from_reader(file);
         let mut buffer = Vec::new();
         let mut inside = Inside::default();
         loop {
             buffer.clear();
-            let before = reader.buffer_position();
+            let before = mark + reader.buffer_position();
             let event = reader.read_event_into(&mut buffer).map_err(|e| {
                 Error::format(path, format!("the XML is damaged near byte {}: {e}", reader.error_position()))
             })?;
-            let after = reader.buffer_position();
+            let after = mark + reader.buffer_position();
             match event {
                 Event::Start(tag) => {
                     let tag = Tag { path, tag: &tag };
@@ -285,10 +287,7 @@ impl Document {
                 }
                 inside.data = Some(association);
             }
-            "Coordinates" => {
-                inside.coordinates = true;
-                self.declares_spacing = true;
-            }
+            "Coordinates" => inside.coordinates = true,
             "DataArray" if inside.fields => {
                 let says = tag.text("Name")?.as_deref() == Some(LPS_FIELD);
                 self.frame = if says { Frame::Lps } else { self.frame };

@@ -3,7 +3,7 @@
 use super::document::{Association, Document, Extent};
 use super::{Opened, data};
 use crate::error::{Error, Result};
-use crate::io::{Limits, affine, even};
+use crate::io::{Limits, affine, even, reading};
 use crate::volume::Geometry;
 use std::path::Path;
 
@@ -11,6 +11,8 @@ use std::path::Path;
 pub(super) struct Grid {
     pub(super) shape: [u64; 3],
     pub(super) geometry: Geometry,
+    /// Along which axes the file says the spacing.
+    pub(super) declares_spacing: [bool; 3],
 }
 
 /// Samples along each axis: points, or cells; an axis of one point counts one cell.
@@ -23,26 +25,33 @@ pub(super) fn shape(extent: &Extent, association: Association) -> [u64; 3] {
 }
 
 impl Grid {
-    pub(super) fn of_image(path: &Path, document: &Document, association: Association) -> Result<Self> {
+    pub(super) fn of_image(
+        path: &Path,
+        document: &Document,
+        association: Association,
+        given: Option<[f64; 3]>,
+    ) -> Result<Self> {
         let extent = document.extent(path)?;
         let shape = shape(&extent, association);
+        let (spacing, is_distance) =
+            reading::distances(path, "attribute Spacing", document.spacing, shape, given)?;
+        let declares_spacing = is_distance.map(|is_distance| is_distance && document.declares_spacing);
         let start: [f64; 3] = std::array::from_fn(|axis| {
             let is_cell = association == Association::Cell && extent.high[axis] > extent.low[axis];
             extent.low[axis] as f64 + if is_cell { 0.5 } else { 0.0 }
         });
-        let steps: [[f64; 3]; 3] =
-            std::array::from_fn(|a| document.direction.map(|row| row[a] * document.spacing[a]));
+        let steps: [[f64; 3]; 3] = std::array::from_fn(|a| document.direction.map(|row| row[a] * spacing[a]));
         let origin = std::array::from_fn(|row| {
             document.origin[row] + (0..3).map(|a| steps[a][row] * start[a]).sum::<f64>()
         });
         let extents = shape.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let mut geometry = affine::geometry(path, steps, origin, document.frame, extents)?;
-        if document.spacing.iter().all(|&s| s > 0.0) {
+        if spacing.iter().all(|&s| s > 0.0) {
             // As written, not as it comes back out of the vectors.
-            geometry.spacing = document.spacing;
+            geometry.spacing = spacing;
             geometry.direction = document.direction;
         }
-        Ok(Self { shape, geometry })
+        Ok(Self { shape, geometry, declares_spacing })
     }
 
     /// The grid of coordinates that are evenly spaced.
@@ -78,6 +87,6 @@ impl Grid {
         let shape = shape(&extent, association);
         let is_cell = |axis: usize| association == Association::Cell && extent.high[axis] > extent.low[axis];
         let geometry = even::geometry(path, axes, is_cell, shape)?;
-        Ok(Self { shape, geometry })
+        Ok(Self { shape, geometry, declares_spacing: [true; 3] })
     }
 }

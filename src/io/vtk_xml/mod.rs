@@ -16,7 +16,7 @@ mod write;
 pub(super) use write::save;
 
 use super::reading::Reading;
-use super::{OpenOptions, detached, elements};
+use super::{OTHER_ARRAYS, OpenOptions, detached, elements};
 use crate::error::{Error, Result};
 use crate::volume::{Samples, Volume};
 use array::Chosen;
@@ -37,7 +37,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let chosen = Chosen::of(path, &opened.document, options)?;
     let grid = match opened.document.kind {
         Kind::Rectilinear => Grid::of_coordinates(path, &mut opened, chosen.association, &options.limits)?,
-        _ => Grid::of_image(path, &opened.document, chosen.association)?,
+        _ => Grid::of_image(path, &opened.document, chosen.association, options.spacing)?,
     };
     let stored = chosen.stored;
     let count = elements::sample_count(path, grid.shape, stored.size(), &options.limits)?;
@@ -67,7 +67,7 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
         let Some(source) = &piece.source else {
             return Err(Error::format(path, "a piece of the parallel file has no Source"));
         };
-        files.push(detached::named(path, source, options.allow_outside)?);
+        files.push(detached::file_of(path, source, options.allow_outside)?);
     }
     let file_bytes = detached::sizes(path, &files)?;
     let mut found: Option<(Grid, Chosen, Assembly)> = None;
@@ -87,7 +87,7 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
                     let named = OpenOptions { array: Some(name.into()), ..options.clone() };
                     chosen = Chosen::of(&file, &opened.document, &named)?;
                 }
-                let grid = Grid::of_image(path, document, chosen.association)?;
+                let grid = Grid::of_image(path, document, chosen.association, options.spacing)?;
                 let count = elements::sample_count(path, grid.shape, chosen.stored.size(), &options.limits)?;
                 let assembly = Assembly::new(path, whole, chosen.association, count);
                 let extents = document.pieces.iter().map(|piece| piece.extent(path));
@@ -119,7 +119,10 @@ fn reading(samples: Samples, grid: &Grid, chosen: &Chosen, document: &Document) 
     };
     volume.provenance.insert("source format".into(), format!("VTK XML {kind}, {place}"));
     volume.provenance.insert("source type".into(), chosen.stored.name().into());
-    Ok(Reading { volume, declares_spacing: [document.declares_spacing; 3] })
+    if !chosen.others.is_empty() {
+        volume.provenance.insert(OTHER_ARRAYS.into(), chosen.others.clone());
+    }
+    Ok(Reading { volume, declares_spacing: grid.declares_spacing })
 }
 
 /// A file whose XML has been read.

@@ -253,3 +253,57 @@ fn pieces_are_put_together() {
     refused(["p0.vti", "../p1.vti"], "outside its folder");
     refused(["p0.vti", "a.pvti"], "are .vti files");
 }
+
+#[test]
+fn other_arrays_are_named_and_vectors_found_by_their_component() {
+    let array = |name: &str, components: usize, text: &str| {
+        format!(
+            "<DataArray type=\"UInt8\" Name=\"{name}\" NumberOfComponents=\"{components}\" format=\"ascii\">{text}</DataArray>"
+        )
+    };
+    let arrays = points(&(array("a", 1, "1 2 3 4") + &array("v", 2, "1 2 3 4 5 6 7 8")))
+        + &format!("<CellData>{}</CellData>", array("c", 1, "7"));
+    let bytes = file("", &arrays, b"");
+    let volume = read(&bytes).unwrap();
+    assert_eq!((volume.name.as_str(), volume.provenance[OTHER_ARRAYS].as_str()), ("a", "v, c (cells)"));
+    let volume = read_with(&bytes, &OpenOptions { component: Some(1), ..OpenOptions::default() }).unwrap();
+    assert_eq!(volume.name, "v_1");
+}
+
+#[test]
+fn a_spacing_that_is_none_is_refused() {
+    let ascii = points("<DataArray type=\"Int16\" Name=\"a\" format=\"ascii\">1 2 3 4</DataArray>");
+    let of = |spacing: &str, given: Option<[f64; 3]>| {
+        let bytes = String::from_utf8(file("", &ascii, b"")).unwrap();
+        let bytes = bytes.replace("Spacing=\"0.1 2 3\"", &format!("Spacing=\"{spacing}\""));
+        let volume = read_with(bytes.as_bytes(), &OpenOptions { spacing: given, ..OpenOptions::default() });
+        volume.map(|volume| volume.geometry.spacing).map_err(|e| e.to_string())
+    };
+    for (spacing, words) in [
+        ("0 2 3", "attribute Spacing is 0 along x"),
+        ("0,1 2 3", "'0,1 2 3', not a list of numbers"),
+        ("0.1,2,3", "not a list of numbers"),
+        ("0.1 2", "does not hold three numbers"),
+    ] {
+        let message = of(spacing, None).unwrap_err();
+        assert!(message.contains(words), "{message}");
+    }
+    assert_eq!(of("0 2 3", Some([0.5, 2.0, 3.0])), Ok([0.5, 2.0, 3.0]));
+    assert_eq!(of("0.1 2 0", None), Ok([0.1, 2.0, 1.0]));
+}
+
+#[test]
+fn a_byte_order_mark_shifts_nothing() {
+    let whole = file(
+        "",
+        &points("<DataArray type=\"Int16\" Name=\"a\" format=\"ascii\">1 -2 300 4</DataArray>"),
+        b"",
+    );
+    let volume = read(&[&b"\xef\xbb\xbf"[..], &whole].concat()).unwrap();
+    assert_eq!(*volume.samples(), Samples::I16(vec![1, -2, 300, 4]));
+    let behind = points("<DataArray type=\"Int16\" Name=\"a\" format=\"appended\" offset=\"0\"/>");
+    let raw = [&8u32.to_le_bytes()[..], &[1, 0, 2, 0, 3, 0, 4, 0]].concat();
+    let whole = file("", &behind, &appended("raw", &raw));
+    let volume = read(&[&b"\xef\xbb\xbf"[..], &whole].concat()).unwrap();
+    assert_eq!(*volume.samples(), Samples::I16(vec![1, 2, 3, 4]));
+}
