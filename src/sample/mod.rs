@@ -35,7 +35,7 @@ use std::sync::{Arc, OnceLock};
 /// ```no_run
 /// # fn main() -> neuvol::Result<()> {
 /// let volume = neuvol::NeuralVolume::open("ct.nvol")?;
-/// let slice = volume.read_region(neuvol::Region::slice(volume.info().shape, 2, 100), 1)?;
+/// let slice = volume.read_region(neuvol::Region::slice(volume.info().shape, neuvol::Axis::Z, 100), 1)?;
 /// # Ok(()) }
 /// ```
 pub struct NeuralVolume {

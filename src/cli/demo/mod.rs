@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use neuvol::io::{OpenOptions, SeriesDescription};
 use neuvol::render::{Picture, Window};
 use neuvol::train::{CompressOptions, Preset};
-use neuvol::{Region, Volume};
+use neuvol::{Axis, Region, Volume};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -85,9 +85,9 @@ fn full_colour(rmse: f64) -> f64 {
 fn picture(original: &Volume, decoded: &Volume, rmse: f64, path: &Path) -> Result<()> {
     let [original, decoded] = [middle_slice(original)?, middle_slice(decoded)?];
     let pictures = [
-        Picture::of_slice(&original, 2, WINDOW),
-        Picture::of_slice(&decoded, 2, WINDOW),
-        Picture::of_error(&original, &decoded, 2, full_colour(rmse)),
+        Picture::of_slice(&original, Axis::Z, WINDOW),
+        Picture::of_slice(&decoded, Axis::Z, WINDOW),
+        Picture::of_error(&original, &decoded, Axis::Z, full_colour(rmse)),
     ];
     Ok(Picture::beside(&pictures).save(path)?)
 }
