@@ -264,11 +264,6 @@ impl BrickReader {
         self.kept().contains(&self.pieces.containing(Cell::lower(index, self.grid.shape())))
     }
 
-    /// Bricks that are decoded at a time.
-    pub(super) fn batch() -> usize {
-        4 * rayon::current_num_threads()
-    }
-
     /// Calls `each` with every one of these bricks, or, of a latent grid, with what of it is in the box from `start` to
     /// `end`: its first voxel, its size and the volume's samples. Decodes on the threads of the pool that this runs on.
     ///

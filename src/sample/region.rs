@@ -76,6 +76,9 @@ impl Region {
 /// Lattice points evaluated at a time, where the engine does not want more: 4 MiB of field values.
 const SLAB: usize = 1 << 20;
 
+/// Bricks decoded at a time, for each thread: enough to share, few enough to hold.
+const BRICKS_A_THREAD: usize = 4;
+
 /// Told how much of a region is done, 0 to 1, from the calling thread; [`ControlFlow::Break`] ends the work.
 pub type ObserveRegion<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 
@@ -326,7 +329,7 @@ impl NeuralVolume {
         let voxels = window.voxels(region);
         let bricks = reader.meeting(voxels.start, voxels.end);
         let mut done = 0;
-        for batch in bricks.chunks(BrickReader::batch()) {
+        for batch in bricks.chunks(BRICKS_A_THREAD * self.engine.threads()) {
             let mut take = |start: [usize; 3], size: [usize; 3], samples: &Samples| {
                 window.each_row_in_brick(region, start, size, |at, index, count| {
                     BrickReader::copy(samples, (at, window.stride), out, index, count);

@@ -44,8 +44,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     let start = Instant::now();
     let volume = neuvol::io::open(&series, &OpenOptions::default())?;
     let reading = start.elapsed();
-    let options =
-        CompressOptions { threads: place.threads, preset: Preset::Fast, ..CompressOptions::default() };
+    let options = CompressOptions { preset: Preset::Fast, ..CompressOptions::default() };
     let (compressed, training) = compress::compress(&volume, &options)?;
     let nvol = folder.join("phantom.nvol");
     compressed.save(&nvol)?;
