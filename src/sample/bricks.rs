@@ -10,6 +10,7 @@ use crate::wavelet::Window;
 use lru::LruCache;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Decoded pieces that are kept at most, and the share of the volume that they may be, but for a volume of fewer pieces,
@@ -40,6 +41,8 @@ pub(super) struct BrickReader {
     /// What is kept of it for points to come: all of it, or pieces where that would be too much.
     pieces: BrickGrid,
     kept: Mutex<LruCache<usize, Part>>,
+    /// Voxels that were decoded so far.
+    decoded: AtomicU64,
 }
 
 /// Decoded samples of a part of the grid.
@@ -127,7 +130,7 @@ impl BrickReader {
     fn new(grid: BrickGrid, (pieces, most): (BrickGrid, usize), source: Source) -> Self {
         let kept = (pieces.len() / SHARE_KEPT).min(most).clamp(1, MOST_KEPT);
         let kept = Mutex::new(LruCache::new(NonZeroUsize::new(kept).unwrap_or(NonZeroUsize::MIN)));
-        Self { source, grid, pieces, kept }
+        Self { source, grid, pieces, kept, decoded: AtomicU64::new(0) }
     }
 
     /// True when masked samples are in it, too.
@@ -228,6 +231,7 @@ impl BrickReader {
             }
             Source::Latents(reader, _) => Samples::F32(reader.window(window)),
         };
+        self.count_decoded(samples.len());
         Ok(Part { start, size, own, samples: Arc::new(samples) })
     }
 
@@ -299,6 +303,7 @@ impl BrickReader {
                 let windows: Vec<Window> = bricks.iter().map(part).collect();
                 let values = reader.windows(&windows).into_par_iter();
                 let samples: Vec<Samples> = values.map(|values| scale.samples(&values)).collect();
+                samples.iter().for_each(|samples| self.count_decoded(samples.len()));
                 for (window, samples) in windows.iter().zip(samples) {
                     each(window.start, window.shape(), &samples);
                 }

@@ -50,6 +50,7 @@ pub struct NeuralVolume {
     evaluator: OnceLock<Box<dyn Evaluator>>,
     /// Decoded pieces, where the caller wants them kept.
     cache: Option<PieceCache>,
+    /// Voxels and points that a network was evaluated at.
     evaluated: AtomicU64,
 }
 
@@ -112,10 +113,14 @@ impl NeuralVolume {
         Self { cache: (bytes > 0).then(|| PieceCache::new(bytes)), ..self }
     }
 
-    /// How often the field was evaluated since the file was opened: voxels of regions that were not in the cache, and
-    /// points.
+    /// What was computed since the file was opened, counted where it is computed.
+    ///
+    /// Of a network: voxels and points that it was evaluated at. Of a latent grid or of integers: voxels that were decoded
+    /// to samples, each as often as it was; for scattered points those are the bricks around them, and for every n-th voxel
+    /// of a region all voxels between them. What a cache had is not counted, nor what the entropy decoder reads ahead of
+    /// the samples: of a latent grid the coarse levels, once, and the blocks of 128^3 voxels that a request meets.
     pub fn evaluated(&self) -> u64 {
-        self.evaluated.load(Ordering::Relaxed)
+        self.evaluated.load(Ordering::Relaxed) + self.bricks.as_ref().map_or(0, BrickReader::decoded)
     }
 
     /// What the file says of the volume.

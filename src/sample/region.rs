@@ -345,7 +345,6 @@ impl NeuralVolume {
                 return Err(Error::Interrupted);
             }
         }
-        self.evaluated.fetch_add(region.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
