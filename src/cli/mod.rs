@@ -49,7 +49,7 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a file could not be read or written, or is damaged; a device cannot be used
+  1    a file could not be read or written, is damaged, or is larger than memory or a limit; a device cannot be used
   2    the command line is wrong
   3    the target cannot be met by this volume
   130  interrupted; nothing was written";

@@ -1,7 +1,7 @@
 //! `neuvol slice`.
 
 use super::Place;
-use super::input::open_neural;
+use super::input::{NeuralLimit, open_neural};
 use anyhow::Result;
 use clap::ValueEnum;
 use neuvol::render::{Picture, Window};
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
+    #[command(flatten)]
+    limit: NeuralLimit,
     /// The PNG file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -44,7 +46,7 @@ impl From<AxisName> for Axis {
 }
 
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
-    let neural = open_neural(&arguments.input, place)?;
+    let neural = open_neural(&arguments.input, place, arguments.limit)?;
     let info = neural.info();
     let axis = Axis::from(arguments.axis);
     let count = info.shape[axis.index()];

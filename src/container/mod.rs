@@ -48,6 +48,17 @@ pub(crate) enum Body {
     Corrected(LatentStreams, WholeBricks),
 }
 
+impl Body {
+    /// Bytes that decoding takes before the first sample.
+    pub(crate) fn decoding_bytes(&self) -> u64 {
+        match self {
+            Body::Network(model) => model.decoding_bytes(),
+            Body::Latents(latents) | Body::Corrected(latents, _) => latents.coarse_decoding_bytes(),
+            Body::Whole(_) => 0,
+        }
+    }
+}
+
 /// What a `.nvol` file holds.
 pub(crate) struct Contents {
     pub(crate) description: Description,

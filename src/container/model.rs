@@ -59,6 +59,11 @@ impl StoredModel {
         self.streams.len()
     }
 
+    /// Bytes that decoding and evaluating takes: the parameters as integers, as floats, group by group and together.
+    pub(crate) fn decoding_bytes(&self) -> u64 {
+        16 * self.model.parameter_count() as u64
+    }
+
     /// Decodes the parameters, groups in parallel.
     ///
     /// # Errors

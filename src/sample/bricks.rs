@@ -91,11 +91,16 @@ impl BrickReader {
         Self::new(grid, pieces, Source::Whole(bricks))
     }
 
-    /// Of a latent grid and what it is off by.
-    pub(super) fn of_corrected(streams: LatentStreams, bricks: WholeBricks, scale: ValueScale) -> Self {
+    /// Of a latent grid and what it is off by. Decoded blocks take `most_bytes` at most.
+    pub(super) fn of_corrected(
+        streams: LatentStreams,
+        bricks: WholeBricks,
+        scale: ValueScale,
+        most_bytes: usize,
+    ) -> Self {
         let left = Self::left(&bricks, streams.bytes() + streams.coarse_bytes());
         let (grid, pieces) = (*bricks.grid(), Self::pieces_of(&bricks, left / 8 * 3));
-        let reader = Box::new(LatentReader::new(streams, left / 2));
+        let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2)));
         Self::new(grid, pieces, Source::Corrected(reader, bricks, scale))
     }
 
@@ -105,11 +110,17 @@ impl BrickReader {
         voxels.saturating_sub(bricks.stream_bytes() + others)
     }
 
-    /// Of a latent grid, whose values `scale` turns into samples. Any part of it can be had.
-    pub(super) fn of_latents(streams: LatentStreams, shape: [usize; 3], scale: ValueScale) -> Self {
+    /// Of a latent grid, whose values `scale` turns into samples. Any part of it can be had. Decoded blocks take
+    /// `most_bytes` at most.
+    pub(super) fn of_latents(
+        streams: LatentStreams,
+        shape: [usize; 3],
+        scale: ValueScale,
+        most_bytes: usize,
+    ) -> Self {
         let [large, middle, small, _] = EDGES.map(|edge| BrickGrid::with_edge(shape, edge));
         let grid = [large, middle].into_iter().find(|grid| grid.len() >= SHARE_KEPT).unwrap_or(small);
-        let bound = shape.iter().product::<usize>() / 100 * BLOCK_BYTES;
+        let bound = most_bytes.min(shape.iter().product::<usize>() / 100 * BLOCK_BYTES);
         Self::new(
             grid,
             (grid, MOST_KEPT),
@@ -189,6 +200,25 @@ impl BrickReader {
                 std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a]))
             }
         }
+    }
+
+    /// Bytes that the first brick takes: what all of them need is decoded with it. 0 when that was done.
+    pub(super) fn bytes_to_begin(&self) -> u64 {
+        match &self.source {
+            Source::Whole(_) => 0,
+            Source::Corrected(reader, ..) | Source::Latents(reader, _) => reader.bytes_to_begin(),
+        }
+    }
+
+    /// Voxels whose samples were decoded so far, each as often as it was: what [`NeuralVolume::evaluated`] counts.
+    ///
+    /// [`NeuralVolume::evaluated`]: super::NeuralVolume::evaluated
+    pub(super) fn decoded(&self) -> u64 {
+        self.decoded.load(Ordering::Relaxed)
+    }
+
+    fn count_decoded(&self, voxels: usize) {
+        self.decoded.fetch_add(voxels as u64, Ordering::Relaxed);
     }
 
     fn kept(&self) -> MutexGuard<'_, LruCache<usize, Part>> {

@@ -87,7 +87,8 @@ impl NeuralVolume {
     /// to them. The cost follows the number of voxels read.
     ///
     /// # Errors
-    /// [`Error::Options`] when the region is empty or leaves the grid; [`Error::Section`] when the file is damaged.
+    /// [`Error::Options`] when the region is empty or leaves the grid, or the stride is 0; [`Error::TooLarge`] when there is
+    /// no memory for it; [`Error::Section`] when the file is damaged.
     pub fn read_region(&self, region: Region, stride: usize) -> Result<Volume> {
         self.read_region_as(region, stride, self.description.sample_type, &mut |_| ControlFlow::Continue(()))
     }
@@ -114,7 +115,7 @@ impl NeuralVolume {
         let mut samples = Samples::try_zeros(sample_type, voxels).ok_or_else(|| {
             let what =
                 format!("{voxels} voxels of {sample_type} do not fit into memory; read a smaller region");
-            Error::Options(format!("{}: {what}", self.path.display()))
+            self.too_large(voxels as u64 * sample_type.size() as u64, &what)
         })?;
         self.read_region_into(region, stride, &mut samples.as_mut(), observe)?;
         let mut volume = Volume::new(samples, shape)?;
@@ -326,6 +327,7 @@ impl NeuralVolume {
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
+        self.check_room(reader.bytes_to_begin())?;
         let voxels = window.voxels(region);
         let bricks = reader.meeting(voxels.start, voxels.end);
         let mut done = 0;

@@ -6,12 +6,12 @@ use crate::container::{
     Achieved, BRICK_EDGE, Base, Body, BrickGrid, Contents, Description, MaskBricks, TargetKind, WholeBricks,
     WholeScale,
 };
-use crate::engine::TrainingEngine;
+use crate::engine::{Engine, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Rate};
 use crate::metrics::{Distortion, ErrorSums};
-use crate::sample::{NeuralVolume, Region, ValueScale};
+use crate::sample::{Limits, NeuralVolume, OpenOptions, Region, ValueScale};
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
 use rayon::prelude::*;
@@ -175,6 +175,13 @@ impl<'a> Writer<'a> {
             bytes,
             parameter_bytes,
         })
+    }
+
+    /// What we have made may be of any size.
+    fn open(&self, bytes: &[u8]) -> Result<NeuralVolume> {
+        let engine: Arc<dyn Engine> = self.engine.clone();
+        let options = OpenOptions { limits: Limits::none(), ..OpenOptions::from(engine) };
+        NeuralVolume::from_bytes(bytes, "the new file", options)
     }
 
     /// Decodes in slabs of a multiple of `unit` slices: the whole is never held twice.

@@ -2,7 +2,7 @@
 
 mod phantom;
 
-use super::input::open_neural;
+use super::input::{NeuralLimit, open_neural};
 use super::{Place, compress, interrupt};
 use anyhow::{Context, Result};
 use neuvol::io::{OpenOptions, SeriesDescription};
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     compress::print_result(&volume, &compressed)?;
 
     let start = Instant::now();
-    let neural = open_neural(&nvol, place)?;
+    let neural = open_neural(&nvol, place, NeuralLimit::default())?;
     let decoded = neural.read_region(Region::whole(neural.info().shape), 1)?;
     let decoding = start.elapsed();
     say!(

@@ -67,8 +67,9 @@ impl Cuda {
     /// Room for samples in the device's memory; what is in it nobody has written.
     pub(crate) fn samples(&self, sample_type: SampleType, shape: &[usize]) -> Result<DeviceSamples> {
         let bytes = shape.iter().try_fold(sample_type.size(), |product, &n| product.checked_mul(n));
-        let bytes = bytes.ok_or_else(|| {
-            Error::Options(format!("{shape:?} samples of {sample_type} are more than any memory holds"))
+        let bytes = bytes.ok_or_else(|| Error::TooLarge {
+            bytes: u64::MAX,
+            what: format!("{shape:?} samples of {sample_type} are more than any memory holds"),
         })?;
         let memory = self.machine.allocate(bytes)?;
         Ok(DeviceSamples::new(memory, self.machine.number(), sample_type, shape))
