@@ -111,8 +111,8 @@ impl StoredModel {
         out
     }
 
-    pub(super) fn parameter_section(&self) -> Vec<u8> {
-        self.streams.clone()
+    pub(super) fn put_parameter_section(&self, out: &mut Vec<u8>) {
+        out.extend(&self.streams);
     }
 
     /// Reads section MODL; the streams come from section PARM.
