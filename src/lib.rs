@@ -24,6 +24,10 @@
 //! # Ok(()) }
 //! ```
 
+// Products of shapes, up to 2^40, are counted in `usize`.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("neuvol needs a 64-bit target: its volumes have up to 2^40 voxels");
+
 #[cfg(feature = "bridge")]
 mod bridge;
 pub(crate) mod codec;
