@@ -8,7 +8,7 @@ mod timing;
 
 use neuvol::sample::{Outside, Space};
 use neuvol::train::{CompressOptions, Representation, Target, compress};
-use neuvol::{NeuralVolume, Region, Volume};
+use neuvol::{Axis, NeuralVolume, Region, Volume};
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -76,7 +76,7 @@ fn read(file: &Path) {
         black_box(out);
     };
     milliseconds("opening and the first point", timed(|| sample(&open(), &[middle])));
-    let slice = Region::slice(shape, 2, shape[2] / 2);
+    let slice = Region::slice(shape, Axis::Z, shape[2] / 2);
     milliseconds("opening and the first slice", timed(|| drop(open().read_region(slice, 1))));
     let voxels = shape.iter().product();
     row("opening and everything", voxels, timed(|| drop(open().read_region(Region::whole(shape), 1))));
@@ -85,7 +85,7 @@ fn read(file: &Path) {
     milliseconds("a slice across z", timed(|| drop(volume.read_region(slice, 1))));
     milliseconds(
         "a slice across x",
-        timed(|| drop(volume.read_region(Region::slice(shape, 0, shape[0] / 2), 1))),
+        timed(|| drop(volume.read_region(Region::slice(shape, Axis::X, shape[0] / 2), 1))),
     );
     let mut state = 1u64;
     let mut draw = |n: usize| {

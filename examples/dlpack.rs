@@ -7,7 +7,7 @@
 use neuvol::dlpack::{self, DLManagedTensorVersioned};
 use neuvol::io::Limits;
 use neuvol::sample::{Outside, Space};
-use neuvol::{NeuralVolume, Region, Result};
+use neuvol::{Axis, NeuralVolume, Region, Result};
 use std::path::PathBuf;
 
 fn main() -> Result<()> {
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let shape = neural.info().shape;
 
     // Out: the tensor owns the decoded voxels. Python's `__dlpack__` would put this pointer into a capsule.
-    let slice = neural.read_region_f32(Region::slice(shape, 2, shape[2] / 2), 1)?;
+    let slice = neural.read_region_f32(Region::slice(shape, Axis::Z, shape[2] / 2), 1)?;
     let tensor = dlpack::export::<DLManagedTensorVersioned>(slice)?;
     println!("mean of the middle slice: {}", mean(tensor.into_raw()));
 

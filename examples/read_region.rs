@@ -3,7 +3,7 @@
 //! `cargo run --release --example read_region [FILE.nvol]`; without one it reads the file of the example
 //! `compress`, which must have run.
 
-use neuvol::{NeuralVolume, Region, Result};
+use neuvol::{Axis, NeuralVolume, Region, Result};
 use std::path::PathBuf;
 
 fn main() -> Result<()> {
@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     );
 
     // Only the voxels asked for are evaluated.
-    let slice = neural.read_region(Region::slice(shape, 2, shape[2] / 2), 1)?;
+    let slice = neural.read_region(Region::slice(shape, Axis::Z, shape[2] / 2), 1)?;
     println!("middle slice: {:?}, values {:?}", slice.shape(), slice.range());
 
     let coarse = neural.read_region(Region::whole(shape), 4)?;

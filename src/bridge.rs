@@ -15,7 +15,7 @@ use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
 use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
 use crate::volume::{Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
-use engines::{engine, threads};
+use engines::{cpu, engine};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -456,11 +456,11 @@ fn compressed(
         "best" => Preset::Best,
         other => return Err(Failure(format!("the preset {other:?} is unknown: fast, balanced, best"))),
     };
-    let threads = threads(request.threads);
-    let options = CompressOptions { target, preset, seed: request.seed, threads, ..Default::default() };
+    let options = CompressOptions { target, preset, seed: request.seed, ..Default::default() };
+    let engine = options.device.training_engine_beside(cpu(request.threads)?)?;
     let mut thrown = None;
     let mut fraction = 0.0;
-    let compressed = train::compress(volume, &options, |progress| {
+    let compressed = train::compress_on(engine, volume, &options, |progress| {
         fraction = fraction_done(progress, fraction);
         go_on(observer, fraction, &mut thrown)
     });

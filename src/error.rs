@@ -37,6 +37,14 @@ pub enum Error {
     /// A device (a GPU, its driver) is missing or failed; the text says what it reported.
     #[error("{0}")]
     Device(String),
+    /// What was asked for, or what a file claims, takes more memory than there is or than the limits allow.
+    #[error("{what}")]
+    TooLarge {
+        /// Bytes that it would take.
+        bytes: u64,
+        /// What would take them, and what to do.
+        what: String,
+    },
     /// A quality or size target that this volume cannot meet; the text says the best that can be had.
     #[error("{0}")]
     Target(String),

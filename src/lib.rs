@@ -6,7 +6,7 @@
 //! ```
 //! use neuvol::engine::cpu::Cpu;
 //! use neuvol::train::{CompressOptions, Preset, Target, compress};
-//! use neuvol::{NeuralVolume, Region, Volume};
+//! use neuvol::{Axis, NeuralVolume, Region, Volume};
 //! use std::{ops::ControlFlow, sync::Arc};
 //!
 //! # fn main() -> neuvol::Result<()> {
@@ -19,10 +19,14 @@
 //! assert!(compressed.distortion.psnr >= 35.0);
 //!
 //! let neural = NeuralVolume::from_bytes(&compressed.bytes, "in memory", Arc::new(Cpu::new(0)?))?;
-//! let slice = neural.read_region(Region::slice([16, 16, 16], 2, 7), 1)?;
+//! let slice = neural.read_region(Region::slice([16, 16, 16], Axis::Z, 7), 1)?;
 //! assert_eq!(slice.shape(), [16, 16, 1]);
 //! # Ok(()) }
 //! ```
+
+// Products of shapes, up to 2^40, are counted in `usize`.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("neuvol needs a 64-bit target: its volumes have up to 2^40 voxels");
 
 #[cfg(feature = "bridge")]
 mod bridge;
@@ -46,7 +50,7 @@ pub(crate) mod wavelet;
 
 pub use error::{Error, Result};
 pub use sample::{NeuralVolume, Region};
-pub use volume::Volume;
+pub use volume::{Axis, Volume};
 
 /// The README's programs compile.
 #[cfg(doctest)]

@@ -16,7 +16,7 @@ use neuvol::io::Limits;
 use neuvol::sample::{DeviceSamples, Outside, Space};
 use neuvol::train::{CompressOptions, FitOptions, ModelOptions, Target, compress, fit};
 use neuvol::volume::{SampleType, Samples};
-use neuvol::{Error, NeuralVolume, Region, Volume};
+use neuvol::{Axis, Error, NeuralVolume, Region, Volume};
 use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::Arc;
@@ -152,7 +152,7 @@ fn assert_same(what: &str, ours: &Samples, expected: &Samples) {
 }
 
 fn on_the_host(neural: &NeuralVolume, region: Region, stride: usize, sample_type: SampleType) -> Samples {
-    let mut samples = Samples::zeros(sample_type, region.shape(stride).iter().product());
+    let mut samples = Samples::zeros(sample_type, region.shape(stride).unwrap().iter().product());
     let go_on = &mut |_| ControlFlow::Continue(());
     neural.read_region_into(region, stride, &mut samples.as_mut(), go_on).unwrap();
     samples
@@ -174,7 +174,7 @@ fn regions_on_the_device_are_those_of_the_host() {
             }
             let stored = neural.info().sample_type;
             let inner = Region { start: [3, 1, 2], end: [20, 16, 13] };
-            for (region, stride) in [(inner, 1), (inner, 3), (Region::slice(SHAPE, 0, 4), 1)] {
+            for (region, stride) in [(inner, 1), (inner, 3), (Region::slice(SHAPE, Axis::X, 4), 1)] {
                 let ours =
                     received(name, *number, region_on_device(&neural, region, stride, stored).unwrap());
                 let what = format!("{kind} on {name}, {region:?} by {stride}");
@@ -296,7 +296,7 @@ fn the_deleter_frees_the_devices_memory_once() {
     let now = || allocated.load(Ordering::SeqCst);
     let volume = Volume::new(waves().map(|v| v as f32).collect::<Vec<_>>(), SHAPE).unwrap();
     let neural = open(&fitted(&volume), &engine);
-    let region = Region::slice(SHAPE, 2, 5);
+    let region = Region::slice(SHAPE, Axis::Z, 5);
     let read = |region| region_on_device(&neural, region, 1, SampleType::F32);
 
     let samples = read(region).unwrap();

@@ -4,7 +4,7 @@
 
 use neuvol::io::{self, Limits, OpenOptions};
 use neuvol::volume::{Frame, Geometry, Samples};
-use neuvol::{NeuralVolume, Volume};
+use neuvol::{Error, NeuralVolume, Region, Volume, sample};
 use proptest::prelude::*;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -212,6 +212,115 @@ fn small_files_that_claim_much_are_refused_before_allocating() {
     dicom.extend(b"\x28\0\x00\x01US\x02\0\x08\0\x28\0\x01\x01US\x02\0\x08\0\x28\0\x02\x01US\x02\0\x07\0");
     dicom.extend(b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\0\0\0\0\xfe\xff\0\xe0\x02\0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0");
     refused("a.dcm", &dicom, "400000000, of at most 1");
+}
+
+/// A neural volume's bytes: its sections behind the header and checksums that FORMAT.md asks for.
+fn nvol(sections: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut table = Vec::new();
+    let mut offset = 16 + 24 * sections.len();
+    for (name, bytes) in sections {
+        table.extend_from_slice(*name);
+        table.extend([offset as u64, bytes.len() as u64].map(u64::to_le_bytes).concat());
+        table.extend(crc32fast::hash(bytes).to_le_bytes());
+        offset += bytes.len();
+    }
+    let mut file = b"\x89NVOL\r\n\x1a\x01\0".to_vec();
+    file.extend((sections.len() as u16).to_le_bytes());
+    let checksum = crc32fast::hash(&[&file[..], &table].concat());
+    file.extend(checksum.to_le_bytes());
+    file.extend(table);
+    sections.iter().for_each(|(_, bytes)| file.extend(bytes));
+    file
+}
+
+/// A latent grid of so many voxels, whose streams are zeros and as short as may be.
+fn empty_latents([nx, ny, nz]: [usize; 3]) -> Vec<u8> {
+    // float32, no frame, a range; then the shape, the range, no name and no unit.
+    let mut volume = vec![7, 0, 2];
+    volume.extend([nx, ny, nz].map(|n| (n as u32).to_le_bytes()).concat());
+    volume.extend([0.0f64, 1.0].map(f64::to_le_bytes).concat());
+    volume.extend([0; 4]);
+    let mut quality = vec![1, 1];
+    quality.extend([0; 8 + 3 * 8 + 2]);
+    // Step, offsets, no perceptron, the blocks' lengths, the coarse levels.
+    let mut latents = 0.01f32.to_le_bytes().to_vec();
+    latents.extend([0; 12 + 1]);
+    let blocks: usize = [nx, ny, nz].iter().map(|n| n.div_ceil(128)).product();
+    let coarse: usize = [nx, ny, nz].iter().map(|n| n.div_ceil(4)).product();
+    latents.resize(latents.len() + 4 * blocks + coarse / 512, 0);
+    nvol(&[(b"VOLM", volume), (b"QUAL", quality), (b"LATG", latents)])
+}
+
+fn too_large<T>(result: neuvol::Result<T>) -> (u64, String) {
+    match result {
+        Err(Error::TooLarge { bytes, what }) => (bytes, what),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it is not refused"),
+    }
+}
+
+#[test]
+fn a_neural_volume_that_claims_much_is_refused_before_allocating() {
+    // 34 MiB that claim 2^40 voxels, whose coarse levels would take 200 GB.
+    let bytes = empty_latents([1 << 14, 1 << 13, 1 << 13]);
+    assert!(bytes.len() < 35 << 20);
+    let open = |limits| {
+        let options = neuvol::sample::OpenOptions { limits, ..Default::default() };
+        NeuralVolume::from_bytes(&bytes, "bomb.nvol", options)
+    };
+    let (needed, message) = too_large(open(Default::default()));
+    assert!(needed > 1 << 37 && message.contains("limit of 17179869184 bytes"), "{message}");
+    assert!(message.starts_with("bomb.nvol: ") && message.contains("--limit"), "{message}");
+    let (needed, message) = too_large(open(sample::Limits::of_bytes(1 << 40)));
+    assert_eq!(needed, 1 << 42, "{message}");
+    let volume = open(sample::Limits::of_bytes(u64::MAX)).expect("a claim alone costs nothing");
+    assert_eq!(volume.info().voxels(), 1 << 40);
+
+    // The command says so, too.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bomb.nvol");
+    std::fs::write(&path, &bytes).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_neuvol"));
+        let output = command.arg("info").arg(&path).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, message) = run(&[]);
+    assert!(code == Some(1) && message.contains("exceeds the limit"), "{code:?}: {message}");
+    assert_eq!(run(&["--limit", "900000G"]).0, Some(0));
+}
+
+/// Where there is no memory for what the limits allow, that is an error, which callers survive.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_memory_does_not_hold_is_an_error() {
+    const NAME: &str = "what_memory_does_not_hold_is_an_error";
+    const CHILD: &str = "NEUVOL_HOSTILE_TEST_CHILD";
+    if std::env::var_os(CHILD).is_none() {
+        // In a process that may have 2 GiB.
+        let mut shell = std::process::Command::new("sh");
+        let program = std::env::current_exe().unwrap();
+        shell.args(["-c", "ulimit -v 2097152 && exec \"$@\"", "sh"]).arg(program);
+        let output = shell.args(["--exact", NAME, "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        return assert!(output.status.success(), "{}", said.concat());
+    }
+    let shape = [1 << 11, 1 << 12, 1 << 12];
+    let engine = std::sync::Arc::new(neuvol::engine::cpu::Cpu::new(1).unwrap());
+    let volume = NeuralVolume::from_bytes(&empty_latents(shape), "large.nvol", engine.clone()).unwrap();
+    let last = shape.map(|n| n - 1);
+    let mut value = [0.0];
+    let point = [last.map(|n| n as f64)];
+    let (needed, message) =
+        too_large(volume.sample(&point, sample::Space::Index, sample::Outside::Clamp, &mut value));
+    assert!(needed == 12 << 29 && message.starts_with("large.nvol: "), "{needed}: {message}");
+    too_large(volume.read_region(Region { start: last, end: shape }, 1));
+    too_large(volume.read_region(Region::whole(shape), 1));
+    // A small one is read to its far corner and by strides.
+    let shape = [100, 90, 300];
+    let volume = NeuralVolume::from_bytes(&empty_latents(shape), "small.nvol", engine).unwrap();
+    volume.read_region(Region::whole(shape), 7).unwrap();
+    volume.read_region(Region { start: [99, 89, 299], end: shape }, 1).unwrap();
 }
 
 proptest! {

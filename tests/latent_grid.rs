@@ -122,14 +122,16 @@ fn flat_thin_and_tiny_volumes_work() {
 
 #[test]
 fn a_quality_beyond_it_is_met_by_whole_numbers() {
-    let volume = volume::<f32>([20, 16, 12], 0.0, 1.0);
-    let target = Target::Psnr(145.0);
-    let result = compress(&volume, &options(target), |_| ControlFlow::Continue(()));
-    assert!(matches!(result, Err(Error::Target(_))), "float32 arithmetic does not carry so far");
-    let anything = CompressOptions { representation: Representation::Smallest, ..options(target) };
-    let result = compressed(&volume, &anything);
-    assert!(result.distortion.psnr >= 145.0, "{}", result.distortion.psnr);
-    assert!(result.model.contains("bricks"), "{}", result.model);
+    // Of the long one, coefficients of the low band leave what a stream holds, too.
+    for volume in [volume::<f32>([20, 16, 12], 0.0, 1.0), volume::<f64>([1 << 17, 1, 1], 0.0, 1.0)] {
+        let target = Target::Psnr(145.0);
+        let result = compress(&volume, &options(target), |_| ControlFlow::Continue(()));
+        assert!(matches!(result, Err(Error::Target(_))), "float32 arithmetic does not carry so far");
+        let anything = CompressOptions { representation: Representation::Smallest, ..options(target) };
+        let result = compressed(&volume, &anything);
+        assert!(result.distortion.psnr >= 145.0, "{}", result.distortion.psnr);
+        assert!(result.model.contains("bricks"), "{}", result.model);
+    }
 }
 
 #[test]

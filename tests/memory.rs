@@ -1,5 +1,5 @@
 //! Large input does not double: reading a volume of 1 GB takes at most 1.2 times its bytes and 64 MB, in every format that
-//! stores samples as they are. Nor does compressing a volume that is mostly masked take many times its bytes.
+//! stores samples as they are. Nor does compressing take many times a volume's bytes, mostly masked or without loss.
 
 use neuvol::Volume;
 use neuvol::io::{self, OpenOptions};
@@ -147,6 +147,33 @@ fn a_gigabyte_is_held_once() {
         assert!(peak <= held / 5 * 6 + (64 << 20), "{name}: {peak} bytes for a volume of {held}");
         std::fs::remove_file(path).unwrap();
     }
+}
+
+/// Noisy float32 are as many bytes coded: those are in memory twice, when the file is measured, beside the samples.
+#[test]
+fn a_lossless_file_is_held_twice() {
+    const NAME: &str = "a_lossless_file_is_held_twice";
+    if std::env::var_os(CHILD).is_some() {
+        let noise = |n: u32| f32::from_bits(0x3F80_0000 | n.wrapping_mul(2_654_435_769).rotate_left(13) >> 9);
+        let volume = Volume::new((0..192u32.pow(3)).map(noise).collect::<Vec<_>>(), [192; 3]).unwrap();
+        let options = CompressOptions { target: Target::Lossless, threads: 2, ..CompressOptions::default() };
+        let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+        println!(
+            "held {} peak {}",
+            volume.stored_bytes() + 2 * compressed.bytes.len() as u64,
+            peak().unwrap()
+        );
+        return;
+    }
+    if peak().is_none() {
+        eprintln!("SKIPPED {NAME}: this system does not tell a process's memory");
+        return;
+    }
+    let (held, peak) = held_and_peak(NAME, Path::new("a volume of its own"));
+    let samples = 4 * 192u64.pow(3);
+    assert!(held > samples / 2 * 5, "it was to be noisy: {held} bytes");
+    println!("{held} bytes, {peak} at the peak, {:.1} a voxel", 4.0 * peak as f64 / samples as f64);
+    assert!(peak <= held + (24 << 20), "{peak} bytes for {held} of samples and coded ones");
 }
 
 /// Values where nothing is masked, as the wavelets have them, take as much as the volume, and masks a byte a voxel.

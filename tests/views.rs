@@ -4,7 +4,7 @@ use neuvol::engine::cpu::Cpu;
 use neuvol::sample::{Outside, PointSample, Space};
 use neuvol::train::{CompressOptions, Preset, Target, compress};
 use neuvol::volume::{Geometry, Samples};
-use neuvol::{Error, NeuralVolume, Region, Volume};
+use neuvol::{Axis, Error, NeuralVolume, Region, Volume};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
@@ -48,8 +48,8 @@ fn the_cache_changes_no_voxel_and_saves_the_work() {
     let whole = Region::whole(SHAPE);
     let regions = [
         (Region { start: [10, 3, 5], end: [141, 66, 67] }, 1),
-        (Region::slice(SHAPE, 2, 33), 1),
-        (Region::slice(SHAPE, 0, 149), 1),
+        (Region::slice(SHAPE, Axis::Z, 33), 1),
+        (Region::slice(SHAPE, Axis::X, 149), 1),
         (Region { start: [60, 60, 60], end: [70, 70, 68] }, 1),
         (whole, 1),
         (Region { start: [64, 0, 0], end: [128, 64, 64] }, 1),
@@ -69,29 +69,65 @@ fn the_cache_changes_no_voxel_and_saves_the_work() {
             assert_eq!(as_floats.samples(), plain.read_region_f32(region, stride).unwrap().samples());
         }
     }
-    // Everything was read: a part of it costs nothing, a region off the cache's multiples its own voxels.
+    // Everything was read: a part of it costs nothing, a region off the cache's multiples its own voxels, and of a latent
+    // grid those between them.
     let before = cached.evaluated();
     samples(&cached, Region { start: [64, 0, 0], end: [128, 64, 64] }, 1);
     samples(&cached, whole, 1);
     assert_eq!(cached.evaluated(), before);
     let (off, stride) = regions[8];
     samples(&cached, off, stride);
-    assert_eq!(cached.evaluated() - before, off.shape(stride).iter().product::<usize>() as u64);
+    let between = off.shape(stride).unwrap().map(|n| (n - 1) * stride + 1);
+    assert_eq!(cached.evaluated() - before, between.iter().product::<usize>() as u64);
 }
 
 #[test]
 fn a_slice_costs_a_slice() {
     for neural in [opened(), opened().with_cache(1_000_000)] {
-        samples(&neural, Region::slice(SHAPE, 1, 30), 1);
+        samples(&neural, Region::slice(SHAPE, Axis::Y, 30), 1);
         assert_eq!(neural.evaluated(), 150 * 68);
-        samples(&neural, Region::slice(SHAPE, 1, 31), 1);
+        samples(&neural, Region::slice(SHAPE, Axis::Y, 31), 1);
         assert_eq!(neural.evaluated(), 2 * 150 * 68);
     }
     let cached = opened().with_cache(1_000_000);
     for _ in 0..3 {
-        samples(&cached, Region::slice(SHAPE, 1, 30), 1);
+        samples(&cached, Region::slice(SHAPE, Axis::Y, 30), 1);
     }
     assert_eq!(cached.evaluated(), 150 * 68, "back at a slice, it is still there");
+}
+
+/// What is counted is what was decoded, wherever that is more than what was asked for.
+#[test]
+fn what_is_decoded_for_a_request_is_counted() {
+    let slice = Region::slice(SHAPE, Axis::Y, 30);
+    // Integers are decoded by whole bricks: all along x and z here, and 64 along y.
+    let bricks = (SHAPE[0] * 64 * SHAPE[2]) as u64;
+    for target in [Target::Lossless, Target::MaxError(1.0)] {
+        let neural = of_target(target);
+        assert_eq!(neural.evaluated(), 0, "opening decodes nothing");
+        samples(&neural, slice, 1);
+        assert_eq!(neural.evaluated(), bricks, "{target:?}: {}", neural.model_summary());
+    }
+    // A point takes the bricks of its kind, and its neighbours nothing more.
+    let neural = opened();
+    let mut value = [0.0];
+    let mut costs = [[70.2, 40.0, 30.5], [70.7, 40.0, 30.5], [140.0, 3.5, 60.0]].map(|point| {
+        let before = neural.evaluated();
+        neural.sample(&[point], Space::Index, Outside::Clamp, &mut value).unwrap();
+        neural.evaluated() - before
+    });
+    let whole = SHAPE.iter().product::<usize>() as u64;
+    assert!(costs[0] > 1 && costs[2] > 1 && costs.iter().all(|&cost| cost < whole / 8), "{costs:?}");
+    assert_eq!(costs[1], 0, "what it needs is at hand");
+    costs.sort_unstable();
+    assert_eq!(neural.evaluated(), costs.iter().sum::<u64>());
+}
+
+fn of_target(target: Target) -> NeuralVolume {
+    let whole = opened().read_region(Region::whole(SHAPE), 1).unwrap();
+    let options = CompressOptions { target, preset: Preset::Fast, threads: 2, ..Default::default() };
+    let compressed = compress(&whole, &options, |_| ControlFlow::Continue(())).unwrap();
+    NeuralVolume::from_bytes(&compressed.bytes, "test.nvol", Arc::new(Cpu::new(2).unwrap())).unwrap()
 }
 
 #[test]

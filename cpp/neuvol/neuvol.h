@@ -245,7 +245,8 @@ public:
   /// Why the CPU evaluates where a CUDA device was asked for; else empty.
   std::string deviceNote() const;
 
-  /// How often the field was evaluated since the file was opened.
+  /// Voxels that were decoded, or that a network was evaluated at, since the file was opened; what the cache had is not
+  /// counted.
   std::uint64_t evaluated() const;
 
 private:

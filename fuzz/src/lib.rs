@@ -7,6 +7,10 @@ use std::path::PathBuf;
 /// A volume of more bytes than this is refused, so that what is found is no honest large file.
 const LARGEST_VOLUME_BYTES: u64 = 64 << 20;
 
+/// The same for a neural volume, of which a few megabytes may be decoded.
+const LARGEST_NEURAL_BYTES: u64 = 1 << 36;
+const MOST_NEURAL_MEMORY: u64 = 32 << 20;
+
 thread_local! {
     static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() };
 }
@@ -61,18 +65,27 @@ pub fn open_neural(bytes: &[u8]) {
 
 fn read_neural(bytes: &[u8]) {
     use neuvol::engine::cpu::Cpu;
-    use neuvol::sample::{Outside, Space};
+    use neuvol::sample::{Limits, OpenOptions, Outside, PointSample, Space};
     use neuvol::{NeuralVolume, Region};
     use std::sync::{Arc, OnceLock};
     static ENGINE: OnceLock<Arc<Cpu>> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Arc::new(Cpu::new(1).expect("a thread")));
-    let Ok(volume) = NeuralVolume::from_bytes(bytes, "fuzz", engine.clone()) else { return };
+    let limits = Limits { volume_bytes: LARGEST_NEURAL_BYTES, memory_bytes: MOST_NEURAL_MEMORY };
+    let options = OpenOptions { engine: Some(engine.clone()), limits, ..OpenOptions::default() };
+    let Ok(volume) = NeuralVolume::from_bytes(bytes, "fuzz", options) else { return };
     let shape = volume.info().shape;
-    let region = Region { start: [0; 3], end: shape.map(|n| n.min(4)) };
-    let _ = volume.read_region(region, 1);
-    let mut values = [0.0; 2];
+    // Both ends of the grid: the first of them needs the coarse levels, which are decoded whole.
+    let near = Region { start: [0; 3], end: shape.map(|n| n.min(4)) };
+    let far = Region { start: shape.map(|n| n.saturating_sub(9)), end: shape };
+    for (region, stride) in [(near, 1), (far, 4), (far, 1)] {
+        let _ = volume.read_region(region, stride);
+    }
     let last = shape.map(|n| (n - 1) as f64);
-    let _ = volume.sample(&[[0.5; 3], last], Space::Index, Outside::Clamp, &mut values);
+    let points = [[0.5; 3], last, last.map(|n| n * 0.37)];
+    let mut values = [0.0; 3];
+    let _ = volume.sample(&points, Space::Index, Outside::Clamp, &mut values);
+    let mut samples = [PointSample::default(); 3];
+    let _ = volume.probe_with_gradients(&points, Space::World, Outside::Value(0.0), &mut samples);
 }
 
 /// Writes the checksums that FORMAT.md asks for; nothing where the table of sections is not there.

@@ -5,7 +5,8 @@ use crate::engine::Engine;
 use crate::engine::cpu::Cpu;
 use crate::engine::device::Device;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Threads to use when `asked` is 0: the machine's cores, shared among the MPI ranks that run on it.
 pub(super) fn threads(asked: usize) -> usize {
@@ -45,21 +46,26 @@ pub(super) type Chosen = (Arc<dyn Engine>, Option<String>);
 
 /// The process's engine of a device and so many threads: all its volumes share one pool.
 pub(super) fn engine(device: &str, asked: usize) -> Result<Chosen, Failure> {
-    static ENGINES: Mutex<Option<Engines>> = Mutex::new(None);
     let device: Device = device.parse().map_err(|what| Failure(format!("the device {device:?}: {what}")))?;
     let threads = threads(asked);
-    let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut engines = engines();
     let engines = engines.get_or_insert_default();
     if let Some(chosen) = engines.chosen.get(&(device, threads)) {
         return Ok(chosen.clone());
     }
-    let cpu = match engines.cpus.get(&threads) {
-        Some(cpu) => cpu.clone(),
-        None => engines.cpus.entry(threads).or_insert(Cpu::new(threads)?).clone(),
-    };
-    let chosen = device.engine_or_cpu(cpu)?;
+    let chosen = device.engine_or_cpu(engines.cpu(threads)?)?;
     engines.chosen.insert((device, threads), chosen.clone());
     Ok(chosen)
+}
+
+/// The process's engine on the CPU with so many threads, 0 as [`threads`] says: what compresses shares them, too.
+pub(super) fn cpu(asked: usize) -> Result<Cpu, Failure> {
+    Ok(engines().get_or_insert_default().cpu(threads(asked))?)
+}
+
+fn engines() -> MutexGuard<'static, Option<Engines>> {
+    static ENGINES: Mutex<Option<Engines>> = Mutex::new(None);
+    ENGINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Default)]
@@ -67,6 +73,15 @@ struct Engines {
     /// By their threads.
     cpus: HashMap<usize, Cpu>,
     chosen: HashMap<(Device, usize), Chosen>,
+}
+
+impl Engines {
+    fn cpu(&mut self, threads: usize) -> crate::Result<Cpu> {
+        match self.cpus.entry(threads) {
+            Entry::Occupied(cpu) => Ok(cpu.get().clone()),
+            Entry::Vacant(place) => Ok(place.insert(Cpu::new(threads)?).clone()),
+        }
+    }
 }
 
 #[cfg(test)]

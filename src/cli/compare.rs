@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
 
 fn open_either(path: &Path, from: &InputArguments, place: Place) -> Result<Volume> {
     if is_neural(path) {
-        let neural = open_neural(path, place)?;
+        let neural = open_neural(path, place, from.neural_limit())?;
         Ok(neural.read_region(Region::whole(neural.info().shape), 1)?)
     } else {
         from.open(path)

@@ -208,7 +208,7 @@ impl HowArguments {
                 StorageName::Coded => Storage::Coded,
                 StorageName::Half => Storage::Half,
             },
-            threads: place.threads,
+            threads: 0,
             device: place.device,
         })
     }

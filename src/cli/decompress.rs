@@ -1,7 +1,7 @@
 //! `neuvol decompress`.
 
 use super::Place;
-use super::input::open_neural;
+use super::input::{NeuralLimit, open_neural};
 use super::{interrupt, report};
 use anyhow::Result;
 use neuvol::Region;
@@ -12,6 +12,8 @@ use std::time::Instant;
 pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
+    #[command(flatten)]
+    limit: NeuralLimit,
     /// The file to write: .vti, .nii, .nii.gz, .nrrd, .mha, .mhd, .npy or .raw; a folder (a name that ends in /) becomes a
     /// DICOM series. An existing file is replaced.
     #[arg(short, long, value_name = "FILE")]
@@ -27,7 +29,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     interrupt::listen();
     let start = Instant::now();
-    let neural = open_neural(&arguments.input, place)?;
+    let neural = open_neural(&arguments.input, place, arguments.limit)?;
     let region = Region::whole(neural.info().shape);
     let mut volume = if arguments.float {
         neural.read_region_f32(region, arguments.stride)?

@@ -12,8 +12,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, threads: usize) -> Result<()> {
-    let cpu = Cpu::new(threads)?;
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let cpu = Cpu::new(0)?;
     let cuda = cuda_devices();
     if arguments.json { print_json(&cpu, cuda) } else { print_text(&cpu, cuda) }
 }

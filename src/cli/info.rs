@@ -1,7 +1,7 @@
 //! `neuvol info`.
 
 use super::Place;
-use super::input::open_neural;
+use super::input::{NeuralLimit, open_neural};
 use super::report;
 use anyhow::Result;
 use neuvol::NeuralVolume;
@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
+    #[command(flatten)]
+    limit: NeuralLimit,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -21,7 +23,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     // Nothing is evaluated: no device is to be started for it, unless it was asked for.
     let device = if place.device == Device::Auto { Device::Cpu } else { place.device };
-    let neural = open_neural(&arguments.input, Place { device, ..place })?;
+    let neural = open_neural(&arguments.input, Place { device }, arguments.limit)?;
     if arguments.json { print_json(&neural) } else { print_text(&neural) }
 }
 

@@ -4,6 +4,7 @@ use super::Place;
 use super::progress::ReadingBar;
 use anyhow::Result;
 use neuvol::io::{Limits, OpenOptions, Volumes};
+use neuvol::sample;
 use neuvol::volume::SampleType;
 use neuvol::{NeuralVolume, Volume};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,11 @@ impl InputArguments {
             spacing: None,
             ..self.clone()
         }
+    }
+
+    /// The same limit for a `.nvol` file.
+    pub(super) fn neural_limit(&self) -> NeuralLimit {
+        NeuralLimit { limit: self.limit }
     }
 
     /// Reads the only volume of an input, or the one that is chosen.
@@ -154,9 +160,24 @@ fn numbered(output: &Path, step: usize) -> PathBuf {
     output.with_file_name(format!("{stem}_{step:04}{suffix}{end}"))
 }
 
+/// How large a `.nvol` file's volume may be.
+#[derive(clap::Args, Debug, Clone, Copy, Default)]
+pub(super) struct NeuralLimit {
+    /// Refuse files whose volume, or what decoding it takes, has more bytes than this (k, M and G stand for thousands,
+    /// millions and billions).
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    pub(super) limit: Option<u64>,
+}
+
 /// Opens a `.nvol` file.
-pub(super) fn open_neural(path: &Path, place: Place) -> Result<NeuralVolume> {
-    Ok(NeuralVolume::open_with(path, place.device.engine(place.threads)?)?)
+pub(super) fn open_neural(
+    path: &Path,
+    place: Place,
+    NeuralLimit { limit }: NeuralLimit,
+) -> Result<NeuralVolume> {
+    let limits = limit.map_or_else(sample::Limits::default, sample::Limits::of_bytes);
+    let options = sample::OpenOptions { engine: Some(place.device.engine(0)?), limits, ..Default::default() };
+    Ok(NeuralVolume::open_with(path, options)?)
 }
 
 /// True for a file that begins like a `.nvol` file.

@@ -49,7 +49,7 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a file could not be read or written, or is damaged; a device cannot be used
+  1    a file could not be read or written, is damaged, or is larger than memory or a limit; a device cannot be used
   2    the command line is wrong
   3    the target cannot be met by this volume
   130  interrupted; nothing was written";
@@ -86,8 +86,6 @@ enum Command {
 /// Where a command works.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// 0: one a core.
-    threads: usize,
     device: Device,
 }
 
@@ -100,11 +98,11 @@ pub(crate) fn main() -> ExitCode {
         _ => log::LevelFilter::Debug,
     };
     env_logger::Builder::new().filter_level(level).format_timestamp(None).format_target(false).init();
-    // Readers work on rayon's own threads: they must be no more than the user allows.
+    // Everything works on rayon's own threads: one pool, of as many as the user allows.
     if let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global() {
         log::warn!("the number of threads could not be set: {e}");
     }
-    let place = Place { threads: cli.threads, device: cli.device };
+    let place = Place { device: cli.device };
     let result = match cli.command {
         Command::Compress(arguments) => compress::run(&arguments, place),
         Command::Convert(arguments) => convert::run(&arguments),
@@ -114,7 +112,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Sample(arguments) => sample::run(&arguments, place),
         Command::Slice(arguments) => slice::run(&arguments, place),
         Command::Series(arguments) => series::run(&arguments),
-        Command::Devices(arguments) => devices::run(&arguments, cli.threads),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, place),
         Command::Study(arguments) => study::run(&arguments, place),
         Command::Plot(arguments) => plot::run(&arguments),

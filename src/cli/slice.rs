@@ -1,23 +1,25 @@
 //! `neuvol slice`.
 
 use super::Place;
-use super::input::open_neural;
+use super::input::{NeuralLimit, open_neural};
 use anyhow::Result;
 use clap::ValueEnum;
-use neuvol::Region;
 use neuvol::render::{Picture, Window};
+use neuvol::{Axis, Region};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
+    #[command(flatten)]
+    limit: NeuralLimit,
     /// The PNG file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The axis that the slice is across.
-    #[arg(long, value_enum, default_value_t = Axis::Z)]
-    axis: Axis,
+    #[arg(long, value_enum, default_value_t = AxisName::Z)]
+    axis: AxisName,
     /// Which slice; the middle one when absent.
     #[arg(long, value_name = "N")]
     index: Option<usize>,
@@ -27,22 +29,33 @@ pub(super) struct Arguments {
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
-enum Axis {
+enum AxisName {
     X,
     Y,
     Z,
 }
 
+impl From<AxisName> for Axis {
+    fn from(name: AxisName) -> Self {
+        match name {
+            AxisName::X => Axis::X,
+            AxisName::Y => Axis::Y,
+            AxisName::Z => Axis::Z,
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
-    let neural = open_neural(&arguments.input, place)?;
+    let neural = open_neural(&arguments.input, place, arguments.limit)?;
     let info = neural.info();
-    let axis = arguments.axis as usize;
-    let index = arguments.index.unwrap_or(info.shape[axis] / 2);
-    if index >= info.shape[axis] {
+    let axis = Axis::from(arguments.axis);
+    let count = info.shape[axis.index()];
+    let index = arguments.index.unwrap_or(count / 2);
+    if index >= count {
         anyhow::bail!(neuvol::Error::Options(format!(
             "slice {index} is outside the volume: {:?} has slices 0 to {}",
             arguments.axis,
-            info.shape[axis] - 1
+            count - 1
         )));
     }
     let slice = neural.read_region(Region::slice(info.shape, axis, index), 1)?;

@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
         epochs: arguments.epochs,
         batch: arguments.batch,
         seed: arguments.seed,
-        threads: place.threads,
+        threads: 0,
         device: place.device,
         python: arguments.python.clone().or_else(from_environment),
         without_neurcomp: arguments.without_neurcomp,

@@ -235,17 +235,6 @@ impl Description {
         Ok(pairs)
     }
 
-    pub(super) fn quality_section(&self) -> Vec<u8> {
-        let a = &self.achieved;
-        let mut out = vec![a.target as u8, a.preset as u8];
-        out.extend(a.seed.to_le_bytes());
-        for number in [a.target_value, a.rmse, a.max_error] {
-            out.extend(number.to_le_bytes());
-        }
-        put_text(&mut out, &a.writer);
-        out
-    }
-
     pub(super) fn parse_quality(section: &[u8]) -> Result<Achieved, String> {
         let mut fields = Fields::new(section);
         let target = match fields.u8("target")? {
@@ -267,6 +256,19 @@ impl Description {
         let writer = fields.text("writer")?;
         fields.end()?;
         Ok(Achieved { target, target_value, preset, seed, rmse, max_error, writer })
+    }
+}
+
+impl Achieved {
+    /// Section QUAL.
+    pub(super) fn section(&self) -> Vec<u8> {
+        let mut out = vec![self.target as u8, self.preset as u8];
+        out.extend(self.seed.to_le_bytes());
+        for number in [self.target_value, self.rmse, self.max_error] {
+            out.extend(number.to_le_bytes());
+        }
+        put_text(&mut out, &self.writer);
+        out
     }
 }
 

@@ -14,8 +14,14 @@ const LEAST_STEP_READ: f32 = 7.888_609e-31;
 const COEFFICIENTS_A_BYTE: usize = 512;
 
 impl LatentStreams {
-    pub(super) fn section(&self) -> Vec<u8> {
-        let mut out = self.step.to_le_bytes().to_vec();
+    /// As many bytes as the section has, or a few more.
+    pub(super) fn section_bytes(&self) -> usize {
+        64 + self.bytes() + self.grid.coarse_len() / COEFFICIENTS_A_BYTE + 4 * self.blocks.len()
+    }
+
+    /// Appends the section.
+    pub(super) fn put_section(&self, out: &mut Vec<u8>) {
+        out.extend(self.step.to_le_bytes());
         out.extend(self.offsets.iter().flatten().map(|&offset| offset as u8));
         match &self.perceptron {
             None => out.push(0),
@@ -32,8 +38,7 @@ impl LatentStreams {
         out.extend(&self.coarse);
         let filled = self.coarse.len().max(self.grid.coarse_len() / COEFFICIENTS_A_BYTE);
         out.resize(out.len() + filled - self.coarse.len(), 0);
-        out.extend(self.blocks.concat());
-        out
+        self.blocks.iter().for_each(|block| out.extend(block));
     }
 
     /// For a volume of `shape`.

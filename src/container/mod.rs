@@ -36,6 +36,9 @@ const BRICKS: &[u8; 4] = b"BRIK";
 const WHOLE: &[u8; 4] = b"WHOL";
 const LATENTS: &[u8; 4] = b"LATG";
 
+/// Bytes that the small sections rarely exceed: a file grows beyond it as it has to.
+const USUAL_REST: usize = 1 << 12;
+
 /// What a volume's samples come from.
 pub(crate) enum Body {
     /// A network behind an encoding of the position.
@@ -46,6 +49,17 @@ pub(crate) enum Body {
     Whole(WholeBricks),
     /// A latent grid, and what its samples are off by, within a bound.
     Corrected(LatentStreams, WholeBricks),
+}
+
+impl Body {
+    /// Bytes that decoding takes before the first sample.
+    pub(crate) fn decoding_bytes(&self) -> u64 {
+        match self {
+            Body::Network(model) => model.decoding_bytes(),
+            Body::Latents(latents) | Body::Corrected(latents, _) => latents.coarse_decoding_bytes(),
+            Body::Whole(_) => 0,
+        }
+    }
 }
 
 /// What a `.nvol` file holds.
@@ -60,29 +74,44 @@ pub(crate) struct Contents {
 impl Contents {
     /// The file's bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut file = SectionWriter::new();
-        file.add(VOLUME, self.description.volume_section());
-        if !self.description.provenance.is_empty() {
-            file.add(PROVENANCE, self.description.provenance_section());
+        let provenance = (!self.description.provenance.is_empty()).then_some(&self.description);
+        let (parts, bytes) = match &self.body {
+            Some(Body::Network(model)) => (2, model.stream_bytes()),
+            Some(Body::Latents(latents)) => (1, latents.section_bytes()),
+            Some(Body::Whole(whole)) => (1, whole.section_bytes()),
+            Some(Body::Corrected(latents, whole)) => (2, latents.section_bytes() + whole.section_bytes()),
+            None => (0, 0),
+        };
+        let mask_bytes = self.mask.as_ref().map_or(0, MaskBricks::section_bytes);
+        let count = 2 + usize::from(provenance.is_some()) + parts + usize::from(self.mask.is_some());
+        let mut file = SectionWriter::new(count, bytes + mask_bytes + USUAL_REST);
+        file.add(VOLUME, |out| out.extend(self.description.volume_section()));
+        if let Some(description) = provenance {
+            file.add(PROVENANCE, |out| out.extend(description.provenance_section()));
         }
-        file.add(QUALITY, self.description.quality_section());
+        file.add(QUALITY, |out| out.extend(self.description.achieved.section()));
         match &self.body {
             Some(Body::Network(model)) => {
-                file.add(MODEL, model.model_section());
-                file.add(PARAMETERS, model.parameter_section());
+                file.add(MODEL, |out| out.extend(model.model_section()));
+                file.add(PARAMETERS, |out| model.put_parameter_section(out));
             }
-            Some(Body::Latents(latents)) => file.add(LATENTS, latents.section()),
-            Some(Body::Whole(whole)) => file.add(WHOLE, whole.section()),
+            Some(Body::Latents(latents)) => file.add(LATENTS, |out| latents.put_section(out)),
+            Some(Body::Whole(whole)) => file.add(WHOLE, |out| whole.put_section(out)),
             Some(Body::Corrected(latents, whole)) => {
-                file.add(LATENTS, latents.section());
-                file.add(WHOLE, whole.section());
+                file.add(LATENTS, |out| latents.put_section(out));
+                file.add(WHOLE, |out| whole.put_section(out));
             }
             None => {}
         }
         if let Some(mask) = &self.mask {
-            file.add(BRICKS, mask.section());
+            file.add(BRICKS, |out| mask.put_section(out));
         }
         file.finish()
+    }
+
+    /// Puts what was achieved into a file that [`Self::to_bytes`] made, without making it again.
+    pub(crate) fn put_achieved(file: &mut Vec<u8>, achieved: &Achieved) {
+        sections::replace(file, QUALITY, &achieved.section());
     }
 
     /// Reads a file's bytes; every checksum is compared before anything is believed. `path` is for messages.

@@ -59,6 +59,11 @@ impl StoredModel {
         self.streams.len()
     }
 
+    /// Bytes that decoding and evaluating takes: the parameters as integers, as floats, group by group and together.
+    pub(crate) fn decoding_bytes(&self) -> u64 {
+        16 * self.model.parameter_count() as u64
+    }
+
     /// Decodes the parameters, groups in parallel.
     ///
     /// # Errors
@@ -106,8 +111,8 @@ impl StoredModel {
         out
     }
 
-    pub(super) fn parameter_section(&self) -> Vec<u8> {
-        self.streams.clone()
+    pub(super) fn put_parameter_section(&self, out: &mut Vec<u8>) {
+        out.extend(&self.streams);
     }
 
     /// Reads section MODL; the streams come from section PARM.

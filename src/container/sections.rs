@@ -11,41 +11,74 @@ const HEADER: usize = 16;
 const ENTRY: usize = 24;
 const MAX_SECTIONS: u16 = 256;
 
-/// Collects sections and lays them out.
+/// Lays sections out one behind the other: they are written where they stay, so that a large one is in memory once.
 pub(super) struct SectionWriter {
-    sections: Vec<([u8; 4], Vec<u8>)>,
+    /// Room for the header and the table, and the sections so far.
+    file: Vec<u8>,
+    /// Names, and where each ends.
+    sections: Vec<([u8; 4], usize)>,
+    table_end: usize,
 }
 
 impl SectionWriter {
-    pub(super) fn new() -> Self {
-        Self { sections: Vec::new() }
+    /// For so many sections of about so many bytes together.
+    pub(super) fn new(count: usize, bytes: usize) -> Self {
+        let table_end = HEADER + ENTRY * count;
+        let mut file = Vec::with_capacity(table_end + bytes);
+        file.resize(table_end, 0);
+        Self { file, sections: Vec::with_capacity(count), table_end }
     }
 
-    pub(super) fn add(&mut self, name: &[u8; 4], bytes: Vec<u8>) {
-        self.sections.push((*name, bytes));
+    /// `write` appends the section's bytes.
+    pub(super) fn add(&mut self, name: &[u8; 4], write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.file);
+        self.sections.push((*name, self.file.len()));
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
-        let mut offset = HEADER + ENTRY * self.sections.len();
+    /// The file of as many sections as were announced.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        assert_eq!(self.table_end, HEADER + ENTRY * self.sections.len());
+        let mut begin = self.table_end;
         let mut table = Vec::new();
-        for (name, bytes) in &self.sections {
+        for &(name, end) in &self.sections {
             table.extend(name);
-            table.extend((offset as u64).to_le_bytes());
-            table.extend((bytes.len() as u64).to_le_bytes());
-            table.extend(crc32fast::hash(bytes).to_le_bytes());
-            offset += bytes.len();
+            table.extend((begin as u64).to_le_bytes());
+            table.extend(((end - begin) as u64).to_le_bytes());
+            table.extend(crc32fast::hash(&self.file[begin..end]).to_le_bytes());
+            begin = end;
         }
-        let mut file = Vec::with_capacity(offset);
-        file.extend(MAGIC);
-        file.extend(FORMAT_VERSION.to_le_bytes());
-        file.extend((self.sections.len() as u16).to_le_bytes());
-        file.extend(header_checksum(&file, &table).to_le_bytes());
-        file.extend(table);
-        for (_, bytes) in self.sections {
-            file.extend(bytes);
-        }
-        file
+        let mut header = MAGIC.to_vec();
+        header.extend(FORMAT_VERSION.to_le_bytes());
+        header.extend((self.sections.len() as u16).to_le_bytes());
+        header.extend(header_checksum(&header, &table).to_le_bytes());
+        self.file[..HEADER].copy_from_slice(&header);
+        self.file[HEADER..self.table_end].copy_from_slice(&table);
+        self.file
     }
+}
+
+/// Puts other bytes into a section of a file that [`SectionWriter`] made; nothing where there is no such section.
+pub(super) fn replace(file: &mut Vec<u8>, name: &[u8; 4], section: &[u8]) {
+    let table = HEADER..HEADER + ENTRY * usize::from(u16::from_le_bytes([file[10], file[11]]));
+    let number = |file: &[u8], at: usize| {
+        let mut le = [0; 8];
+        le.copy_from_slice(&file[at..at + 8]);
+        u64::from_le_bytes(le) as usize
+    };
+    let entries = || table.clone().step_by(ENTRY);
+    let Some(entry) = entries().find(|&entry| file[entry..].starts_with(name)) else { return };
+    let (begin, length) = (number(file, entry + 4), number(file, entry + 12));
+    file.splice(begin..begin + length, section.iter().copied());
+    file[entry + 12..entry + 20].copy_from_slice(&(section.len() as u64).to_le_bytes());
+    file[entry + 20..entry + 24].copy_from_slice(&crc32fast::hash(section).to_le_bytes());
+    // Those behind it have moved where it grew or shrank.
+    let mut offset = table.end;
+    for entry in entries() {
+        file[entry + 4..entry + 12].copy_from_slice(&(offset as u64).to_le_bytes());
+        offset += number(file, entry + 12);
+    }
+    let checksum = header_checksum(&file[..12], &file[table]);
+    file[12..HEADER].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// CRC-32 of the twelve bytes before it and the table behind it.
@@ -158,4 +191,29 @@ impl<'a> SectionReader<'a> {
 
 fn section_error(path: &Path, section: &str, what: String) -> Error {
     Error::Section { path: path.to_owned(), section: section.into(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(middle: &[u8]) -> Vec<u8> {
+        let mut file = SectionWriter::new(3, 0);
+        file.add(b"AAAA", |out| out.extend([1; 9]));
+        file.add(b"QUAL", |out| out.extend(middle));
+        file.add(b"ZZZZ", |out| out.extend([3; 70]));
+        file.finish()
+    }
+
+    #[test]
+    fn a_section_is_replaced_as_if_the_file_had_been_written_with_it() {
+        for other in [&[7u8; 20][..], &[8; 3], &[], &[9; 500]] {
+            let mut changed = file(&[2; 20]);
+            replace(&mut changed, b"QUAL", other);
+            assert_eq!(changed, file(other));
+            assert!(SectionReader::new(&changed, Path::new("changed")).is_ok());
+            replace(&mut changed, b"NONE", &[1]);
+            assert_eq!(changed, file(other), "there is no such section");
+        }
+    }
 }

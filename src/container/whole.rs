@@ -125,8 +125,12 @@ impl WholeBricks {
     }
 
     /// The streams of all bricks, in order.
-    pub(crate) fn new(grid: BrickGrid, scale: WholeScale, streams: &[Vec<u8>]) -> Self {
-        Self { grid, scale, starts: starts(streams.iter().map(Vec::len)), streams: streams.concat() }
+    pub(crate) fn new(grid: BrickGrid, scale: WholeScale, streams: Vec<Vec<u8>>) -> Self {
+        let starts = starts(streams.iter().map(Vec::len));
+        // Each is freed when it was taken over.
+        let mut together = Vec::with_capacity(starts[starts.len() - 1]);
+        streams.into_iter().for_each(|stream| together.extend(stream));
+        Self { grid, scale, starts, streams: together }
     }
 
     pub(crate) fn grid(&self) -> &BrickGrid {
@@ -160,14 +164,19 @@ impl WholeBricks {
         Ok(samples)
     }
 
-    pub(super) fn section(&self) -> Vec<u8> {
-        let mut out = (BRICK_EDGE as u16).to_le_bytes().to_vec();
+    /// How many bytes the section has.
+    pub(super) fn section_bytes(&self) -> usize {
+        10 + 4 * self.grid.len() + self.streams.len()
+    }
+
+    /// Appends the section.
+    pub(super) fn put_section(&self, out: &mut Vec<u8>) {
+        out.extend((BRICK_EDGE as u16).to_le_bytes());
         out.extend(self.scale.step.to_le_bytes());
         for ends in self.starts.windows(2) {
             out.extend(((ends[1] - ends[0]) as u32).to_le_bytes());
         }
         out.extend(&self.streams);
-        out
     }
 
     /// `low` and `sample_type` are section VOLM's.
@@ -233,8 +242,11 @@ mod tests {
             let scale = WholeScale { low: -1.0, step, sample_type: SampleType::F32 };
             let grid = BrickGrid::new(shape);
             let stream = |brick| WholeBricks::encode_brick(&samples, &grid, brick, scale, Base::Low, None);
-            let bricks = WholeBricks::new(grid, scale, &(0..grid.len()).map(stream).collect::<Vec<_>>());
-            let bricks = WholeBricks::parse(&bricks.section(), shape, -1.0, SampleType::F32).unwrap();
+            let bricks = WholeBricks::new(grid, scale, (0..grid.len()).map(stream).collect());
+            let mut section = Vec::new();
+            bricks.put_section(&mut section);
+            assert_eq!(section.len(), bricks.section_bytes());
+            let bricks = WholeBricks::parse(&section, shape, -1.0, SampleType::F32).unwrap();
             for brick in 0..bricks.grid().len() {
                 let decoded = bricks.decode(brick, Base::Low, None).unwrap();
                 let originals = bricks.grid().rows(brick).flatten().map(|i| samples.get(i));

@@ -278,7 +278,11 @@ impl View {
     }
 
     fn too_large(&self) -> Error {
-        Error::Options(format!("{}: {} voxels do not fit into memory", name().display(), self.count))
+        Error::TooLarge {
+            // No element is wider.
+            bytes: (self.count as u64).saturating_mul(size_of::<f64>() as u64),
+            what: format!("{}: {} voxels do not fit into memory", name().display(), self.count),
+        }
     }
 
     /// The first voxels of the rows along x.

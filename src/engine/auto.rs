@@ -21,7 +21,7 @@ impl Auto {
     }
 
     fn chosen(&self) -> &dyn Engine {
-        let choose = || match first_cuda(self.cpu.threads()) {
+        let choose = || match first_cuda(&self.cpu) {
             Ok(engine) => engine,
             Err(why) => {
                 log::info!("evaluating on the CPU: {why}");

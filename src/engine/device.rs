@@ -24,7 +24,7 @@ pub enum Device {
 pub(crate) const NOT_BUILT: &str = "this neuvol was built without CUDA (Cargo's feature cuda)";
 
 impl Device {
-    /// The engine, with `threads` threads of the CPU (0: one a core). `Auto` looks for a CUDA device when a field is to be
+    /// The engine, with `threads` threads of the CPU (0: those that the process shares, as [`Cpu::new`] says). `Auto` looks for a CUDA device when a field is to be
     /// evaluated; where it finds none, it says so in one line of the log and takes the CPU.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Device {
     pub fn engine_beside(self, cpu: Cpu) -> Result<Arc<dyn Engine>> {
         match self {
             Device::Cpu => Ok(Arc::new(cpu)),
-            Device::Cuda(number) => cuda(number, cpu.threads()),
+            Device::Cuda(number) => cuda(number, &cpu),
             Device::Auto => Ok(auto(cpu)),
         }
     }
@@ -71,15 +71,23 @@ impl Device {
     /// # Errors
     /// As for [`Self::engine`].
     pub fn training_engine(self, threads: usize) -> Result<Arc<dyn TrainingEngine>> {
+        self.training_engine_beside(Cpu::new(threads)?)
+    }
+
+    /// [`Self::training_engine`] with the threads of an engine that is there; that one, where it is to be the CPU.
+    ///
+    /// # Errors
+    /// As for [`Self::engine`].
+    pub fn training_engine_beside(self, cpu: Cpu) -> Result<Arc<dyn TrainingEngine>> {
         let on_cuda = match self {
-            Device::Cpu => return Ok(Arc::new(Cpu::new(threads)?)),
-            Device::Cuda(number) => torch(number, threads),
-            Device::Auto => torch(0, threads),
+            Device::Cpu => return Ok(Arc::new(cpu)),
+            Device::Cuda(number) => torch(number, &cpu),
+            Device::Auto => torch(0, &cpu),
         };
         match on_cuda {
             Err(Error::Device(why)) if self == Device::Auto => {
                 log::info!("training on the CPU: {why}");
-                Ok(Arc::new(Cpu::new(threads)?))
+                Ok(Arc::new(cpu))
             }
             engine => engine,
         }
@@ -87,19 +95,19 @@ impl Device {
 }
 
 #[cfg(feature = "torch")]
-fn torch(number: usize, threads: usize) -> Result<Arc<dyn TrainingEngine>> {
+fn torch(number: usize, cpu: &Cpu) -> Result<Arc<dyn TrainingEngine>> {
     use super::torch::{Precision, Torch};
-    Ok(Arc::new(Torch::on_cuda(number, threads, Precision::Mixed)?))
+    Ok(Arc::new(Torch::on_cuda_beside(number, cpu.clone(), Precision::Mixed)?))
 }
 
 #[cfg(not(feature = "torch"))]
-fn torch(_number: usize, _threads: usize) -> Result<Arc<dyn TrainingEngine>> {
+fn torch(_number: usize, _cpu: &Cpu) -> Result<Arc<dyn TrainingEngine>> {
     Err(Error::Device(CANNOT_TRAIN.into()))
 }
 
 #[cfg(feature = "cuda")]
-fn cuda(number: usize, threads: usize) -> Result<Arc<dyn Engine>> {
-    Ok(Arc::new(super::cuda::Cuda::new(number, threads)?))
+fn cuda(number: usize, cpu: &Cpu) -> Result<Arc<dyn Engine>> {
+    Ok(Arc::new(super::cuda::Cuda::beside(number, cpu)?))
 }
 
 #[cfg(feature = "cuda")]
@@ -108,20 +116,20 @@ fn auto(cpu: Cpu) -> Arc<dyn Engine> {
 }
 
 #[cfg(feature = "cuda")]
-pub(super) fn first_cuda(threads: usize) -> Result<Arc<dyn Engine>> {
+pub(super) fn first_cuda(cpu: &Cpu) -> Result<Arc<dyn Engine>> {
     // What is wrong with the first one is told, when all are.
-    let first = cuda(0, threads);
+    let first = cuda(0, cpu);
     match first {
         Err(Error::Device(_)) => {
             let mut others = 1..super::cuda::count()?;
-            others.find_map(|number| cuda(number, threads).ok()).map_or(first, Ok)
+            others.find_map(|number| cuda(number, cpu).ok()).map_or(first, Ok)
         }
         _ => first,
     }
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(_number: usize, _threads: usize) -> Result<Arc<dyn Engine>> {
+fn cuda(_number: usize, _cpu: &Cpu) -> Result<Arc<dyn Engine>> {
     Err(Error::Device(NOT_BUILT.into()))
 }
 

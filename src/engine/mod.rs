@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod device;
 pub mod scalar;
+mod threads;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod voxels;
@@ -33,6 +34,12 @@ pub trait Engine: Send + Sync {
     fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>>;
     /// Runs work on the engine's threads: what it does through `rayon` uses them and no others.
     fn run(&self, work: &mut (dyn FnMut() + Send));
+    /// How many threads [`Self::run`] has.
+    fn threads(&self) -> usize {
+        let mut count = 1;
+        self.run(&mut || count = rayon::current_num_threads());
+        count
+    }
     /// The CUDA engine, where this is one or evaluates through one.
     #[cfg(feature = "cuda")]
     fn cuda(&self) -> Option<&cuda::Cuda> {

@@ -58,6 +58,11 @@ impl LatentReader {
         self.streams.coarse_bytes() + self.bound
     }
 
+    /// Bytes that the first window takes beside its own; 0 when the coarse levels are decoded.
+    pub(crate) fn bytes_to_begin(&self) -> u64 {
+        if self.base.get().is_some() { 0 } else { self.streams.coarse_decoding_bytes() }
+    }
+
     fn offsets(&self, level: usize) -> [f32; 3] {
         self.streams.offsets[level.min(OFFSET_LEVELS - 1)].map(|o| f32::from(o) / 256.0)
     }

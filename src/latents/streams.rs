@@ -27,6 +27,12 @@ impl LatentStreams {
         perceptron + self.coarse.len() + self.blocks.iter().map(Vec::len).sum::<usize>()
     }
 
+    /// Bytes that decoding the coarse levels takes at its height, about: the numbers of all bands, those of the finest ones as
+    /// coefficients, and the grid that these become.
+    pub(crate) fn coarse_decoding_bytes(&self) -> u64 {
+        12 * self.grid.coarse_len() as u64
+    }
+
     /// Bytes of the coarse levels when they are decoded, and of a magnitude a coefficient of the finest of them.
     pub(crate) fn coarse_bytes(&self) -> usize {
         5 * self.grid.coarse_len()

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::atomic;
-use crate::volume::Volume;
+use crate::volume::{Axis, Volume};
 use std::path::Path;
 
 /// The values shown as black and as white.
@@ -36,10 +36,7 @@ const COMFORTABLE: f64 = 400.0;
 impl Picture {
     /// A slice of one sample across `axis` in grey, pixels square in the world: the other two axes run right and down,
     /// as radiology shows axial slices.
-    ///
-    /// # Panics
-    /// When `axis` is not 0, 1 or 2.
-    pub fn of_slice(slice: &Volume, axis: usize, window: Window) -> Self {
+    pub fn of_slice(slice: &Volume, axis: Axis, window: Window) -> Self {
         Self::from_slice(slice, axis, |index| {
             let grey = (window.share(slice.samples().get(index)) * 255.0).round() as u8;
             [grey; 3]
@@ -50,8 +47,8 @@ impl Picture {
     /// high, white where it is right; full colour at `full` and beyond.
     ///
     /// # Panics
-    /// When `axis` is not 0, 1 or 2, or the slices' shapes differ.
-    pub fn of_error(original: &Volume, decoded: &Volume, axis: usize, full: f64) -> Self {
+    /// When the slices' shapes differ.
+    pub fn of_error(original: &Volume, decoded: &Volume, axis: Axis, full: f64) -> Self {
         assert_eq!(original.shape(), decoded.shape(), "slices of one shape");
         Self::from_slice(original, axis, |index| {
             let error = (decoded.samples().get(index) - original.samples().get(index)) / full;
@@ -60,11 +57,11 @@ impl Picture {
         })
     }
 
-    fn from_slice(slice: &Volume, axis: usize, colour: impl Fn(usize) -> [u8; 3]) -> Self {
+    fn from_slice(slice: &Volume, axis: Axis, colour: impl Fn(usize) -> [u8; 3]) -> Self {
         let [right, down] = match axis {
-            0 => [1, 2],
-            1 => [0, 2],
-            _ => [0, 1],
+            Axis::X => [1, 2],
+            Axis::Y => [0, 2],
+            Axis::Z => [0, 1],
         };
         let (shape, spacing) = (slice.shape(), slice.geometry.spacing);
         let extent = [right, down].map(|a| shape[a] as f64 * spacing[a]);
@@ -134,7 +131,7 @@ mod tests {
     fn slices_keep_their_proportions_and_window() {
         let mut slice = Volume::new(vec![-1000i16, 0, 400, 3000], [2, 1, 2]).unwrap();
         slice.geometry.spacing = [1.0, 1.0, 3.0];
-        let picture = Picture::of_slice(&slice, 1, Window { low: -1000.0, high: 400.0 });
+        let picture = Picture::of_slice(&slice, Axis::Y, Window { low: -1000.0, high: 400.0 });
         let [width, height] = picture.size();
         assert_eq!(height, 3 * width);
         assert_eq!(picture.pixels[0], [0; 3]);
@@ -146,7 +143,7 @@ mod tests {
     fn errors_are_red_above_and_blue_below() {
         let original = Volume::new(vec![10u8, 10, 10], [3, 1, 1]).unwrap();
         let decoded = Volume::new(vec![20u8, 10, 0], [3, 1, 1]).unwrap();
-        let picture = Picture::of_error(&original, &decoded, 2, 10.0);
+        let picture = Picture::of_error(&original, &decoded, Axis::Z, 10.0);
         let width = picture.size()[0];
         assert_eq!(picture.pixels[0], [255, 0, 0]);
         assert_eq!(picture.pixels[width / 2], [255, 255, 255]);

@@ -9,7 +9,6 @@ use super::points::{Outside, Place, PointSample, Want};
 use crate::error::Result;
 use crate::volume::WorldToIndex;
 use rayon::prelude::*;
-use std::sync::atomic::Ordering;
 
 /// Points that are sorted by one task: what they take stays in a core's cache.
 const SHARE: usize = 1 << 14;
@@ -68,12 +67,9 @@ impl NeuralVolume {
         question: &Question<'_, impl Fn(PointSample) -> T + Sync>,
         out: &mut [T],
     ) -> Result<()> {
-        self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
-        let index = |point: &[f64; 3]| question.to_index.map_or(*point, |map| map.apply(*point));
-        if let [point] = points
-            && bricks.keeps(self.place(index(point)).index)
-        {
-            return self.probe_parts(bricks, question, &mut [(&[index(point)], out)]);
+        self.check_room(bricks.bytes_to_begin())?;
+        if points.len() < bricks.count().min(SHARE) {
+            return self.probe_few(bricks, points, question, out);
         }
         let batch = (self.description.shape.iter().product::<usize>() / VOXELS_A_POINT).clamp(BATCH, MOST);
         let mut result = Ok(());
@@ -82,6 +78,42 @@ impl NeuralVolume {
             result = batches.try_for_each(|(points, out)| self.probe_batch(bricks, points, question, out));
         });
         result
+    }
+
+    /// Fewer points than bricks: they are sorted without a list of these, and stay on this thread where what they need is at
+    /// hand. What asks for a point or ten at a time, as streamlines do, pays for those alone.
+    fn probe_few<T: Copy + Default + Send>(
+        &self,
+        bricks: &BrickReader,
+        points: &[[f64; 3]],
+        question: &Question<'_, impl Fn(PointSample) -> T + Sync>,
+        out: &mut [T],
+    ) -> Result<()> {
+        let index = |point: &[f64; 3]| question.to_index.map_or(*point, |map| map.apply(*point));
+        let brick = |place: &[f64; 3]| bricks.containing(self.place(*place).index);
+        let mut placed: Vec<(usize, [f64; 3])> = points.iter().map(index).enumerate().collect();
+        placed.sort_by_cached_key(|(_, place)| brick(place));
+        let places: Vec<[f64; 3]> = placed.iter().map(|(_, place)| *place).collect();
+        let mut answers = vec![T::default(); points.len()];
+        let mut parts: Vec<Asked<'_, T>> = Vec::new();
+        let mut rest = &mut answers[..];
+        for places in places.chunk_by(|a, b| brick(a) == brick(b)) {
+            let (of_brick, others) = rest.split_at_mut(places.len());
+            rest = others;
+            parts.push((places, of_brick));
+        }
+        if places.iter().all(|place| bricks.keeps(self.place(*place).index)) {
+            self.probe_parts(bricks, question, &mut parts)?;
+        } else {
+            let mut result = Ok(());
+            self.engine.run(&mut || {
+                let probe = |part| self.probe_parts(bricks, question, std::slice::from_mut(part));
+                result = parts.par_iter_mut().try_for_each(probe);
+            });
+            result?;
+        }
+        placed.iter().zip(answers).for_each(|((number, _), answer)| out[*number] = answer);
+        Ok(())
     }
 
     fn probe_batch<T: Copy + Default + Send>(

@@ -10,6 +10,7 @@ use crate::wavelet::Window;
 use lru::LruCache;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Decoded pieces that are kept at most, and the share of the volume that they may be, but for a volume of fewer pieces,
@@ -40,6 +41,8 @@ pub(super) struct BrickReader {
     /// What is kept of it for points to come: all of it, or pieces where that would be too much.
     pieces: BrickGrid,
     kept: Mutex<LruCache<usize, Part>>,
+    /// Voxels that were decoded so far.
+    decoded: AtomicU64,
 }
 
 /// Decoded samples of a part of the grid.
@@ -88,11 +91,16 @@ impl BrickReader {
         Self::new(grid, pieces, Source::Whole(bricks))
     }
 
-    /// Of a latent grid and what it is off by.
-    pub(super) fn of_corrected(streams: LatentStreams, bricks: WholeBricks, scale: ValueScale) -> Self {
+    /// Of a latent grid and what it is off by. Decoded blocks take `most_bytes` at most.
+    pub(super) fn of_corrected(
+        streams: LatentStreams,
+        bricks: WholeBricks,
+        scale: ValueScale,
+        most_bytes: usize,
+    ) -> Self {
         let left = Self::left(&bricks, streams.bytes() + streams.coarse_bytes());
         let (grid, pieces) = (*bricks.grid(), Self::pieces_of(&bricks, left / 8 * 3));
-        let reader = Box::new(LatentReader::new(streams, left / 2));
+        let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2)));
         Self::new(grid, pieces, Source::Corrected(reader, bricks, scale))
     }
 
@@ -102,11 +110,17 @@ impl BrickReader {
         voxels.saturating_sub(bricks.stream_bytes() + others)
     }
 
-    /// Of a latent grid, whose values `scale` turns into samples. Any part of it can be had.
-    pub(super) fn of_latents(streams: LatentStreams, shape: [usize; 3], scale: ValueScale) -> Self {
+    /// Of a latent grid, whose values `scale` turns into samples. Any part of it can be had. Decoded blocks take
+    /// `most_bytes` at most.
+    pub(super) fn of_latents(
+        streams: LatentStreams,
+        shape: [usize; 3],
+        scale: ValueScale,
+        most_bytes: usize,
+    ) -> Self {
         let [large, middle, small, _] = EDGES.map(|edge| BrickGrid::with_edge(shape, edge));
         let grid = [large, middle].into_iter().find(|grid| grid.len() >= SHARE_KEPT).unwrap_or(small);
-        let bound = shape.iter().product::<usize>() / 100 * BLOCK_BYTES;
+        let bound = most_bytes.min(shape.iter().product::<usize>() / 100 * BLOCK_BYTES);
         Self::new(
             grid,
             (grid, MOST_KEPT),
@@ -127,7 +141,7 @@ impl BrickReader {
     fn new(grid: BrickGrid, (pieces, most): (BrickGrid, usize), source: Source) -> Self {
         let kept = (pieces.len() / SHARE_KEPT).min(most).clamp(1, MOST_KEPT);
         let kept = Mutex::new(LruCache::new(NonZeroUsize::new(kept).unwrap_or(NonZeroUsize::MIN)));
-        Self { source, grid, pieces, kept }
+        Self { source, grid, pieces, kept, decoded: AtomicU64::new(0) }
     }
 
     /// True when masked samples are in it, too.
@@ -188,6 +202,25 @@ impl BrickReader {
         }
     }
 
+    /// Bytes that the first brick takes: what all of them need is decoded with it. 0 when that was done.
+    pub(super) fn bytes_to_begin(&self) -> u64 {
+        match &self.source {
+            Source::Whole(_) => 0,
+            Source::Corrected(reader, ..) | Source::Latents(reader, _) => reader.bytes_to_begin(),
+        }
+    }
+
+    /// Voxels whose samples were decoded so far, each as often as it was: what [`NeuralVolume::evaluated`] counts.
+    ///
+    /// [`NeuralVolume::evaluated`]: super::NeuralVolume::evaluated
+    pub(super) fn decoded(&self) -> u64 {
+        self.decoded.load(Ordering::Relaxed)
+    }
+
+    fn count_decoded(&self, voxels: usize) {
+        self.decoded.fetch_add(voxels as u64, Ordering::Relaxed);
+    }
+
     fn kept(&self) -> MutexGuard<'_, LruCache<usize, Part>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -228,6 +261,7 @@ impl BrickReader {
             }
             Source::Latents(reader, _) => Samples::F32(reader.window(window)),
         };
+        self.count_decoded(samples.len());
         Ok(Part { start, size, own, samples: Arc::new(samples) })
     }
 
@@ -262,11 +296,6 @@ impl BrickReader {
     /// True when what the cell of a place begins in is at hand.
     pub(super) fn keeps(&self, index: [f64; 3]) -> bool {
         self.kept().contains(&self.pieces.containing(Cell::lower(index, self.grid.shape())))
-    }
-
-    /// Bricks that are decoded at a time.
-    pub(super) fn batch() -> usize {
-        4 * rayon::current_num_threads()
     }
 
     /// Calls `each` with every one of these bricks, or, of a latent grid, with what of it is in the box from `start` to
@@ -304,6 +333,7 @@ impl BrickReader {
                 let windows: Vec<Window> = bricks.iter().map(part).collect();
                 let values = reader.windows(&windows).into_par_iter();
                 let samples: Vec<Samples> = values.map(|values| scale.samples(&values)).collect();
+                samples.iter().for_each(|samples| self.count_decoded(samples.len()));
                 for (window, samples) in windows.iter().zip(samples) {
                     each(window.start, window.shape(), &samples);
                 }

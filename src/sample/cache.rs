@@ -22,7 +22,7 @@ pub(super) struct PieceKey {
 
 impl PieceKey {
     fn bytes(&self) -> usize {
-        self.region.shape(1).iter().product::<usize>() * self.sample_type.size()
+        self.region.samples(1).iter().product::<usize>() * self.sample_type.size()
     }
 }
 

@@ -166,8 +166,8 @@ impl NeuralVolume {
         let visit = mask.visit(voxels.start, voxels.end, |start, size, of_brick| {
             window.each_in_brick(slab, start, size, |at, index| {
                 if let Some(class) = MaskClass::from_code(of_brick[at]) {
-                    let codes =
-                        codes.get_or_insert_with(|| vec![store::AT_A_VOXEL; slab.shape(1).iter().product()]);
+                    let codes = codes
+                        .get_or_insert_with(|| vec![store::AT_A_VOXEL; slab.samples(1).iter().product()]);
                     codes[index - first] = class as u8;
                 }
             });

@@ -8,19 +8,20 @@ mod cell;
 #[cfg(feature = "cuda")]
 mod device;
 mod mask;
+mod options;
 mod points;
 mod quantise;
 mod region;
 
 #[cfg(feature = "cuda")]
 pub use crate::engine::cuda::store::DeviceSamples;
+pub use options::{Limits, OpenOptions};
 pub use points::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
 
 pub(crate) use quantise::ValueScale;
 
 use crate::container::{Body, Contents, Description, StoredModel};
-use crate::engine::cpu::Cpu;
 use crate::engine::{Engine, Evaluator};
 use crate::error::{Error, Result};
 use bricks::BrickReader;
@@ -35,7 +36,7 @@ use std::sync::{Arc, OnceLock};
 /// ```no_run
 /// # fn main() -> neuvol::Result<()> {
 /// let volume = neuvol::NeuralVolume::open("ct.nvol")?;
-/// let slice = volume.read_region(neuvol::Region::slice(volume.info().shape, 2, 100), 1)?;
+/// let slice = volume.read_region(neuvol::Region::slice(volume.info().shape, neuvol::Axis::Z, 100), 1)?;
 /// # Ok(()) }
 /// ```
 pub struct NeuralVolume {
@@ -50,43 +51,63 @@ pub struct NeuralVolume {
     evaluator: OnceLock<Box<dyn Evaluator>>,
     /// Decoded pieces, where the caller wants them kept.
     cache: Option<PieceCache>,
+    /// Voxels and points that a network was evaluated at.
     evaluated: AtomicU64,
 }
 
 impl NeuralVolume {
-    /// Opens a file on the CPU engine with one thread a core.
+    /// Opens a file on the CPU, on the threads that the process shares.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Format`] when it is no `.nvol` file, [`Error::Section`] when a part of it is damaged.
+    /// [`Error::Io`], [`Error::Format`] when it is no `.nvol` file, [`Error::Section`] when a part of it is damaged,
+    /// [`Error::TooLarge`] when it asks for more than [`Limits`] allow.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_with(path, Arc::new(Cpu::new(0)?))
+        Self::open_with(path, OpenOptions::default())
     }
 
-    /// Opens a file on a given engine.
+    /// Opens a file on a given engine, or as [`OpenOptions`] say.
     ///
     /// # Errors
     /// As for [`Self::open`].
-    pub fn open_with(path: impl AsRef<Path>, engine: Arc<dyn Engine>) -> Result<Self> {
+    pub fn open_with(path: impl AsRef<Path>, options: impl Into<OpenOptions>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Self::from_bytes(&bytes, path, engine)
+        Self::from_bytes(&bytes, path, options)
     }
 
     /// Opens a file that is already in memory; `path` is for messages.
     ///
     /// # Errors
     /// As for [`Self::open`], but [`Error::Io`].
-    pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>, engine: Arc<dyn Engine>) -> Result<Self> {
-        let path = path.as_ref();
+    pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>, options: impl Into<OpenOptions>) -> Result<Self> {
+        let (path, options) = (path.as_ref(), options.into());
         let Contents { description, body, mask } = Contents::from_bytes(bytes, path)?;
+        let needed = [
+            (description.stored_bytes(), options.limits.volume_bytes, "its volume has"),
+            (
+                body.as_ref().map_or(0, Body::decoding_bytes),
+                options.limits.memory_bytes,
+                "decoding any of it takes about",
+            ),
+        ];
+        for (bytes, limit, what) in needed {
+            if bytes > limit {
+                let what = format!(
+                    "{what} {bytes} bytes, which exceeds the limit of {limit} bytes; raise the limit (--limit) if the file \
+                     is to be trusted"
+                );
+                return Err(too_large(path, bytes, &what));
+            }
+        }
+        let most_bytes = usize::try_from(options.limits.memory_bytes).unwrap_or(usize::MAX);
         let scale = ValueScale::new(description.range, description.sample_type);
         let (model, bricks) = match body {
             Some(Body::Network(model)) => (Some(model), None),
             Some(Body::Latents(streams)) => {
-                (None, Some(BrickReader::of_latents(streams, description.shape, scale)))
+                (None, Some(BrickReader::of_latents(streams, description.shape, scale, most_bytes)))
             }
             Some(Body::Corrected(streams, whole)) => {
-                (None, Some(BrickReader::of_corrected(streams, whole, scale)))
+                (None, Some(BrickReader::of_corrected(streams, whole, scale, most_bytes)))
             }
             Some(Body::Whole(whole)) => (None, Some(BrickReader::of_whole(whole))),
             None => (None, None),
@@ -99,11 +120,12 @@ impl NeuralVolume {
             model,
             bricks,
             mask: mask.map(MaskReader::new),
-            engine,
+            engine: options.engine()?,
             evaluator: OnceLock::new(),
             cache: None,
             evaluated: AtomicU64::new(0),
-        })
+        }
+        .with_cache(options.cache_bytes))
     }
 
     /// Keeps up to `bytes` of decoded voxels for the regions to come; 0 keeps none.
@@ -112,10 +134,14 @@ impl NeuralVolume {
         Self { cache: (bytes > 0).then(|| PieceCache::new(bytes)), ..self }
     }
 
-    /// How often the field was evaluated since the file was opened: voxels of regions that were not in the cache, and
-    /// points.
+    /// What was computed since the file was opened, counted where it is computed.
+    ///
+    /// Of a network: voxels and points that it was evaluated at. Of a latent grid or of integers: voxels that were decoded
+    /// to samples, each as often as it was; for scattered points those are the bricks around them, and for every n-th voxel
+    /// of a region all voxels between them. What a cache had is not counted, nor what the entropy decoder reads ahead of
+    /// the samples: of a latent grid the coarse levels, once, and the blocks of 128^3 voxels that a request meets.
     pub fn evaluated(&self) -> u64 {
-        self.evaluated.load(Ordering::Relaxed)
+        self.evaluated.load(Ordering::Relaxed) + self.bricks.as_ref().map_or(0, BrickReader::decoded)
     }
 
     /// What the file says of the volume.
@@ -170,6 +196,7 @@ impl NeuralVolume {
         }
         // Not inside `get_or_init`: a caller's own pool may run a second caller on this thread while the engine's
         // threads decode, and that one would wait for itself. At worst two decode, and the first one's result is kept.
+        self.check_room(model.decoding_bytes())?;
         let mut field = Err(String::new());
         self.engine.run(&mut || field = model.decode());
         let field = field.map_err(|what| self.section_error("PARM", what))?;
@@ -181,7 +208,26 @@ impl NeuralVolume {
         Error::Section { path: self.path.clone(), section: section.into(), what }
     }
 
+    fn too_large(&self, bytes: u64, what: &str) -> Error {
+        too_large(&self.path, bytes, what)
+    }
+
+    /// Asks the system for memory that decoding takes and gives it back: an allocation that fails in the midst of it would
+    /// end the process.
+    fn check_room(&self, bytes: u64) -> Result<()> {
+        let is_there = |bytes: usize| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+        if usize::try_from(bytes).is_ok_and(is_there) {
+            return Ok(());
+        }
+        let what = format!("decoding any of it takes about {bytes} bytes, which this machine does not have");
+        Err(self.too_large(bytes, &what))
+    }
+
     fn scale(&self) -> ValueScale {
         ValueScale::new(self.description.range, self.description.sample_type)
     }
+}
+
+fn too_large(path: &Path, bytes: u64, what: &str) -> Error {
+    Error::TooLarge { bytes, what: format!("{}: {what}", path.display()) }
 }

@@ -5,7 +5,7 @@ use super::bricks::BrickReader;
 use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
 use crate::engine::{Evaluator, Lattice, axis_position};
 use crate::error::{Error, Result};
-use crate::volume::{Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
+use crate::volume::{Axis, Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
 use rayon::prelude::*;
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering;
@@ -25,24 +25,30 @@ impl Region {
         Self { start: [0; 3], end: shape }
     }
 
-    /// Slice `index` across `axis` (0, 1, 2 for x, y, z) of a volume of this shape.
-    ///
-    /// # Panics
-    /// When `axis` is not 0, 1 or 2.
-    pub fn slice(shape: [usize; 3], axis: usize, index: usize) -> Self {
+    /// Slice `index` across an axis of a volume of this shape. One that the volume does not have is refused when it is read.
+    pub fn slice(shape: [usize; 3], axis: Axis, index: usize) -> Self {
         let mut region = Self::whole(shape);
-        region.start[axis] = index;
-        region.end[axis] = index + 1;
+        region.start[axis.index()] = index;
+        region.end[axis.index()] = index.saturating_add(1);
         region
     }
 
-    /// Samples along each axis when every `stride`-th is taken.
-    pub fn shape(&self, stride: usize) -> [usize; 3] {
+    /// Samples along each axis when every `stride`-th is taken, the first one included.
+    ///
+    /// # Errors
+    /// [`Error::Options`] when `stride` is 0 or `end` is not above `start`.
+    pub fn shape(&self, stride: usize) -> Result<[usize; 3]> {
+        self.check(self.end, stride)?;
+        Ok(self.samples(stride))
+    }
+
+    /// [`Self::shape`] of a region that was checked.
+    pub(super) fn samples(&self, stride: usize) -> [usize; 3] {
         std::array::from_fn(|a| (self.end[a] - self.start[a]).div_ceil(stride))
     }
 
     fn len(&self) -> usize {
-        self.shape(1).iter().product()
+        self.samples(1).iter().product()
     }
 
     /// The voxels of a box of samples: every `stride`-th from the region's first on.
@@ -56,10 +62,12 @@ impl Region {
     pub(super) fn check(&self, shape: [usize; 3], stride: usize) -> Result<()> {
         let inside = (0..3).all(|a| self.start[a] < self.end[a] && self.end[a] <= shape[a]);
         if !inside || stride == 0 {
-            return Err(Error::Options(format!(
-                "voxels {:?} to {:?} by {stride} are not a region of a volume of {shape:?}",
-                self.start, self.end
-            )));
+            let voxels = format!("voxels {:?} to {:?}", self.start, self.end);
+            return Err(Error::Options(match stride {
+                0 => format!("every 0th of the {voxels} is no voxel: a stride is at least 1"),
+                _ if shape == self.end => format!("{voxels}, the last not included, are none"),
+                _ => format!("{voxels} by {stride} are not a region of a volume of {shape:?}"),
+            }));
         }
         Ok(())
     }
@@ -67,6 +75,9 @@ impl Region {
 
 /// Lattice points evaluated at a time, where the engine does not want more: 4 MiB of field values.
 const SLAB: usize = 1 << 20;
+
+/// Bricks decoded at a time, for each thread: enough to share, few enough to hold.
+const BRICKS_A_THREAD: usize = 4;
 
 /// Told how much of a region is done, 0 to 1, from the calling thread; [`ControlFlow::Break`] ends the work.
 pub type ObserveRegion<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
@@ -76,7 +87,8 @@ impl NeuralVolume {
     /// to them. The cost follows the number of voxels read.
     ///
     /// # Errors
-    /// [`Error::Options`] when the region is empty or leaves the grid; [`Error::Section`] when the file is damaged.
+    /// [`Error::Options`] when the region is empty or leaves the grid, or the stride is 0; [`Error::TooLarge`] when there is
+    /// no memory for it; [`Error::Section`] when the file is damaged.
     pub fn read_region(&self, region: Region, stride: usize) -> Result<Volume> {
         self.read_region_as(region, stride, self.description.sample_type, &mut |_| ControlFlow::Continue(()))
     }
@@ -98,12 +110,12 @@ impl NeuralVolume {
         observe: ObserveRegion<'_>,
     ) -> Result<Volume> {
         region.check(self.description.shape, stride)?;
-        let shape = region.shape(stride);
+        let shape = region.samples(stride);
         let voxels = shape.iter().product();
         let mut samples = Samples::try_zeros(sample_type, voxels).ok_or_else(|| {
             let what =
                 format!("{voxels} voxels of {sample_type} do not fit into memory; read a smaller region");
-            Error::Options(format!("{}: {what}", self.path.display()))
+            self.too_large(voxels as u64 * sample_type.size() as u64, &what)
         })?;
         self.read_region_into(region, stride, &mut samples.as_mut(), observe)?;
         let mut volume = Volume::new(samples, shape)?;
@@ -192,7 +204,7 @@ impl NeuralVolume {
             let candidates = [absolute(here), whole];
             let found = candidates.iter().find_map(|r| cache.get(&key(*r)).map(|samples| (*r, samples)));
             if let Some((of, samples)) = found {
-                let shape = of.shape(1);
+                let shape = of.samples(1);
                 for (row, count) in window.rows(here) {
                     let [x, y, z] = [0, 1, 2].map(|a| row[a] + offset[a] - of.start[a]);
                     let from = x + shape[0] * (y + shape[1] * z);
@@ -240,7 +252,7 @@ impl NeuralVolume {
         }
         let scale = self.scale();
         let total = region.len();
-        let shape = region.shape(1);
+        let shape = region.samples(1);
         // The box's samples follow one another in the window.
         let contiguous = shape[..2] == window.shape[..2];
         self.read_slabs(window.voxels(region), window.stride, |first, values| {
@@ -272,7 +284,7 @@ impl NeuralVolume {
     ) -> Result<()> {
         region.check(self.description.shape, stride)?;
         let evaluator = self.evaluator()?;
-        let shape = region.shape(stride);
+        let shape = region.samples(stride);
         let plane = shape[0] * shape[1];
         let mut values = Vec::new();
         for (z, lattice) in self.slabs(region, stride, evaluator.map_or(0, Evaluator::points_a_call)) {
@@ -295,7 +307,7 @@ impl NeuralVolume {
         stride: usize,
         points_a_call: usize,
     ) -> impl Iterator<Item = (usize, Lattice)> {
-        let shape = region.shape(stride);
+        let shape = region.samples(stride);
         let axes: [Vec<f32>; 3] = std::array::from_fn(|a| {
             let indices = (region.start[a]..region.end[a]).step_by(stride);
             indices.map(|i| axis_position(i, self.description.shape[a])).collect()
@@ -316,10 +328,11 @@ impl NeuralVolume {
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
+        self.check_room(reader.bytes_to_begin())?;
         let voxels = window.voxels(region);
         let bricks = reader.meeting(voxels.start, voxels.end);
         let mut done = 0;
-        for batch in bricks.chunks(BrickReader::batch()) {
+        for batch in bricks.chunks(BRICKS_A_THREAD * self.engine.threads()) {
             let mut take = |start: [usize; 3], size: [usize; 3], samples: &Samples| {
                 window.each_row_in_brick(region, start, size, |at, index, count| {
                     BrickReader::copy(samples, (at, window.stride), out, index, count);
@@ -335,7 +348,6 @@ impl NeuralVolume {
                 return Err(Error::Interrupted);
             }
         }
-        self.evaluated.fetch_add(region.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -368,7 +380,7 @@ pub(super) struct Window {
 impl Window {
     /// Every `stride`-th voxel of a region of the grid.
     pub(super) fn new(region: Region, stride: usize) -> Self {
-        Self { first: region.start, stride, shape: region.shape(stride) }
+        Self { first: region.start, stride, shape: region.samples(stride) }
     }
 
     /// The voxels of a box of the window.
@@ -466,6 +478,32 @@ fn cells(region: Region) -> impl Iterator<Item = [usize; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_region_is_an_error() {
+        let shape = [5, 4, 3];
+        let slice = Region::slice(shape, Axis::Y, 2);
+        assert_eq!(slice, Region { start: [0, 2, 0], end: [5, 3, 3] });
+        assert_eq!(slice.shape(2).unwrap(), [3, 1, 2]);
+        let bad = [
+            (slice, 0),
+            (Region { start: [0, 3, 0], ..slice }, 1),
+            (Region { start: [0, 4, 0], ..slice }, 1),
+            (Region { start: [0, 4, 0], ..slice }, 0),
+            (Region::slice(shape, Axis::X, usize::MAX), 1),
+        ];
+        for (region, stride) in bad {
+            assert!(matches!(region.shape(stride), Err(Error::Options(_))), "{region:?} by {stride}");
+            assert!(region.check(shape, stride).is_err(), "{region:?} by {stride}");
+        }
+        // Beyond the volume: a shape, but nothing to read.
+        for axis in Axis::ALL {
+            let beyond = Region::slice(shape, axis, shape[axis.index()]);
+            assert!(beyond.shape(1).is_ok());
+            let message = beyond.check(shape, 1).unwrap_err().to_string();
+            assert!(message.contains("[5, 4, 3]"), "{message}");
+        }
+    }
 
     #[test]
     fn merged_boxes_cover_each_missing_brick_once() {

@@ -9,8 +9,7 @@ impl Settings {
     pub(super) fn of_this_machine(threads: usize) -> Self {
         let mut settings = Self::default();
         settings.add("program", concat!("neuvol ", env!("CARGO_PKG_VERSION")));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let used = if threads == 0 { cores } else { threads };
+        let used = if threads == 0 { rayon::current_num_threads() } else { threads };
         settings.add("machine", format!("{}, {used} threads", processor()));
         settings
     }

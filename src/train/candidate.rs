@@ -6,12 +6,12 @@ use crate::container::{
     Achieved, BRICK_EDGE, Base, Body, BrickGrid, Contents, Description, MaskBricks, TargetKind, WholeBricks,
     WholeScale,
 };
-use crate::engine::TrainingEngine;
+use crate::engine::{Engine, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Rate};
 use crate::metrics::{Distortion, ErrorSums};
-use crate::sample::{NeuralVolume, Region, ValueScale};
+use crate::sample::{Limits, NeuralVolume, OpenOptions, Region, ValueScale};
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
 use rayon::prelude::*;
@@ -133,7 +133,7 @@ impl<'a> Writer<'a> {
             reporter.step(Stage::Coding, streams.len() as u64, grid.len() as u64, f64::NAN)?;
         }
         reporter.measuring()?;
-        Ok(WholeBricks::new(grid, scale, &streams))
+        Ok(WholeBricks::new(grid, scale, streams))
     }
 
     /// The streams of a latent grid, coded on the engine's threads.
@@ -156,25 +156,34 @@ impl<'a> Writer<'a> {
             None => (0, 1),
         };
         let description = Description::of(self.volume, self.range, self.achieved.clone());
-        let mut contents = Contents { description, body, mask: self.bricks.clone() };
-        let bytes = contents.to_bytes();
-        let draft = NeuralVolume::from_bytes(&bytes, "the new file", self.engine.clone())?;
+        // What is coded is most of the memory of a lossless file: at any time it is held twice, not more often.
+        let mut bytes = Contents { description, body, mask: self.bricks.clone() }.to_bytes();
+        let draft = self.open(&bytes)?;
         let distortion = self.measure(&draft, unit)?;
-        contents.description.achieved.rmse = distortion.rmse;
-        contents.description.achieved.max_error = distortion.max_error;
+        let model = draft.model_summary();
+        drop(draft);
+        let (rmse, max_error) = (distortion.rmse, distortion.max_error);
+        let mut achieved = Achieved { rmse, max_error, ..self.achieved.clone() };
         if self.size_is_given {
             // A number of fixed length: it does not change the size.
-            contents.description.achieved.target_value = bytes.len() as f64;
+            achieved.target_value = bytes.len() as f64;
         }
-        let bytes = contents.to_bytes();
+        Contents::put_achieved(&mut bytes, &achieved);
         Ok(Compressed {
             ratio: self.volume.stored_bytes() as f64 / bytes.len() as f64,
             ratio_f32: 4.0 * self.volume.len() as f64 / bytes.len() as f64,
-            model: draft.model_summary(),
+            model,
             distortion,
             bytes,
             parameter_bytes,
         })
+    }
+
+    /// What we have made may be of any size.
+    fn open(&self, bytes: &[u8]) -> Result<NeuralVolume> {
+        let engine: Arc<dyn Engine> = self.engine.clone();
+        let options = OpenOptions { limits: Limits::none(), ..OpenOptions::from(engine) };
+        NeuralVolume::from_bytes(bytes, "the new file", options)
     }
 
     /// Decodes in slabs of a multiple of `unit` slices: the whole is never held twice.

@@ -1,9 +1,11 @@
 //! A scalar field on a regular grid: samples in their stored type, geometry, mask.
 
+mod axis;
 mod geometry;
 mod mask;
 mod samples;
 
+pub use axis::Axis;
 pub use geometry::{Frame, Geometry, WorldToIndex};
 pub use mask::{FillRange, Mask, MaskClass};
 pub(crate) use samples::for_each_type;

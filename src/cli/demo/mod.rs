@@ -2,13 +2,13 @@
 
 mod phantom;
 
-use super::input::open_neural;
+use super::input::{NeuralLimit, open_neural};
 use super::{Place, compress, interrupt};
 use anyhow::{Context, Result};
 use neuvol::io::{OpenOptions, SeriesDescription};
 use neuvol::render::{Picture, Window};
 use neuvol::train::{CompressOptions, Preset};
-use neuvol::{Region, Volume};
+use neuvol::{Axis, Region, Volume};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -44,8 +44,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     let start = Instant::now();
     let volume = neuvol::io::open(&series, &OpenOptions::default())?;
     let reading = start.elapsed();
-    let options =
-        CompressOptions { threads: place.threads, preset: Preset::Fast, ..CompressOptions::default() };
+    let options = CompressOptions { preset: Preset::Fast, ..CompressOptions::default() };
     let (compressed, training) = compress::compress(&volume, &options)?;
     let nvol = folder.join("phantom.nvol");
     compressed.save(&nvol)?;
@@ -53,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     compress::print_result(&volume, &compressed)?;
 
     let start = Instant::now();
-    let neural = open_neural(&nvol, place)?;
+    let neural = open_neural(&nvol, place, NeuralLimit::default())?;
     let decoded = neural.read_region(Region::whole(neural.info().shape), 1)?;
     let decoding = start.elapsed();
     say!(
@@ -85,9 +84,9 @@ fn full_colour(rmse: f64) -> f64 {
 fn picture(original: &Volume, decoded: &Volume, rmse: f64, path: &Path) -> Result<()> {
     let [original, decoded] = [middle_slice(original)?, middle_slice(decoded)?];
     let pictures = [
-        Picture::of_slice(&original, 2, WINDOW),
-        Picture::of_slice(&decoded, 2, WINDOW),
-        Picture::of_error(&original, &decoded, 2, full_colour(rmse)),
+        Picture::of_slice(&original, Axis::Z, WINDOW),
+        Picture::of_slice(&decoded, Axis::Z, WINDOW),
+        Picture::of_error(&original, &decoded, Axis::Z, full_colour(rmse)),
     ];
     Ok(Picture::beside(&pictures).save(path)?)
 }

@@ -62,7 +62,7 @@ impl Evaluator for CpuEvaluator {
             self.points_here(positions, out);
             return Ok(());
         }
-        self.engine.pool.install(|| {
+        self.engine.threads.install(|| {
             let tasks = positions.par_chunks(TASK).zip(out.par_chunks_mut(TASK));
             tasks.for_each(|(positions, out)| self.points_here(positions, out));
         });
@@ -89,7 +89,7 @@ impl Evaluator for CpuEvaluator {
             rows(0, out);
             return Ok(());
         }
-        self.engine.pool.install(|| {
+        self.engine.threads.install(|| {
             let tasks = out.par_chunks_mut(rows_a_task * nx).enumerate();
             tasks.for_each(|(task, out)| rows(task * rows_a_task, out));
         });
@@ -110,7 +110,7 @@ impl Evaluator for CpuEvaluator {
             here(positions, out, gradients);
             return Ok(());
         }
-        self.engine.pool.install(|| {
+        self.engine.threads.install(|| {
             let outputs = out.par_chunks_mut(TASK).zip(gradients.par_chunks_mut(TASK));
             let tasks = positions.par_chunks(TASK).zip(outputs);
             tasks.for_each(|(positions, (out, gradients))| here(positions, out, gradients));

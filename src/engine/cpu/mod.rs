@@ -21,20 +21,22 @@ pub(crate) use rows::{BATCH, Fit, Rows, fit};
 pub use simd::Isa;
 pub(crate) use simd::{Kernel, vector, write};
 
+use super::threads::Threads;
 use super::{Engine, Evaluator, Trainer, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::field::Field;
-use std::sync::Arc;
 
 /// The CPU engine.
 #[derive(Debug, Clone)]
 pub struct Cpu {
     isa: Isa,
-    pool: Arc<rayon::ThreadPool>,
+    threads: Threads,
 }
 
 impl Cpu {
-    /// An engine with `threads` threads (0: one a core) and the fastest instruction set of this machine.
+    /// An engine with `threads` threads of its own and the fastest instruction set of this machine. With 0 it works on the
+    /// threads that the whole process shares, readers included: rayon's global pool, one a core unless the program set it
+    /// up otherwise.
     ///
     /// # Errors
     /// [`Error::Options`] when the operating system gives no threads.
@@ -51,12 +53,7 @@ impl Cpu {
         if !Isa::available().contains(&isa) {
             return Err(Error::Options(format!("this machine has no {}", isa.name())));
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("neuvol-{i}"))
-            .build()
-            .map_err(|e| Error::Options(format!("cannot start {threads} threads: {e}")))?;
-        Ok(Self { isa, pool: Arc::new(pool) })
+        Ok(Self { isa, threads: Threads::new(threads)? })
     }
 
     /// The instruction set in use.
@@ -64,9 +61,15 @@ impl Cpu {
         self.isa
     }
 
+    /// The threads themselves, for an engine beside this one.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn shared_threads(&self) -> Threads {
+        self.threads.clone()
+    }
+
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.threads.count()
     }
 }
 
@@ -78,7 +81,10 @@ impl Engine for Cpu {
         Ok(Box::new(evaluator::CpuEvaluator::new(self.clone(), field)))
     }
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
-        self.pool.install(work);
+        self.threads.install(work);
+    }
+    fn threads(&self) -> usize {
+        Cpu::threads(self)
     }
 }
 

@@ -76,7 +76,7 @@ impl CpuTrainer {
         let shares = batch.positions.par_chunks(share).zip(batch.targets.par_chunks(share));
         let workers = self.workers.par_iter_mut().zip(shares);
         // Summed in the workers' order: the figure does not depend on which thread was first.
-        let sums: Vec<f64> = self.engine.pool.install(|| {
+        let sums: Vec<f64> = self.engine.threads.install(|| {
             let sums = workers.map(|(worker, (positions, targets))| {
                 isa.run(Share { model, network, parameters, worker, positions, targets, loss, scale })
             });
@@ -112,7 +112,7 @@ impl CpuTrainer {
             }
         }
         let isa = self.engine.isa;
-        self.engine.pool.install(|| stretches.into_par_iter().for_each(|stretch| isa.run(stretch)));
+        self.engine.threads.install(|| stretches.into_par_iter().for_each(|stretch| isa.run(stretch)));
     }
 }
 

@@ -9,7 +9,6 @@ use crate::error::Result;
 use crate::field::encoding::Wave;
 use crate::field::{Encoding, Field, Model, Network, NetworkKind};
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// The kernels for every GPU since Turing, which the driver compiles for the one at hand. `cargo xtask ptx` makes it of
 /// `decode.cu`; `tests/nvrtc.rs` compares the two.
@@ -148,23 +147,23 @@ pub struct DeviceEvaluator {
     shape: MachineShape,
     loaded: Box<dyn Loaded>,
     bytes: usize,
-    pool: Arc<rayon::ThreadPool>,
+    threads: Threads,
 }
 
 impl DeviceEvaluator {
-    pub(super) fn new(machine: &dyn Machine, field: &Field, pool: Arc<rayon::ThreadPool>) -> Result<Self> {
+    pub(super) fn new(machine: &dyn Machine, field: &Field, threads: Threads) -> Result<Self> {
         Ok(Self {
             device_model: DeviceModel::new(&field.model),
             shape: machine.shape(),
             loaded: machine.load(&field.parameters)?,
             bytes: 4 * field.parameters.len(),
             model: field.model.clone(),
-            pool,
+            threads,
         })
     }
 
     fn under_way(&self) -> usize {
-        self.pool.current_num_threads().clamp(1, MOST_UNDER_WAY)
+        self.threads.count().clamp(1, MOST_UNDER_WAY)
     }
 
     /// Evaluates piece by piece; `points` says where the piece of so many points from a first one on lies. `gradients` is
@@ -191,7 +190,7 @@ impl DeviceEvaluator {
             rests = rest;
             shares.push((n * share, values, gradients));
         }
-        self.pool.install(|| {
+        self.threads.install(|| {
             shares.into_par_iter().try_for_each(|(first, values, gradients)| {
                 let mut rests = gradients;
                 for (n, values) in values.chunks_mut(PIECE).enumerate() {
@@ -235,7 +234,7 @@ impl DeviceEvaluator {
             let stored = storing.piece(first, count);
             self.loaded.store(&launch, &self.device_model, points(first, count), &stored)
         };
-        self.pool.install(|| {
+        self.threads.install(|| {
             let ways = self.under_way();
             (0..ways.min(pieces))
                 .into_par_iter()

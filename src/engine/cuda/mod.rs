@@ -19,6 +19,8 @@ pub(crate) use driver::copy_to_host;
 pub(crate) use driver::count;
 pub use driver::devices;
 
+use super::cpu::Cpu;
+use super::threads::Threads;
 use super::{Engine, Evaluator};
 use crate::error::{Error, Result};
 use crate::field::Field;
@@ -32,11 +34,12 @@ use store::DeviceSamples;
 pub struct Cuda {
     machine: Arc<dyn Machine>,
     /// For what the GPU does not do, and to feed it.
-    pool: Arc<rayon::ThreadPool>,
+    threads: Threads,
 }
 
 impl Cuda {
-    /// An engine on a device, by its number from 0, with `threads` threads beside it (0: one a core).
+    /// An engine on a device, by its number from 0, with `threads` threads of its own beside it (0: those that the process shares, as
+    /// [`Cpu::new`] says).
     ///
     /// # Errors
     /// [`Error::Device`] when there is no such device or it cannot be used, with the reason; [`Error::Options`] when the
@@ -45,24 +48,28 @@ impl Cuda {
         Self::on(driver::Gpu::open(device)?, threads)
     }
 
+    /// An engine on a device, with the threads of an engine on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Device`] as for [`Self::new`].
+    pub(crate) fn beside(device: usize, cpu: &Cpu) -> Result<Self> {
+        Ok(Self { machine: driver::Gpu::open(device)?, threads: cpu.shared_threads() })
+    }
+
     /// An engine on a machine that need not be a GPU.
     ///
     /// # Errors
     /// [`Error::Options`] when the operating system gives no threads.
     pub fn on(machine: Arc<dyn Machine>, threads: usize) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("neuvol-cuda-{i}"))
-            .build()
-            .map_err(|e| Error::Options(format!("cannot start {threads} threads: {e}")))?;
-        Ok(Self { machine, pool: Arc::new(pool) })
+        Ok(Self { machine, threads: Threads::new(threads)? })
     }
 
     /// Room for samples in the device's memory; what is in it nobody has written.
     pub(crate) fn samples(&self, sample_type: SampleType, shape: &[usize]) -> Result<DeviceSamples> {
         let bytes = shape.iter().try_fold(sample_type.size(), |product, &n| product.checked_mul(n));
-        let bytes = bytes.ok_or_else(|| {
-            Error::Options(format!("{shape:?} samples of {sample_type} are more than any memory holds"))
+        let bytes = bytes.ok_or_else(|| Error::TooLarge {
+            bytes: u64::MAX,
+            what: format!("{shape:?} samples of {sample_type} are more than any memory holds"),
         })?;
         let memory = self.machine.allocate(bytes)?;
         Ok(DeviceSamples::new(memory, self.machine.number(), sample_type, shape))
@@ -74,11 +81,11 @@ impl Engine for Cuda {
         "cuda"
     }
     fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>> {
-        let pool = self.pool.clone();
-        Ok(Box::new(decode::DeviceEvaluator::new(self.machine.as_ref(), field, pool)?))
+        let threads = self.threads.clone();
+        Ok(Box::new(decode::DeviceEvaluator::new(self.machine.as_ref(), field, threads)?))
     }
     fn run(&self, work: &mut (dyn FnMut() + Send)) {
-        self.pool.install(work);
+        self.threads.install(work);
     }
     fn cuda(&self) -> Option<&Cuda> {
         Some(self)

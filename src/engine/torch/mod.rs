@@ -84,6 +84,11 @@ impl Torch {
     /// # Errors
     /// [`Error::Device`] when there is no such device, with what libtorch says of it.
     pub fn on_cuda(index: usize, threads: usize, options: impl Into<TorchOptions>) -> Result<Self> {
+        Self::on_cuda_beside(index, Cpu::new(threads)?, options)
+    }
+
+    /// [`Self::on_cuda`] with the threads of an engine on the CPU.
+    pub(crate) fn on_cuda_beside(index: usize, cpu: Cpu, options: impl Into<TorchOptions>) -> Result<Self> {
         let cuda = library::prepare()?;
         if !tch::utils::has_cuda() {
             let why =
@@ -97,8 +102,8 @@ impl Torch {
         let cuda = cuda.ok_or_else(|| Error::Device("libtorch_cuda was not found".into()))?;
         let machine: Arc<dyn StepMachine> = Arc::new(gpu::Gpu::open(index, cuda)?);
         let (device, options) = (Device::Cuda(index), options.into());
-        let decoder = Some(Cuda::new(index, threads)?);
-        Ok(Self { device, options, machine: Some(machine), decoder, cpu: Cpu::new(threads)? })
+        let decoder = Some(Cuda::beside(index, &cpu)?);
+        Ok(Self { device, options, machine: Some(machine), decoder, cpu })
     }
 
     /// The engine with a machine that runs the step's kernels on its device's memory.
