@@ -90,7 +90,11 @@ impl Error {
                     *path = to.join(inside);
                 }
             }
-            Error::Options(_) | Error::Device(_) | Error::Target(_) | Error::Interrupted => {}
+            Error::Options(_)
+            | Error::Device(_)
+            | Error::Target(_)
+            | Error::TooLarge { .. }
+            | Error::Interrupted => {}
         }
         self
     }

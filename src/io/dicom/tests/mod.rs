@@ -11,6 +11,11 @@ use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, open_file};
 use std::path::PathBuf;
 
+mod damage;
+mod geometry;
+mod values;
+mod volumes;
+
 fn phantom() -> Volume {
     let shape = [5, 4, 6];
     let values: Vec<i16> = (0..120).map(|i| i * 30 - 1024).collect();
