@@ -261,6 +261,7 @@ fn grouped(slices: Vec<Slice>, keys: &[usize]) -> Vec<Part> {
     for slice in slices {
         groups.entry(values(&slice, keys)).or_default().push(slice);
     }
+    let keys = [keys, &describing(&groups, keys)].concat();
     let label = |slice: &Slice| {
         let parts: Vec<String> = keys
             .iter()
@@ -275,6 +276,24 @@ fn grouped(slices: Vec<Slice>, keys: &[usize]) -> Vec<Part> {
         .into_values()
         .map(|slices| Part { label: slices.first().map(label).unwrap_or_default(), slices })
         .collect()
+}
+
+/// Further dimensions that have one value in each group, and not the same in all: they tell people what the groups are.
+fn describing(groups: &BTreeMap<Vec<Option<Value>>, Vec<Slice>>, keys: &[usize]) -> Vec<usize> {
+    let most = groups.values().flatten().map(|slice| slice.traits.len()).max().unwrap_or(0);
+    let describes = |key: &usize| {
+        let mut found: BTreeSet<Option<&Value>> = BTreeSet::new();
+        for group in groups.values() {
+            let first = group.first().and_then(|slice| slice.traits.get(*key));
+            if group.iter().any(|slice| slice.traits.get(*key) != first) {
+                return false;
+            }
+            found.insert(first);
+        }
+        found.len() > 1
+    };
+    let told = |key: &usize| dimension::kind(*key) == Kind::Contrast && !keys.contains(key);
+    (0..most).filter(told).filter(describes).collect()
 }
 
 /// The dimension whose order at each position makes volumes, and how many.

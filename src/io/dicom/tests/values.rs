@@ -7,6 +7,11 @@ fn edit_all(files: &[PathBuf], change: impl Fn(&mut DefaultDicomObject, usize)) 
     files.iter().enumerate().for_each(|(k, file)| edit(file, |o| change(o, k)));
 }
 
+/// Distances between slices come out of their positions.
+fn is_spacing(volume: &Volume, spacing: [f64; 3]) -> bool {
+    volume.geometry.spacing.iter().zip(spacing).all(|(a, b)| (a - b).abs() < 1e-9)
+}
+
 #[test]
 fn commas_are_points_where_they_can_be_nothing_else() {
     let (folder, files) = series();
@@ -52,7 +57,7 @@ fn numbers_that_cannot_be_read_are_shown() {
         let with_spacing = open(folder.path(), &OpenOptions { spacing, ..OpenOptions::default() });
         assert_eq!(with_spacing.is_ok(), has_way_on, "{text}");
         if has_way_on {
-            assert_eq!(with_spacing.unwrap().geometry.spacing, [0.7, 0.8, 2.5]);
+            assert!(is_spacing(&with_spacing.unwrap(), [0.7, 0.8, 2.5]), "{text}");
         }
     }
 }
@@ -69,14 +74,14 @@ fn a_missing_pixel_spacing_can_be_given_and_a_declared_one_cannot_be_changed() {
             .to_string()
             .contains("says its pixel spacing itself (0.7 x 0.8 mm)")
     );
-    assert_eq!(with([0.7, 0.8, 2.5]).unwrap().geometry.spacing, [0.7, 0.8, 2.5]);
+    assert!(is_spacing(&with([0.7, 0.8, 2.5]).unwrap(), [0.7, 0.8, 2.5]));
     assert!(with([0.7, 0.8, 3.0]).unwrap_err().to_string().contains("2.5000 mm apart, not 3"));
     edit_all(&files, |o, _| drop(o.take(tags::PIXEL_SPACING)));
     assert_eq!(read(&folder).unwrap().geometry.spacing[..2], [1.0, 1.0]);
-    assert_eq!(with([0.3, 0.4, 2.5]).unwrap().geometry.spacing, [0.3, 0.4, 2.5]);
+    assert!(is_spacing(&with([0.3, 0.4, 2.5]).unwrap(), [0.3, 0.4, 2.5]));
     // An empty one is a missing one.
     edit_all(&files, |o, _| put(o, tags::PIXEL_SPACING, VR::DS, PrimitiveValue::Empty));
-    assert_eq!(with([0.3, 0.4, 2.5]).unwrap().geometry.spacing, [0.3, 0.4, 2.5]);
+    assert!(is_spacing(&with([0.3, 0.4, 2.5]).unwrap(), [0.3, 0.4, 2.5]));
 }
 
 #[test]
