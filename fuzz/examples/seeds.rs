@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     lists(&folder("vtk_xml")?)?;
     tiff(&folder("tiff")?)?;
     dicom(&folder("dicom")?)?;
+    frames(&folder("dicom_frame")?)?;
 
     let mut masked = volume(SampleType::F32, [20, 16, 12])?;
     masked.fill_value = Some(0.0);
@@ -63,11 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("lossless", plain()?, Target::Lossless),
         ("bounded", masked, Target::MaxError(3.0)),
     ] {
-        let options = CompressOptions {
-            target,
-            preset: Preset::Fast,
-            ..CompressOptions::default()
-        };
+        let options = CompressOptions { target, preset: Preset::Fast, ..CompressOptions::default() };
         let compressed = compress(&volume, &options, |_| ControlFlow::Continue(()))?;
         compressed.save(&folder("nvol")?.join(format!("{name}.nvol")))?;
     }
@@ -195,6 +192,77 @@ fn tiff(folder: &Path) -> Result<(), Box<dyn Error>> {
         &[1.0, 2.0],
     )?;
     TiffEncoder::new_big(fs::File::create(folder.join("big"))?)?.write_image::<Gray8>(2, 1, &[1, 2])?;
+    Ok(())
+}
+
+/// Compressed frames of one or a few pixels, behind what `open_frame` takes of the file's header.
+fn frames(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let jpeg = |frame: u8, precision: u8, tables: &[u8], scan: &[u8], data: &[u8]| {
+        let head = [0xff, 0xd8, 0xff, frame, 0, 11, precision, 0, 4, 0, 4, 1, 1, 0x11, 0];
+        [&head[..], tables, &[0xff, 0xda, 0, 8, 1], scan, data, &[0xff, 0xd9]].concat()
+    };
+    // Codes of five bits for the sizes 0 to 15; of AC the one code for the end of a block.
+    let dc = [&[0xff, 0xc4, 0, 35, 0, 0, 0, 0, 0, 16][..], &[0; 11], &(0..16).collect::<Vec<u8>>()].concat();
+    let ac = [&[0xff, 0xc4, 0, 20, 0x10, 1][..], &[0; 16]].concat();
+    let steps = [&[0xff, 0xdb, 0, 67, 0][..], &[1; 64]].concat();
+    let dct = [steps, dc.clone(), ac].concat();
+    let grid = |n: u32| n.to_be_bytes();
+    let size: Vec<u8> = [4, 4, 0, 0, 4, 4, 0, 0].into_iter().flat_map(grid).collect();
+    let codestream = |blocks: u8, transform: u8, quantisation: &[u8]| {
+        let size = [&[0xff, 0x4f, 0xff, 0x51, 0, 41, 0, 0][..], &size, &[0, 1, 11, 1, 1]].concat();
+        let style = [0xff, 0x52, 0, 12, 0, 0, 0, 1, 0, 0, 4, 4, blocks, transform];
+        let tile = [0xff, 0x90, 0, 10, 0, 0, 0, 0, 0, 19, 0, 1, 0xff, 0x93, 0xc7, 0xd4, 4, 1, 0x80];
+        [&size[..], &style, quantisation, &tile, &[0xff, 0xd9]].concat()
+    };
+    let rle: Vec<u8> = [2u32, 64, 66].into_iter().chain([0; 13]).flat_map(u32::to_le_bytes).collect();
+    for (name, syntax, frame) in [
+        (
+            "ls",
+            0u8,
+            jpeg(
+                0xf7,
+                12,
+                &[],
+                &[1, 0, 0, 0, 0],
+                &[0x5a, 0xc3, 0x99, 0x12, 0x34, 0x56, 0x78, 0x11, 0x22, 0x33],
+            ),
+        ),
+        ("ls_near", 0, jpeg(0xf7, 8, &[], &[1, 0, 2, 0, 0], &[0x80, 0xff, 0x7f, 0x12, 0x34, 0x56, 0x78])),
+        (
+            "ls_presets",
+            0,
+            jpeg(
+                0xf7,
+                12,
+                &[0xff, 0xf8, 0, 13, 1, 15, 255, 0, 20, 0, 70, 1, 20, 0, 64],
+                &[1, 0, 0, 0, 0],
+                &[0xf0; 9],
+            ),
+        ),
+        (
+            "ls_restarts",
+            0,
+            jpeg(
+                0xf7,
+                12,
+                &[0xff, 0xdd, 0, 4, 0, 2],
+                &[1, 0, 0, 0, 0],
+                &[0xff, 0x7f, 0xff, 0xd0, 0xf0, 0x11],
+            ),
+        ),
+        ("lossless", 1, jpeg(0xc3, 12, &dc, &[1, 0, 6, 0, 0], &[0; 10])),
+        ("extended", 2, jpeg(0xc1, 12, &dct, &[1, 0, 0, 63, 0], &[0x2a, 0x40])),
+        ("baseline", 3, jpeg(0xc0, 8, &dct, &[1, 0, 0, 63, 0], &[0x2a, 0x40])),
+        ("progressive", 3, jpeg(0xc2, 8, &dct, &[1, 0, 0, 0, 0], &[0x2a, 0x40])),
+        ("jpeg2000", 4, codestream(0, 1, &[0xff, 0x5c, 0, 4, 0x40, 0x60])),
+        ("irreversible", 4, codestream(0, 0, &[0xff, 0x5c, 0, 5, 0x42, 0x60, 0])),
+        ("htj2k", 5, codestream(0x40, 1, &[0xff, 0x5c, 0, 4, 0x40, 0x60])),
+        ("htj2k_irreversible", 5, codestream(0x40, 0, &[0xff, 0x5c, 0, 5, 0x42, 0x60, 0])),
+        ("rle", 6, [&rle[..], &[0xf1, 3, 0xf1, 7]].concat()),
+        ("deflated", 7, vec![0x63, 0, 2, 0]),
+    ] {
+        fs::write(folder.join(name), [&[syntax, 4, 4, 1, 11], &frame[..]].concat())?;
+    }
     Ok(())
 }
 

@@ -23,16 +23,8 @@ fn file(name: &str) -> PathBuf {
         .with(|folder| folder.get_or_init(|| tempfile::tempdir_in(root).expect("a folder")).path().join(name))
 }
 
-/// A codec's panic is caught and becomes an error: libFuzzer's hook, which ends the process at any panic, must not see it.
-/// A panic that nobody catches still ends the process, where it would leave Rust.
-fn let_caught_panics_pass() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
-}
-
 /// Reads bytes as a file of this name. Any outcome is fine that is no crash: a volume, or an error with a sentence.
 pub fn open(bytes: &[u8], name: &str) {
-    let_caught_panics_pass();
     let path = file(name);
     std::fs::write(&path, bytes).expect("a file");
     let limits = Limits { volume_bytes: LARGEST_VOLUME_BYTES, ..Limits::default() };
@@ -51,6 +43,45 @@ pub fn open(bytes: &[u8], name: &str) {
         // A component that has to be chosen.
         let _ = neuvol::io::open(&path, &OpenOptions { component: Some(0), ..chosen });
     }
+}
+
+/// Transfer syntaxes of compressed frames, without what all begin with.
+const SYNTAXES: [&str; 8] = ["4.80", "4.70", "4.51", "4.50", "4.90", "4.201", "5", "8.1"];
+
+/// Reads bytes as a compressed frame in a DICOM file: what the file's header says is in the first five, the frame behind them.
+pub fn open_frame(bytes: &[u8]) {
+    let Some((&[syntax, columns, rows, cell, stored], frame)) = bytes.split_first_chunk() else { return };
+    let element = |group: u16, number: u16, vr: &[u8; 2], value: &[u8]| {
+        let length = (value.len() as u16).to_le_bytes();
+        [&group.to_le_bytes()[..], &number.to_le_bytes(), vr, &length, value].concat()
+    };
+    let us = |number: u16, value: u16| element(0x28, number, b"US", &value.to_le_bytes());
+    let mut uid =
+        format!("1.2.840.10008.1.2.{}", SYNTAXES[usize::from(syntax) % SYNTAXES.len()]).into_bytes();
+    uid.resize(uid.len().next_multiple_of(2), 0);
+    let allocated = [8, 16, 32][usize::from(cell & 127) % 3];
+    let stored = 1 + u16::from(stored) % allocated;
+    let length = (frame.len().next_multiple_of(2) as u32).to_le_bytes();
+    let file = [
+        &[0; 128][..],
+        b"DICM",
+        &element(2, 0x10, b"UI", &uid),
+        &us(2, 1),
+        &us(0x10, rows.into()),
+        &us(0x11, columns.into()),
+        &us(0x100, allocated),
+        &us(0x101, stored),
+        &us(0x102, stored - 1),
+        &us(0x103, (cell >> 7).into()),
+        b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff",
+        b"\xfe\xff\0\xe0\0\0\0\0\xfe\xff\0\xe0",
+        &length,
+        frame,
+        &[0][..frame.len() % 2],
+        b"\xfe\xff\xdd\xe0\0\0\0\0",
+    ]
+    .concat();
+    open(&file, "frame.dcm");
 }
 
 /// Opens bytes as a neural volume and asks for a little of it: as they are, and with their checksums mended, so that what

@@ -61,7 +61,7 @@ impl Scan<'_> {
         if !(1..=7).contains(&self.selection) {
             return Err(format!("predictor {}, where there are 1 to 7", self.selection));
         }
-        if interval % columns != 0 {
+        if !interval.is_multiple_of(columns) {
             return Err(format!(
                 "a restart interval of {interval} samples, which are no whole rows of {columns}"
             ));
@@ -93,7 +93,7 @@ impl Scan<'_> {
         bits_coded: u32,
     ) -> Result<(), String> {
         let mut left = 0;
-        for x in 0..row.len() {
+        for (x, sample) in row.iter_mut().enumerate() {
             let b = |x: usize| above.and_then(|above| above.get(x)).map(|&sample| i32::from(sample));
             let predicted = match (x, b(x)) {
                 (0, None) => 1 << (bits_coded - 1),
@@ -122,7 +122,7 @@ impl Scan<'_> {
             if left >> bits_coded != 0 {
                 return Err(format!("a sample of {left}, where {bits_coded} bits are coded"));
             }
-            row[x] = left as u16;
+            *sample = left as u16;
         }
         Ok(())
     }

@@ -143,7 +143,7 @@ impl Shape {
     /// Pixels as they are, without the byte that pads an odd number of them.
     fn exactly(&self, mut pixels: Vec<u8>) -> std::result::Result<Vec<u8>, String> {
         let expected = self.bytes();
-        if pixels.len() != expected && (pixels.len() != expected + 1 || expected % 2 == 0) {
+        if pixels.len() != expected && (pixels.len() != expected + 1 || expected.is_multiple_of(2)) {
             return Err(format!("it has {} bytes, where the header asks for {expected}", pixels.len()));
         }
         pixels.truncate(expected);

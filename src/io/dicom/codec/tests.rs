@@ -46,7 +46,7 @@ fn dct(marker: u8, precision: u8, step: i32) -> (Vec<u8>, Vec<u16>) {
     segment(markers::DHT, &[&[0x10u8, 1][..], &[0; 16]].concat());
     segment(markers::SOS, &[1, 1, 0, 0, 63, 0]);
     let centre = 1 << (precision - 1);
-    let value = |block: usize| step * if block % 2 == 0 { 3 } else { 5 };
+    let value = |block: usize| step * if block.is_multiple_of(2) { 3 } else { 5 };
     let across = COLUMNS.div_ceil(8);
     let (mut bits, mut last) = (Vec::new(), 0);
     for block in 0..across * ROWS.div_ceil(8) {
@@ -96,7 +96,7 @@ fn frames(precision: u32) -> Vec<(&'static str, Syntax, Vec<u8>, Vec<u16>)> {
         image("JPEG 2000", jpeg_2000::tests::encode(&samples, COLUMNS, precision, false, false)),
         image("HTJ2K", jpeg_2000::tests::encode(&samples, COLUMNS, precision, false, true)),
     ];
-    if precision % 8 == 0 {
+    if precision.is_multiple_of(8) {
         frames.push(("RLE", Syntax::Rle, rle(&samples, precision as usize / 8), samples));
     }
     if matches!(precision, 8 | 12) {
@@ -235,4 +235,32 @@ fn what_is_no_image_is_said() {
     arithmetic[at + 1] = 0xc2;
     arithmetic[at + 4] = 12;
     refused(&arithmetic, "a process with 12 bits that is not supported (marker FFC2)");
+}
+
+/// Of one component the sampling factors are of no effect (ISO 10918-1, A.2.2).
+#[test]
+fn sampling_factors_of_one_component_change_nothing() {
+    for precision in [8, 12] {
+        let (mut data, samples) = dct(0xc1, precision, 25);
+        let at = data.windows(2).position(|w| w == [0xff, 0xc1]).unwrap();
+        for factors in [0x11, 0x22, 0x21, 0x12, 0x41] {
+            data[at + 11] = factors;
+            let pixels = shape(16, precision.into(), false).decode(Syntax::Image, &data).unwrap();
+            assert_eq!(words(&pixels), samples, "{precision} bits, {factors:x}");
+        }
+    }
+}
+
+/// No grey half of an image takes the place of what was cut off.
+#[test]
+fn frames_that_are_cut_off_are_refused() {
+    for precision in [8, 12, 16] {
+        for (name, syntax, data, _) in frames(precision) {
+            let last = data.len() - if syntax == Syntax::Rle { 0 } else { 2 };
+            for end in (0..last).step_by(5).chain([last - 1]) {
+                let outcome = shape(16, 16, false).decode(syntax, &data[..end]);
+                assert!(outcome.is_err(), "{name} of {precision} bits, {end} of {} bytes", data.len());
+            }
+        }
+    }
 }

@@ -102,9 +102,9 @@ fn a_codestream_may_lie_in_a_file_and_end_without_marker() {
 
 #[test]
 fn what_is_not_whole_is_refused() {
-    let samples = pictures(37, 23, 12).remove(1);
+    let samples = pictures(9, 5, 12).remove(1);
     for high_throughput in [false, true] {
-        let data = encode(&samples, 37, 12, false, high_throughput);
+        let data = encode(&samples, 9, 12, false, high_throughput);
         for end in (0..data.len() - 2).step_by(7) {
             let what = decoded(&data[..end]).unwrap_err();
             assert!(end < 100 || what.contains("early"), "{end}: {what}");
@@ -118,7 +118,7 @@ fn what_is_not_whole_is_refused() {
         // Tiles of one sample, each with packets of its own.
         refused(24, &[0, 0, 0, 1, 0, 0, 0, 1], "is missing");
         refused(8, &[0xff, 0xff, 0xff, 0xff], "tiles, where there are at most 65535");
-        refused(16, &[0, 0, 0, 37], "damaged image size");
+        refused(16, &[0, 0, 0, 9], "damaged image size");
         refused(42, &[37], "38 bits, where at most 16");
         let style = data.windows(2).position(|w| w == [0xff, 0x52]).unwrap();
         refused(style + 6, &[0, 33], "33 quality layers, where at most 32");

@@ -82,6 +82,19 @@ impl<'a> Bits<'a> {
     /// `plain` bits behind the longest prefix.
     pub(super) fn golomb(&mut self, k: u32, limit: u32, plain: u32) -> Result<i32, String> {
         let longest = limit - plain - 1;
+        if self.ready < 32 {
+            self.fill();
+        }
+        // Most code words are short, and whole in what was taken.
+        let prefix = self.buffer.leading_zeros();
+        let length = prefix + 1 + k;
+        if prefix < longest && length <= self.ready {
+            let value = (self.buffer << prefix << 1) >> 1 >> (63 - k);
+            self.buffer = self.buffer << prefix << (1 + k);
+            self.ready -= length;
+            let value = u64::from(prefix) << k | value;
+            return i32::try_from(value).map_err(|_| "an error beyond any sample".into());
+        }
         let prefix = self.zeros(longest)?;
         let value = if prefix < longest {
             u64::from(prefix) << k | u64::from(self.read(k)?)

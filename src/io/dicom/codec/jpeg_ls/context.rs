@@ -111,9 +111,7 @@ fn initial_magnitudes(parameters: &Parameters) -> i64 {
 
 /// The smallest k for which `count << k` is at least `magnitudes` (A.5.1).
 fn golomb_bits(count: i32, magnitudes: i64) -> u32 {
-    let mut k = 0;
-    while i64::from(count) << k < magnitudes {
-        k += 1;
-    }
-    k
+    // From the first k with which both have the same number of bits.
+    let k = (magnitudes.max(1).ilog2()).saturating_sub(count.max(1).ilog2());
+    k + u32::from(i64::from(count) << k < magnitudes)
 }

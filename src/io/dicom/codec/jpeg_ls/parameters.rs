@@ -64,7 +64,8 @@ impl Parameters {
         let thresholds = [given(t1, d1), given(t2, d2), given(t3, d3)];
         let reset = given(presets.reset, 64);
         let [t1, t2, t3] = thresholds;
-        if !(near < t1 && t1 <= t2 && t2 <= t3 && t3 <= largest) || !(3..=255.max(largest)).contains(&reset) {
+        let ascend = near < t1 && t1 <= t2 && t2 <= t3 && t3 <= largest;
+        if !ascend || !(3..=255.max(largest)).contains(&reset) {
             return Err(format!(
                 "preset parameters that exclude each other: thresholds {thresholds:?} of {near} to {largest}, reset {reset}"
             ));
@@ -94,14 +95,14 @@ fn default_thresholds(largest: i32, near: i32) -> [i32; 3] {
     let bounded = |value: i32, least: i32| if value > largest || value < least { least } else { value };
     let [low, middle, high] = if largest >= 128 {
         let factor = (largest.min(4095) + 128) / 256;
-        [factor + 2, factor * 4 + 3, factor * 17 + 4]
+        [factor + 2 + 3 * near, factor * 4 + 3 + 5 * near, factor * 17 + 4 + 7 * near]
     } else {
         let factor = 256 / (largest + 1);
-        [(3 / factor).max(2), (7 / factor).max(3), (21 / factor).max(4)]
+        [(3 / factor + 3 * near).max(2), (7 / factor + 5 * near).max(3), (21 / factor + 7 * near).max(4)]
     };
-    let t1 = bounded(low + 3 * near, near + 1);
-    let t2 = bounded(middle + 5 * near, t1);
-    [t1, t2, bounded(high + 7 * near, t2)]
+    let t1 = bounded(low, near + 1);
+    let t2 = bounded(middle, t1);
+    [t1, t2, bounded(high, t2)]
 }
 
 #[cfg(test)]
@@ -114,6 +115,10 @@ mod tests {
         assert_eq!(default_thresholds(255, 0), [3, 7, 21]);
         assert_eq!(default_thresholds(4095, 0), [18, 67, 276]);
         assert_eq!(default_thresholds(65535, 0), [18, 67, 276]);
+        assert_eq!(default_thresholds(255, 3), [12, 22, 42]);
+        // The least threshold counts after what is allowed was added.
+        assert_eq!(default_thresholds(31, 1), [3, 5, 9]);
+        assert_eq!(default_thresholds(3, 1), [3, 3, 3]);
         let of = |precision, near| Parameters::new(precision, near, &Presets::default()).unwrap();
         assert_eq!((of(8, 0).range, of(8, 0).error_bits, of(8, 0).limit), (256, 8, 32));
         assert_eq!((of(16, 0).range, of(16, 0).error_bits, of(16, 0).limit), (65536, 16, 64));
