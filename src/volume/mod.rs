@@ -1,10 +1,13 @@
 //! A scalar field on a regular grid: samples in their stored type, geometry, mask.
 
 mod geometry;
+mod lossy;
 mod mask;
 mod samples;
 
 pub use geometry::{Frame, Geometry, WorldToIndex};
+pub use lossy::LossyStep;
+pub(crate) use lossy::is_code;
 pub use mask::{Mask, MaskClass};
 pub(crate) use samples::for_each_type;
 pub use samples::{Sample, SampleType, Samples, SamplesMut};

@@ -48,6 +48,11 @@ impl DataSet {
         self.0.get(&tag)
     }
 
+    /// All elements, by their tags.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Tag, &Content)> {
+        self.0.iter()
+    }
+
     /// The items of a sequence.
     pub(super) fn items(&self, tag: Tag) -> Option<&[DataSet]> {
         match self.get(tag)? {

@@ -13,6 +13,7 @@ mod dicomdir;
 mod file;
 mod frames;
 mod jpeg_extended;
+mod origin;
 mod pixels;
 mod regrid;
 mod rle;
@@ -86,8 +87,10 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     if let Some(by) = told_apart {
         note("time step", format!("{} of {step_count}, by {by}", step + 1));
     }
+    origin::keep(&stack.slices, &mut volume);
     if let Some(positions) = stack.uneven.take() {
-        note("resampled", "missing or uneven slices interpolated to an even grid".into());
+        let resampled = "missing or uneven slices interpolated to an even grid";
+        volume.provenance.insert("resampled".into(), resampled.into());
         let count = positions.last().map_or(1, |last| last.round() as usize + 1);
         elements::sample_count(
             path,

@@ -2,6 +2,7 @@
 
 use super::attributes::{Attributes, transfer_syntax_name};
 use super::file::{EXPLICIT_VR_BIG_ENDIAN, File, PixelPlace};
+use super::origin::Origin;
 use super::{codec, frames};
 use crate::error::{Error, Result};
 use crate::io::Limits;
@@ -42,6 +43,8 @@ pub(super) struct Image {
     pub(super) padding: Option<RangeInclusive<i64>>,
     /// The values' unit, when the file names one other than that of the rescale.
     units: String,
+    /// What a series that is derived from this image has to say.
+    pub(super) origin: Origin,
 }
 
 impl Image {
@@ -186,6 +189,7 @@ impl Slice {
                 .into_iter()
                 .find(|unit| !unit.is_empty())
                 .unwrap_or_default(),
+            origin: Origin::of(&whole, file),
         });
         check_size(&image)?;
         let mut slices = (0..frames)
