@@ -1,6 +1,7 @@
 //! `neuvol convert`.
 
 use super::input::InputArguments;
+use super::like::{self, LikeArguments};
 use super::{interrupt, report};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -15,13 +16,16 @@ pub(super) struct Arguments {
     output: PathBuf,
     #[command(flatten)]
     from: InputArguments,
+    #[command(flatten)]
+    like: LikeArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     interrupt::listen();
+    let original = arguments.like.read(&arguments.output)?;
     arguments.from.each_step(&arguments.input, &arguments.output, |volume, output| {
         interrupt::check()?;
-        neuvol::io::save(&volume, &output)?;
+        like::save(&volume, &output, original.as_ref())?;
         say!("{}", output.display());
         let bytes = report::bytes(volume.stored_bytes());
         say!("  volume    {} {}, {bytes}", report::dims(volume.shape()), volume.sample_type());

@@ -2,6 +2,7 @@
 
 use super::Place;
 use super::input::{NeuralLimit, open_neural};
+use super::like::{self, LikeArguments};
 use super::{interrupt, report};
 use anyhow::Result;
 use neuvol::Region;
@@ -24,23 +25,24 @@ pub(super) struct Arguments {
     /// Write float32 whatever the stored type is.
     #[arg(long)]
     float: bool,
+    #[command(flatten)]
+    like: LikeArguments,
 }
 
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     interrupt::listen();
+    let original = arguments.like.read(&arguments.output)?;
     let start = Instant::now();
     let neural = open_neural(&arguments.input, place, arguments.limit)?;
     let region = Region::whole(neural.info().shape);
-    let mut volume = if arguments.float {
+    let volume = if arguments.float {
         neural.read_region_f32(region, arguments.stride)?
     } else {
         neural.read_region(region, arguments.stride)?
     };
     let seconds = start.elapsed().as_secs_f64();
     interrupt::check()?;
-    let ratio = format!("{:.1}", neural.ratio());
-    volume.provenance.insert(neuvol::io::LOSSY_RATIO.into(), ratio);
-    neuvol::io::save(&volume, &arguments.output)?;
+    like::save(&volume, &arguments.output, original.as_ref())?;
     say!("{}", arguments.output.display());
     say!(
         "  volume    {} {}, decoded in {seconds:.2} s ({:.1} Mvoxel/s)",

@@ -17,6 +17,7 @@ mod devices;
 mod info;
 mod input;
 mod interrupt;
+mod like;
 mod plot;
 mod progress;
 mod report;

@@ -25,7 +25,7 @@ mod vtk_legacy;
 mod vtk_xml;
 
 pub use dicom::series::{Series, list_series};
-pub use dicom::write::{SeriesDescription, write_series};
+pub use dicom::write::{OriginalSeries, SeriesDescription, write_series};
 pub use progress::ReadProgress;
 pub use volumes::Volumes;
 
@@ -337,28 +337,38 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
 /// [`Error::Options`] for another name or a volume that the format cannot hold, [`Error::Io`] when writing fails; an
 /// existing file is untouched then.
 pub fn save(volume: &Volume, path: &Path) -> Result<()> {
-    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        let series = SeriesDescription {
-            description: "derived by neuvol".into(),
-            derivation: derivation(volume),
-            lossy_ratio: volume.provenance.get(LOSSY_RATIO).and_then(|ratio| ratio.parse().ok()),
-            ..SeriesDescription::default()
-        };
-        return write_series(volume, path, &series);
+    writer(path)?(volume, path)
+}
+
+/// Refuses what [`save`] would refuse whatever the volume is: a caller with work ahead asks first.
+///
+/// # Errors
+/// [`Error::Options`] for a name of no format, [`Error::Io`] when the folder that the output lies in is not there.
+pub fn check_output(path: &Path) -> Result<()> {
+    writer(path)?;
+    atomic::folder_of(path)?;
+    Ok(())
+}
+
+/// What writes the format that a name tells.
+fn writer(path: &Path) -> Result<fn(&Volume, &Path) -> Result<()>> {
+    if is_series(path) {
+        return Ok(|volume, path| write_series(volume, path, &SeriesDescription::derived(volume, None)));
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
-    if name.ends_with(".vti") {
-        vtk_xml::save(volume, path)
-    } else if name.ends_with(".nii") || name.ends_with(".nii.gz") {
-        nifti::save(volume, path)
-    } else if name.ends_with(".nrrd") {
-        nrrd::save(volume, path)
-    } else if name.ends_with(".mha") || name.ends_with(".mhd") {
-        metaimage::save(volume, path)
-    } else if name.ends_with(".npy") {
-        npy::save(volume, path)
-    } else if name.ends_with(".raw") {
-        raw::save(volume, path)
+    let ends_in = |suffixes: &[&str]| suffixes.iter().any(|s| name.ends_with(s));
+    if ends_in(&[".vti"]) {
+        Ok(vtk_xml::save)
+    } else if ends_in(&[".nii", ".nii.gz"]) {
+        Ok(nifti::save)
+    } else if ends_in(&[".nrrd"]) {
+        Ok(nrrd::save)
+    } else if ends_in(&[".mha", ".mhd"]) {
+        Ok(metaimage::save)
+    } else if ends_in(&[".npy"]) {
+        Ok(npy::save)
+    } else if ends_in(&[".raw"]) {
+        Ok(raw::save)
     } else {
         Err(Error::Options(format!(
             "{}: the output's name does not tell a format that neuvol writes; end it in .vti, .nii, .nii.gz, .nrrd, .mha, \
@@ -368,14 +378,7 @@ pub fn save(volume: &Volume, path: &Path) -> Result<()> {
     }
 }
 
-/// Key of the provenance of a decoded volume: how many times smaller the file was that it came from.
-pub const LOSSY_RATIO: &str = "lossy compression ratio";
-
-/// What a derived series says of its origin.
-fn derivation(volume: &Volume) -> String {
-    let source = volume.provenance.get("source format").map_or("a volume", String::as_str);
-    match volume.provenance.get(LOSSY_RATIO) {
-        Some(ratio) => format!("{source}, compressed {ratio}:1 to a neural volume and decoded by neuvol"),
-        None => format!("{source}, converted by neuvol"),
-    }
+/// Whether a name is that of a folder, which [`save`] makes a DICOM series of.
+pub fn is_series(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }

@@ -15,11 +15,11 @@ impl Rescale {
 
     /// True when integers stay integers, exactly.
     pub(crate) fn is_integer(self) -> bool {
-        // Beyond 2^53 a product of integers is no longer exact in f64.
+        // Beyond 2^53 integers are no longer exact in f64: stored values have up to 32 bits.
         self.slope.fract() == 0.0
             && self.intercept.fract() == 0.0
             && self.slope.abs() < f64::from(1 << 20)
-            && self.intercept.abs() < f64::from(1 << 30)
+            && self.intercept.abs() < (1u64 << 52) as f64
     }
 
     /// The real value of a stored one.
@@ -94,6 +94,11 @@ mod tests {
         assert_eq!(ct.apply_to(Samples::U16(vec![1024, 1279]), 1), Samples::U8(vec![0, 255]));
         assert_eq!(ct.apply_to(Samples::U16(vec![1024, 1279]), 2), Samples::I16(vec![0, 255]));
         assert_eq!(ct.apply_to(Samples::U16(vec![0, 65535]), 1), Samples::I32(vec![-1024, 64511]));
+        let high = Rescale { slope: 1.0, intercept: f64::from(u32::MAX - 119) };
+        assert_eq!(
+            high.apply_to(Samples::U16(vec![0, 119]), 1),
+            Samples::U32(vec![u32::MAX - 119, u32::MAX])
+        );
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use super::NeuralVolume;
 use super::bricks::BrickReader;
 use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
+use crate::container::TargetKind;
 use crate::engine::{Evaluator, Lattice, axis_position};
 use crate::error::{Error, Result};
-use crate::volume::{Axis, Geometry, MaskClass, SampleType, Samples, SamplesMut, Volume};
+use crate::volume::{Axis, Geometry, LossyStep, MaskClass, SampleType, Samples, SamplesMut, Volume};
 use rayon::prelude::*;
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering;
@@ -130,7 +131,20 @@ impl NeuralVolume {
         volume.fill_value = self.description.fill_value.map(|fill| sample_type.nearest(fill));
         volume.fill_limit = self.description.fill_limit.map(|limit| sample_type.nearest(limit));
         volume.provenance = self.description.provenance.clone();
+        if !self.gives_exact(sample_type) {
+            let ratio = (self.ratio() * 10.0).round() / 10.0;
+            volume.add_lossy_step(&LossyStep { method: Some(LossyStep::NEUVOL.into()), ratio: Some(ratio) });
+        }
         Ok(volume)
+    }
+
+    /// Whether samples decoded to a type are those that were compressed, as far as the type can hold them.
+    fn gives_exact(&self, sample_type: SampleType) -> bool {
+        let achieved = &self.description.achieved;
+        let bounded = matches!(achieved.target, TargetKind::Lossless | TargetKind::MaxError);
+        let constant = self.model.is_none() && self.bricks.is_none();
+        // What was measured was rounded to the stored type.
+        achieved.max_error == 0.0 && (bounded || constant || sample_type == self.description.sample_type)
     }
 
     /// [`Self::read_region`] into the caller's memory, x fastest: a value a sample, in the type that `out` has.

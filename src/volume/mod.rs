@@ -2,11 +2,14 @@
 
 mod axis;
 mod geometry;
+mod lossy;
 mod mask;
 mod samples;
 
 pub use axis::Axis;
 pub use geometry::{Frame, Geometry, WorldToIndex};
+pub use lossy::LossyStep;
+pub(crate) use lossy::is_code;
 pub use mask::{FillRange, Mask, MaskClass};
 pub(crate) use samples::for_each_type;
 pub use samples::{Sample, SampleType, Samples, SamplesMut};

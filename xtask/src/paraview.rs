@@ -11,8 +11,11 @@ use std::process::{Command, Stdio};
 const PROGRAMS: [&str; 8] =
     ["c++", "cmake", "ninja", "paraview", "pvpython", "pvbatch", "mpiexec", "xvfb-run"];
 
+/// What else tests start where it is installed: they check and convert DICOM files with it.
+const DICOM_PROGRAMS: [&str; 3] = ["dciodvfy", "dcentvfy", "dcm2niix"];
+
 /// Debian's and Ubuntu's packages of all that.
-const PACKAGES: [&str; 22] = [
+const PACKAGES: [&str; 24] = [
     "g++",
     "cmake",
     "ninja-build",
@@ -35,6 +38,8 @@ const PACKAGES: [&str; 22] = [
     "libglew-dev",
     "libx11-dev",
     "libgl1-mesa-dri",
+    "dicom3tools",
+    "dcm2niix",
 ];
 
 /// What the command line asks for.
@@ -82,6 +87,11 @@ pub(crate) fn missing() -> Vec<&'static str> {
     PROGRAMS.into_iter().filter(|program| !programs::has(program)).collect()
 }
 
+/// What of [`DICOM_PROGRAMS`] this machine lacks.
+pub(crate) fn missing_for_dicom() -> Vec<&'static str> {
+    DICOM_PROGRAMS.into_iter().filter(|program| !programs::has(program)).collect()
+}
+
 /// What to type where something is missing.
 pub(crate) fn hint() -> String {
     format!("on Debian and Ubuntu: apt-get install --no-install-recommends {}", PACKAGES.join(" "))
@@ -92,7 +102,7 @@ pub(crate) fn hint() -> String {
 /// # Errors
 /// When this is not Debian, not root, or the packages cannot be had.
 pub(crate) fn install_packages() -> Result<()> {
-    println!("Installing ParaView and what its plugins are built with (once, about 300 MB)");
+    println!("Installing ParaView, what its plugins are built with, and DICOM tools (once, about 300 MB)");
     for arguments in
         [&["update"][..], &[&["install", "-y", "--no-install-recommends"], &PACKAGES[..]].concat()]
     {

@@ -35,6 +35,11 @@ impl DataSet {
         self.0.get(..end)?.last().filter(|(other, _)| *other == tag).map(|(_, content)| content)
     }
 
+    /// All elements, by their tags.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Tag, &Content)> {
+        self.0.iter().map(|(tag, content)| (tag, content))
+    }
+
     /// The items of a sequence.
     pub(super) fn items(&self, tag: Tag) -> Option<&[DataSet]> {
         match self.get(tag)? {

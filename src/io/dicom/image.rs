@@ -3,6 +3,7 @@
 use super::attributes::{Attributes, named, transfer_syntax_name};
 use super::codec;
 use super::file::{EXPLICIT_VR_BIG_ENDIAN, File};
+use super::origin::Origin;
 use super::walk::PixelPlace;
 use crate::error::{Error, Result};
 use crate::io::Limits;
@@ -43,6 +44,8 @@ pub(super) struct Image {
     pub(super) units: String,
     /// What tells frames apart beside their positions, by the file's own word: names for [`super::dimension`].
     pub(super) dimensions: Vec<String>,
+    /// What a series that is derived from this image has to say.
+    pub(super) origin: Origin,
     /// What was read though it is not as the standard has it.
     pub(super) notes: Vec<&'static str>,
 }
@@ -123,6 +126,7 @@ impl Image {
                 .find(|unit| !unit.is_empty())
                 .unwrap_or_default(),
             dimensions: super::dimension::names(&whole),
+            origin: Origin::of(&whole, file),
             notes: file.notes.clone(),
         };
         image.check_size()?;

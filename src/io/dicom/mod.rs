@@ -17,6 +17,7 @@ mod file;
 mod frames;
 mod image;
 mod mosaic;
+mod origin;
 mod passes;
 mod pixels;
 mod regrid;
@@ -137,8 +138,10 @@ fn read(
     if step_count > 1 {
         note("time step", format!("{} of {step_count}", step + 1));
     }
+    origin::keep(&stack.slices, &mut volume);
     if let Some(positions) = stack.uneven.take() {
-        note("resampled", "missing or uneven slices interpolated to an even grid".into());
+        let resampled = "missing or uneven slices interpolated to an even grid";
+        volume.provenance.insert("resampled".into(), resampled.into());
         let count = positions.last().map_or(1, |last| last.round() as usize + 1);
         elements::sample_count(
             path,

@@ -1,15 +1,23 @@
 //! Writing a volume as a new CT, MR or secondary-capture series of single slices, with UIDs of its own.
 
+mod copied;
+mod kind;
+mod modules;
+mod original;
 mod stored;
+
+pub use original::OriginalSeries;
 
 use super::attributes::Attributes;
 use super::file::File;
 use crate::error::{Error, Result};
 use crate::io::{Limits, atomic};
-use crate::volume::{Frame, Volume};
-use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use crate::volume::{Frame, LossyStep, Volume};
+use dicom_core::PrimitiveValue;
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use dicom_object::FileMetaTableBuilder;
+use kind::Kind;
+use modules::Series;
 use rayon::prelude::*;
 use std::path::Path;
 use stored::StoredValues;
@@ -24,12 +32,40 @@ pub struct SeriesDescription {
     pub description: String,
     /// Derivation Description (0008,2111): what the images were made of, and how; empty for originals.
     pub derivation: String,
-    /// Lossy Image Compression Ratio (0028,2112) of what the images were decoded from.
-    pub lossy_ratio: Option<f64>,
-    /// Patient's Name and Patient ID; empty unless the caller says whose series it is.
+    /// Patient's Name and Patient ID; empty unless the caller says whose series it is. Not used with an original.
     pub patient: [String; 2],
     /// Decides which file name each slice gets, so that names say nothing about positions; in order when absent.
     pub shuffle: Option<u64>,
+    /// The series whose study this one goes into; a study of its own, of nobody, when absent.
+    pub original: Option<OriginalSeries>,
+}
+
+impl SeriesDescription {
+    /// Of a series that is made of a volume, in the study of `original` or in one of its own.
+    pub fn derived(volume: &Volume, original: Option<OriginalSeries>) -> Self {
+        Self {
+            description: "derived by neuvol".into(),
+            derivation: derivation(volume),
+            original,
+            ..Self::default()
+        }
+    }
+}
+
+/// What a derived series says of its origin.
+fn derivation(volume: &Volume) -> String {
+    let source = volume.provenance.get("source format").map_or("a volume", String::as_str);
+    let mut steps = volume.lossy_steps();
+    let last = steps.pop_if(|last| last.method.as_deref() == Some(LossyStep::NEUVOL));
+    let now = match last.and_then(|step| step.ratio) {
+        Some(ratio) => format!("{source}, compressed {ratio}:1 to a neural volume and decoded by neuvol"),
+        None => format!("{source}, converted by neuvol"),
+    };
+    if steps.is_empty() {
+        return now;
+    }
+    let earlier: Vec<String> = steps.iter().map(LossyStep::to_string).collect();
+    format!("{now}; lossy compression before that: {}", earlier.join(", "))
 }
 
 /// Writes a volume as a series into `folder`: one Explicit VR Little Endian file a slice, fresh UIDs.
@@ -38,6 +74,14 @@ pub struct SeriesDescription {
 /// are; everything else through a rescale to 16 bits, exact where the values are integers within 65535 of each other
 /// and with a warning where not. NaN and the fill value become Pixel Padding Value. The folder appears whole, in one
 /// rename; one that holds anything else than an earlier series is left alone.
+///
+/// CT and MR images are written as such where the volume's provenance or the original series says what these have to say;
+/// everything else becomes secondary captures, with positions. What nobody knows is empty. Values that went through a
+/// lossy compression ([`Volume::lossy_steps`]) are marked so.
+///
+/// With an original series, the new one has its patient and study, its series number and 1000, its frame of reference
+/// where the volume lies where that series does, and what its images say of their acquisition where they all agree, or
+/// where they lie in a slice's plane; these are named as the slice's sources.
 ///
 /// # Errors
 /// [`Error::Options`] when a slice is larger than 65535 pixels across or the folder holds something else,
@@ -55,9 +99,18 @@ pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) 
             folder.display()
         );
     }
-    let stored = StoredValues::of(volume, folder)?;
+    let kind = Kind::of(volume, series.original.as_ref());
+    if matches!(kind, Kind::SecondaryCapture { modality: "MR" }) {
+        log::warn!(
+            "{}: neither the volume nor an original series says which pulse sequence made the MR images: they are written \
+             as secondary captures",
+            folder.display()
+        );
+    }
+    let stored = StoredValues::of(volume, folder, kind)?;
+    let new = Series::new(volume, folder, series, kind, [rows, columns])?;
     atomic::write_folder(folder, &is_of_a_series, |temporary| {
-        write_slices(volume, temporary, series, &stored, [rows, columns])
+        write_slices(volume, temporary, series, &new, &stored)
     })
 }
 
@@ -73,92 +126,26 @@ fn is_of_a_series(path: &Path) -> bool {
 fn write_slices(
     volume: &Volume,
     folder: &Path,
-    series: &SeriesDescription,
+    description: &SeriesDescription,
+    series: &Series,
     stored: &StoredValues,
-    [rows, columns]: [u16; 2],
 ) -> Result<()> {
     let count = volume.shape()[2];
-    let modality = match volume.provenance.get("modality").map(String::as_str) {
-        Some(modality @ ("CT" | "MR")) => modality,
-        None if volume.unit == "HU" => "CT",
-        _ => "OT",
-    };
-    let class = match modality {
-        "CT" => uids::CT_IMAGE_STORAGE,
-        "MR" => uids::MR_IMAGE_STORAGE,
-        _ => uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
-    };
-    let study = fresh_uid(folder)?;
-    let series_uid = fresh_uid(folder)?;
-    let frame_of_reference = fresh_uid(folder)?;
-    let names = match series.shuffle {
+    let names = match description.shuffle {
         Some(seed) => shuffled(count, seed),
         None => (0..count).collect(),
     };
-    // Values are kept whichever way they are shown: small ones white in radiographs, black elsewhere.
-    let photometric = match volume.provenance.get(super::PHOTOMETRIC).map(String::as_str) {
-        Some("MONOCHROME1") => "MONOCHROME1",
-        _ => "MONOCHROME2",
-    };
-    let geometry = &volume.geometry;
-    let [name, id] = &series.patient;
-    names.into_par_iter().enumerate().try_for_each(|(k, name_number)| {
-        let path = folder.join(format!("IM{:04}.dcm", name_number + 1));
+    names.into_par_iter().enumerate().try_for_each(|(k, name)| {
+        let path = folder.join(format!("IM{:04}.dcm", name + 1));
         let instance = fresh_uid(&path)?;
-        let position = geometry.index_to_world([0.0, 0.0, k as f64]);
-        let cosines = [0, 1].map(|axis| geometry.direction.map(|row| row[axis]));
-
-        let mut object = InMemDicomObject::new_empty();
-        let mut put = |tag: Tag, vr: VR, value: PrimitiveValue| {
-            object.put(DataElement::new(tag, vr, value));
-        };
-        put(tags::IMAGE_TYPE, VR::CS, strings(["DERIVED", "SECONDARY"]));
-        put(tags::SOP_CLASS_UID, VR::UI, class.into());
-        put(tags::SOP_INSTANCE_UID, VR::UI, instance.as_str().into());
-        for date in
-            [tags::STUDY_DATE, tags::STUDY_TIME, tags::ACCESSION_NUMBER, tags::REFERRING_PHYSICIAN_NAME]
-        {
-            put(date, vr_of_empty(date), PrimitiveValue::Empty);
-        }
-        put(tags::MODALITY, VR::CS, modality.into());
-        if class == uids::SECONDARY_CAPTURE_IMAGE_STORAGE {
-            put(tags::CONVERSION_TYPE, VR::CS, "WSD".into());
-        }
-        put(tags::MANUFACTURER, VR::LO, MANUFACTURER.into());
-        put(tags::SERIES_DESCRIPTION, VR::LO, series.description.as_str().into());
-        if !series.derivation.is_empty() {
-            put(tags::DERIVATION_DESCRIPTION, VR::ST, series.derivation.as_str().into());
-        }
-        put(tags::PATIENT_NAME, VR::PN, name.as_str().into());
-        put(tags::PATIENT_ID, VR::LO, id.as_str().into());
-        put(tags::PATIENT_BIRTH_DATE, VR::DA, PrimitiveValue::Empty);
-        put(tags::PATIENT_SEX, VR::CS, PrimitiveValue::Empty);
-        put(tags::SLICE_THICKNESS, VR::DS, decimals(&[geometry.spacing[2]]));
-        put(tags::STUDY_INSTANCE_UID, VR::UI, study.as_str().into());
-        put(tags::SERIES_INSTANCE_UID, VR::UI, series_uid.as_str().into());
-        put(tags::STUDY_ID, VR::SH, "1".into());
-        put(tags::SERIES_NUMBER, VR::IS, "1".into());
-        put(tags::INSTANCE_NUMBER, VR::IS, (name_number + 1).to_string().into());
-        put(tags::IMAGE_POSITION_PATIENT, VR::DS, decimals(&position));
-        put(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, decimals(cosines.as_flattened()));
-        put(tags::FRAME_OF_REFERENCE_UID, VR::UI, frame_of_reference.as_str().into());
-        put(tags::POSITION_REFERENCE_INDICATOR, VR::LO, PrimitiveValue::Empty);
-        put(tags::SAMPLES_PER_PIXEL, VR::US, 1u16.into());
-        put(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric.into());
-        put(tags::ROWS, VR::US, rows.into());
-        put(tags::COLUMNS, VR::US, columns.into());
-        put(tags::PIXEL_SPACING, VR::DS, decimals(&[geometry.spacing[1], geometry.spacing[0]]));
-        stored.describe(&mut put);
-        if let Some(ratio) = series.lossy_ratio {
-            put(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01".into());
-            put(tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, decimals(&[ratio]));
-        }
+        let mut object = series.image(volume, k, name + 1, &instance);
+        stored.describe(&mut object);
         let (vr, pixels) = stored.slice(volume, k);
-        put(tags::PIXEL_DATA, vr, pixels);
+        object.put(dicom_core::DataElement::new(tags::PIXEL_DATA, vr, pixels));
 
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
-            .media_storage_sop_class_uid(class)
+            .media_storage_sop_class_uid(series.kind.class())
             .media_storage_sop_instance_uid(&instance);
         let refused = |e: &dyn std::error::Error| {
             Error::io(&path, std::io::Error::other(super::attributes::reasons(e)))
@@ -166,20 +153,6 @@ fn write_slices(
         let file = object.with_meta(meta).map_err(|e| refused(&e))?;
         atomic::write(&path, |writer| file.write_all(writer).map_err(|e| refused(&e)))
     })
-}
-
-fn strings<const N: usize>(values: [&str; N]) -> PrimitiveValue {
-    PrimitiveValue::Strs(values.map(String::from).as_slice().into())
-}
-
-/// The value representations of the attributes that must be there and may be empty.
-fn vr_of_empty(tag: Tag) -> VR {
-    match tag {
-        tags::STUDY_DATE => VR::DA,
-        tags::STUDY_TIME => VR::TM,
-        tags::ACCESSION_NUMBER => VR::SH,
-        _ => VR::PN,
-    }
 }
 
 /// A UID from a random 128-bit number (PS3.5, section B.2).
@@ -197,11 +170,14 @@ fn decimals(values: &[f64]) -> PrimitiveValue {
 }
 
 fn decimal(value: f64) -> String {
-    (0..=15)
-        .rev()
-        .flat_map(|digits| [format!("{value:.digits$}"), format!("{value:.digits$e}")])
+    let shortest = [value.to_string(), format!("{value:e}")];
+    let rounded =
+        (0..=15).rev().flat_map(|digits| [format!("{value:.digits$}"), format!("{value:.digits$e}")]);
+    shortest
+        .into_iter()
+        .chain(rounded)
         .filter(|text| text.len() <= 16)
-        // Small numbers keep more digits with an exponent.
+        // Small numbers keep more digits with an exponent. The first of equals is the shortest.
         .min_by(|a, b| {
             let off = |text: &str| text.parse::<f64>().map_or(f64::INFINITY, |v| (v - value).abs());
             off(a).total_cmp(&off(b))
@@ -221,4 +197,28 @@ fn shuffled(count: usize, seed: u64) -> Vec<usize> {
         .collect();
     keyed.sort_unstable();
     keyed.into_iter().map(|(_, i)| i).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimal_strings_are_as_short_as_they_are_exact() {
+        for (value, text) in [
+            (-1024.0, "-1024"),
+            (1.0, "1"),
+            (0.78125, "0.78125"),
+            (-428.800049, "-428.800049"),
+            (1e-300, "1e-300"),
+            (-0.0, "-0"),
+        ] {
+            assert_eq!(decimal(value), text);
+        }
+        for value in [std::f64::consts::PI, -1e5 / 3.0, 1.0 / 3e7, -2e300 / 3.0] {
+            let text = decimal(value);
+            assert!(text.len() <= 16, "{text}");
+            assert!((text.parse::<f64>().unwrap() / value - 1.0).abs() < 1e-9, "{text}");
+        }
+    }
 }

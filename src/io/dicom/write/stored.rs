@@ -1,11 +1,14 @@
 //! How a volume's values are stored in the pixels of a DICOM image.
 
+use super::kind::Kind;
+use super::modules::put;
 use super::{decimal, decimals};
 use crate::error::{Error, Result};
 use crate::io::rescale::Rescale;
 use crate::volume::{FillRange, MaskClass, SampleType, Volume};
-use dicom_core::{PrimitiveValue, Tag, VR};
+use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
 use std::path::Path;
 
 /// What CT scanners add to Hounsfield units.
@@ -27,10 +30,12 @@ pub(super) struct StoredValues {
     fill: Option<FillRange>,
     fill_limit: Option<f64>,
     keeps_fill: bool,
+    /// Whether a rescale that changes nothing is written, too.
+    always_rescaled: bool,
 }
 
 impl StoredValues {
-    pub(super) fn of(volume: &Volume, path: &Path) -> Result<Self> {
+    pub(super) fn of(volume: &Volume, path: &Path, kind: Kind) -> Result<Self> {
         let (low, high) = volume.range().unwrap_or((0.0, 0.0));
         let fill_value = volume.stored_fill_value();
         let plain = |bits: u16, signed: bool| Self {
@@ -43,6 +48,7 @@ impl StoredValues {
             fill: volume.fill_range(),
             fill_limit: volume.fill_limit,
             keeps_fill: true,
+            always_rescaled: kind.always_has_a_rescale(),
         };
         let scanner = |v: f64| (CT_INTERCEPT..=CT_INTERCEPT + CT_LARGEST).contains(&v);
         match volume.sample_type() {
@@ -52,8 +58,8 @@ impl StoredValues {
                 let rescale = Rescale { slope: 1.0, intercept: CT_INTERCEPT };
                 return Ok(Self { bits_stored: 12, rescale, ..plain(16, false) });
             }
-            SampleType::U8 => return Ok(plain(8, false)),
-            SampleType::U16 => return Ok(plain(16, false)),
+            SampleType::U8 if kind.may_have_8_bits() => return Ok(plain(8, false)),
+            SampleType::U8 | SampleType::U16 => return Ok(plain(16, false)),
             SampleType::I8 | SampleType::I16 => return Ok(plain(16, true)),
             _ => {}
         }
@@ -85,11 +91,11 @@ impl StoredValues {
     }
 
     /// The attributes that say how the pixels are stored.
-    pub(super) fn describe(&self, put: &mut impl FnMut(Tag, VR, PrimitiveValue)) {
-        put(tags::BITS_ALLOCATED, VR::US, self.bits_allocated.into());
-        put(tags::BITS_STORED, VR::US, self.bits_stored.into());
-        put(tags::HIGH_BIT, VR::US, (self.bits_stored - 1).into());
-        put(tags::PIXEL_REPRESENTATION, VR::US, u16::from(self.signed).into());
+    pub(super) fn describe(&self, object: &mut InMemDicomObject) {
+        put(object, tags::BITS_ALLOCATED, VR::US, self.bits_allocated.into());
+        put(object, tags::BITS_STORED, VR::US, self.bits_stored.into());
+        put(object, tags::HIGH_BIT, VR::US, (self.bits_stored - 1).into());
+        put(object, tags::PIXEL_REPRESENTATION, VR::US, u16::from(self.signed).into());
         if let Some(padding) = self.padding {
             let ends = [
                 (tags::PIXEL_PADDING_VALUE, Some(padding)),
@@ -97,16 +103,18 @@ impl StoredValues {
             ];
             for (tag, value) in ends {
                 match value {
-                    Some(value) if self.signed => put(tag, VR::SS, (value as i16).into()),
-                    Some(value) => put(tag, VR::US, (value as u16).into()),
+                    Some(value) if self.signed => put(object, tag, VR::SS, (value as i16).into()),
+                    Some(value) => put(object, tag, VR::US, (value as u16).into()),
                     None => {}
                 }
             }
         }
-        put(tags::RESCALE_INTERCEPT, VR::DS, decimals(&[self.rescale.intercept]));
-        put(tags::RESCALE_SLOPE, VR::DS, decimals(&[self.rescale.slope]));
-        let hounsfield = self.unit == "HU";
-        put(tags::RESCALE_TYPE, VR::LO, if hounsfield { "HU" } else { "US" }.into());
+        if self.always_rescaled || self.rescale != Rescale::NONE || self.unit == "HU" {
+            put(object, tags::RESCALE_INTERCEPT, VR::DS, decimals(&[self.rescale.intercept]));
+            put(object, tags::RESCALE_SLOPE, VR::DS, decimals(&[self.rescale.slope]));
+            let hounsfield = self.unit == "HU";
+            put(object, tags::RESCALE_TYPE, VR::LO, if hounsfield { "HU" } else { "US" }.into());
+        }
     }
 
     /// The pixels of slice `k`.

@@ -1,0 +1,52 @@
+//! `--like`: the series whose study a derived DICOM series goes into.
+
+use anyhow::Result;
+use neuvol::io::{OriginalSeries, SeriesDescription};
+use neuvol::{Error, Volume};
+use std::path::{Path, PathBuf};
+
+/// Where a DICOM series that is written belongs.
+#[derive(clap::Args, Debug)]
+pub(super) struct LikeArguments {
+    /// DICOM output: put the new series into the study of this one, a folder, a DICOMDIR or one file, with its patient and
+    /// study, its frame of reference where the volume lies where it lies, and a series number 1000 higher. Without it
+    /// nothing of a patient is written.
+    #[arg(long, value_name = "SERIES", help_heading = "DICOM output")]
+    like: Option<PathBuf>,
+    /// Which series of --like's folder: its number or the end of its UID, as `neuvol series` lists them.
+    #[arg(long, value_name = "SERIES", requires = "like", help_heading = "DICOM output")]
+    like_series: Option<String>,
+}
+
+impl LikeArguments {
+    /// Refuses an output that could not be written, and reads the series that it is to be like: before the work.
+    pub(super) fn read(&self, output: &Path) -> Result<Option<OriginalSeries>> {
+        neuvol::io::check_output(output)?;
+        let Some(like) = &self.like else { return Ok(None) };
+        if !neuvol::io::is_series(output) {
+            return Err(Error::Options(format!(
+                "{}: only a DICOM series can be like another one: end the output's name in /, or leave --like out",
+                output.display()
+            ))
+            .into());
+        }
+        let read = OriginalSeries::read(like, self.like_series.as_deref()).map_err(|error| match error {
+            // The reader's words are of a series that is read.
+            Error::Options(what) => Error::Options(what.replace("--series", "--like-series")),
+            other => other,
+        });
+        Ok(Some(read?))
+    }
+}
+
+/// Writes a volume; a DICOM series goes beside `original`, where there is one.
+pub(super) fn save(volume: &Volume, output: &Path, original: Option<&OriginalSeries>) -> Result<()> {
+    match original {
+        Some(original) => {
+            let series = SeriesDescription::derived(volume, Some(original.clone()));
+            neuvol::io::write_series(volume, output, &series)?;
+        }
+        None => neuvol::io::save(volume, output)?,
+    }
+    Ok(())
+}
