@@ -15,6 +15,7 @@ mod progress;
 mod raw;
 mod rescale;
 mod tiff;
+mod vtk_fields;
 mod vtk_legacy;
 mod vtk_xml;
 

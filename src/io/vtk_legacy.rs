@@ -7,9 +7,10 @@
 
 use super::elements::{self, ByteOrder, Part, StoredType};
 use super::mapped::Mapped;
+use super::vtk_fields::{self, Fields};
 use super::{OpenOptions, even};
 use crate::error::{Error, Result};
-use crate::volume::{SampleType, Samples, Volume};
+use crate::volume::{Association, SampleType, Samples, Volume};
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::Path;
@@ -40,8 +41,15 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         ));
     }
     let mut grid = Grid { points: None, spacing: [1.0; 3], origin: [0.0; 3] };
-    let mut reader =
-        Arrays { options, binary, samples_each: 0, cells: false, shape: [0; 3], skipped: Vec::new() };
+    let mut reader = Arrays {
+        options,
+        binary,
+        samples_each: 0,
+        cells: false,
+        shape: [0; 3],
+        fields: Fields::default(),
+        skipped: Vec::new(),
+    };
     while let Some(keyword) = text.next_word() {
         match keyword.to_ascii_uppercase().as_str() {
             "DIMENSIONS" => grid.points = Some(text.numbers::<u64>()?),
@@ -94,6 +102,8 @@ struct Arrays<'a> {
     samples_each: usize,
     cells: bool,
     shape: [u64; 3],
+    /// What the file's own field data says.
+    fields: Fields,
     /// The arrays passed over, for messages.
     skipped: Vec<String>,
 }
@@ -175,6 +185,10 @@ impl Arrays<'_> {
                     let components = text.number()?;
                     let tuples = text.number()?;
                     let type_name = text.word()?.to_owned();
+                    if self.samples_each == 0 {
+                        self.field(text, &name, &type_name, components, tuples)?;
+                        continue;
+                    }
                     let array = self.array(text, name, &type_name, components, tuples)?;
                     if array.is_some() {
                         return Ok(array);
@@ -190,6 +204,48 @@ impl Arrays<'_> {
             }
             other => Err(text.error(format!("the keyword '{other}' is unknown"))),
         }
+    }
+
+    /// Reads an array of the data set itself, and keeps what neuvol knows of it.
+    fn field(
+        &mut self,
+        text: &mut Text,
+        name: &str,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<()> {
+        let before = text.at;
+        if type_name.eq_ignore_ascii_case("string") {
+            let first = text.strings(self.binary, components.saturating_mul(tuples))?;
+            match name {
+                vtk_fields::FRAME => {
+                    self.fields.frame = vtk_fields::frame(text.path, &first.unwrap_or_default())?;
+                }
+                vtk_fields::ARRAY => self.fields.array = first,
+                _ => {}
+            }
+            return Ok(());
+        }
+        self.skip(text, name.into(), type_name, components, tuples)?;
+        if name == vtk_fields::FILL_VALUE && components.saturating_mul(tuples) > 0 {
+            let behind = std::mem::replace(&mut text.at, before);
+            let stored = stored_type(text, type_name)?;
+            let value = if self.binary {
+                elements::read_samples(
+                    text.path,
+                    &mut text.binary(1, stored.size())?,
+                    stored,
+                    ByteOrder::Big,
+                    1,
+                )?
+            } else {
+                elements::parse_samples(text.path, text.rest(), stored, 1)?.0
+            };
+            self.fields.fill_value = Some(value.get(0));
+            text.at = behind;
+        }
+        Ok(())
     }
 
     fn array(
@@ -237,7 +293,9 @@ impl Arrays<'_> {
         let count = components
             .checked_mul(tuples)
             .ok_or_else(|| text.error(format!("array '{name}' has {components} x {tuples} samples")))?;
-        if self.binary {
+        if type_name.eq_ignore_ascii_case("string") {
+            text.strings(self.binary, count)?;
+        } else if self.binary {
             text.binary(count, stored_type(text, type_name)?.size())?;
         } else {
             for _ in 0..count {
@@ -291,6 +349,10 @@ impl Grid {
         let is_cell = |a: usize| reader.cells && self.points.is_some_and(|points| points[a] > 1);
         let axes = std::array::from_fn(|a| (self.origin[a], self.spacing[a]));
         volume.geometry = even::geometry(path, axes, is_cell, reader.shape)?;
+        if reader.cells {
+            volume.association = Association::of_cells(self.points.unwrap_or_default());
+        }
+        reader.fields.describe(&array.name, &mut volume);
         volume.name = array.name;
         let place = if reader.cells { "cell data" } else { "point data" };
         volume.provenance.insert("source format".into(), format!("legacy VTK, {place}"));
@@ -328,23 +390,40 @@ impl<'a> Text<'a> {
 
     /// A name: a word in which blanks and the like are written as `%20`.
     fn name(&mut self) -> Result<String> {
-        let word = self.word()?;
-        let mut bytes = Vec::with_capacity(word.len());
-        let mut rest = word.as_bytes();
-        while let Some((&byte, behind)) = rest.split_first() {
-            let code = (byte == b'%').then(|| std::str::from_utf8(behind.get(..2)?).ok());
-            match code.flatten().and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                Some(decoded) => {
-                    bytes.push(decoded);
-                    rest = behind.get(2..).unwrap_or_default();
-                }
-                None => {
-                    bytes.push(byte);
-                    rest = behind;
-                }
+        Ok(decoded(self.word()?.as_bytes()))
+    }
+
+    /// Reads strings, which start behind the line's end, and returns the first: a line each, or the bytes behind a length
+    /// (`vtkDataWriter::WriteArray`).
+    fn strings(&mut self, binary: bool, count: usize) -> Result<Option<String>> {
+        self.line()?;
+        let mut first = None;
+        for n in 0..count {
+            let string = if binary {
+                String::from_utf8_lossy(self.counted()?).into_owned()
+            } else {
+                decoded(self.line()?.trim_ascii())
+            };
+            if n == 0 {
+                first = Some(string);
             }
         }
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(first)
+    }
+
+    /// Bytes behind their number, whose first two bits say how long it is: 3 a byte, 2 two bytes, 1 four, 0 eight; the most
+    /// significant one first.
+    fn counted(&mut self) -> Result<&'a [u8]> {
+        let truncated = |text: &Self| text.error("the file ends inside a string".into());
+        let lead = *self.rest().first().ok_or_else(|| truncated(self))?;
+        let bytes = 8 >> (lead >> 6);
+        let length = self.rest().get(..bytes).ok_or_else(|| truncated(self))?;
+        let length = length.iter().skip(1).fold(u64::from(lead & 63), |n, &byte| n << 8 | u64::from(byte));
+        self.at += bytes;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let string = self.rest().get(..length).ok_or_else(|| truncated(self))?;
+        self.at += length;
+        Ok(string)
     }
 
     /// The next word and where it ends; words of the header are text.
@@ -413,9 +492,30 @@ impl<'a> Text<'a> {
     }
 }
 
+/// Text in which blanks and the like are written as `%20`.
+fn decoded(word: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let code = (byte == b'%').then(|| std::str::from_utf8(behind.get(..2)?).ok());
+        match code.flatten().and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(byte);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::Frame;
 
     fn read(header: &str, data: &[u8], array: Option<&str>) -> Result<Volume> {
         let folder = tempfile::tempdir().unwrap();
@@ -478,6 +578,36 @@ mod tests {
         let volume = read(&header, b"", None).unwrap();
         assert_eq!(volume.shape(), [1, 1, 1]);
         assert_eq!(volume.geometry.origin, [0.25, 2.0, 3.5]);
+        assert_eq!(volume.association, Association::Cell { flat: [false, true, false] });
+    }
+
+    #[test]
+    fn field_data_says_frame_and_fill_value() {
+        // As vtkDataWriter writes it, before DIMENSIONS; a string is a line, or bytes behind their number.
+        let data = "\nPOINT_DATA 4\nSCALARS an%20x short 1\nLOOKUP_TABLE default\n";
+        let text = "FIELD FieldData 4\nneuvol_psnr 1 1 double\n42\nneuvol_fill_value 1 1 double\n-9\nneuvol_frame 1 1 string\n\
+                    LPS%20mm\nneuvol_array 1 1 string\nan%20x\n";
+        let grid = GRID.strip_prefix("DATASET STRUCTURED_POINTS\n").unwrap();
+        let header = format!("ASCII\nDATASET STRUCTURED_POINTS\n{text}{grid}{data}1 2 3 -9\n");
+        let volume = read(&header, b"", None).unwrap();
+        assert_eq!((volume.geometry.frame, volume.fill_value), (Frame::Lps, Some(-9.0)));
+        assert_eq!(*volume.samples(), Samples::I16(vec![1, 2, 3, -9]));
+
+        let mut bytes = b"FIELD FieldData 4\nneuvol_fill_value 1 1 double\n".to_vec();
+        bytes.extend((-9.0f64).to_be_bytes());
+        bytes.extend(b"\nneuvol_frame 1 1 string\n\xc6LPS mm\nneuvol_array 1 1 string\n\xc4an x\nlong 1 1 string\n\x80\x46");
+        bytes.extend([b'y'; 70]);
+        bytes.extend(b"\n");
+        bytes.extend([grid, data].concat().into_bytes());
+        bytes.extend([0, 1, 0, 2, 0, 3, 0xff, 0xf7, b'\n']);
+        let volume = read("BINARY\nDATASET STRUCTURED_POINTS\n", &bytes, None).unwrap();
+        assert_eq!((volume.geometry.frame, volume.fill_value), (Frame::Lps, Some(-9.0)));
+        assert_eq!(*volume.samples(), Samples::I16(vec![1, 2, 3, -9]));
+        let message =
+            read("BINARY\nDATASET STRUCTURED_POINTS\n", &bytes[..150], None).unwrap_err().to_string();
+        assert!(message.contains("inside a string"), "{message}");
+        let message = read(&header.replace("LPS%20mm", "RAS"), b"", None).unwrap_err().to_string();
+        assert!(message.contains("'RAS'"), "{message}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod mask;
 mod points;
 mod quantise;
 mod region;
+mod smooth;
 
 #[cfg(feature = "cuda")]
 pub use crate::engine::cuda::store::DeviceSamples;

@@ -1,9 +1,11 @@
 //! A scalar field on a regular grid: samples in their stored type, geometry, mask.
 
+mod association;
 mod geometry;
 mod mask;
 mod samples;
 
+pub use association::Association;
 pub use geometry::{Frame, Geometry, WorldToIndex};
 pub use mask::{Mask, MaskClass};
 pub(crate) use samples::for_each_type;
@@ -19,8 +21,10 @@ use std::collections::BTreeMap;
 pub struct Volume {
     samples: Samples,
     shape: [usize; 3],
-    /// Where the grid lies in the world.
+    /// Where the samples lie in the world.
     pub geometry: Geometry,
+    /// Whether they are of the grid's points or of its cells.
+    pub association: Association,
     /// The array's name, as VTK and ParaView show it.
     pub name: String,
     /// The values' unit (`HU`, `K`, ...); empty when the source does not say.
@@ -53,6 +57,7 @@ impl Volume {
             samples,
             shape,
             geometry: Geometry::default(),
+            association: Association::Point,
             name: "scalars".into(),
             unit: String::new(),
             fill_value: None,

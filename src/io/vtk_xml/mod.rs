@@ -10,11 +10,13 @@ mod assembly;
 mod base64;
 mod data;
 mod document;
+mod fields;
 mod grid;
 mod write;
 
 pub(super) use write::save;
 
+use super::vtk_fields::Fields;
 use super::{OpenOptions, detached, elements};
 use crate::error::{Error, Result};
 use crate::volume::{Samples, Volume};
@@ -55,7 +57,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
             assembly.finish()?
         }
     };
-    volume(samples, &grid, &chosen, opened.document.kind)
+    volume(samples, &grid, &chosen, &opened.fields, opened.document.kind)
 }
 
 /// Reads the pieces that a `.pvti` names, each from its own file beside it.
@@ -69,13 +71,13 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
         files.push(detached::beside(path, source)?);
     }
     let file_bytes = files.iter().map(|file| detached::size(file)).sum::<Result<u64>>()?;
-    let mut found: Option<(Grid, Chosen, Assembly)> = None;
+    let mut found: Option<(Grid, Chosen, Fields, Assembly)> = None;
     for file in files {
         let mut opened = Opened::of(&file)?;
         if opened.document.kind != Kind::Image {
             return Err(Error::unsupported(&file, "the pieces of a parallel image are .vti files"));
         }
-        let (_, chosen, assembly) = match &mut found {
+        let (_, chosen, _, assembly) = match &mut found {
             Some(found) => found,
             None => {
                 let mut chosen = Chosen::of(&file, &opened.document, options)?;
@@ -91,20 +93,22 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
                 let assembly = Assembly::new(path, whole, chosen.association, count);
                 let extents = document.pieces.iter().map(|piece| piece.extent(path));
                 assembly.check(extents, file_bytes, chosen.stored.size())?;
-                found.insert((grid, chosen, assembly))
+                found.insert((grid, chosen, opened.fields.clone(), assembly))
             }
         };
         opened.paste(&file, chosen, assembly)?;
     }
-    let Some((grid, chosen, assembly)) = found else {
+    let Some((grid, chosen, fields, assembly)) = found else {
         return Err(Error::format(path, "the parallel file names no piece"));
     };
-    volume(assembly.finish()?, &grid, &chosen, Kind::ParallelImage)
+    volume(assembly.finish()?, &grid, &chosen, &fields, Kind::ParallelImage)
 }
 
-fn volume(samples: Samples, grid: &Grid, chosen: &Chosen, kind: Kind) -> Result<Volume> {
+fn volume(samples: Samples, grid: &Grid, chosen: &Chosen, fields: &Fields, kind: Kind) -> Result<Volume> {
     let mut volume = Volume::new(samples, grid.shape.map(|n| n as usize))?;
     volume.geometry = grid.geometry;
+    volume.association = grid.association;
+    fields.describe(&chosen.name, &mut volume);
     volume.name = chosen.label();
     volume.unit = chosen.unit.trim().into();
     let place = match chosen.association {
@@ -126,6 +130,7 @@ struct Opened {
     file: BufReader<File>,
     file_bytes: u64,
     document: Document,
+    fields: Fields,
 }
 
 impl Opened {
@@ -134,12 +139,13 @@ impl Opened {
         let file_bytes = file.metadata().map_err(|e| Error::io(path, e))?.len();
         let mut file = BufReader::with_capacity(1 << 18, file);
         let document = Document::read(path, &mut file)?;
-        Ok(Self { file, file_bytes, document })
+        let fields = fields::read(&mut Source { path, file: &mut file, file_bytes, document: &document })?;
+        Ok(Self { file, file_bytes, document, fields })
     }
 
     /// Where samples are read from, and the XML that says where they are.
     fn source<'a>(&'a mut self, path: &'a Path) -> (Source<'a>, &'a Document) {
-        let Self { file, file_bytes, document } = self;
+        let Self { file, file_bytes, document, .. } = self;
         (Source { path, file, file_bytes: *file_bytes, document }, document)
     }
 
