@@ -37,7 +37,7 @@ def image(values, flat=False):
 def cells(data):
     """Cell data, z first; a flat axis has one layer."""
     shape = [max(n - 1, 1) for n in data.GetDimensions()]
-    assert data.GetPointData().GetNumberOfArrays() == 0
+    assert data.GetPointData().GetArray("c") is None
     scalars = data.GetCellData().GetScalars()
     assert scalars.GetNumberOfTuples() == data.GetNumberOfCells() == np.prod(shape)
     return vtk_to_numpy(scalars).reshape(shape[::-1])
@@ -119,6 +119,14 @@ def pieces_share_points_and_no_cells():
         assert (found[z0:z1, y0:y1, x0:x1] == -9999).all()
         found[z0:z1, y0:y1, x0:x1] = cells(r.GetOutput())
     assert np.array_equal(found, CELLS)
+    # With a layer of its neighbours' cells, which are marked.
+    for piece in range(3):
+        r = reader()
+        r.UpdatePiece(piece, 3, 1)
+        x0, x1, y0, y1, z0, z1 = r.GetOutput().GetExtent()
+        assert np.array_equal(cells(r.GetOutput()), CELLS[z0:z1, y0:y1, x0:x1])
+        ghosts = vtk_to_numpy(r.GetOutput().GetCellData().GetArray("vtkGhostType"))
+        assert 0 < (ghosts == 0).sum() < ghosts.size
 
 
 def regions_and_strides():

@@ -287,6 +287,8 @@ def steps_are_a_file_series():
         w.SetInputConnection(source.GetOutputPort())
         w.SetFileName(str(FOLDER / name / "v.nvol"))
         (FOLDER / name).mkdir(exist_ok=True)
+        for path in (FOLDER / name).iterdir():
+            path.unlink()
         for key, value in properties.items():
             getattr(w, f"Set{key}")(value)
         with errors_of(w) as messages:

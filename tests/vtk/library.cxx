@@ -116,14 +116,14 @@ int main(int, char** argv)
   CHECK(has(messageOf([&] { volume.sampleTensor(points, most / 2, how); }), "beyond what memory can hold"));
 
   // Gradients: the field's own are those of the cell, the smooth ones of differences of voxels.
-  const auto at = [&](int x, int y, int z) { return double(decoded[x + 100 * (y + 80 * z)]); };
+  const auto voxel = [&](int x, int y, int z) { return double(decoded[x + 100 * (y + 80 * z)]); };
   how.gradient = neuvol::Gradient::Smooth;
   double smooth[9];
   volume.sample(points, 3, how, values, valid, smooth);
   // Voxels are rounded, what the differences are of is not.
-  CHECK(std::abs(smooth[0] - (at(4, 7, 5) - at(2, 7, 5)) / 2) <= 0.5);
-  CHECK(std::abs(smooth[1] - (at(3, 8, 5) - at(3, 6, 5)) / 2) <= 0.5);
-  CHECK(std::abs(smooth[2] - (at(3, 7, 6) - at(3, 7, 4)) / 2) <= 0.5);
+  CHECK(std::abs(smooth[0] - (voxel(4, 7, 5) - voxel(2, 7, 5)) / 2) <= 0.5);
+  CHECK(std::abs(smooth[1] - (voxel(3, 8, 5) - voxel(3, 6, 5)) / 2) <= 0.5);
+  CHECK(std::abs(smooth[2] - (voxel(3, 7, 6) - voxel(3, 7, 4)) / 2) <= 0.5);
   CHECK(smooth[3] != gradients[3] && smooth[6] == 0 && smooth[8] == 0);
   how.gradient = neuvol::Gradient::Field;
   CHECK(has(messageOf([] { neuvol::Volume::open("\xff\xfe"); }), "UTF-8"));
