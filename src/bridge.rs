@@ -7,6 +7,7 @@
 
 mod device;
 mod engines;
+mod messages;
 
 use crate::dlpack;
 use crate::guard::guarded;
@@ -14,8 +15,9 @@ use crate::io::Limits;
 use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
 use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
-use crate::volume::{Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
+use crate::volume::{Association, Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
 use engines::{cpu, engine};
+use messages::heard;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -34,6 +36,10 @@ mod ffi {
         direction: [f64; 9],
         /// `unknown` or `LPS mm`.
         frame: String,
+        /// Samples are those of cells, which lie at their centres.
+        cells: bool,
+        /// Of cells: axes along which the grid has a single point.
+        flat: [bool; 3],
     }
 
     /// What a file says of its volume.
@@ -55,6 +61,19 @@ mod ffi {
         max_error: f64,
         model: String,
         writer: String,
+    }
+
+    /// What a compression achieved.
+    struct Outcome {
+        file_bytes: u64,
+        ratio: f64,
+        ratio_float32: f64,
+        psnr: f64,
+        rmse: f64,
+        max_error: f64,
+        model: String,
+        /// What the user should know beside it, each a sentence.
+        warnings: Vec<String>,
     }
 
     /// What a compression must meet.
@@ -89,6 +108,8 @@ mod ffi {
         /// Points outside take the nearest value of the grid, else `outside`.
         clamp: bool,
         outside: f64,
+        /// Gradients are central differences at the voxels, interpolated; else the field's own.
+        smooth: bool,
     }
 
     // ---- What Rust calls
@@ -170,6 +191,7 @@ mod ffi {
             request: Request,
             observer: &Observer,
         ) -> Result<Box<CompressedVolume>>;
+        fn outcome(self: &CompressedVolume) -> Result<Outcome>;
         fn save(self: &CompressedVolume, path: &str) -> Result<()>;
         fn open_again(
             self: &CompressedVolume,
@@ -188,8 +210,11 @@ type Tensor = dlpack::Managed<dlpack::DLManagedTensorVersioned>;
 /// An open file, and why it is not on the device that was asked for.
 pub struct OpenVolume(NeuralVolume, Option<String>);
 
-/// A compressed volume that is not yet a file.
-pub struct CompressedVolume(train::Compressed);
+/// A compressed volume that is not yet a file, and what was said meanwhile.
+pub struct CompressedVolume {
+    compressed: train::Compressed,
+    warnings: Vec<String>,
+}
 
 /// A volume that came as a tensor, before it is compressed.
 pub struct ImportedVolume(Volume);
@@ -241,6 +266,11 @@ impl OpenVolume {
                     spacing: info.geometry.spacing,
                     direction: std::array::from_fn(|n| info.geometry.direction[n / 3][n % 3]),
                     frame: info.geometry.frame.name().into(),
+                    cells: info.association != Association::Point,
+                    flat: match info.association {
+                        Association::Point => [false; 3],
+                        Association::Cell { flat } => flat,
+                    },
                 },
                 sample_type: info.sample_type.name().into(),
                 name: info.name.clone(),
@@ -352,7 +382,12 @@ impl OpenVolume {
                 let piece = first..(first + PIECE).min(count);
                 let samples = &mut samples[..piece.len()];
                 if with_gradients {
-                    self.0.probe_with_gradients(&points[piece.clone()], space, outside, samples)?;
+                    let points = &points[piece.clone()];
+                    if how.smooth {
+                        self.0.probe_with_smooth_gradients(points, space, outside, samples)?;
+                    } else {
+                        self.0.probe_with_gradients(points, space, outside, samples)?;
+                    }
                     let gradients = &mut gradients.as_chunks_mut::<3>().0[piece.clone()];
                     gradients.iter_mut().zip(samples.iter()).for_each(|(g, sample)| *g = sample.gradient);
                 } else {
@@ -385,12 +420,24 @@ fn compress(
     observer: &ffi::Observer,
 ) -> Result<Box<CompressedVolume>, Failure> {
     guard(|| {
-        let voxels = grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-        let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
-        let mut volume = Volume::new(samples, grid.shape)?;
-        volume.provenance.insert("source".into(), "VTK image data".into());
-        label(&mut volume, &grid, name, unit, fill_value);
-        compressed(&volume, request, observer)
+        let (volume, mut warnings) = heard(|| -> Result<Volume, Failure> {
+            let voxels = grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+            let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
+            let mut volume = Volume::new(samples, grid.shape)?;
+            volume.provenance.insert("source".into(), "VTK image data".into());
+            label(&mut volume, &grid, name, unit, fill_value)?;
+            Ok(volume)
+        });
+        let volume = volume?;
+        if volume.sample_type().name() != sample_type {
+            let kept = volume.sample_type();
+            warnings.push(format!(
+                "the samples of '{}' are {sample_type}; all of them fit into {kept}, and that is the type in which the file \
+                 keeps them and readers give them back",
+                volume.name
+            ));
+        }
+        compressed(&volume, request, warnings, observer)
     })
 }
 
@@ -416,30 +463,47 @@ fn compress_imported(
 ) -> Result<Box<CompressedVolume>, Failure> {
     guard(|| {
         let mut volume = imported.0;
-        label(&mut volume, &grid, name, unit, fill_value);
-        compressed(&volume, request, observer)
+        label(&mut volume, &grid, name, unit, fill_value)?;
+        compressed(&volume, request, Vec::new(), observer)
     })
 }
 
 /// Says of the samples where they lie and what they are.
-fn label(volume: &mut Volume, grid: &ffi::Grid, name: &str, unit: &str, fill_value: f64) {
+fn label(
+    volume: &mut Volume,
+    grid: &ffi::Grid,
+    name: &str,
+    unit: &str,
+    fill_value: f64,
+) -> Result<(), Failure> {
+    let frame = Frame::from_name(&grid.frame).ok_or_else(|| {
+        let [unknown, lps] = [Frame::Unknown, Frame::Lps].map(Frame::name);
+        Failure(format!("the frame '{}' is unknown: '{lps}' or '{unknown}'", grid.frame))
+    })?;
+    let shape = volume.shape();
+    if (0..3).any(|a| grid.cells && grid.flat[a] && shape[a] > 1) {
+        return Err(Failure(format!("a grid of {shape:?} cells is not flat along an axis of several cells")));
+    }
     volume.geometry = Geometry {
         origin: grid.origin,
         spacing: grid.spacing,
         direction: std::array::from_fn(|row| std::array::from_fn(|a| grid.direction[3 * row + a])),
-        frame: if grid.frame == Frame::Lps.name() { Frame::Lps } else { Frame::Unknown },
+        frame,
     };
+    volume.association = if grid.cells { Association::Cell { flat: grid.flat } } else { Association::Point };
     if !name.is_empty() {
         volume.name = name.into();
     }
     volume.unit = unit.into();
     volume.fill_value = (!fill_value.is_nan()).then(|| volume.sample_type().nearest(fill_value));
+    Ok(())
 }
 
-/// Compresses to what the request asks for.
+/// Compresses to what the request asks for; `warnings` are those so far.
 fn compressed(
     volume: &Volume,
     request: ffi::Request,
+    mut warnings: Vec<String>,
     observer: &ffi::Observer,
 ) -> Result<Box<CompressedVolume>, Failure> {
     let target = match request.target {
@@ -460,17 +524,36 @@ fn compressed(
     let engine = options.device.training_engine_beside(cpu(request.threads)?)?;
     let mut thrown = None;
     let mut fraction = 0.0;
-    let compressed = train::compress_on(engine, volume, &options, |progress| {
-        fraction = fraction_done(progress, fraction);
-        go_on(observer, fraction, &mut thrown)
+    let (compressed, said) = heard(|| {
+        train::compress_on(engine, volume, &options, |progress| {
+            fraction = fraction_done(progress, fraction);
+            go_on(observer, fraction, &mut thrown)
+        })
     });
     thrown.map_or(Ok(()), Err)?;
-    Ok(Box::new(CompressedVolume(compressed?)))
+    warnings.extend(said);
+    Ok(Box::new(CompressedVolume { compressed: compressed?, warnings }))
 }
 
 impl CompressedVolume {
     fn save(&self, path: &str) -> Result<(), Failure> {
-        guard(|| Ok(self.0.save(path)?))
+        guard(|| Ok(self.compressed.save(path)?))
+    }
+
+    fn outcome(&self) -> Result<ffi::Outcome, Failure> {
+        guard(|| {
+            let train::Compressed { bytes, distortion, ratio, ratio_f32, model, .. } = &self.compressed;
+            Ok(ffi::Outcome {
+                file_bytes: bytes.len() as u64,
+                ratio: *ratio,
+                ratio_float32: *ratio_f32,
+                psnr: distortion.psnr,
+                rmse: distortion.rmse,
+                max_error: distortion.max_error,
+                model: model.clone(),
+                warnings: self.warnings.clone(),
+            })
+        })
     }
 
     fn open_again(
@@ -481,7 +564,7 @@ impl CompressedVolume {
     ) -> Result<Box<OpenVolume>, Failure> {
         guard(|| {
             let (engine, note) = engine(device, threads)?;
-            let volume = NeuralVolume::from_bytes(&self.0.bytes, "the compressed volume", engine)?;
+            let volume = NeuralVolume::from_bytes(&self.compressed.bytes, "the compressed volume", engine)?;
             Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes), note)))
         })
     }

@@ -9,7 +9,7 @@ use neuvol::train::{
     Architecture, CompressOptions, EncodingOptions, ModelOptions, Preset, Representation, Storage, Target,
     compress,
 };
-use neuvol::volume::{SampleType, Samples};
+use neuvol::volume::{Association, SampleType, Samples};
 use neuvol::{NeuralVolume, Region, Volume, field::encoding::HashGridShape};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -210,6 +210,13 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
         let options =
             CompressOptions { model: Some(model), storage, target: Target::Psnr(20.0), ..options() };
         agree(wave.name(), &python, &smooth, &options);
+    }
+
+    // Of cells, one layer of them, and flat: the byte behind the numbers.
+    let mut layer = noise([14, 13, 1]);
+    for points in [[15, 14, 2], [15, 14, 1]] {
+        layer.association = Association::of_cells(points);
+        agree("cells", &python, &layer, &CompressOptions { target: Target::Lossless, ..options() });
     }
 
     // Whole numbers: exact, and in steps, with a mask.

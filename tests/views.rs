@@ -213,6 +213,84 @@ fn gradients_are_the_slopes_of_the_values() {
     }
 }
 
+/// Central differences of decoded samples, one-sided where one of the two is not there, at a voxel along an axis.
+fn difference(value: impl Fn([usize; 3]) -> Option<f64>, voxel: [usize; 3], a: usize, length: usize) -> f64 {
+    let moved = |by: isize| {
+        let to = voxel[a].checked_add_signed(by).filter(|&to| to < length)?;
+        value(std::array::from_fn(|b| if a == b { to } else { voxel[b] }))
+    };
+    let here = value(voxel).unwrap();
+    match (moved(-1), moved(1)) {
+        (Some(low), Some(high)) => (high - low) / 2.0,
+        (None, Some(high)) => high - here,
+        (Some(low), None) => here - low,
+        (None, None) => 0.0,
+    }
+}
+
+#[test]
+fn smooth_gradients_are_differences_and_continuous() {
+    let neural = opened();
+    let shape = neural.info().shape;
+    let decoded = neural.read_region_f32(Region::whole(shape), 1).unwrap();
+    let fill = neural.info().fill_value;
+    let value = |[x, y, z]: [usize; 3]| {
+        let value = decoded.samples().get(x + shape[0] * (y + shape[1] * z));
+        (Some(value) != fill).then_some(value)
+    };
+    let smooth = |points: &[[f64; 3]]| {
+        let mut found = vec![PointSample::default(); points.len()];
+        neural.probe_with_smooth_gradients(points, Space::Index, Outside::Value(7.0), &mut found).unwrap();
+        found
+    };
+    // At voxels: inside, in a corner, and all over a mask's rim.
+    let mut voxels = vec![[0, 0, 0], [shape[0] - 1, shape[1] - 1, shape[2] - 1], [100, 35, 30]];
+    voxels.extend((0..400).map(|n| [n * 7 % shape[0], n * 5 % shape[1], n * 3 % shape[2]]));
+    let found = smooth(&voxels.iter().map(|v| v.map(|i| i as f64)).collect::<Vec<_>>());
+    let mut compared = 0;
+    for (voxel, sample) in voxels.iter().zip(&found) {
+        assert_eq!(sample.valid, value(*voxel).is_some());
+        if !sample.valid {
+            assert_eq!(sample.gradient, [0.0; 3]);
+            continue;
+        }
+        for a in 0..3 {
+            // Voxels are rounded to the stored type, the differences are of what they are rounded from.
+            let expected = difference(value, *voxel, a, shape[a]);
+            let off = (sample.gradient[a] - expected).abs();
+            assert!(off <= 1.0, "{} not {expected} at {voxel:?} along {a}", sample.gradient[a]);
+            compared += 1;
+        }
+    }
+    assert!(compared > 600, "{compared}");
+
+    // Across the faces between cells: the field's own derivative jumps there, the smooth one does not.
+    let beside: Vec<[f64; 3]> = (10..60)
+        .flat_map(|x| [-1e-4, 1e-4].map(|off| [x as f64 + off, 35.3 + 0.01 * x as f64, 30.6]))
+        .collect();
+    let jump = |found: &[PointSample]| {
+        let jumps = found.chunks_exact(2).map(|pair| (pair[0].gradient[0] - pair[1].gradient[0]).abs());
+        jumps.fold(0.0, f64::max)
+    };
+    let mut own = vec![PointSample::default(); beside.len()];
+    neural.probe_with_gradients(&beside, Space::Index, Outside::Clamp, &mut own).unwrap();
+    let smooth_ones = smooth(&beside);
+    assert!(smooth_ones.iter().all(|s| s.valid));
+    assert!(jump(&own) > 100.0 * jump(&smooth_ones), "{} and {}", jump(&own), jump(&smooth_ones));
+    // By the world they are turned and scaled as the grid is; outside and without a point there are none.
+    let geometry = neural.info().geometry;
+    let world: Vec<[f64; 3]> = beside.iter().map(|i| geometry.index_to_world(*i)).collect();
+    let mut by_world = vec![PointSample::default(); world.len()];
+    neural.probe_with_smooth_gradients(&world, Space::World, Outside::Clamp, &mut by_world).unwrap();
+    let map = geometry.world_to_index().unwrap();
+    for (found, expected) in by_world.iter().zip(&smooth_ones) {
+        let expected = map.gradient(expected.gradient);
+        assert!((0..3).all(|a| (found.gradient[a] - expected[a]).abs() < 1e-5 * (1.0 + expected[a].abs())));
+    }
+    let none = smooth(&[[-2.0, 35.0, 30.0], [f64::NAN, 1.0, 1.0]]);
+    assert!(none.iter().all(|s| !s.valid && s.gradient == [0.0; 3]));
+}
+
 #[test]
 fn validity_follows_grid_and_mask() {
     let neural = opened();

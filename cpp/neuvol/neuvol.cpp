@@ -9,6 +9,8 @@
 #include "observer.h"
 
 #include <algorithm>
+#include <exception>
+#include <limits>
 #include <utility>
 
 namespace neuvol
@@ -32,7 +34,19 @@ public:
   }
   bool progress(double fraction) const override
   {
-    this->Stopped = this->Report && !this->Report(fraction);
+    try
+    {
+      this->Stopped = this->Report && !this->Report(fraction);
+    }
+    catch (const std::exception&)
+    {
+      throw;
+    }
+    catch (...)
+    {
+      // The bridge takes no others: the process would end.
+      throw std::runtime_error("the progress callback threw what is no std::exception");
+    }
     return !this->Stopped;
   }
   bool stopped() const { return this->Stopped; }
@@ -64,6 +78,47 @@ auto guarded(Call&& call, const Caller* caller = nullptr) -> decltype(call())
   }
 }
 
+/// Refuses memory that is not there.
+void needs(const void* memory, std::size_t bytes, const char* what)
+{
+  if (!memory && bytes > 0)
+  {
+    throw Error(std::string(what) + " is a null pointer");
+  }
+}
+
+std::size_t coordinates(std::size_t points)
+{
+  if (points > std::numeric_limits<std::size_t>::max() / (3 * sizeof(double)))
+  {
+    throw Error(std::to_string(points) + " points are beyond what memory can hold");
+  }
+  return 3 * points;
+}
+
+bridge::Points meaningOf(const Sampling& how)
+{
+  return { how.world, how.clamp, how.outside, how.gradient == Gradient::Smooth };
+}
+
+Outcome outcomeOf(const bridge::CompressedVolume& compressed)
+{
+  const bridge::Outcome o = compressed.outcome();
+  Outcome outcome;
+  outcome.fileBytes = o.file_bytes;
+  outcome.ratio = o.ratio;
+  outcome.ratioFloat32 = o.ratio_float32;
+  outcome.psnr = o.psnr;
+  outcome.rmse = o.rmse;
+  outcome.maxError = o.max_error;
+  outcome.model = std::string(o.model);
+  for (const rust::String& warning : o.warnings)
+  {
+    outcome.warnings.emplace_back(warning);
+  }
+  return outcome;
+}
+
 Info infoOf(const bridge::OpenVolume& volume)
 {
   const bridge::Description d = volume.describe();
@@ -73,6 +128,8 @@ Info infoOf(const bridge::OpenVolume& volume)
   std::copy(d.grid.spacing.begin(), d.grid.spacing.end(), info.grid.spacing.begin());
   std::copy(d.grid.direction.begin(), d.grid.direction.end(), info.grid.direction.begin());
   info.grid.frame = std::string(d.grid.frame);
+  info.grid.association = d.grid.cells ? Association::Cell : Association::Point;
+  std::copy(d.grid.flat.begin(), d.grid.flat.end(), info.grid.flat.begin());
   info.sampleType = std::string(d.sample_type);
   info.name = std::string(d.name);
   info.unit = std::string(d.unit);
@@ -97,6 +154,8 @@ bridge::Grid gridOf(const Grid& grid)
   std::copy(grid.spacing.begin(), grid.spacing.end(), out.spacing.begin());
   std::copy(grid.direction.begin(), grid.direction.end(), out.direction.begin());
   out.frame = grid.frame;
+  out.cells = grid.association == Association::Cell;
+  std::copy(grid.flat.begin(), grid.flat.end(), out.flat.begin());
   return out;
 }
 
@@ -141,8 +200,10 @@ bridge::Request requestOf(const CompressOptions& options)
   return request;
 }
 
-std::size_t sizeOf(const std::string& type)
+std::size_t sizeOf(const char* name)
 {
+  needs(name, 1, "the name of the samples' type");
+  const std::string type = name;
   if (type == "uint8" || type == "int8")
   {
     return 1;
@@ -206,9 +267,19 @@ Region Volume::whole(std::size_t stride) const
 
 Region Volume::slice(int axis, std::size_t index) const
 {
+  if (axis < 0 || axis > 2)
+  {
+    throw Error("axis " + std::to_string(axis) + " is none: 0, 1 and 2 are x, y and z");
+  }
+  const auto a = static_cast<std::size_t>(axis);
   Region region = this->whole();
-  region.start.at(axis) = index;
-  region.end.at(axis) = index + 1;
+  if (index >= region.end[a])
+  {
+    throw Error("slice " + std::to_string(index) + " across axis " + std::to_string(axis) + " is none: the volume has " +
+      std::to_string(region.end[a]) + " samples along it");
+  }
+  region.start[a] = index;
+  region.end[a] = index + 1;
   return region;
 }
 
@@ -216,6 +287,7 @@ void Volume::read(const Region& region, const char* sampleType, void* out, const
 {
   const bridge::Box3 box = boxOf(region);
   const std::size_t bytes = region.size() * sizeOf(sampleType);
+  needs(out, bytes, "the room for the voxels");
   const Caller caller(progress);
   guarded(
     [&]
@@ -230,6 +302,7 @@ DLManagedTensorVersioned* Volume::readTensor(
   const Region& region, const char* sampleType, const Progress& progress, Memory memory) const
 {
   const bridge::Box3 box = boxOf(region);
+  needs(sampleType, 1, "the name of the samples' type");
   const Caller caller(progress);
   const bool onDevice = memory == Memory::Device;
   return guarded([&] { return this->Inside->Handle->read_tensor(box, sampleType, onDevice, caller); }, &caller);
@@ -238,13 +311,14 @@ DLManagedTensorVersioned* Volume::readTensor(
 DLManagedTensorVersioned* Volume::sampleTensor(
   const double* points, std::size_t count, const Sampling& how, Memory memory) const
 {
+  const std::size_t numbers = coordinates(count);
+  needs(points, numbers, "the array of points");
   return guarded(
     [&]
     {
-      const rust::Slice<const double> at = count > 0 ? rust::Slice<const double>(points, 3 * count)
-                                                     : rust::Slice<const double>();
-      const bridge::Points meant{ how.world, how.clamp, how.outside };
-      return this->Inside->Handle->sample_tensor(at, meant, memory == Memory::Device);
+      const rust::Slice<const double> at =
+        count > 0 ? rust::Slice<const double>(points, numbers) : rust::Slice<const double>();
+      return this->Inside->Handle->sample_tensor(at, meaningOf(how), memory == Memory::Device);
     });
 }
 
@@ -255,13 +329,16 @@ void Volume::sample(const double* points, std::size_t count, const Sampling& how
   {
     return;
   }
+  const std::size_t numbers = coordinates(count);
+  needs(points, count, "the array of points");
+  needs(values, count, "the room for the values");
+  needs(valid, count, "the room for what is valid");
   guarded(
     [&]
     {
-      const bridge::Points meant{ how.world, how.clamp, how.outside };
-      this->Inside->Handle->probe(rust::Slice<const double>(points, 3 * count), meant,
+      this->Inside->Handle->probe(rust::Slice<const double>(points, numbers), meaningOf(how),
         rust::Slice<double>(values, count), rust::Slice<std::uint8_t>(valid, count),
-        gradients ? rust::Slice<double>(gradients, 3 * count) : rust::Slice<double>());
+        gradients ? rust::Slice<double>(gradients, numbers) : rust::Slice<double>());
     });
 }
 
@@ -278,6 +355,13 @@ std::uint64_t Volume::evaluated() const
 struct Compressed::Implementation
 {
   rust::Box<bridge::CompressedVolume> Handle;
+  Outcome Achieved;
+
+  explicit Implementation(rust::Box<bridge::CompressedVolume> handle)
+    : Handle(std::move(handle))
+    , Achieved(outcomeOf(*this->Handle))
+  {
+  }
 };
 
 Compressed::Compressed(std::unique_ptr<Implementation> implementation)
@@ -287,6 +371,11 @@ Compressed::Compressed(std::unique_ptr<Implementation> implementation)
 Compressed::Compressed(Compressed&&) noexcept = default;
 Compressed& Compressed::operator=(Compressed&&) noexcept = default;
 Compressed::~Compressed() = default;
+
+const Outcome& Compressed::outcome() const
+{
+  return this->Inside->Achieved;
+}
 
 void Compressed::save(const std::string& path) const
 {
@@ -305,6 +394,7 @@ Volume Compressed::open(const OpenOptions& options) const
 
 Compressed compress(const Samples& samples, const CompressOptions& options, const Progress& progress)
 {
+  needs(samples.data, samples.bytes, "the array of samples");
   const Caller caller(progress);
   return guarded(
     [&]
@@ -313,7 +403,7 @@ Compressed compress(const Samples& samples, const CompressOptions& options, cons
       auto handle = bridge::compress(bytes, text(samples.type), gridOf(samples.grid), text(samples.name),
         text(samples.unit), samples.fillValue, requestOf(options), caller);
       return Compressed(
-        std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation{ std::move(handle) }));
+        std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation(std::move(handle))));
     },
     &caller);
 }
@@ -330,7 +420,7 @@ Compressed compress(DLManagedTensorVersioned* tensor, const Description& descrip
       auto handle = bridge::compress_imported(std::move(imported), gridOf(description.grid), text(description.name),
         text(description.unit), description.fillValue, requestOf(options), caller);
       return Compressed(
-        std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation{ std::move(handle) }));
+        std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation(std::move(handle))));
     },
     &caller);
 }

@@ -50,21 +50,33 @@ public:
   using Error::Error;
 };
 
-/// Told how much is done, 0 to 1, on the calling thread. Returns false to stop.
+/// Told how much is done, 0 to 1, on the calling thread. Returns false to stop. What it throws ends the work with an Error.
 using Progress = std::function<bool(double fraction)>;
 
-/// The grid behind a volume: world = origin + direction * diag(spacing) * index.
+/// What of a grid samples belong to.
+enum class Association
+{
+  Point,
+  /// Samples lie at the cells' centres.
+  Cell
+};
+
+/// Where samples lie: world = origin + direction * diag(spacing) * index, whether they are points' or cells'.
 struct Grid
 {
   /// Samples along x, y, z.
   std::array<std::size_t, 3> shape{ 1, 1, 1 };
-  /// World position of voxel (0, 0, 0).
+  /// World position of voxel (0, 0, 0); of a cell, of its centre.
   std::array<double, 3> origin{ 0, 0, 0 };
   std::array<double, 3> spacing{ 1, 1, 1 };
   /// Row by row; column a is the unit vector of axis a.
   std::array<double, 9> direction{ 1, 0, 0, 0, 1, 0, 0, 0, 1 };
   /// "unknown", or "LPS mm": DICOM's patient frame.
   std::string frame = "unknown";
+  Association association = Association::Point;
+  /// Of cells: axes of one sample along which the grid has a single point, and no extent. Along the others it has a point more
+  /// than samples, the first of them half a voxel before the first sample.
+  std::array<bool, 3> flat{ false, false, false };
 };
 
 /// What a file says of its volume.
@@ -176,6 +188,17 @@ struct OpenOptions
   std::string device = "cpu";
 };
 
+/// What the gradient at a point is.
+enum class Gradient
+{
+  /// The derivative of the field as it is evaluated. In files without a network, and those are the default, the field is
+  /// trilinear in each cell of eight voxels: its derivative jumps where two cells meet. Of a network it is the network's own.
+  Field,
+  /// Central differences at the decoded voxels, interpolated trilinearly: continuous across cells, as shading and integration
+  /// want it, and blunter than the field's own derivative. Costs the values of up to 32 voxels a point.
+  Smooth
+};
+
 /// How points are meant.
 struct Sampling
 {
@@ -184,6 +207,7 @@ struct Sampling
   /// A point outside takes the nearest value of the grid, else `outside`.
   bool clamp = false;
   double outside = std::numeric_limits<double>::quiet_NaN();
+  Gradient gradient = Gradient::Field;
 };
 
 /// Where a tensor's values are.
@@ -209,7 +233,7 @@ public:
 
   const Info& info() const;
 
-  /// The whole grid, and slice `index` across axis 0, 1 or 2.
+  /// The whole grid, and slice `index` across axis 0, 1 or 2; an Error where there is no such slice.
   Region whole(std::size_t stride = 1) const;
   Region slice(int axis, std::size_t index) const;
 
@@ -237,8 +261,9 @@ public:
     const double* points, std::size_t count, const Sampling& how, Memory memory = Memory::Host) const;
 
   /// The volume at `count` points (x y z x y z ...): values; 1 in `valid` where the point is in the grid and its
-  /// nearest voxel is not masked; and, where `gradients` is not null, the field's exact derivative by the coordinates
-  /// (3 a point). At a voxel the value is the decoded voxel, between voxels the field, unrounded.
+  /// nearest voxel is not masked; and, where `gradients` is not null, the gradient by the coordinates (3 a point; which one
+  /// says Sampling::gradient). At a voxel the value is the decoded voxel, between voxels the field, unrounded. The grid of cells
+  /// reaches half a voxel beyond the outermost centres, where the value is that of the nearest place between them.
   void sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,
     double* gradients = nullptr) const;
 
@@ -296,8 +321,27 @@ struct Samples : Description
   const void* data = nullptr;
   /// Bytes at `data`.
   std::size_t bytes = 0;
-  /// NumPy's name; int64 and uint64 are taken where the values fit into 32 bits.
+  /// NumPy's name; int64 and uint64 are taken where the values fit into 32 bits, and come back as those (Outcome::warnings).
   std::string type;
+};
+
+/// What a compression achieved, measured with the decoder that readers use.
+struct Outcome
+{
+  /// Bytes of the file.
+  std::uint64_t fileBytes;
+  /// Bytes in the stored type, and as float32, by bytes of the file.
+  double ratio;
+  double ratioFloat32;
+  /// Over the volume's full range, in dB; infinite where nothing differs.
+  double psnr;
+  /// In the volume's unit.
+  double rmse;
+  double maxError;
+  /// The model in one line.
+  std::string model;
+  /// What the user should know beside it, each a sentence: a target that was missed upwards, a type that was narrowed.
+  std::vector<std::string> warnings;
 };
 
 /// A compressed volume that is not yet a file.
@@ -308,6 +352,7 @@ public:
   Compressed& operator=(Compressed&&) noexcept;
   ~Compressed();
 
+  const Outcome& outcome() const;
   /// Writes the file, whole or not at all; an existing one is replaced.
   void save(const std::string& path) const;
   /// The volume as a reader of the file will see it.

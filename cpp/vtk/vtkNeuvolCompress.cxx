@@ -2,17 +2,11 @@
 
 #include "vtkNeuvolImage.h"
 
-#include "vtkDataArray.h"
-#include "vtkImageData.h"
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
-#include "vtkNew.h"
 #include "vtkObjectFactory.h"
-#include "vtkPointData.h"
-#include "vtkSmartPointer.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
 
-#include <algorithm>
 #include <sstream>
 
 vtkStandardNewMacro(vtkNeuvolCompress);
@@ -44,31 +38,6 @@ int vtkNeuvolCompress::RequestInformation(
   vtkInformation* outInfo = outputs->GetInformationObject(0);
   // The first process has the whole, the others nothing.
   outInfo->Remove(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT());
-  vtkInformation* inInfo = inputs[0]->GetInformationObject(0);
-  vtkInformation* asked = this->GetInputArrayInformation(0);
-  const bool cells = asked->Get(vtkDataObject::FIELD_ASSOCIATION()) == vtkDataObject::FIELD_ASSOCIATION_CELLS;
-  if (!cells || !inInfo->Has(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()))
-  {
-    return 1;
-  }
-  // Cells' centres become points.
-  int whole[6];
-  inInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole);
-  vtkNew<vtkImageData> grid;
-  grid->SetExtent(whole);
-  grid->CopyInformationFromPipeline(inInfo);
-  int extent[6];
-  std::copy(whole, whole + 6, extent);
-  vtkNeuvolImage::CellExtent(extent);
-  double half[3];
-  for (int a = 0; a < 3; ++a)
-  {
-    half[a] = extent[2 * a + 1] < whole[2 * a + 1] ? 0.5 : 0.0;
-  }
-  double origin[3];
-  grid->TransformContinuousIndexToPhysicalPoint(half, origin);
-  outInfo->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent, 6);
-  outInfo->Set(vtkDataObject::ORIGIN(), origin, 3);
   return 1;
 }
 
@@ -101,6 +70,7 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
   }
   this->AchievedPSNR = this->AchievedMaximumError = this->AchievedRMSE = this->AchievedRatio = 0.0;
   this->FileBytes = 0;
+  this->Outcome.clear();
   this->FailedRequest.clear();
   const auto failed = [&](const std::string& why)
   {
@@ -125,17 +95,23 @@ int vtkNeuvolCompress::RequestData(vtkInformation*, vtkInformationVector** input
     outInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole);
     output->SetExtent(whole);
     const neuvol::Region region = volume.whole();
-    const auto decoded = vtkSmartPointer<vtkDataArray>::Take(
-      vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(info.sampleType), static_cast<vtkIdType>(region.size())));
+    const auto decoded = vtkNeuvolImage::NewArray(
+      info, vtkNeuvolImage::VTKType(info.sampleType), static_cast<vtkIdType>(region.size()));
     volume.read(
       region, info.sampleType.c_str(), decoded->GetVoidPointer(0), vtkNeuvolImage::ProgressOf(this, 0.95, 1.0));
-    output->GetPointData()->SetScalars(decoded);
+    vtkNeuvolImage::SetScalars(output, info.grid, decoded);
     vtkNeuvolImage::AddFieldData(info, output);
     this->AchievedPSNR = info.psnr;
     this->AchievedMaximumError = info.maxError;
     this->AchievedRMSE = info.rmse;
     this->AchievedRatio = info.ratio;
     this->FileBytes = static_cast<vtkTypeInt64>(info.fileBytes);
+    const neuvol::Outcome& outcome = compressed.outcome();
+    this->Report("Compressed '" + info.name + "'", vtkNeuvolImage::Text(outcome, info.unit));
+    for (const std::string& warning : outcome.warnings)
+    {
+      vtkWarningMacro(<< warning);
+    }
     return 1;
   }
   catch (const neuvol::Interrupted&)

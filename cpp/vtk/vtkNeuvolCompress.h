@@ -5,7 +5,7 @@
  * The output is the input's scalars as a .nvol file of the same options would give them back. What was achieved is in
  * the output's field data (see vtkNeuvolReader) and in GetPSNR() and its neighbours.
  *
- * The output has point data; of a cell array it is an image whose points are the cells' centres.
+ * The output is the input's grid with the one array, as point data or as cell data.
  *
  * Where there are several processes, the first has the whole output and the others' is empty. What failed or was
  * aborted is not tried again until the input or a property changes.

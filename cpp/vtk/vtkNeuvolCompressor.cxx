@@ -4,11 +4,11 @@
 
 #include "vtkCellData.h"
 #include "vtkDataSetAttributes.h"
-#include "vtkImageData.h"
 #include "vtkInformation.h"
 #include "vtkInformationStringKey.h"
 #include "vtkInformationVector.h"
 #include "vtkMultiProcessController.h"
+#include "vtkOutputWindow.h"
 #include "vtkPointData.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
 
@@ -59,9 +59,14 @@ vtkImageData* vtkNeuvolCompressor::GetImage(vtkInformationVector** inputs)
   vtkImageData* image = vtkImageData::SafeDownCast(input);
   if (!image)
   {
+    const char* advice = !input ? ""
+      : input->IsA("vtkCompositeDataSet")
+      ? ": extract one of its blocks first (Extract Block), and where that is no image, resample it to one "
+        "(vtkResampleToImage)"
+      : input->IsA("vtkDataSet") ? ": resample to an image first (vtkResampleToImage)"
+                                 : ", and what has no points in space cannot become one";
     vtkErrorMacro(<< "A neural volume is made of an image (vtkImageData), not of "
-                  << (input ? input->GetClassName() : "nothing")
-                  << ": resample to an image first (vtkResampleToImage).");
+                  << (input ? input->GetClassName() : "nothing") << advice << ".");
     return nullptr;
   }
   if (image->GetNumberOfPoints() == 0)
@@ -101,9 +106,19 @@ vtkDataArray* vtkNeuvolCompressor::GetArray(vtkImageData* image, int& associatio
   {
     throw neuvol::Error(image->GetCellData()->GetNumberOfArrays() > 0
                           ? "the image has cell arrays only: choose one of them (SetInputArrayToProcess)"
-                          : "the image has no array to compress");
+                          : "the image has no array to compress: give it one (in ParaView with Calculator), or resample the "
+                            "data that has one");
   }
   return array;
+}
+
+void vtkNeuvolCompressor::Report(const std::string& what, const std::string& outcome)
+{
+  this->Outcome = outcome;
+  if (this->ReportOutcome)
+  {
+    vtkOutputWindow::GetInstance()->DisplayText((what + ": " + outcome + "\n").c_str());
+  }
 }
 
 void vtkNeuvolCompressor::PrintSelf(ostream& os, vtkIndent indent)
@@ -117,5 +132,6 @@ void vtkNeuvolCompressor::PrintSelf(ostream& os, vtkIndent indent)
   os << indent << "TargetSize: " << this->TargetSize << "\n";
   os << indent << "TargetMaxError: " << this->TargetMaxError << "\n";
   os << indent << "Preset: " << presets[this->Preset] << "\n";
+  os << indent << "Outcome: " << this->Outcome << "\n" << indent << "ReportOutcome: " << this->ReportOutcome << "\n";
   os << indent << "Seed: " << this->Seed << "\n" << indent << "Threads: " << this->Threads << "\n";
 }

@@ -6,20 +6,23 @@
  * first point array. Cell arrays, which sit at cell centres, are set. The array has one component. NaN and infinity are
  * masked: they come back exactly and do not disturb their neighbours.
  *
- * A network is trained on the whole image, by one process: where there are several, the first asks its source for all
- * of it, and the others are idle.
+ * The whole image is compressed by one process: where there are several, the first asks its source for all of it, and the
+ * others are idle.
  *
- * Compression is the training of a network: it takes seconds to minutes, reports progress, and can be aborted.
+ * Compression searches for what meets the target, and learns a small network on the way: it takes seconds to minutes, reports
+ * progress, and can be aborted. Warnings (a target missed upwards, integers of 64 bits that are kept in 32) are the algorithm's
+ * own (vtkCommand::WarningEvent).
  */
 
 #ifndef vtkNeuvolCompressor_h
 #define vtkNeuvolCompressor_h
 
+#include "vtkDataArray.h"
 #include "vtkImageAlgorithm.h"
+#include "vtkImageData.h"
 #include "vtkNeuvolModule.h" // for the export macro
 
-class vtkDataArray;
-class vtkImageData;
+#include <string> // for the outcome
 
 class VTKNEUVOL_EXPORT vtkNeuvolCompressor : public vtkImageAlgorithm
 {
@@ -106,6 +109,23 @@ public:
   vtkGetMacro(Threads, int);
   ///@}
 
+  ///@{
+  /**
+   * What the last compression achieved, in one line: bytes of the file, ratio, PSNR, largest error. Empty before the first one
+   * and after one that failed.
+   */
+  const char* GetOutcome() const { return this->Outcome.c_str(); }
+  ///@}
+
+  ///@{
+  /**
+   * Shows the outcome in vtkOutputWindow, too. Off by default; ParaView's Save Data turns it on.
+   */
+  vtkSetMacro(ReportOutcome, bool);
+  vtkGetMacro(ReportOutcome, bool);
+  vtkBooleanMacro(ReportOutcome, bool);
+  ///@}
+
 protected:
   vtkNeuvolCompressor();
   ~vtkNeuvolCompressor() override = default;
@@ -128,6 +148,13 @@ protected:
    */
   vtkDataArray* GetArray(vtkImageData* image, int& association);
 
+  /**
+   * Keeps what was achieved, and says what has to be said; `what` was compressed.
+   */
+  void Report(const std::string& what, const std::string& outcome);
+
+  std::string Outcome;
+  bool ReportOutcome = false;
   int Target = PSNR;
   double TargetPSNR = 40.0;
   double TargetRatio = 50.0;

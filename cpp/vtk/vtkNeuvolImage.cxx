@@ -2,19 +2,20 @@
 
 #include "vtkNeuvolCompressor.h"
 
-#include "vtkAlgorithm.h"
-#include "vtkDataArray.h"
+#include "vtkCellData.h"
 #include "vtkDoubleArray.h"
 #include "vtkFieldData.h"
-#include "vtkImageData.h"
 #include "vtkInformation.h"
 #include "vtkInformationStringKey.h"
 #include "vtkMatrix3x3.h"
 #include "vtkNew.h"
 #include "vtkPointData.h"
 #include "vtkStringArray.h"
+#include "vtkVersion.h"
 
 #include <algorithm>
+#include <cmath>
+#include <sstream>
 
 namespace
 {
@@ -115,6 +116,11 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
   image->GetExtent(extent);
   if (association == vtkDataObject::FIELD_ASSOCIATION_CELLS)
   {
+    grid.association = neuvol::Association::Cell;
+    for (int a = 0; a < 3; ++a)
+    {
+      grid.flat[a] = extent[2 * a] == extent[2 * a + 1];
+    }
     vtkNeuvolImage::CellExtent(extent);
   }
   double first[3];
@@ -159,6 +165,52 @@ void vtkNeuvolImage::CellExtent(int extent[6])
   }
 }
 
+double vtkNeuvolImage::Margin(const neuvol::Grid& grid, int axis)
+{
+  return grid.association == neuvol::Association::Cell && !grid.flat[axis] ? 0.5 : 0.0;
+}
+
+void vtkNeuvolImage::FirstPoint(const neuvol::Grid& grid, int stride, double origin[3])
+{
+  for (int row = 0; row < 3; ++row)
+  {
+    origin[row] = grid.origin[row];
+    for (int a = 0; a < 3; ++a)
+    {
+      origin[row] -= grid.direction[3 * row + a] * grid.spacing[a] * stride * vtkNeuvolImage::Margin(grid, a);
+    }
+  }
+}
+
+void vtkNeuvolImage::SetScalars(vtkImageData* image, const neuvol::Grid& grid, vtkDataArray* array)
+{
+  if (grid.association == neuvol::Association::Cell)
+  {
+    image->GetCellData()->SetScalars(array);
+  }
+  else
+  {
+    image->GetPointData()->SetScalars(array);
+  }
+}
+
+std::string vtkNeuvolImage::Text(const neuvol::Outcome& outcome, const std::string& unit)
+{
+  std::ostringstream out;
+  out << outcome.fileBytes << " bytes, ratio " << std::round(10 * outcome.ratio) / 10 << " ("
+      << std::round(10 * outcome.ratioFloat32) / 10 << " against float32), ";
+  if (std::isinf(outcome.psnr))
+  {
+    out << "every sample as it was";
+  }
+  else
+  {
+    out << "PSNR " << std::round(100 * outcome.psnr) / 100 << " dB, largest error " << outcome.maxError
+        << (unit.empty() ? "" : " ") << unit;
+  }
+  return out.str();
+}
+
 neuvol::CompressOptions vtkNeuvolImage::Options(vtkNeuvolCompressor& properties)
 {
   neuvol::CompressOptions options;
@@ -189,9 +241,9 @@ neuvol::CompressOptions vtkNeuvolImage::Options(vtkNeuvolCompressor& properties)
   return options;
 }
 
-vtkDataArray* vtkNeuvolImage::NewArray(const neuvol::Info& info, int type, vtkIdType samples)
+vtkSmartPointer<vtkDataArray> vtkNeuvolImage::NewArray(const neuvol::Info& info, int type, vtkIdType samples)
 {
-  vtkDataArray* array = vtkDataArray::CreateDataArray(type);
+  const auto array = vtkSmartPointer<vtkDataArray>::Take(vtkDataArray::CreateDataArray(type));
   array->SetName(info.name.c_str());
   array->SetNumberOfTuples(samples);
   if (!info.unit.empty())
@@ -204,7 +256,11 @@ vtkDataArray* vtkNeuvolImage::NewArray(const neuvol::Info& info, int type, vtkId
 void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
 {
   vtkFieldData* fields = image->GetFieldData();
-  AddValue(fields, "neuvol_psnr", info.psnr);
+  // VTK's legacy text files cannot hold infinity: where nothing differs there is none.
+  if (std::isfinite(info.psnr))
+  {
+    AddValue(fields, "neuvol_psnr", info.psnr);
+  }
   AddValue(fields, "neuvol_max_error", info.maxError);
   AddValue(fields, "neuvol_rmse", info.rmse);
   AddValue(fields, "neuvol_ratio", info.ratio);
@@ -215,6 +271,16 @@ void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
   }
   AddText(fields, "neuvol_frame", info.grid.frame);
   AddText(fields, "neuvol_array", info.name);
+}
+
+bool vtkNeuvolImage::IsAborted(vtkAlgorithm* algorithm)
+{
+#if VTK_VERSION_NUMBER >= VTK_VERSION_CHECK(9, 3, 0)
+  // An abort of a filter downstream counts too.
+  return algorithm->CheckAbort();
+#else
+  return algorithm->GetAbortExecute() != 0;
+#endif
 }
 
 void vtkNeuvolImage::ClearAbort(vtkAlgorithm* algorithm)
@@ -230,6 +296,6 @@ neuvol::Progress vtkNeuvolImage::ProgressOf(vtkAlgorithm* algorithm, double from
   return [=](double fraction)
   {
     algorithm->UpdateProgress(from + (to - from) * fraction);
-    return algorithm->GetAbortExecute() == 0;
+    return !vtkNeuvolImage::IsAborted(algorithm);
   };
 }

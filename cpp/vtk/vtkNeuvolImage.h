@@ -5,13 +5,15 @@
 
 #include <neuvol/neuvol.h>
 
+// Not declared here: VTK may have its classes in a namespace of its ABI's.
+#include "vtkAlgorithm.h"
+#include "vtkDataArray.h"
+#include "vtkImageData.h"
+#include "vtkSmartPointer.h"
 #include "vtkType.h"
 
 #include <string>
 
-class vtkAlgorithm;
-class vtkDataArray;
-class vtkImageData;
 class vtkNeuvolCompressor;
 
 namespace vtkNeuvolImage
@@ -20,21 +22,36 @@ namespace vtkNeuvolImage
 /// VTK's code of a sample type (NumPy's name).
 int VTKType(const std::string& sampleType);
 
-/// An image's array and the grid that its samples are on; cell data sits at cell centres. Throws neuvol::Error where it
+/// An image's array and where its samples lie; those of cells at the cells' centres. Throws neuvol::Error where it
 /// cannot be stored.
 neuvol::Samples Samples(vtkImageData* image, vtkDataArray* array, int association);
 
 /// Makes a points' extent that of the cells between them.
 void CellExtent(int extent[6]);
 
+/// How far, in samples, the image's first point is before the first sample along an axis: half a cell, or nothing.
+double Margin(const neuvol::Grid& grid, int axis);
+
+/// World position of the point of an image whose extent begins at 0, where samples are `stride` voxels apart.
+void FirstPoint(const neuvol::Grid& grid, int stride, double origin[3]);
+
+/// Gives the image the array, as scalars of its points or of its cells.
+void SetScalars(vtkImageData* image, const neuvol::Grid& grid, vtkDataArray* array);
+
+/// What a compression achieved, in one line.
+std::string Text(const neuvol::Outcome& outcome, const std::string& unit);
+
 /// What the properties ask for.
 neuvol::CompressOptions Options(vtkNeuvolCompressor& properties);
 
 /// An empty array for a volume's samples: name, unit, type.
-vtkDataArray* NewArray(const neuvol::Info& info, int type, vtkIdType samples);
+vtkSmartPointer<vtkDataArray> NewArray(const neuvol::Info& info, int type, vtkIdType samples);
 
 /// Adds what the file achieves to the image's field data.
 void AddFieldData(const neuvol::Info& info, vtkImageData* image);
+
+/// Whether the algorithm is to stop.
+bool IsAborted(vtkAlgorithm* algorithm);
 
 /// Forgets an abort of an earlier update, which VTK leaves set.
 void ClearAbort(vtkAlgorithm* algorithm);

@@ -3,14 +3,11 @@
 #include "vtkNeuvolFile.h"
 #include "vtkNeuvolImage.h"
 
-#include "vtkDataArray.h"
 #include "vtkDataObject.h"
-#include "vtkImageData.h"
+#include "vtkDataSetAttributes.h"
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
 #include "vtkObjectFactory.h"
-#include "vtkPointData.h"
-#include "vtkSmartPointer.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
 
 #include "vtksys/FStream.hxx"
@@ -66,7 +63,22 @@ struct vtkNeuvolReader::Implementation
 namespace
 {
 
-/// The whole extent at a stride: the samples, counted in strides from the grid's first voxel, inside the region.
+/// Whether an axis has a point more than samples.
+bool HasCells(const neuvol::Grid& grid, int axis)
+{
+  return vtkNeuvolImage::Margin(grid, axis) > 0.0;
+}
+
+/// First and last sample along an axis of those that an extent of points has, the last sample there is being `last`. Where points
+/// have cells between them, a single point has the cell behind it, as VTK's filters have it, or the last.
+std::array<int, 2> SamplesOf(const neuvol::Grid& grid, int axis, int from, int to, int last)
+{
+  const bool cells = HasCells(grid, axis);
+  const int end = cells ? std::max(from, to - 1) : to;
+  return { std::clamp(from, 0, last), std::clamp(end, 0, last) };
+}
+
+/// The whole extent at a stride: the points of the samples, counted in strides from the grid's first voxel, inside the region.
 std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], int stride)
 {
   std::array<int, 6> extent{};
@@ -74,12 +86,14 @@ std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], in
   {
     const int last = static_cast<int>(info.grid.shape[a]) - 1;
     const bool whole = region[2 * a + 1] < region[2 * a];
-    const int from = whole ? 0 : std::clamp(region[2 * a], 0, last);
-    const int to = whole ? last : std::clamp(region[2 * a + 1], 0, last);
+    const std::array<int, 2> samples = SamplesOf(info.grid, a, region[2 * a], region[2 * a + 1], last);
+    const int from = whole ? 0 : samples[0];
+    const int to = whole ? last : samples[1];
     extent[2 * a] = (from + stride - 1) / stride;
     extent[2 * a + 1] = to / stride;
     // A region thinner than the stride has the sample before it.
     extent[2 * a] = std::min(extent[2 * a], extent[2 * a + 1]);
+    extent[2 * a + 1] += HasCells(info.grid, a) ? 1 : 0;
   }
   return extent;
 }
@@ -184,7 +198,7 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
     }
     for (std::size_t n : info.grid.shape)
     {
-      if (n > static_cast<std::size_t>(VTK_INT_MAX))
+      if (n >= static_cast<std::size_t>(VTK_INT_MAX))
       {
         vtkErrorMacro(<< this->GetFileName() << ": " << n << " samples along an axis are beyond VTK's extents.");
         return 0;
@@ -192,21 +206,31 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
     }
     for (int a = 0; a < 3; ++a)
     {
-      this->GridExtent[2 * a + 1] = static_cast<int>(info.grid.shape[a]) - 1;
+      this->GridExtent[2 * a + 1] = static_cast<int>(info.grid.shape[a]) - 1 + (HasCells(info.grid, a) ? 1 : 0);
     }
     std::array<int, 6> extent = WholeExtent(info, this->RegionOfInterest, this->Stride);
     double spacing[3];
+    double origin[3];
+    vtkNeuvolImage::FirstPoint(info.grid, this->Stride, origin);
     for (int a = 0; a < 3; ++a)
     {
       spacing[a] = info.grid.spacing[a] * this->Stride;
     }
     outInfo->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent.data(), 6);
-    outInfo->Set(vtkDataObject::ORIGIN(), info.grid.origin.data(), 3);
+    outInfo->Set(vtkDataObject::ORIGIN(), origin, 3);
     outInfo->Set(vtkDataObject::SPACING(), spacing, 3);
     outInfo->Set(vtkDataObject::DIRECTION(), info.grid.direction.data(), 9);
     outInfo->Set(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT(), 1);
     const int type = this->OutputType == FLOAT ? VTK_FLOAT : vtkNeuvolImage::VTKType(info.sampleType);
-    vtkDataObject::SetPointDataActiveScalarInfo(outInfo, type, 1);
+    if (info.grid.association == neuvol::Association::Cell)
+    {
+      vtkDataObject::SetActiveAttributeInfo(outInfo, vtkDataObject::FIELD_ASSOCIATION_CELLS,
+        vtkDataSetAttributes::SCALARS, info.name.c_str(), type, 1, -1);
+    }
+    else
+    {
+      vtkDataObject::SetPointDataActiveScalarInfo(outInfo, type, 1);
+    }
     if (steps > 1)
     {
       std::vector<double> times(steps);
@@ -266,7 +290,9 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
       return 0;
     }
     output->SetExtent(extent);
-    output->SetOrigin(info.grid.origin.data());
+    double origin[3];
+    vtkNeuvolImage::FirstPoint(info.grid, this->Stride, origin);
+    output->SetOrigin(origin);
     output->SetSpacing(
       info.grid.spacing[0] * this->Stride, info.grid.spacing[1] * this->Stride, info.grid.spacing[2] * this->Stride);
     output->SetDirectionMatrix(info.grid.direction.data());
@@ -283,14 +309,16 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
     region.stride = static_cast<std::size_t>(this->Stride);
     for (int a = 0; a < 3; ++a)
     {
-      region.start[a] = static_cast<std::size_t>(extent[2 * a]) * region.stride;
-      region.end[a] = static_cast<std::size_t>(extent[2 * a + 1]) * region.stride + 1;
+      const int last = (static_cast<int>(info.grid.shape[a]) - 1) / this->Stride;
+      const std::array<int, 2> samples = SamplesOf(info.grid, a, extent[2 * a], extent[2 * a + 1], last);
+      region.start[a] = static_cast<std::size_t>(samples[0]) * region.stride;
+      region.end[a] = static_cast<std::size_t>(samples[1]) * region.stride + 1;
     }
     const std::string type = this->OutputType == FLOAT ? "float32" : info.sampleType;
-    const auto array = vtkSmartPointer<vtkDataArray>::Take(
-      vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(type), static_cast<vtkIdType>(region.size())));
+    const auto array =
+      vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(type), static_cast<vtkIdType>(region.size()));
     volume.read(region, type.c_str(), array->GetVoidPointer(0), vtkNeuvolImage::ProgressOf(this));
-    output->GetPointData()->SetScalars(array);
+    vtkNeuvolImage::SetScalars(output, info.grid, array);
     return 1;
   }
   catch (const neuvol::Interrupted&)

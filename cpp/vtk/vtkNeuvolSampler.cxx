@@ -4,7 +4,6 @@
 #include "vtkNeuvolImage.h"
 
 #include "vtkCharArray.h"
-#include "vtkDataArray.h"
 #include "vtkDataSet.h"
 #include "vtkDoubleArray.h"
 #include "vtkInformation.h"
@@ -25,6 +24,22 @@ struct vtkNeuvolSampler::Implementation
 {
   vtkNeuvolFile File;
 };
+
+namespace
+{
+
+/// A name that no point array of the data set has: that of the original's array, beside which a result is to be seen, is taken.
+std::string FreeName(vtkDataSet* input, const std::string& wanted)
+{
+  std::string name = wanted;
+  for (int n = 1; input->GetPointData()->HasArray(name.c_str()); ++n)
+  {
+    name = wanted + (n == 1 ? " (neural)" : " (neural " + std::to_string(n) + ")");
+  }
+  return name;
+}
+
+} // namespace
 
 vtkNeuvolSampler::vtkNeuvolSampler()
   : OutsideValue(std::numeric_limits<double>::quiet_NaN())
@@ -67,26 +82,25 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
     const bool wide = stored == "float64" || stored == "int32" || stored == "uint32";
     const vtkIdType count = input->GetNumberOfPoints();
 
-    const auto values =
-      vtkSmartPointer<vtkDataArray>::Take(vtkNeuvolImage::NewArray(info, wide ? VTK_DOUBLE : VTK_FLOAT, count));
-    if (this->ResultArrayName && *this->ResultArrayName)
+    const auto values = vtkNeuvolImage::NewArray(info, wide ? VTK_DOUBLE : VTK_FLOAT, count);
+    const bool chosen = this->ResultArrayName && *this->ResultArrayName;
+    const std::string wanted = chosen ? this->ResultArrayName : info.name;
+    const std::string name = FreeName(input, wanted);
+    values->SetName(name.c_str());
+    if (chosen && name != wanted)
     {
-      values->SetName(this->ResultArrayName);
-    }
-    else if (input->GetPointData()->HasArray(values->GetName()))
-    {
-      // The original's array beside which this one is to be seen.
-      values->SetName((info.name + " (neural)").c_str());
+      vtkWarningMacro(<< "The input has an array '" << wanted << "', which stays as it is: the result is '" << name
+                      << "'.");
     }
     vtkNew<vtkCharArray> mask;
     const bool named = this->ValidPointMaskArrayName && *this->ValidPointMaskArrayName;
-    mask->SetName(named ? this->ValidPointMaskArrayName : "vtkValidPointMask");
+    mask->SetName(FreeName(input, named ? this->ValidPointMaskArrayName : "vtkValidPointMask").c_str());
     mask->SetNumberOfTuples(count);
     vtkSmartPointer<vtkDataArray> gradients;
     if (this->ComputeGradients)
     {
       gradients.TakeReference(vtkDataArray::CreateDataArray(values->GetDataType()));
-      gradients->SetName((std::string(values->GetName()) + " gradient").c_str());
+      gradients->SetName(FreeName(input, name + " gradient").c_str());
       gradients->SetNumberOfComponents(3);
       gradients->SetNumberOfTuples(count);
     }
@@ -94,6 +108,7 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
     neuvol::Sampling how;
     how.clamp = this->Clamp;
     how.outside = this->OutsideValue;
+    how.gradient = this->GradientType == SMOOTH ? neuvol::Gradient::Smooth : neuvol::Gradient::Field;
     constexpr vtkIdType piece = 1 << 17;
     const std::size_t room = static_cast<std::size_t>(std::min(piece, count));
     std::vector<double> points(3 * room), found(room), slopes(this->ComputeGradients ? 3 * room : 0);
@@ -117,7 +132,7 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
         }
       }
       this->UpdateProgress(static_cast<double>(first + here) / static_cast<double>(count));
-      if (this->GetAbortExecute())
+      if (vtkNeuvolImage::IsAborted(this))
       {
         output->Initialize();
         return 1;
@@ -146,6 +161,7 @@ void vtkNeuvolSampler::PrintSelf(ostream& os, vtkIndent indent)
   const auto text = [](const char* s) { return s ? s : "(none)"; };
   os << indent << "FileName: " << text(this->FileName) << "\n";
   os << indent << "ComputeGradients: " << this->ComputeGradients << "\n";
+  os << indent << "GradientType: " << (this->GradientType == SMOOTH ? "SMOOTH" : "FIELD") << "\n";
   os << indent << "Clamp: " << this->Clamp << "\n";
   os << indent << "OutsideValue: " << this->OutsideValue << "\n";
   os << indent << "ResultArrayName: " << text(this->ResultArrayName) << "\n";

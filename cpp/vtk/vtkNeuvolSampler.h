@@ -6,8 +6,13 @@
  * mesh, streamlines, an unstructured grid. No image is made in between, and the cost follows the number of points.
  *
  * At a voxel the value is the decoded voxel; between voxels it is the field, unrounded. Points outside the grid, and
- * points whose nearest voxel is masked, are 0 in the mask array (as with vtkProbeFilter). Gradients are exact
- * derivatives of the field by the world coordinates, not differences; they are 0 where the mask is.
+ * points whose nearest voxel is masked, are 0 in the mask array (as with vtkProbeFilter). Of cell data the grid reaches to the
+ * cells' faces, half a voxel beyond the outermost centres, where the value is that of the nearest place between centres.
+ *
+ * Gradients are by the world coordinates, and 0 where the mask is; see GradientType for which there are.
+ *
+ * Arrays of the input are never replaced: where the input has an array of a result's name, " (neural)" comes behind that, then
+ * " (neural 2)", and so on; where the name is ResultArrayName, a warning says so.
  *
  * Values are float, or double where the volume's type has more than 24 bits.
  */
@@ -44,6 +49,22 @@ public:
   vtkBooleanMacro(ComputeGradients, bool);
   ///@}
 
+  enum GradientTypes
+  {
+    FIELD = 0,
+    SMOOTH = 1
+  };
+  ///@{
+  /**
+   * What the gradient at a point is. FIELD (the default): the derivative of the field as it is evaluated; of files without a
+   * network, which are the default, the field is trilinear in each cell of eight voxels, and its derivative jumps from cell to
+   * cell; of a network it is the network's own. SMOOTH: central differences at the voxels, interpolated trilinearly: continuous,
+   * as shading and integration want it, and blunter.
+   */
+  vtkSetClampMacro(GradientType, int, FIELD, SMOOTH);
+  vtkGetMacro(GradientType, int);
+  ///@}
+
   ///@{
   /**
    * On: a point outside takes the value of the grid's nearest point. Off (the default): it takes OutsideValue.
@@ -63,8 +84,7 @@ public:
 
   ///@{
   /**
-   * Name of the array of values; empty (the default): the volume's own, with " (neural)" behind it where the input has
-   * an array of that name.
+   * Name of the array of values; empty (the default): the volume's own.
    */
   vtkSetStringMacro(ResultArrayName);
   vtkGetStringMacro(ResultArrayName);
@@ -109,6 +129,7 @@ protected:
 
   char* FileName = nullptr;
   bool ComputeGradients = false;
+  int GradientType = FIELD;
   bool Clamp = false;
   double OutsideValue;
   char* ResultArrayName = nullptr;

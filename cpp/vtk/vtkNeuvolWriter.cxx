@@ -2,26 +2,32 @@
 
 #include "vtkNeuvolImage.h"
 
-#include "vtkImageData.h"
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
+#include "vtkMultiProcessController.h"
 #include "vtkObjectFactory.h"
+#include "vtkStreamingDemandDrivenPipeline.h"
+
+#include <algorithm>
 
 vtkStandardNewMacro(vtkNeuvolWriter);
 
 vtkNeuvolWriter::vtkNeuvolWriter()
 {
   this->SetNumberOfOutputPorts(0);
+  this->SetFileNameSuffix("_%04d");
 }
 
 vtkNeuvolWriter::~vtkNeuvolWriter()
 {
   this->SetFileName(nullptr);
+  this->SetFileNameSuffix(nullptr);
 }
 
 int vtkNeuvolWriter::Write()
 {
   this->Written = false;
+  this->CurrentStep = this->MinTimeStep;
   // Also when nothing changed: the file may have gone.
   this->Modified();
   // What is asked of the source is RequestUpdateExtent's.
@@ -29,46 +35,149 @@ int vtkNeuvolWriter::Write()
   return this->Written ? 1 : 0;
 }
 
-int vtkNeuvolWriter::RequestData(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector*)
+int vtkNeuvolWriter::RequestInformation(
+  vtkInformation* request, vtkInformationVector** inputs, vtkInformationVector* outputs)
 {
-  if (this->IsIdle())
+  vtkInformation* info = inputs[0]->GetInformationObject(0);
+  this->Times.clear();
+  if (info->Has(vtkStreamingDemandDrivenPipeline::TIME_STEPS()))
   {
-    this->Written = true;
-    return 1;
+    const double* times = info->Get(vtkStreamingDemandDrivenPipeline::TIME_STEPS());
+    this->Times.assign(times, times + info->Length(vtkStreamingDemandDrivenPipeline::TIME_STEPS()));
   }
-  if (!this->FileName || !*this->FileName)
+  return this->Superclass::RequestInformation(request, inputs, outputs);
+}
+
+int vtkNeuvolWriter::LastStep() const
+{
+  const int last = static_cast<int>(this->Times.size()) - 1;
+  if (!this->WriteAllTimeSteps)
   {
-    vtkErrorMacro(<< "No file name was given: there is nowhere to write to.");
+    return -1;
+  }
+  return this->MaxTimeStep < this->MinTimeStep ? last : std::min(this->MaxTimeStep, last);
+}
+
+int vtkNeuvolWriter::RequestUpdateExtent(
+  vtkInformation* request, vtkInformationVector** inputs, vtkInformationVector* outputs)
+{
+  // All processes ask for the same step: sources may have to talk to each other.
+  if (this->CurrentStep <= this->LastStep())
+  {
+    inputs[0]->GetInformationObject(0)->Set(
+      vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP(), this->Times[static_cast<std::size_t>(this->CurrentStep)]);
+  }
+  return this->Superclass::RequestUpdateExtent(request, inputs, outputs);
+}
+
+std::string vtkNeuvolWriter::NameOfStep(int step)
+{
+  const std::string name = this->FileName;
+  const std::string suffix = this->FileNameSuffix ? this->FileNameSuffix : "";
+  // Nothing of the caller's goes through printf.
+  const std::size_t percent = suffix.find('%');
+  const std::size_t d = percent == std::string::npos ? percent : suffix.find_first_not_of("0123456789", percent + 1);
+  if (d == std::string::npos || suffix[d] != 'd' || suffix.find('%', d) != std::string::npos || d - percent > 3)
+  {
+    vtkErrorMacro(<< "The suffix of file names is '" << suffix << "': it needs one %d (or %04d and the like), or the steps' files "
+                     "would replace each other.");
+    return {};
+  }
+  const std::string form = suffix.substr(percent + 1, d - percent - 1);
+  const std::size_t width = form.empty() ? 0 : std::stoul(form);
+  std::string number = std::to_string(step);
+  number.insert(0, width > number.size() ? width - number.size() : 0, !form.empty() && form[0] == '0' ? '0' : ' ');
+  const std::size_t folder = name.find_last_of("/\\");
+  const std::size_t dot = name.rfind('.');
+  const bool has = dot != std::string::npos && (folder == std::string::npos || dot > folder);
+  const std::size_t end = has ? dot : name.size();
+  return name.substr(0, end) + suffix.substr(0, percent) + number + suffix.substr(d + 1) + name.substr(end);
+}
+
+int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector** inputs, vtkInformationVector*)
+{
+  const int last = this->LastStep();
+  const bool series = this->WriteAllTimeSteps && !this->Times.empty();
+  if (series && this->CurrentStep > last)
+  {
+    vtkErrorMacro(<< "There is no time step from " << this->MinTimeStep << " on: the source has " << this->Times.size()
+                  << ".");
     return 0;
   }
-  vtkImageData* image = this->GetImage(inputs);
-  if (!image)
+  bool written = this->IsIdle();
+  if (!written)
   {
-    return 0;
+    if (!this->FileName || !*this->FileName)
+    {
+      vtkErrorMacro(<< "No file name was given: there is nowhere to write to.");
+    }
+    else if (vtkImageData* image = this->GetImage(inputs))
+    {
+      const std::string name = series ? this->NameOfStep(this->CurrentStep) : this->FileName;
+      written = !name.empty() && this->WriteFile(image, name);
+    }
   }
+  vtkMultiProcessController* processes = vtkMultiProcessController::GetGlobalController();
+  if (series && processes && processes->GetNumberOfProcesses() > 1)
+  {
+    // All go on, or none does: sources may have to talk to each other.
+    int first = written ? 1 : 0;
+    processes->Broadcast(&first, 1, 0);
+    written = first != 0;
+  }
+  const bool more = series && written && last - this->CurrentStep >= this->TimeStepStride;
+  if (more)
+  {
+    this->CurrentStep += this->TimeStepStride;
+    request->Set(vtkStreamingDemandDrivenPipeline::CONTINUE_EXECUTING(), 1);
+  }
+  else
+  {
+    request->Remove(vtkStreamingDemandDrivenPipeline::CONTINUE_EXECUTING());
+    this->CurrentStep = this->MinTimeStep;
+    this->Written = written;
+  }
+  // What was aborted is no failure.
+  return written || this->Aborted ? 1 : 0;
+}
+
+bool vtkNeuvolWriter::WriteFile(vtkImageData* image, const std::string& name)
+{
   vtkNeuvolImage::ClearAbort(this);
+  this->Aborted = false;
+  this->Outcome.clear();
   try
   {
     int association = 0;
     vtkDataArray* array = this->GetArray(image, association);
     const neuvol::Samples samples = vtkNeuvolImage::Samples(image, array, association);
-    neuvol::compress(samples, vtkNeuvolImage::Options(*this), vtkNeuvolImage::ProgressOf(this)).save(this->FileName);
-    this->Written = true;
-    return 1;
+    const neuvol::Compressed compressed =
+      neuvol::compress(samples, vtkNeuvolImage::Options(*this), vtkNeuvolImage::ProgressOf(this));
+    compressed.save(name);
+    this->Report(name, vtkNeuvolImage::Text(compressed.outcome(), samples.unit));
+    for (const std::string& warning : compressed.outcome().warnings)
+    {
+      vtkWarningMacro(<< name << ": " << warning);
+    }
+    return true;
   }
   catch (const neuvol::Interrupted&)
   {
-    return 1;
+    this->Aborted = true;
   }
   catch (const std::exception& error)
   {
     vtkErrorMacro(<< error.what());
-    return 0;
   }
+  return false;
 }
 
 void vtkNeuvolWriter::PrintSelf(ostream& os, vtkIndent indent)
 {
   this->Superclass::PrintSelf(os, indent);
   os << indent << "FileName: " << (this->FileName ? this->FileName : "(none)") << "\n";
+  os << indent << "WriteAllTimeSteps: " << this->WriteAllTimeSteps << "\n";
+  os << indent << "MinTimeStep: " << this->MinTimeStep << "\n" << indent << "MaxTimeStep: " << this->MaxTimeStep << "\n";
+  os << indent << "TimeStepStride: " << this->TimeStepStride << "\n";
+  os << indent << "FileNameSuffix: " << (this->FileNameSuffix ? this->FileNameSuffix : "(none)") << "\n";
 }

@@ -2,11 +2,15 @@
  * @class vtkNeuvolWriter
  * @brief compress image data into a neural volume (.nvol)
  *
- * Write() trains the network until the target is met, and writes the file, whole or not at all. An image that cannot be
+ * Write() compresses until the target is met, and writes the file, whole or not at all. An image that cannot be
  * stored (several components, a type beyond 64 bits, a data set that is no image) is refused with an error.
  *
- * Origin, spacing, direction, the array's name, its unit (vtkDataArray::UNITS_LABEL) and its type are kept. The field
- * data neuvol_frame and neuvol_fill_value, as vtkNeuvolReader makes them, are kept too.
+ * Origin, spacing, direction, the array's name, its unit (vtkDataArray::UNITS_LABEL), its type and whether it is point or cell
+ * data are kept; 64-bit integers that fit are kept in 32 bits, with a warning. The field data neuvol_frame and
+ * neuvol_fill_value, as vtkNeuvolReader makes them, are kept too.
+ *
+ * Of a source with time steps the current one is written, or with WriteAllTimeSteps all of them, a file a step: that is a
+ * series, which vtkNeuvolReader reads. Times themselves are not stored: the reader counts steps.
  *
  * Where there are several processes, all of them call Write(): the first asks its source for the whole image and
  * writes.
@@ -17,6 +21,9 @@
 
 #include "vtkNeuvolCompressor.h"
 #include "vtkNeuvolModule.h" // for the export macro
+
+#include <string> // for names
+#include <vector> // for times
 
 class VTKNEUVOL_EXPORT vtkNeuvolWriter : public vtkNeuvolCompressor
 {
@@ -33,8 +40,33 @@ public:
   vtkGetFilePathMacro(FileName);
   ///@}
 
+  ///@{
   /**
-   * Compresses the input and writes the file. Returns 1 when it was written.
+   * Writes all time steps of the source, from MinTimeStep to MaxTimeStep and every TimeStepStride-th of them, each into a
+   * file of its own: FileNameSuffix with the step's number comes before the name's extension. Off by default. A MaxTimeStep below
+   * MinTimeStep (the default, -1) is the last step there is.
+   */
+  vtkSetMacro(WriteAllTimeSteps, bool);
+  vtkGetMacro(WriteAllTimeSteps, bool);
+  vtkBooleanMacro(WriteAllTimeSteps, bool);
+  vtkSetClampMacro(MinTimeStep, int, 0, VTK_INT_MAX);
+  vtkGetMacro(MinTimeStep, int);
+  vtkSetClampMacro(MaxTimeStep, int, -1, VTK_INT_MAX);
+  vtkGetMacro(MaxTimeStep, int);
+  vtkSetClampMacro(TimeStepStride, int, 1, VTK_INT_MAX);
+  vtkGetMacro(TimeStepStride, int);
+  ///@}
+
+  ///@{
+  /**
+   * What a step's number looks like in file names: text with one %d, %0Nd or %Nd in it. Default "_%04d".
+   */
+  vtkSetStringMacro(FileNameSuffix);
+  vtkGetStringMacro(FileNameSuffix);
+  ///@}
+
+  /**
+   * Compresses the input and writes the file, or a step's files one after the other. Returns 1 when all was written.
    */
   virtual int Write();
 
@@ -42,10 +74,39 @@ protected:
   vtkNeuvolWriter();
   ~vtkNeuvolWriter() override;
 
+  int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
   int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
 
   char* FileName = nullptr;
+  char* FileNameSuffix = nullptr;
+  bool WriteAllTimeSteps = false;
+  int MinTimeStep = 0;
+  int MaxTimeStep = -1;
+  int TimeStepStride = 1;
   bool Written = false;
+  bool Aborted = false;
+
+  /**
+   * The source's times, and which of them is being written.
+   */
+  std::vector<double> Times;
+  int CurrentStep = 0;
+
+  /**
+   * The last step to write; -1 where the source has no steps, or no series is asked for.
+   */
+  int LastStep() const;
+
+  /**
+   * Compresses an image into a file.
+   */
+  bool WriteFile(vtkImageData* image, const std::string& name);
+
+  /**
+   * The file of a step, or empty behind an error.
+   */
+  std::string NameOfStep(int step);
 
 private:
   vtkNeuvolWriter(const vtkNeuvolWriter&) = delete;

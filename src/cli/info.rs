@@ -7,6 +7,7 @@ use anyhow::Result;
 use neuvol::NeuralVolume;
 use neuvol::container::TargetKind;
 use neuvol::engine::device::Device;
+use neuvol::volume::Association;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -32,7 +33,8 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
     let g = &info.geometry;
     let triple = |v: [f64; 3]| format!("{}, {}, {}", v[0], v[1], v[2]);
     let column = |a: usize| [0, 1, 2].map(|row| g.direction[row][a]);
-    say!("array       {} ({}){}", info.name, info.sample_type, unit_suffix(&info.unit));
+    let cells = if info.association == Association::Point { "" } else { ", cell data" };
+    say!("array       {} ({}{cells}){}", info.name, info.sample_type, unit_suffix(&info.unit));
     say!("dims        {}", report::dims(info.shape));
     say!("spacing     {}", triple(g.spacing));
     say!("origin      {} ({})", triple(g.origin), g.frame.name());
@@ -86,6 +88,7 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
         "unit": info.unit,
         "dims": info.shape,
         "type": info.sample_type.name(),
+        "association": info.association.name(),
         "spacing": info.geometry.spacing,
         "origin": info.geometry.origin,
         "direction": info.geometry.direction,

@@ -1,7 +1,7 @@
 //! What a file says of its volume: grid, geometry, provenance, and what was asked for and achieved.
 
 use super::bytes::{Fields, put_text};
-use crate::volume::{Frame, Geometry, SampleType, Volume};
+use crate::volume::{Association, Frame, Geometry, SampleType, Volume};
 use std::collections::BTreeMap;
 
 /// The volume behind a `.nvol` file, as its header describes it.
@@ -11,8 +11,10 @@ pub struct Description {
     pub shape: [usize; 3],
     /// The samples' type.
     pub sample_type: SampleType,
-    /// Where the grid lies.
+    /// Where the samples lie.
     pub geometry: Geometry,
+    /// Whether they are of the grid's points or of its cells.
+    pub association: Association,
     /// The array's name.
     pub name: String,
     /// The values' unit, empty when unknown.
@@ -85,6 +87,8 @@ const RANGE: u8 = 2;
 const ORIGIN: u8 = 4;
 const SPACING: u8 = 8;
 const DIRECTION: u8 = 16;
+/// The samples are cells'; a byte says which axes are flat.
+const CELLS: u8 = 32;
 const FILL_LIMIT: u8 = 64;
 
 impl Description {
@@ -94,6 +98,7 @@ impl Description {
             shape: volume.shape(),
             sample_type: volume.sample_type(),
             geometry: volume.geometry,
+            association: volume.association,
             name: volume.name.clone(),
             unit: volume.unit.clone(),
             fill_value: volume.stored_fill_value(),
@@ -140,7 +145,13 @@ impl Description {
             (DIRECTION, if is(direction, as_expected.direction.as_flattened()) { &[] } else { direction }),
             (FILL_LIMIT, self.fill_limit.as_slice()),
         ];
-        let flags = optional.iter().filter(|(_, numbers)| !numbers.is_empty()).map(|(flag, _)| flag).sum();
+        let numbers: u8 =
+            optional.iter().filter(|(_, numbers)| !numbers.is_empty()).map(|(flag, _)| flag).sum();
+        let (cells, flat) = match self.association {
+            Association::Point => (0, None),
+            Association::Cell { flat } => (CELLS, Some((0..3).map(|a| u8::from(flat[a]) << a).sum::<u8>())),
+        };
+        let flags = numbers | cells;
         let mut out = vec![self.sample_type as u8, frame as u8, flags];
         for n in self.shape {
             out.extend((n as u32).to_le_bytes());
@@ -148,6 +159,7 @@ impl Description {
         for number in optional.iter().flat_map(|(_, numbers)| *numbers) {
             out.extend(number.to_le_bytes());
         }
+        out.extend(flat);
         put_text(&mut out, &self.name);
         put_text(&mut out, &self.unit);
         out
@@ -196,6 +208,16 @@ impl Description {
                 return Err(format!("a range from {low} to {high} does not fit {sample_type}"));
             }
         }
+        let association = if flags & CELLS != 0 {
+            let axes = fields.u8("flat axes")?;
+            let flat = [0, 1, 2].map(|a| axes >> a & 1 == 1);
+            if axes > 7 || (0..3).any(|a| flat[a] && shape[a] > 1) {
+                return Err(format!("flat axes {axes:#04x} do not go with {shape:?} samples"));
+            }
+            Association::Cell { flat }
+        } else {
+            Association::Point
+        };
         let name = fields.text("name")?;
         let unit = fields.text("unit")?;
         fields.end()?;
@@ -203,6 +225,7 @@ impl Description {
             shape,
             sample_type,
             geometry,
+            association,
             name,
             unit,
             fill_value,

@@ -21,6 +21,7 @@ mod rescale;
 mod tests;
 mod tiff;
 mod volumes;
+mod vtk_fields;
 mod vtk_legacy;
 mod vtk_xml;
 

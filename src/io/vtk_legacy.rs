@@ -8,9 +8,10 @@
 use super::elements::{self, ByteOrder, Part, StoredType};
 use super::mapped::Mapped;
 use super::reading::{self, Reading};
+use super::vtk_fields::{self, Fields};
 use super::{BYTE_ORDER_MARK, OTHER_ARRAYS, OpenOptions, even, is_bookkeeping};
 use crate::error::{Error, Result};
-use crate::volume::{SampleType, Samples, Volume};
+use crate::volume::{Association, SampleType, Samples, Volume};
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::Path;
@@ -45,8 +46,15 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         ));
     }
     let mut grid = Grid { points: None, spacing: [1.0; 3], declares_spacing: [false; 3], origin: [0.0; 3] };
-    let mut reader =
-        Arrays { options, binary, samples_each: 0, cells: false, shape: [0; 3], found: Vec::new() };
+    let mut reader = Arrays {
+        options,
+        binary,
+        samples_each: 0,
+        cells: false,
+        shape: [0; 3],
+        fields: Fields::default(),
+        found: Vec::new(),
+    };
     let scanned = reader.scan(&mut text, &mut grid);
     let array = match (scanned, &options.array) {
         (Ok(()), _) => reader.chosen(path)?,
@@ -98,6 +106,8 @@ struct Arrays<'a> {
     samples_each: usize,
     cells: bool,
     shape: [u64; 3],
+    /// What the file's own field data says.
+    fields: Fields,
     found: Vec<Found>,
 }
 
@@ -219,7 +229,11 @@ impl Arrays<'_> {
                     let components = text.number()?;
                     let tuples = text.number()?;
                     let type_name = text.word()?.to_owned();
-                    self.array(text, name, &type_name, components, tuples)?;
+                    if self.samples_each == 0 {
+                        self.field(text, name, &type_name, components, tuples)?;
+                    } else {
+                        self.array(text, name, &type_name, components, tuples)?;
+                    }
                 }
                 Ok(())
             }
@@ -265,6 +279,43 @@ impl Arrays<'_> {
             beside,
             at,
         });
+        Ok(())
+    }
+
+    /// Notes an array of the data set itself, and keeps what neuvol knows of it.
+    fn field(
+        &mut self,
+        text: &mut Text,
+        name: String,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<()> {
+        let before = text.at;
+        self.array(text, name.clone(), type_name, components, tuples)?;
+        if components.saturating_mul(tuples) == 0 {
+            return Ok(());
+        }
+        let behind = std::mem::replace(&mut text.at, before);
+        match (name.as_str(), type_name.eq_ignore_ascii_case("string")) {
+            (vtk_fields::FRAME, true) => {
+                let name = text.strings(self.binary, 1)?.unwrap_or_default();
+                self.fields.frame = vtk_fields::frame(text.path, &name)?;
+            }
+            (vtk_fields::ARRAY, true) => self.fields.array = text.strings(self.binary, 1)?,
+            (vtk_fields::FILL_VALUE, false) => {
+                let stored = stored_type(text, type_name)?;
+                let value = if self.binary {
+                    let mut bytes = text.binary(1, stored.size())?;
+                    elements::read_samples(text.path, &mut bytes, stored, ByteOrder::Big, 1)?
+                } else {
+                    elements::parse_samples(text.path, text.rest(), stored, 1)?.0
+                };
+                self.fields.fill_value = Some(value.get(0));
+            }
+            _ => {}
+        }
+        text.at = behind;
         Ok(())
     }
 
@@ -394,6 +445,10 @@ impl Grid {
             reading::distances(path, "SPACING", self.spacing, reader.shape, reader.options.spacing)?;
         let axes = std::array::from_fn(|a| (self.origin[a], spacing[a]));
         volume.geometry = even::geometry(path, axes, is_cell, reader.shape)?;
+        if reader.cells {
+            volume.association = Association::of_cells(self.points.unwrap_or_default());
+        }
+        reader.fields.describe(&array.name, &mut volume);
         volume.name = array.name;
         volume.unit = array.unit;
         let place = if reader.cells { "cell data" } else { "point data" };
@@ -614,6 +669,7 @@ fn decoded(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::Frame;
 
     fn read(header: &str, data: &[u8], array: Option<&str>) -> Result<Volume> {
         let folder = tempfile::tempdir().unwrap();
@@ -786,5 +842,34 @@ mod tests {
         assert_eq!(of("0 0.5 2", Some([3.0, 0.5, 2.0])), Ok([3.0, 0.5, 2.0]));
         // One sample has no distance.
         assert_eq!(of("0.5 0 2", None), Ok([0.5, 1.0, 2.0]));
+    }
+
+    #[test]
+    fn field_data_says_frame_and_fill_value() {
+        // As vtkDataWriter writes it, before DIMENSIONS; a string is a line, or bytes behind their number.
+        let data = "\nPOINT_DATA 4\nSCALARS an%20x short 1\nLOOKUP_TABLE default\n";
+        let text = "FIELD FieldData 4\nneuvol_psnr 1 1 double\n42\nneuvol_fill_value 1 1 double\n-9\nneuvol_frame 1 1 string\n\
+                    LPS%20mm\nneuvol_array 1 1 string\nan%20x\n";
+        let grid = GRID.strip_prefix("DATASET STRUCTURED_POINTS\n").unwrap();
+        let header = format!("ASCII\nDATASET STRUCTURED_POINTS\n{text}{grid}{data}1 2 3 -9\n");
+        let volume = read(&header, b"", None).unwrap();
+        assert_eq!((volume.geometry.frame, volume.fill_value), (Frame::Lps, Some(-9.0)));
+        assert_eq!(*volume.samples(), Samples::I16(vec![1, 2, 3, -9]));
+
+        let mut bytes = b"FIELD FieldData 4\nneuvol_fill_value 1 1 double\n".to_vec();
+        bytes.extend((-9.0f64).to_be_bytes());
+        bytes.extend(b"\nneuvol_frame 1 1 string\n\xc6LPS mm\nneuvol_array 1 1 string\n\xc4an x\nlong 1 1 string\n\x80\x46");
+        bytes.extend([b'y'; 70]);
+        bytes.extend(b"\n");
+        bytes.extend([grid, data].concat().into_bytes());
+        bytes.extend([0, 1, 0, 2, 0, 3, 0xff, 0xf7, b'\n']);
+        let volume = read("BINARY\nDATASET STRUCTURED_POINTS\n", &bytes, None).unwrap();
+        assert_eq!((volume.geometry.frame, volume.fill_value), (Frame::Lps, Some(-9.0)));
+        assert_eq!(*volume.samples(), Samples::I16(vec![1, 2, 3, -9]));
+        let message =
+            read("BINARY\nDATASET STRUCTURED_POINTS\n", &bytes[..150], None).unwrap_err().to_string();
+        assert!(message.contains("inside a string"), "{message}");
+        let message = read(&header.replace("LPS%20mm", "RAS"), b"", None).unwrap_err().to_string();
+        assert!(message.contains("'RAS'"), "{message}");
     }
 }

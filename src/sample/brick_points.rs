@@ -182,10 +182,6 @@ impl NeuralVolume {
         share
     }
 
-    fn place(&self, index: [f64; 3]) -> Place {
-        Place::of(index, self.description.shape)
-    }
-
     /// Points in index coordinates, of one brick.
     fn probe_parts<T>(
         &self,
@@ -226,12 +222,12 @@ impl NeuralVolume {
         let cell = Cell::around(place.index, self.description.shape);
         let corners = bricks.corners(&cell, place, mask).map_err(damaged)?;
         Ok(PointSample {
-            value: match place.at_a_voxel() {
+            value: match want != Want::Unrounded && place.at_a_voxel() {
                 true => bricks.voxel(place.nearest(), cell.lower).map_err(damaged)?,
                 false => cell.value(&corners),
             },
             gradient: match want {
-                Want::Gradients if place.inside => cell.gradient(&corners),
+                Want::Gradients if place.inside => place.held(cell.gradient(&corners)),
                 _ => [0.0; 3],
             },
             valid: place.inside,

@@ -37,6 +37,13 @@ impl Cell {
         })
     }
 
+    /// How much each corner counts for the trilinear value.
+    pub(super) fn weights(&self) -> [f64; 8] {
+        std::array::from_fn(|n| {
+            (0..3).map(|a| if is_upper(n, a) { self.fraction[a] } else { 1.0 - self.fraction[a] }).product()
+        })
+    }
+
     /// The trilinear value between the corners'.
     #[inline]
     pub(super) fn value(&self, corners: &[f64; 8]) -> f64 {

@@ -98,9 +98,8 @@ impl NeuralVolume {
         let mut done = Ok(());
         cuda.run(&mut || {
             done = points.chunks(DEVICE_CHUNK).enumerate().try_for_each(|(n, points)| {
-                let place = |point: &[f64; 3]| {
-                    Place::of(to_index.map_or(*point, |to_index| to_index.apply(*point)), shape)
-                };
+                let place =
+                    |point: &[f64; 3]| self.place(to_index.map_or(*point, |to_index| to_index.apply(*point)));
                 let places: Vec<Place> = points.par_iter().map(place).collect();
                 let positions: Vec<[f32; 3]> = places.par_iter().map(|p| p.position(shape)).collect();
                 let mut codes = vec![store::AT_A_VOXEL; points.len()];

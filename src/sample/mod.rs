@@ -12,6 +12,7 @@ mod options;
 mod points;
 mod quantise;
 mod region;
+mod smooth;
 
 #[cfg(feature = "cuda")]
 pub use crate::engine::cuda::store::DeviceSamples;

@@ -35,7 +35,8 @@ pub struct PointSample {
     /// The field's derivative by the point's coordinates (value per voxel, or per unit of the world), where it was asked
     /// for; 0 where the point is not valid, and where the value is held at an end of the volume's range.
     pub gradient: [f64; 3],
-    /// True where the point lies in the grid and its nearest voxel is not masked.
+    /// True where the point lies in the grid and its nearest voxel is not masked. Cells reach half a voxel beyond the
+    /// outermost centres, where the value is the one of the nearest place between them.
     pub valid: bool,
 }
 
@@ -129,8 +130,10 @@ impl NeuralVolume {
         self.probe_points(points, space, outside, Want::Values, out)
     }
 
-    /// [`Self::probe`] with gradients: exact derivatives of the field, no differences. At a face between two cells of
-    /// the encoding's grid, where the field has a kink, it is the derivative of one side.
+    /// [`Self::probe`] with gradients: derivatives of the field as it is evaluated. In a file without a network, and that is
+    /// the default, the field is trilinear in each cell of eight voxels, and so its derivative jumps from cell to cell;
+    /// [`Self::probe_with_smooth_gradients`] gives continuous ones. Of a network it is the network's derivative by the position,
+    /// no differences; where two cells of its encoding's grid meet, the field has a kink, and it is the derivative of one side.
     ///
     /// # Errors
     /// As for [`Self::sample`].
@@ -144,7 +147,7 @@ impl NeuralVolume {
         self.probe_points(points, space, outside, Want::Gradients, out)
     }
 
-    fn probe_points(
+    pub(super) fn probe_points(
         &self,
         points: &[[f64; 3]],
         space: Space,
@@ -161,12 +164,14 @@ impl NeuralVolume {
             let question = Question { to_index: to_index.as_ref(), outside, want, answer: |sample| sample };
             return self.probe_bricks(bricks, points, &question, out);
         }
-        let place = |point: &[f64; 3]| Place::of(to_index.map_or(*point, |map| map.apply(*point)), shape);
+        let place = |point: &[f64; 3]| self.place(to_index.map_or(*point, |map| map.apply(*point)));
         let evaluate = |positions: &[[f32; 3]]| -> Result<(Vec<f32>, Vec<[f32; 3]>)> {
             let mut values = vec![0.0; positions.len()];
             let mut gradients = vec![[0.0; 3]; if want == Want::Gradients { positions.len() } else { 0 }];
             match (evaluator, want) {
-                (Some(evaluator), Want::Values) => evaluator.points(positions, &mut values)?,
+                (Some(evaluator), Want::Values | Want::Unrounded) => {
+                    evaluator.points(positions, &mut values)?
+                }
                 (Some(evaluator), Want::Gradients) => {
                     evaluator.gradients(positions, &mut values, &mut gradients)?;
                 }
@@ -182,12 +187,13 @@ impl NeuralVolume {
          -> Result<()> {
             let mut mask = self.mask.as_ref().map(MaskReader::cursor);
             for (i, (place, out)) in places.iter().zip(out).enumerate() {
-                *out = self.point_sample(place, scale, values[i], outside, mask.as_mut())?;
+                *out = self.point_sample(place, scale, values[i], outside, want, mask.as_mut())?;
                 let is_free = (0.0..=1.0).contains(&values[i]);
                 if let (Some(by_position), true, true) = (gradients.get(i), out.valid, is_free) {
                     let by_index: [f64; 3] = std::array::from_fn(|a| {
                         f64::from(by_position[a]) * scale.span() / shape[a].saturating_sub(1).max(1) as f64
                     });
+                    let by_index = place.held(by_index);
                     out.gradient = to_index.map_or(by_index, |map| map.gradient(by_index));
                 }
             }
@@ -230,6 +236,11 @@ impl NeuralVolume {
         result
     }
 
+    /// A point in index coordinates, moved into the grid.
+    pub(super) fn place(&self, index: [f64; 3]) -> Place {
+        Place::of(index, self.description.shape, self.description.association.margin())
+    }
+
     /// From a space to voxel indices; `None` where its coordinates are indices.
     pub(super) fn to_index(&self, space: Space) -> Result<Option<WorldToIndex>> {
         match space {
@@ -247,13 +258,18 @@ impl NeuralVolume {
         scale: ValueScale,
         field_value: f32,
         outside: Outside,
+        want: Want,
         mask: Option<&mut MaskCursor<'_>>,
     ) -> Result<PointSample> {
         if let Some(invalid) = self.invalid_point(place, outside, mask)? {
             return Ok(invalid);
         }
         Ok(PointSample {
-            value: if place.at_a_voxel() { scale.voxel_value(field_value) } else { scale.value(field_value) },
+            value: if want != Want::Unrounded && place.at_a_voxel() {
+                scale.voxel_value(field_value)
+            } else {
+                scale.value(field_value)
+            },
             valid: place.inside,
             ..PointSample::default()
         })
@@ -301,6 +317,8 @@ impl NeuralVolume {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
     Values,
+    /// Values as smooth as the field is, at voxels too.
+    Unrounded,
     Gradients,
 }
 
@@ -325,15 +343,19 @@ pub(super) enum Invalid {
 pub(super) struct Place {
     pub(super) index: [f64; 3],
     pub(super) inside: bool,
+    /// Axes along which it was moved: the value does not change along them.
+    moved: [bool; 3],
     /// False where a coordinate is NaN.
     is_a_point: bool,
 }
 
 impl Place {
-    pub(super) fn of(index: [f64; 3], shape: [usize; 3]) -> Self {
+    /// In a grid that goes so far beyond its outermost samples.
+    fn of(index: [f64; 3], shape: [usize; 3], margin: [f64; 3]) -> Self {
         let clamped: [f64; 3] = std::array::from_fn(|a| index[a].max(0.0).min((shape[a] - 1) as f64));
-        let inside = (0..3).all(|a| (index[a] - clamped[a]).abs() <= ON_A_FACE);
-        Self { index: clamped, inside, is_a_point: index.iter().all(|v| !v.is_nan()) }
+        let inside = (0..3).all(|a| (index[a] - clamped[a]).abs() <= margin[a] + ON_A_FACE);
+        let moved = std::array::from_fn(|a| (index[a] - clamped[a]).abs() > ON_A_FACE);
+        Self { index: clamped, inside, moved, is_a_point: index.iter().all(|v| !v.is_nan()) }
     }
 
     /// Position in `[0, 1]^3`; a voxel's is computed as the lattice's is, so that both give one value.
@@ -344,6 +366,11 @@ impl Place {
             let index = if (index - nearest).abs() <= AT_A_VOXEL { nearest } else { index };
             if shape[a] <= 1 { 0.0 } else { (index / (shape[a] - 1) as f64) as f32 }
         })
+    }
+
+    /// A gradient by the index without what changes along axes on which the place is beyond the outermost samples.
+    pub(super) fn held(&self, gradient: [f64; 3]) -> [f64; 3] {
+        std::array::from_fn(|a| if self.moved[a] { 0.0 } else { gradient[a] })
     }
 
     pub(super) fn nearest(&self) -> [usize; 3] {

@@ -126,6 +126,7 @@ impl NeuralVolume {
             spacing: whole.spacing.map(|s| s * stride as f64),
             ..*whole
         };
+        volume.association = self.description.association;
         volume.name.clone_from(&self.description.name);
         volume.unit.clone_from(&self.description.unit);
         volume.fill_value = self.description.fill_value.map(|fill| sample_type.nearest(fill));

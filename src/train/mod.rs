@@ -93,10 +93,10 @@ pub fn compress_on(
         let constant = writer.constant()?;
         let size = constant.bytes.len() as u64;
         return match options.target.byte_budget(volume.stored_bytes()) {
-            Some(budget) if size > budget => Err(Error::Target(format!(
-                "this volume needs {size} bytes (ratio {:.1}), header included; {budget} are not enough",
-                constant.ratio
-            ))),
+            Some(budget) if size > budget => {
+                let stored = volume.stored_bytes();
+                Err(Error::Target(aim.cannot(-(size as f64), options.target, stored)))
+            }
             _ => Ok(constant),
         };
     }
@@ -130,12 +130,16 @@ pub fn compress_on(
         let work = Work { options, architecture, engine, sampler, writer, mean, measured, voxels };
         let network = work.network(volume, scale, aim, &mut observe)?;
         if network.met.is_none() {
-            log::info!("no network meets the target: {}", aim.cannot(network.nearest, volume.stored_bytes()));
+            log::info!(
+                "no network meets the target: {}",
+                aim.cannot(network.nearest, options.target, volume.stored_bytes())
+            );
         }
         nearest = nearest.max(network.nearest);
         found = smaller(aim, found, network.met);
     }
-    let found = found.ok_or_else(|| Error::Target(aim.cannot(nearest, volume.stored_bytes())))?;
+    let found =
+        found.ok_or_else(|| Error::Target(aim.cannot(nearest, options.target, volume.stored_bytes())))?;
     warn_of_the_window(aim, &found);
     Ok(found)
 }

@@ -70,9 +70,16 @@ impl Aim {
         }
     }
 
-    /// The error's sentence, for a volume of so many stored bytes.
-    pub(super) fn cannot(&self, best: f64, stored_bytes: u64) -> String {
+    /// The error's sentence, for a volume of so many stored bytes of which `asked` was asked.
+    pub(super) fn cannot(&self, best: f64, asked: Target, stored_bytes: u64) -> String {
         let of_bytes = |bytes: f64| format!("{bytes} bytes (ratio {:.1})", stored_bytes as f64 / bytes);
+        let allowed = |budget: u64| match asked {
+            Target::Ratio(ratio) => {
+                format!("a ratio of {ratio}:1, for which a file may have {budget} bytes")
+            }
+            _ if budget == 0 => "0 bytes".into(),
+            _ => of_bytes(budget as f64),
+        };
         match self {
             Aim::Psnr { target } => {
                 format!(
@@ -82,14 +89,17 @@ impl Aim {
             Aim::Bytes { budget } if best < 0.0 => {
                 format!(
                     "this volume cannot be brought to {}; the smallest that was found is {}",
-                    of_bytes(*budget as f64),
+                    allowed(*budget),
                     of_bytes(-best)
                 )
             }
             Aim::Bytes { budget } => {
                 format!(
                     "this volume cannot be brought to 97 to 100 % of {}; the nearest below is {}",
-                    of_bytes(*budget as f64),
+                    match asked {
+                        Target::Ratio(ratio) => format!("the {budget} bytes of a ratio of {ratio}:1"),
+                        _ => allowed(*budget),
+                    },
                     of_bytes(best)
                 )
             }
@@ -300,5 +310,33 @@ impl Search {
     /// The price to begin a correction with, for a result this many units of ln(price) off; following does the rest.
     fn correct(&mut self, off: f64) {
         self.set(self.price() * off.clamp(-MAX_MOVE, MAX_MOVE).exp());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_out_of_reach_is_named_with_the_best_there_is() {
+        let stored = 24_000;
+        let cannot =
+            |target: Target, best: f64| Aim::new(target, stored).unwrap().cannot(best, target, stored);
+        assert_eq!(
+            cannot(Target::Ratio(1e6), -480.0),
+            "this volume cannot be brought to a ratio of 1000000:1, for which a file may have 0 bytes; the smallest that was \
+             found is 480 bytes (ratio 50.0)"
+        );
+        assert_eq!(
+            cannot(Target::Ratio(100.0), -480.0),
+            "this volume cannot be brought to a ratio of 100:1, for which a file may have 240 bytes; the smallest that was \
+             found is 480 bytes (ratio 50.0)"
+        );
+        assert!(cannot(Target::Size(240), -480.0).contains("to 240 bytes (ratio 100.0); the smallest"));
+        assert!(cannot(Target::Size(0), -480.0).contains("to 0 bytes; the smallest"));
+        assert!(
+            cannot(Target::Ratio(10.0), 480.0)
+                .contains("97 to 100 % of the 2400 bytes of a ratio of 10:1; the nearest")
+        );
     }
 }

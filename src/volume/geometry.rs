@@ -17,6 +17,14 @@ impl Frame {
         [Frame::Unknown, Frame::Lps].into_iter().find(|&f| f as u8 == code)
     }
 
+    /// The frame of a name that reports print and VTK's files carry; of a patient's, without its unit too.
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == "LPS" {
+            return Some(Frame::Lps);
+        }
+        [Frame::Unknown, Frame::Lps].into_iter().find(|frame| frame.name() == name)
+    }
+
     /// The name that reports print.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,11 +1,13 @@
 //! A scalar field on a regular grid: samples in their stored type, geometry, mask.
 
+mod association;
 mod axis;
 mod geometry;
 mod lossy;
 mod mask;
 mod samples;
 
+pub use association::Association;
 pub use axis::Axis;
 pub use geometry::{Frame, Geometry, WorldToIndex};
 pub use lossy::LossyStep;
@@ -24,8 +26,10 @@ use std::collections::BTreeMap;
 pub struct Volume {
     samples: Samples,
     shape: [usize; 3],
-    /// Where the grid lies in the world.
+    /// Where the samples lie in the world.
     pub geometry: Geometry,
+    /// Whether they are of the grid's points or of its cells.
+    pub association: Association,
     /// The array's name, as VTK and ParaView show it.
     pub name: String,
     /// The values' unit (`HU`, `K`, ...); empty when the source does not say.
@@ -61,6 +65,7 @@ impl Volume {
             samples,
             shape,
             geometry: Geometry::default(),
+            association: Association::Point,
             name: "scalars".into(),
             unit: String::new(),
             fill_value: None,

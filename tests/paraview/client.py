@@ -41,6 +41,15 @@ simple.SaveData(path, proxy=small, Target="Quality (PSNR)", PSNRdB=33.0, Preset=
 again = simple.OpenDataFile(path)
 again.UpdatePipeline()
 assert again.GetDataInformation().GetExtent() == (0, 99, 0, 79, 0, 59)
+# And all steps of a series, while both processes read them.
+series = simple.OpenDataFile([str(FOLDER / f"step_{step}.nvol") for step in range(3)])
+simple.SaveData(str(FOLDER / "two_ranks.nvol"), proxy=series, Target="Lossless", Writetimestepsasfileseries=1)
+for step in range(3):
+    again = simple.OpenDataFile(str(FOLDER / f"two_ranks_000{step}.nvol"))
+    again.UpdatePipeline()
+    series.UpdatePipeline(step)
+    assert again.GetDataInformation().GetExtent() == (0, 99, 0, 79, 0, 59)
+    assert again.PointData["intensity"].GetRange() == series.PointData["intensity"].GetRange()
 # One process compresses, the other has nothing.
 compress = simple.CompressToNeuralVolume(Input=small, PSNRdB=30.0, Preset="Fast")
 compress.UpdatePipeline()

@@ -120,6 +120,66 @@ def save_data_and_reopen():
     assert Fetch(again).GetPointData().GetScalars().GetName() == "intensity"
 
 
+def time_steps_are_saved_as_a_series():
+    reader = opened("step_0.nvol", "step_1.nvol", "step_2.nvol")
+    folder = FOLDER / "series"
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
+    simple.SaveData(str(folder / "s.nvol"), proxy=reader, Target="Lossless", Writetimestepsasfileseries=1)
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == ["s_0000.nvol", "s_0001.nvol", "s_0002.nvol"], files
+    again = simple.OpenDataFile([str(folder / name) for name in files])
+    assert list(again.TimestepValues) == [0, 1, 2]
+    for time in again.TimestepValues:
+        reader.UpdatePipeline(time)
+        again.UpdatePipeline(time)
+        assert np.array_equal(array(Fetch(again)), array(Fetch(reader)))
+    # By the options that ParaView's own writers have.
+    for path in folder.iterdir():
+        path.unlink()
+    writer = simple.CreateWriter(str(folder / "t.nvol"), reader)
+    known = writer.ListProperties()
+    assert {"Writetimestepsasfileseries", "Firsttimestep", "Lasttimestep", "Timestepstride", "Filenamesuffix"} <= set(known), known
+    writer.Target = "Lossless"
+    writer.Writetimestepsasfileseries = 1
+    writer.Firsttimestep = 1
+    writer.Filenamesuffix = "-%d"
+    writer.UpdatePipeline()
+    assert sorted(path.name for path in folder.iterdir()) == ["t-1.nvol", "t-2.nvol"]
+
+
+def what_cannot_be_saved_is_refused_with_a_reason():
+    reader = opened("step_0.nvol")
+    vectors = simple.Calculator(Input=reader, Function="iHat*intensity + jHat", ResultArrayName="v")
+    only_vectors = simple.PassArrays(Input=vectors, PointDataArrays=["v"])
+    bare = simple.PassArrays(Input=reader, PointDataArrays=[])
+    threshold = simple.Threshold(Input=reader, Scalars=["POINTS", "intensity"], LowerThreshold=50, UpperThreshold=90)
+    contour = simple.Contour(Input=reader, ContourBy=["POINTS", "intensity"], Isosurfaces=[80.0])
+    group = simple.GroupDatasets(Input=[reader, contour])
+    path = FOLDER / "refused_by_paraview.nvol"
+    path.unlink(missing_ok=True)
+    for source, parts in (
+        (only_vectors, ["'v' has 3 components", "Calculator"]),
+        (bare, ["no array to compress"]),
+        (threshold, ["vtkUnstructuredGrid", "vtkResampleToImage"]),
+        (contour, ["vtkPolyData", "vtkResampleToImage"]),
+        (group, ["vtkMultiBlockDataSet", "Extract Block"]),
+    ):
+        source.UpdatePipeline()
+        writer = simple.CreateWriter(str(path), source)
+        assert type(writer).__name__ == "NeuralVolumeWriter", "the writer is offered"
+        with errors_of(writer.SMProxy.GetClientSideObject()) as messages:
+            writer.UpdatePipeline()
+        says(messages, *parts)
+        assert not path.exists()
+        simple.SaveData(str(path), proxy=source)
+        assert not path.exists()
+    # And the session lives on.
+    simple.SaveData(str(path), proxy=reader, Target="Lossless")
+    assert path.exists()
+
+
 def compress_filter():
     reader = opened("step_0.nvol")
     compress = simple.CompressToNeuralVolume(Input=reader, PSNRdB=33.0, Preset="Fast")
@@ -128,6 +188,8 @@ def compress_filter():
     assert 33 <= field(image, "neuvol_psnr") <= 34.2
     compress.UpdatePipelineInformation()
     assert compress.GetPropertyValue("AchievedPSNR") == field(image, "neuvol_psnr")
+    outcome = compress.GetPropertyValue("Outcome")
+    assert f"PSNR {field(image, 'neuvol_psnr'):.2f}".rstrip("0") in outcome and " bytes, ratio " in outcome, outcome
 
 
 def errors_are_sentences_and_the_session_lives_on():
@@ -156,6 +218,8 @@ for test in (
     every_property_says_what_it_is,
     sample_on_a_slice,
     save_data_and_reopen,
+    time_steps_are_saved_as_a_series,
+    what_cannot_be_saved_is_refused_with_a_reason,
     compress_filter,
     errors_are_sentences_and_the_session_lives_on,
 ):

@@ -87,6 +87,61 @@ def image_points_without_an_image():
     assert array(both, "density").dtype == np.int16 and np.array_equal(array(both, "density (neural)"), array(output, "again"))
 
 
+def no_array_of_the_input_is_replaced():
+    r = vtkNeuvolReader()
+    r.SetFileName(FILE)
+    r.UpdateExtent((0, 99, 40, 40, 0, 59))
+    first = vtkNeuvolSampler()
+    first.SetFileName(FILE)
+    first.SetComputeGradients(True)
+    first.SetResultArrayName("density")
+    first.SetInputData(r.GetOutput())
+    with warnings_of(first) as messages:
+        first.Update()
+    says(messages, "'density'", "stays as it is", "'density (neural)'")
+    assert array(first.GetOutput(), "density").dtype == np.int16
+    second = vtkNeuvolSampler()
+    second.SetFileName(FILE)
+    second.SetComputeGradients(True)
+    second.SetInputData(first.GetOutput())
+    with warnings_of(second) as messages:
+        second.Update()
+    assert not messages, "names that nobody chose"
+    data = second.GetOutput().GetPointData()
+    names = sorted(data.GetArrayName(i) for i in range(data.GetNumberOfArrays()))
+    # An array, its gradient and a mask a time.
+    expected = ["density", "density (neural)", "density (neural) gradient", "density (neural 2)", "density (neural 2) gradient"]
+    assert names == sorted(expected + ["vtkValidPointMask", "vtkValidPointMask (neural)"]), names
+    assert np.array_equal(values(second.GetOutput(), "density (neural 2)"), values(first.GetOutput(), "density (neural)"))
+    assert data.GetScalars().GetName() == "density (neural 2)"
+
+
+def smooth_gradients():
+    # At voxels, central differences of them: by the grid, turned into the world.
+    index = np.random.default_rng(5).integers(1, np.array(SHAPE) - 1, (300, 3))
+    voxels = decoded().astype(float)
+    by_index = np.empty((300, 3))
+    for a in range(3):
+        step = np.eye(3, dtype=int)[a]
+        ahead, behind = index + step, index - step
+        by_index[:, a] = (voxels[tuple(ahead.T[::-1])] - voxels[tuple(behind.T[::-1])]) / 2
+    c, s = np.cos(0.3), np.sin(0.3)
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    expected = (by_index / [0.8, 0.8, 1.25]) @ turn.T
+    smooth = dict(ComputeGradients=True, GradientType=vtkNeuvolSampler.SMOOTH)
+    found = values(sampled(grid_of(world(index.astype(float))), **smooth), "density gradient")
+    # Voxels are rounded; what the differences are of is not.
+    assert np.abs(found - expected).max() < 1.8 and np.abs(expected).max() > 20, np.abs(found - expected).max()
+    # Across cells' faces they go on, where the field's own jump.
+    line = np.stack([np.repeat(np.arange(5, 95.0), 2), np.full(180, 40.37), np.full(180, 28.61)], -1)
+    line[:, 0] += np.tile([-1e-3, 1e-3], 90)
+    jumps = []
+    for properties in (smooth, dict(ComputeGradients=True)):
+        gradients = values(sampled(grid_of(world(line)), **properties), "density gradient").reshape(90, 2, 3)
+        jumps.append(np.abs(gradients[:, 0] - gradients[:, 1]).max())
+    assert jumps[1] > 20 * jumps[0], jumps
+
+
 def a_cut_through_the_faces_keeps_its_rim():
     # VTK's filters make float32 points, a little beside the faces that they end on.
     r = vtkNeuvolReader()
@@ -191,6 +246,8 @@ for test in (
     unstructured_grid_against_the_command,
     voxels_are_voxels,
     image_points_without_an_image,
+    no_array_of_the_input_is_replaced,
+    smooth_gradients,
     a_cut_through_the_faces_keeps_its_rim,
     gradients_are_slopes,
     surfaces_and_outside,

@@ -1,10 +1,14 @@
 """vtkNeuvolWriter and vtkNeuvolCompress: what is written is what was promised, and what cannot be is refused."""
 
+import re
+
 import numpy as np
-from checks import FOLDER, SHAPE, array, errors_of, field, says
+from checks import FOLDER, SHAPE, array, errors_of, field, says, warnings_of
 from scene import image, scene
 from vtkmodules.vtkCommonCore import vtkCommand, vtkFloatArray
-from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData, vtkMultiBlockDataSet, vtkTable
+from vtkmodules.vtkFiltersCore import vtkThreshold
 from vtkmodules.vtkFiltersSources import vtkSphereSource
 from vtkneuvol import vtkNeuvolCompress, vtkNeuvolReader, vtkNeuvolWriter
 
@@ -86,14 +90,19 @@ def extents_and_cells():
     w.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_CELLS, "of cells")
     assert w.Write() == 1
     again = read(path)
-    assert again.GetDimensions() == (50, 40, 60) and again.GetOrigin() == (1, 1.5, 2)
+    assert again.GetDimensions() == (51, 41, 61) and again.GetOrigin() == (0, 0, 0)
+    assert again.GetSpacing() == (2, 3, 4)
+    values = vtk_to_numpy(again.GetCellData().GetScalars()).reshape(SMALL.shape)
+    assert psnr(SMALL, values) >= 30 and again.GetPointData().GetNumberOfArrays() == 0
     c = fast(vtkNeuvolCompress(), cells)
     c.SetTargetPSNR(30)
     c.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_CELLS, "of cells")
     runs = []
     c.AddObserver(vtkCommand.StartEvent, lambda *_: runs.append(1))
     c.Update()
-    assert np.array_equal(array(c.GetOutput()), array(again)) and c.GetOutput().GetOrigin() == again.GetOrigin()
+    of_filter = c.GetOutput().GetCellData().GetScalars()
+    assert np.array_equal(vtk_to_numpy(of_filter), values.ravel()) and of_filter.GetName() == "of cells"
+    assert c.GetOutput().GetBounds() == again.GetBounds() == cells.GetBounds()
     c.Update()
     assert len(runs) == 1, "what was done is not done again"
 
@@ -190,6 +199,15 @@ def refusals():
     bare = vtkImageData()
     bare.SetDimensions(4, 4, 4)
     refused(bare, "no array")
+    # Whatever ParaView's sources and filters give has a sentence of its own.
+    blocks = vtkMultiBlockDataSet()
+    blocks.SetBlock(0, image(SMALL, "intensity"))
+    refused(blocks, "vtkMultiBlockDataSet", "Extract Block")
+    cut = vtkThreshold()
+    cut.SetInputData(image(SMALL, "intensity"))
+    cut.Update()
+    refused(cut.GetOutput(), "vtkUnstructuredGrid", "vtkResampleToImage")
+    refused(vtkTable(), "vtkTable", "no points in space")
     w = fast(vtkNeuvolWriter(), image(SMALL, "intensity"))
     w.SetFileName(str(path))
     w.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_POINTS, "density")
@@ -202,14 +220,103 @@ def refusals():
     refused(wide, "32 bits", str(2**40))
     refused(image(SMALL, "i"), "PSNR of -3 dB", TargetPSNR=-3.0)
     refused(image(SMALL, "i"), "bytes", Target=vtkNeuvolWriter.SIZE, TargetSize=0.1)
+    # The ratio that was asked for is named, and the best that there is.
+    refused(
+        image(SMALL, "i"), "a ratio of 1000000:1", "the smallest that was found is", Target=vtkNeuvolWriter.RATIO, TargetRatio=1e6
+    )
     refused(image(SMALL, "i"), "No file name", FileName="")
     refused(image(SMALL, "i"), "/nowhere", FileName="/nowhere/file.nvol")
     # 64-bit integers that fit are taken.
     narrow = fast(vtkNeuvolWriter(), image(SMALL.astype(np.int64) * 1000, "wide"))
     narrow.SetFileName(str(FOLDER / "narrow.nvol"))
     narrow.SetTargetPSNR(30)
-    assert narrow.Write() == 1
+    with warnings_of(narrow) as messages:
+        assert narrow.Write() == 1
+    says(messages, "narrow.nvol: ", "'wide' are int64", "int32")
     assert read(FOLDER / "narrow.nvol").GetPointData().GetScalars().GetDataTypeAsString() == "int"
+
+
+def outcome_and_warnings():
+    # Two values and one between: whatever is not exact is far above 11 dB, and that is said.
+    values = np.zeros((12, 12, 12), np.uint8)
+    values[6:] = 255
+    values[3, 4, 5] = 1
+    step = image(values, "step", "counts")
+    path = FOLDER / "missed.nvol"
+    w = fast(vtkNeuvolWriter(), step)
+    w.SetFileName(str(path))
+    c = fast(vtkNeuvolCompress(), step)
+    assert w.GetOutcome() == c.GetOutcome() == "" and not w.GetReportOutcome()
+    for algorithm in (w, c):
+        algorithm.SetTargetPSNR(11)
+        with warnings_of(algorithm) as messages:
+            algorithm.Write() if algorithm is w else algorithm.Update()
+        decoded = array(read(path)) if algorithm is w else array(c.GetOutput())
+        achieved = psnr(values, decoded)
+        largest = np.abs(values.astype(int) - decoded).max()
+        assert 12 < achieved < 100
+        says(messages, "within 1 dB of the target", f"this is {achieved:.2f} dB", "missed.nvol: " if algorithm is w else "")
+        parts = re.fullmatch(
+            r"(\d+) bytes, ratio ([\d.]+) \(([\d.]+) against float32\), PSNR ([\d.]+) dB, largest error (\d+) counts",
+            algorithm.GetOutcome(),
+        )
+        size, ratio, as_float, said, error = map(float, parts.groups())
+        assert size == path.stat().st_size and error == largest and abs(said - achieved) < 0.0051, parts
+        assert abs(ratio - values.size / size) < 0.051 and abs(as_float - 4 * values.size / size) < 0.051, parts
+    # What is on target says nothing, and what failed has no outcome.
+    w.SetTarget(w.LOSSLESS)
+    with warnings_of(w) as messages:
+        assert w.Write() == 1
+    assert not messages and w.GetOutcome().endswith(", every sample as it was")
+    w.SetTarget(w.SIZE)
+    w.SetTargetSize(0.1)
+    with errors_of(w):
+        assert w.Write() == 0
+    assert w.GetOutcome() == ""
+
+
+def steps_are_a_file_series():
+    source = vtkNeuvolReader()
+    for step in range(3):
+        source.AddFileName(str(FOLDER / f"step_{step}.nvol"))
+
+    def written(name, **properties):
+        w = vtkNeuvolWriter()
+        w.SetPreset(w.FAST)
+        w.SetTarget(w.LOSSLESS)
+        w.SetInputConnection(source.GetOutputPort())
+        w.SetFileName(str(FOLDER / name / "v.nvol"))
+        (FOLDER / name).mkdir(exist_ok=True)
+        for path in (FOLDER / name).iterdir():
+            path.unlink()
+        for key, value in properties.items():
+            getattr(w, f"Set{key}")(value)
+        with errors_of(w) as messages:
+            done = w.Write()
+        return done, sorted(path.name for path in (FOLDER / name).iterdir()), messages
+
+    assert written("one") == (1, ["v.nvol"], [])
+    assert written("all", WriteAllTimeSteps=True) == (1, [f"v_000{n}.nvol" for n in range(3)], [])
+    for step in range(3):
+        expected = array(read(FOLDER / f"step_{step}.nvol"))
+        assert np.array_equal(array(read(FOLDER / "all" / f"v_000{step}.nvol")), expected)
+    some = written("some", WriteAllTimeSteps=True, MinTimeStep=0, MaxTimeStep=2, TimeStepStride=2, FileNameSuffix="-t%d-")
+    assert some == (1, ["v-t0-.nvol", "v-t2-.nvol"], [])
+    last = written("last", WriteAllTimeSteps=True, MinTimeStep=1, MaxTimeStep=9, FileNameSuffix=".%2d")
+    assert last == (1, ["v. 1.nvol", "v. 2.nvol"], [])
+    done, names, messages = written("none", WriteAllTimeSteps=True, MinTimeStep=3)
+    assert (done, names) == (0, [])
+    says(messages, "no time step from 3 on", "has 3")
+    for suffix in ("", "_", "%s", "%d%d", "%n", "_%1234d", "%"):
+        done, names, messages = written("bad", WriteAllTimeSteps=True, FileNameSuffix=suffix)
+        assert (done, names) == (0, []), suffix
+        says(messages, "suffix of file names", "%04d")
+    # Without steps there is one file, under its own name.
+    w = fast(vtkNeuvolWriter(), image(SMALL, "intensity"))
+    w.SetTarget(w.LOSSLESS)
+    w.SetWriteAllTimeSteps(True)
+    w.SetFileName(str(FOLDER / "still.nvol"))
+    assert w.Write() == 1 and (FOLDER / "still.nvol").exists()
 
 
 def abort_leaves_nothing():
@@ -230,6 +337,8 @@ for test in (
     what_failed_is_not_tried_again,
     a_reread_file_keeps_frame_and_fill,
     refusals,
+    outcome_and_warnings,
+    steps_are_a_file_series,
     abort_leaves_nothing,
 ):
     test()

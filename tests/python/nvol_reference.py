@@ -355,6 +355,9 @@ def decode(data):
     for bit, numbers in [(4, "3d"), (8, "3d"), (16, "9d"), (64, "d")]:
         if flags & bit:
             volm.take(numbers)
+    if flags & 32:
+        axes = volm.take("B")
+        require(axes < 8 and all(shape[a] == 1 for a in range(3) if axes >> a & 1), "flat axes")
     volm.text(), volm.text()
     volm.end()
     require(b"QUAL" in sections, "QUAL is missing")

@@ -2,10 +2,12 @@
 
 #include <neuvol/neuvol.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -99,6 +101,31 @@ int main(int, char** argv)
   std::int16_t one[1];
   CHECK(has(messageOf([&] { volume.read(volume.slice(0, 0), "int64", one); }), "int64"));
   CHECK(has(messageOf([] { neuvol::panicOnPurpose(); }), "a panic on purpose"));
+  CHECK(has(messageOf([&] { volume.slice(3, 0); }), "axis 3 is none"));
+  CHECK(has(messageOf([&] { volume.slice(-1, 0); }), "axis -1 is none"));
+  CHECK(has(messageOf([&] { volume.slice(1, 80); }), "slice 80 across axis 1 is none: the volume has 80 samples"));
+  CHECK(has(messageOf([&] { volume.slice(2, std::numeric_limits<std::size_t>::max()); }), "is none"));
+  CHECK(has(messageOf([&] { volume.read(volume.slice(0, 0), "int16", nullptr); }), "null pointer"));
+  CHECK(has(messageOf([&] { volume.read(volume.slice(0, 0), nullptr, one); }), "null pointer"));
+  CHECK(has(messageOf([&] { volume.readTensor(volume.slice(0, 0), nullptr); }), "null pointer"));
+  CHECK(has(messageOf([&] { volume.sample(nullptr, 3, how, values, valid); }), "the array of points is a null pointer"));
+  CHECK(has(messageOf([&] { volume.sample(points, 3, how, nullptr, valid); }), "values is a null pointer"));
+  CHECK(has(messageOf([&] { volume.sample(points, 3, how, values, nullptr); }), "valid is a null pointer"));
+  CHECK(has(messageOf([&] { volume.sampleTensor(nullptr, 3, how); }), "the array of points is a null pointer"));
+  const std::size_t most = std::numeric_limits<std::size_t>::max();
+  CHECK(has(messageOf([&] { volume.sampleTensor(points, most / 2, how); }), "beyond what memory can hold"));
+
+  // Gradients: the field's own are those of the cell, the smooth ones of differences of voxels.
+  const auto voxel = [&](int x, int y, int z) { return double(decoded[x + 100 * (y + 80 * z)]); };
+  how.gradient = neuvol::Gradient::Smooth;
+  double smooth[9];
+  volume.sample(points, 3, how, values, valid, smooth);
+  // Voxels are rounded, what the differences are of is not.
+  CHECK(std::abs(smooth[0] - (voxel(4, 7, 5) - voxel(2, 7, 5)) / 2) <= 0.5);
+  CHECK(std::abs(smooth[1] - (voxel(3, 8, 5) - voxel(3, 6, 5)) / 2) <= 0.5);
+  CHECK(std::abs(smooth[2] - (voxel(3, 7, 6) - voxel(3, 7, 4)) / 2) <= 0.5);
+  CHECK(smooth[3] != gradients[3] && smooth[6] == 0 && smooth[8] == 0);
+  how.gradient = neuvol::Gradient::Field;
   CHECK(has(messageOf([] { neuvol::Volume::open("\xff\xfe"); }), "UTF-8"));
 
   // Compression, with a caller that stops and one that throws.
@@ -125,11 +152,45 @@ int main(int, char** argv)
   CHECK(stopped);
   const auto thrower = [](double) -> bool { throw std::runtime_error("the caller's own"); };
   CHECK(has(messageOf([&] { neuvol::compress(samples, options, thrower); }), "the caller's own"));
+  const auto otherThrower = [](double) -> bool { throw 42; };
+  CHECK(has(messageOf([&] { neuvol::compress(samples, options, otherThrower); }), "no std::exception"));
+  neuvol::Samples nowhere = samples;
+  nowhere.data = nullptr;
+  CHECK(has(messageOf([&] { neuvol::compress(nowhere, options); }), "the array of samples is a null pointer"));
+  nowhere.bytes = 0;
+  CHECK(has(messageOf([&] { neuvol::compress(nowhere, options); }), "0 bytes are not 80000 samples"));
+  neuvol::Samples turned = samples;
+  turned.grid.frame = "RAS";
+  CHECK(has(messageOf([&] { neuvol::compress(turned, options); }), "the frame 'RAS' is unknown"));
   const neuvol::Compressed compressed = neuvol::compress(samples, options);
+  const neuvol::Outcome& outcome = compressed.outcome();
+  CHECK(outcome.psnr >= 30 && outcome.psnr <= 31 && outcome.warnings.empty() && outcome.maxError >= outcome.rmse);
+  CHECK(std::abs(outcome.ratio - double(samples.bytes) / double(outcome.fileBytes)) < 1e-9);
   compressed.save(folder + "/slab.nvol");
   const neuvol::Volume again = neuvol::Volume::open(folder + "/slab.nvol");
   CHECK(again.info().psnr >= 30 && again.info().name == "slab" && again.info().grid.origin[2] == 3);
   CHECK(again.read<float>(again.whole()) == compressed.open().read<float>(again.whole()));
+
+  // What is beside the target is said in the outcome, and nowhere else.
+  std::vector<std::int64_t> step(12 * 12 * 12, 0);
+  std::fill(step.begin() + 864, step.end(), 255);
+  step[500] = 1;
+  neuvol::Samples wide;
+  wide.data = step.data();
+  wide.bytes = 8 * step.size();
+  wide.type = "int64";
+  wide.name = "step";
+  wide.grid.shape = { 12, 12, 12 };
+  wide.grid.association = neuvol::Association::Cell;
+  options.value = 11;
+  const neuvol::Compressed missed = neuvol::compress(wide, options);
+  CHECK(missed.outcome().warnings.size() == 2 && missed.outcome().psnr > 12);
+  CHECK(has(missed.outcome().warnings[0], "'step' are int64") && has(missed.outcome().warnings[0], "int32"));
+  CHECK(has(missed.outcome().warnings[1], "within 1 dB of the target"));
+  CHECK(missed.open().info().grid.association == neuvol::Association::Cell && !missed.open().info().grid.flat[0]);
+  wide.grid.flat = { true, false, false };
+  CHECK(has(messageOf([&] { neuvol::compress(wide, options); }), "not flat"));
+  options.value = 30;
 
   // DLPack: a region out, without a copy, its shape z, y, x.
   DLManagedTensorVersioned* row = volume.readTensor({ { 0, 7, 5 }, { 100, 8, 7 }, 1 }, "float32");

@@ -9,7 +9,6 @@ use flate2::read::ZlibDecoder;
 use lzma_rust2::XzReader;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::ops::Range;
 use std::path::Path;
 
 /// Where an array's samples come from: a file, what its XML says of it.
@@ -20,44 +19,55 @@ pub(super) struct Source<'a> {
     pub(super) document: &'a Document,
 }
 
+impl Source<'_> {
+    /// What lies at the array's place: its text, or its bytes with the numbers before them.
+    fn at<'a>(&'a mut self, array: &Array) -> Result<Box<dyn Read + 'a>> {
+        let Source { path, file, file_bytes, document } = self;
+        let (path, file_bytes) = (*path, *file_bytes);
+        let seek = |file: &mut BufReader<File>, to: u64| {
+            if to > file_bytes {
+                return Err(Error::format(
+                    path,
+                    format!("array '{}' should start at byte {to}, behind the file's end", array.name),
+                ));
+            }
+            file.seek(SeekFrom::Start(to)).map_err(|e| Error::io(path, e)).map(drop)
+        };
+        Ok(match &array.place {
+            Place::Ascii(range) => {
+                seek(file, range.start)?;
+                Box::new(file.take(range.end - range.start))
+            }
+            Place::Binary(range) => {
+                seek(file, range.start)?;
+                Box::new(base64::Decoder::new(file.take(range.end - range.start)))
+            }
+            Place::Appended(offset) => {
+                let appended = document.appended.ok_or_else(|| {
+                    Error::format(path, format!("array '{}' lies in missing <AppendedData>", array.name))
+                })?;
+                seek(file, appended.start)?;
+                let start = appended.start + underscore(path, file)?;
+                let at = start.saturating_add(*offset);
+                seek(file, at)?;
+                if appended.base64 { Box::new(base64::Decoder::new(&mut **file)) } else { Box::new(file) }
+            }
+        })
+    }
+}
+
 /// Reads one component of the `count` tuples of `array`.
 pub(super) fn read(source: &mut Source, array: &Array, component: usize, count: usize) -> Result<Samples> {
-    let Source { path, file, file_bytes, document } = source;
-    let (path, file_bytes) = (*path, *file_bytes);
+    let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
     let stored = array.stored_type(path)?;
     let part = Part { count, components: array.components(path)?, component, step: 0 };
     let expected = part.bytes_to_its_end(stored);
-    let seek = |file: &mut BufReader<File>, to: u64| {
-        if to > file_bytes {
-            return Err(Error::format(
-                path,
-                format!("array '{}' should start at byte {to}, behind the file's end", array.name),
-            ));
-        }
-        file.seek(SeekFrom::Start(to)).map_err(|e| Error::io(path, e)).map(drop)
-    };
-    let bytes: &mut dyn Read = match &array.place {
-        Place::Ascii(range) => {
-            seek(file, range.start)?;
-            return ascii(path, file, range, array, stored, part);
-        }
-        Place::Binary(range) => {
-            seek(file, range.start)?;
-            &mut base64::Decoder::new(file.take(range.end - range.start))
-        }
-        Place::Appended(offset) => {
-            let appended = document.appended.ok_or_else(|| {
-                Error::format(path, format!("array '{}' lies in missing <AppendedData>", array.name))
-            })?;
-            seek(file, appended.start)?;
-            let start = appended.start + underscore(path, file)?;
-            let at = start.saturating_add(*offset);
-            seek(file, at)?;
-            if appended.base64 { &mut base64::Decoder::new(file) } else { *file }
-        }
-    };
     let header =
         BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
+    let bytes = &mut *source.at(array)?;
+    if let Place::Ascii(_) = array.place {
+        return ascii(path, bytes, array, stored, part);
+    }
     let Some(compressor) = document.compressor else {
         elements::check_file_holds(path, expected, file_bytes, false)?;
         let declared = header.number(bytes)?;
@@ -67,11 +77,52 @@ pub(super) fn read(source: &mut Source, array: &Array, component: usize, count: 
         return part.read(path, bytes, stored, document.byte_order);
     };
     elements::check_file_holds(path, expected / compressor.largest_ratio(), file_bytes, false)?;
-    let blocks = header.blocks(bytes, expected, file_bytes)?;
+    let sizes = header.sizes(bytes)?;
+    let blocks = header.blocks(bytes, sizes, expected, file_bytes)?;
     let mut blocks =
         Blocks { source: bytes, compressor, pending: blocks.into_iter(), block: Vec::new(), at: 0 };
     part.read(path, &mut blocks, stored, document.byte_order)
 }
+
+/// The first string of an array of strings, as VTK stores them: the bytes of each, then a zero. `None` where there is none.
+pub(super) fn read_text(source: &mut Source, array: &Array) -> Result<Option<String>> {
+    let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
+    let header =
+        BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
+    let bytes = &mut *source.at(array)?;
+    let long = || header.error(format!("has more than the {MOST_TEXT} bytes that a name may have"));
+    let mut text = Vec::new();
+    match (&array.place, document.compressor) {
+        (Place::Ascii(_), _) => {
+            let mut numbers = String::new();
+            bytes.take(8 * MOST_TEXT).read_to_string(&mut numbers).map_err(|e| Error::io(path, e))?;
+            let codes = numbers.split_ascii_whitespace().map(str::parse::<i16>);
+            // Signed or not: VTK writes `char`, which is either.
+            let codes = codes.map(|code| code.ok().filter(|c| (-128..256).contains(c)).map(|c| c as u8));
+            text = codes.collect::<Option<_>>().ok_or_else(|| header.error("is no text".into()))?;
+        }
+        (_, None) => {
+            let length = header.number(bytes)?;
+            if length > MOST_TEXT {
+                return Err(long());
+            }
+            bytes.take(length).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
+        }
+        (_, Some(compressor)) => {
+            let sizes = header.sizes(bytes)?;
+            let length = sizes.total().filter(|&length| length <= MOST_TEXT).ok_or_else(long)?;
+            let blocks = header.blocks(bytes, sizes, length, file_bytes)?;
+            let pending = blocks.into_iter();
+            let mut blocks = Blocks { source: bytes, compressor, pending, block: Vec::new(), at: 0 };
+            blocks.read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
+        }
+    }
+    let first = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    Ok((!text.is_empty()).then(|| String::from_utf8_lossy(first).into_owned()))
+}
+
+/// Bytes of an array of strings that still is a name or a word.
+const MOST_TEXT: u64 = 1 << 16;
 
 impl Compressor {
     /// More than this no block can shrink: what a header promises beyond it is a lie.
@@ -86,14 +137,13 @@ impl Compressor {
 
 fn ascii(
     path: &Path,
-    file: &mut BufReader<File>,
-    range: &Range<u64>,
+    bytes: &mut dyn Read,
     array: &Array,
     stored: StoredType,
     part: Part,
 ) -> Result<Samples> {
     let mut text = Vec::new();
-    file.take(range.end - range.start).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
+    bytes.read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
     let numbers = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
     let expected = part.count.saturating_mul(part.components);
     if numbers > expected {
@@ -140,16 +190,24 @@ impl BlockHeader<'_> {
         Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    /// The sizes (compressed, uncompressed) of the blocks, which must add up to `expected` bytes.
-    fn blocks(&self, source: &mut dyn Read, expected: u64, file_bytes: u64) -> Result<Vec<(u64, u64)>> {
+    fn sizes(&self, source: &mut dyn Read) -> Result<BlockSizes> {
         let count = self.number(source)?;
         let size = self.number(source)?;
         let last = self.number(source)?;
         // A last size of 0 says that the last block is as large as the others.
-        let last = if last == 0 { size } else { last };
-        let total =
-            count.checked_sub(1).and_then(|full| full.checked_mul(size)).and_then(|b| b.checked_add(last));
-        if total != Some(expected) || last > size || count > expected {
+        Ok(BlockSizes { count, size, last: if last == 0 { size } else { last } })
+    }
+
+    /// The sizes (compressed, uncompressed) of the blocks, which must add up to `expected` bytes.
+    fn blocks(
+        &self,
+        source: &mut dyn Read,
+        sizes: BlockSizes,
+        expected: u64,
+        file_bytes: u64,
+    ) -> Result<Vec<(u64, u64)>> {
+        let BlockSizes { count, size, last } = sizes;
+        if sizes.total() != Some(expected) || last > size || count > expected {
             return Err(self.error(format!(
                 "declares {count} blocks of {size} bytes, the last of {last}, where the extent needs {expected} bytes"
             )));
@@ -167,6 +225,21 @@ impl BlockHeader<'_> {
             blocks.push((compressed, if index + 1 == count { last } else { size }));
         }
         Ok(blocks)
+    }
+}
+
+/// What a compressed array declares first: its blocks, their uncompressed size, and that of the last one.
+#[derive(Clone, Copy)]
+struct BlockSizes {
+    count: u64,
+    size: u64,
+    last: u64,
+}
+
+impl BlockSizes {
+    /// Uncompressed bytes in all.
+    fn total(self) -> Option<u64> {
+        self.count.checked_sub(1)?.checked_mul(self.size)?.checked_add(self.last)
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, StoredType};
 use crate::io::skip_byte_order_mark;
-use crate::volume::{Frame, SampleType};
+use crate::io::vtk_fields::{ARRAY, FILL_VALUE, FRAME};
+use crate::volume::SampleType;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -16,9 +17,6 @@ use std::path::Path;
 const MOST_ARRAYS: usize = 4096;
 /// And more pieces than this none of a simulation.
 const MOST_PIECES: usize = 1 << 16;
-
-/// Name of the field data that says that coordinates are a patient's, LPS millimetres.
-pub(super) const LPS_FIELD: &str = "neuvol_frame_lps";
 
 /// What an array belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +175,8 @@ pub(super) struct Document {
     pub(super) declares_spacing: bool,
     /// Rows; column `a` is the direction of axis `a`.
     pub(super) direction: [[f64; 3]; 3],
-    pub(super) frame: Frame,
+    /// Of the field data, what neuvol reads.
+    pub(super) fields: Vec<Array>,
     pub(super) pieces: Vec<Piece>,
     pub(super) appended: Option<Appended>,
     whole_extent: Vec<i32>,
@@ -196,7 +195,7 @@ impl Document {
             spacing: [1.0; 3],
             declares_spacing: false,
             direction: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
-            frame: Frame::Unknown,
+            fields: Vec::new(),
             pieces: Vec::new(),
             appended: None,
             whole_extent: Vec::new(),
@@ -288,9 +287,13 @@ impl Document {
                 inside.data = Some(association);
             }
             "Coordinates" => inside.coordinates = true,
-            "DataArray" if inside.fields => {
-                let says = tag.text("Name")?.as_deref() == Some(LPS_FIELD);
-                self.frame = if says { Frame::Lps } else { self.frame };
+            "DataArray" | "Array" if inside.fields => {
+                let name = tag.text("Name")?.unwrap_or_default();
+                let is_new = !self.fields.iter().any(|array| array.name == name);
+                if is_new && [FRAME, ARRAY, FILL_VALUE].contains(&name.as_str()) {
+                    self.fields.push(tag.array(Association::Point, after)?);
+                    inside.array = true;
+                }
             }
             "FieldData" => inside.fields = true,
             "DataArray" | "Array" => {
@@ -396,6 +399,9 @@ impl Document {
 
     /// The array whose tags the reader is inside of.
     fn last_array(&mut self, inside: &Inside) -> Option<&mut Array> {
+        if inside.fields {
+            return self.fields.last_mut();
+        }
         let piece = self.pieces.last_mut()?;
         if inside.data.is_some() { piece.arrays.last_mut() } else { piece.coordinates.last_mut() }
     }

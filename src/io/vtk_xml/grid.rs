@@ -4,7 +4,7 @@ use super::document::{Association, Document, Extent};
 use super::{Opened, data};
 use crate::error::{Error, Result};
 use crate::io::{Limits, affine, even, reading};
-use crate::volume::Geometry;
+use crate::volume::{self, Frame, Geometry};
 use std::path::Path;
 
 /// The samples' grid.
@@ -13,6 +13,23 @@ pub(super) struct Grid {
     pub(super) geometry: Geometry,
     /// Along which axes the file says the spacing.
     pub(super) declares_spacing: [bool; 3],
+    pub(super) association: volume::Association,
+}
+
+impl Grid {
+    fn new(
+        extent: &Extent,
+        geometry: Geometry,
+        declares_spacing: [bool; 3],
+        association: Association,
+    ) -> Self {
+        let points = shape(extent, Association::Point);
+        let of_volume = match association {
+            Association::Point => volume::Association::Point,
+            Association::Cell => volume::Association::of_cells(points),
+        };
+        Self { shape: shape(extent, association), geometry, declares_spacing, association: of_volume }
+    }
 }
 
 /// Samples along each axis: points, or cells; an axis of one point counts one cell.
@@ -45,13 +62,13 @@ impl Grid {
             document.origin[row] + (0..3).map(|a| steps[a][row] * start[a]).sum::<f64>()
         });
         let extents = shape.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        let mut geometry = affine::geometry(path, steps, origin, document.frame, extents)?;
+        let mut geometry = affine::geometry(path, steps, origin, Frame::Unknown, extents)?;
         if spacing.iter().all(|&s| s > 0.0) {
             // As written, not as it comes back out of the vectors.
             geometry.spacing = spacing;
             geometry.direction = document.direction;
         }
-        Ok(Self { shape, geometry, declares_spacing })
+        Ok(Self::new(&extent, geometry, declares_spacing, association))
     }
 
     /// The grid of coordinates that are evenly spaced.
@@ -87,6 +104,6 @@ impl Grid {
         let shape = shape(&extent, association);
         let is_cell = |axis: usize| association == Association::Cell && extent.high[axis] > extent.low[axis];
         let geometry = even::geometry(path, axes, is_cell, shape)?;
-        Ok(Self { shape, geometry, declares_spacing: [true; 3] })
+        Ok(Self::new(&extent, geometry, [true; 3], association))
     }
 }

@@ -10,12 +10,14 @@ mod assembly;
 mod base64;
 mod data;
 mod document;
+mod fields;
 mod grid;
 mod write;
 
 pub(super) use write::save;
 
 use super::reading::Reading;
+use super::vtk_fields::Fields;
 use super::{OTHER_ARRAYS, OpenOptions, detached, elements};
 use crate::error::{Error, Result};
 use crate::volume::{Samples, Volume};
@@ -56,7 +58,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
             assembly.finish()?
         }
     };
-    reading(samples, &grid, &chosen, &opened.document)
+    reading(samples, &grid, &chosen, &opened.fields, &opened.document)
 }
 
 /// Reads the pieces that a `.pvti` names, each from its own file beside it.
@@ -70,13 +72,13 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
         files.push(detached::file_of(path, source, options.allow_outside)?);
     }
     let file_bytes = detached::sizes(path, &files)?;
-    let mut found: Option<(Grid, Chosen, Assembly)> = None;
+    let mut found: Option<(Grid, Chosen, Fields, Assembly)> = None;
     for file in files {
         let mut opened = Opened::of(&file)?;
         if opened.document.kind != Kind::Image {
             return Err(Error::unsupported(&file, "the pieces of a parallel image are .vti files"));
         }
-        let (_, chosen, assembly) = match &mut found {
+        let (_, chosen, _, assembly) = match &mut found {
             Some(found) => found,
             None => {
                 let mut chosen = Chosen::of(&file, &opened.document, options)?;
@@ -92,20 +94,28 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
                 let assembly = Assembly::new(path, whole, chosen.association, count);
                 let extents = document.pieces.iter().map(|piece| piece.extent(path));
                 assembly.check(extents, file_bytes, chosen.stored.size())?;
-                found.insert((grid, chosen, assembly))
+                found.insert((grid, chosen, opened.fields.clone(), assembly))
             }
         };
         opened.paste(&file, chosen, assembly)?;
     }
-    let Some((grid, chosen, assembly)) = found else {
+    let Some((grid, chosen, fields, assembly)) = found else {
         return Err(Error::format(path, "the parallel file names no piece"));
     };
-    reading(assembly.finish()?, &grid, &chosen, document)
+    reading(assembly.finish()?, &grid, &chosen, &fields, document)
 }
 
-fn reading(samples: Samples, grid: &Grid, chosen: &Chosen, document: &Document) -> Result<Reading> {
+fn reading(
+    samples: Samples,
+    grid: &Grid,
+    chosen: &Chosen,
+    fields: &Fields,
+    document: &Document,
+) -> Result<Reading> {
     let mut volume = Volume::new(samples, grid.shape.map(|n| n as usize))?;
     volume.geometry = grid.geometry;
+    volume.association = grid.association;
+    fields.describe(&chosen.name, &mut volume);
     volume.name = chosen.label();
     volume.unit = chosen.unit.trim().into();
     let place = match chosen.association {
@@ -130,6 +140,7 @@ struct Opened {
     file: BufReader<File>,
     file_bytes: u64,
     document: Document,
+    fields: Fields,
 }
 
 impl Opened {
@@ -138,12 +149,13 @@ impl Opened {
         let file_bytes = file.metadata().map_err(|e| Error::io(path, e))?.len();
         let mut file = BufReader::with_capacity(1 << 18, file);
         let document = Document::read(path, &mut file)?;
-        Ok(Self { file, file_bytes, document })
+        let fields = fields::read(&mut Source { path, file: &mut file, file_bytes, document: &document })?;
+        Ok(Self { file, file_bytes, document, fields })
     }
 
     /// Where samples are read from, and the XML that says where they are.
     fn source<'a>(&'a mut self, path: &'a Path) -> (Source<'a>, &'a Document) {
-        let Self { file, file_bytes, document } = self;
+        let Self { file, file_bytes, document, .. } = self;
         (Source { path, file, file_bytes: *file_bytes, document }, document)
     }
 

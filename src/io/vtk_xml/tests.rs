@@ -1,7 +1,7 @@
 //! Small files in every data form.
 
 use super::*;
-use crate::volume::Samples;
+use crate::volume::{Frame, Samples};
 use std::io::Write;
 
 /// A file around `arrays` and `appended`, of extent 2..3 x 0..1 x 0..0.
@@ -306,4 +306,104 @@ fn a_byte_order_mark_shifts_nothing() {
     let whole = file("", &behind, &appended("raw", &raw));
     let volume = read(&[&b"\xef\xbb\xbf"[..], &whole].concat()).unwrap();
     assert_eq!(*volume.samples(), Samples::I16(vec![1, 2, 3, 4]));
+}
+
+/// A file with this field data beside four samples named `a`.
+fn with_fields(attributes: &str, fields: &str, appended: &[u8]) -> Vec<u8> {
+    let ascii = points("<DataArray type=\"Int16\" Name=\"a\" format=\"ascii\">1 2 3 -9</DataArray>");
+    let file = file(attributes, &ascii, appended);
+    let piece = file.windows(6).position(|bytes| bytes == b"<Piece").unwrap();
+    [&file[..piece], format!("<FieldData>{fields}</FieldData>").as_bytes(), &file[piece..]].concat()
+}
+
+fn ascii_text(name: &str, text: &str) -> String {
+    let bytes: Vec<String> = text.bytes().chain([0]).map(|byte| byte.to_string()).collect();
+    format!(
+        "<Array type=\"String\" Name=\"{name}\" NumberOfTuples=\"1\" format=\"ascii\">{}</Array>",
+        bytes.join("\n ")
+    )
+}
+
+#[test]
+fn the_frame_is_field_data() {
+    let frame = |fields: &str| read(&with_fields("", fields, b"")).map(|volume| volume.geometry.frame);
+    assert_eq!(frame(&ascii_text("neuvol_frame", "LPS mm")).unwrap(), Frame::Lps);
+    assert_eq!(frame(&ascii_text("neuvol_frame", "LPS")).unwrap(), Frame::Lps);
+    assert_eq!(frame(&ascii_text("neuvol_frame", "unknown")).unwrap(), Frame::Unknown);
+    assert_eq!(frame(&ascii_text("another", "LPS mm")).unwrap(), Frame::Unknown);
+    // A number says nothing of a frame, and a frame that is not known is not passed over.
+    let number =
+        "<DataArray type=\"UInt8\" Name=\"neuvol_frame\" NumberOfTuples=\"1\" format=\"ascii\">0</DataArray>";
+    assert!(frame(number).unwrap_err().to_string().contains("neuvol_frame"));
+    let message = frame(&ascii_text("neuvol_frame", "RAS")).unwrap_err().to_string();
+    assert!(message.contains("'RAS'") && message.contains("'LPS mm'"), "{message}");
+
+    // As VTK writes it in binary: inline, appended in base64 and raw, compressed and not.
+    let text = b"LPS mm\0";
+    let place = |place: &str| {
+        format!("<Array type=\"String\" Name=\"neuvol_frame\" NumberOfTuples=\"1\" {place}</Array>")
+    };
+    let plain = [&7u32.to_le_bytes()[..], text].concat();
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    let packed = encoder.finish().unwrap();
+    let header = [1, 7, 7, packed.len() as u32].map(u32::to_le_bytes).concat();
+    let zlib = "compressor=\"vtkZLibDataCompressor\"";
+    for (attributes, inline, raw) in [
+        ("", encode(&plain), plain.clone()),
+        (zlib, encode(&header) + &encode(&packed), [&header[..], &packed[..]].concat()),
+    ] {
+        let behind = place("format=\"appended\" offset=\"0\">");
+        for bytes in [
+            with_fields(attributes, &place(&format!("format=\"binary\">\n{inline}\n")), b""),
+            with_fields(attributes, &behind, &appended("base64", inline.as_bytes())),
+            with_fields(attributes, &behind, &appended("raw", &raw)),
+        ] {
+            assert_eq!(read(&bytes).unwrap().geometry.frame, Frame::Lps, "{attributes}");
+        }
+    }
+    let endless = [&u32::MAX.to_le_bytes()[..], text].concat();
+    let bytes = with_fields("", &place(&format!("format=\"binary\">{}", encode(&endless))), b"");
+    assert!(read(&bytes).unwrap_err().to_string().contains("bytes that a name may have"));
+}
+
+#[test]
+fn a_fill_value_is_that_of_its_array() {
+    let fill = "<DataArray type=\"Float64\" Name=\"neuvol_fill_value\" NumberOfTuples=\"1\" format=\"ascii\">-9</DataArray>";
+    let of = |name: &str| read(&with_fields("", &format!("{}{fill}", ascii_text("neuvol_array", name)), b""));
+    assert_eq!(of("a").unwrap().fill_value, Some(-9.0));
+    assert_eq!(of("b").unwrap().fill_value, None, "field data travels through filters");
+    assert_eq!(read(&with_fields("", fill, b"")).unwrap().fill_value, None);
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.vti");
+    let mut volume = Volume::new((0..24i16).collect::<Vec<_>>(), [4, 3, 2]).unwrap();
+    volume.geometry.origin = [10.5, -2.25, 0.125];
+    volume.geometry.spacing = [1.0, 0.5, 0.25];
+    volume.geometry.direction = [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
+    volume.geometry.frame = Frame::Lps;
+    volume.fill_value = Some(-5.0);
+    volume.name = "a < b".into();
+    for association in [crate::volume::Association::Point, crate::volume::Association::of_cells([5, 4, 3])] {
+        volume.association = association;
+        save(&volume, &path).unwrap();
+        let back = crate::io::open(&path, &OpenOptions::default()).unwrap();
+        assert_eq!((back.geometry, back.association), (volume.geometry, association));
+        assert_eq!((back.samples(), back.fill_value), (volume.samples(), volume.fill_value));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let cells = association != crate::volume::Association::Point;
+        assert_eq!(text.contains("WholeExtent=\"0 4 0 3 0 2\""), cells, "{text}");
+        assert_eq!(text.contains("<CellData Scalars="), cells, "{text}");
+        // Half a voxel before the first centre: along x of the grid, which is y of the world.
+        assert_eq!(text.contains("Origin=\"10.75 -2.75 0.0\""), cells, "{text}");
+    }
+    // A flat axis has no cell beyond its point.
+    let mut flat = Volume::new((0..12i16).collect::<Vec<_>>(), [4, 3, 1]).unwrap();
+    flat.association = crate::volume::Association::of_cells([5, 4, 1]);
+    save(&flat, &path).unwrap();
+    let back = crate::io::open(&path, &OpenOptions::default()).unwrap();
+    assert_eq!((back.association, back.geometry), (flat.association, flat.geometry));
 }

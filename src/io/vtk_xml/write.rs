@@ -2,11 +2,11 @@
 //! before 9.3 does not find it with expat 2.6 and later, nor with the older ones that distributions mended like it.
 
 use super::base64;
-use super::document::LPS_FIELD;
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use crate::io::elements::ByteOrder;
-use crate::volume::{Frame, SampleType, Volume};
+use crate::io::vtk_fields::{ARRAY, FILL_VALUE, FRAME};
+use crate::volume::{Association, Frame, SampleType, Volume};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use quick_xml::escape::escape;
@@ -17,7 +17,7 @@ use std::path::Path;
 /// Uncompressed bytes of a block: large enough for the ratio, small enough to share among threads.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// Writes a volume; everything but frame and fill value is kept.
+/// Writes a volume; everything but the provenance is kept.
 pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
     let bytes = volume.samples().as_bytes();
     let blocks: Vec<Vec<u8>> = bytes
@@ -50,7 +50,7 @@ pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
 fn xml(volume: &Volume) -> [String; 2] {
     let geometry = &volume.geometry;
     let list = |values: &[f64]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(" ");
-    let [x, y, z] = volume.shape().map(|n| n - 1);
+    let [x, y, z] = volume.association.points(volume.shape()).map(|n| n - 1);
     let extent = format!("0 {x} 0 {y} 0 {z}");
     let name = escape(volume.name.as_str());
     let unit = match escape(volume.unit.as_str()) {
@@ -64,23 +64,24 @@ fn xml(volume: &Volume) -> [String; 2] {
         ByteOrder::Little => "LittleEndian",
         ByteOrder::Big => "BigEndian",
     };
-    // VTK knows no patient: the frame travels as field data, which its programs keep.
-    let frame = match geometry.frame {
-        Frame::Lps => format!(
-            "\n    <FieldData><DataArray type=\"UInt8\" Name=\"{LPS_FIELD}\" NumberOfTuples=\"1\" \
-             format=\"ascii\">1</DataArray></FieldData>"
-        ),
-        Frame::Unknown => String::new(),
+    let fields = field_data(volume);
+    let [data, other] = match volume.association {
+        Association::Point => ["PointData", "CellData"],
+        Association::Cell { .. } => ["CellData", "PointData"],
     };
+    // VTK wants the points' element first.
+    let empty =
+        |place: bool| if place { format!("      <{other}>\n      </{other}>\n") } else { String::new() };
+    let [empty_before, empty_behind] = [empty(other == "PointData"), empty(other == "CellData")];
     let before = format!(
         r#"<?xml version="1.0"?>
 <VTKFile type="ImageData" version="1.0" byte_order="{byte_order}" header_type="UInt64" compressor="vtkZLibDataCompressor">
-  <ImageData WholeExtent="{extent}" Origin="{}" Spacing="{}" Direction="{}">{frame}
+  <ImageData WholeExtent="{extent}" Origin="{}" Spacing="{}" Direction="{}">{fields}
     <Piece Extent="{extent}">
-      <PointData Scalars="{name}">
+{empty_before}      <{data} Scalars="{name}">
         <DataArray type="{}" Name="{name}" format="binary">
 "#,
-        list(&geometry.origin),
+        list(&volume.association.first_point(geometry)),
         list(&geometry.spacing),
         list(geometry.direction.as_flattened()),
         type_name(volume.sample_type()),
@@ -89,15 +90,36 @@ fn xml(volume: &Volume) -> [String; 2] {
     let behind = format!(
         "
         {unit}</DataArray>
-      </PointData>
-      <CellData>
-      </CellData>
-    </Piece>
+      </{data}>
+{empty_behind}    </Piece>
   </ImageData>
 </VTKFile>
 "
     );
     [before, behind]
+}
+
+/// What VTK has no place for, as field data, which its programs keep. A string is a list of its bytes and a zero.
+fn field_data(volume: &Volume) -> String {
+    let text = |name: &str, text: &str| {
+        let bytes: Vec<String> = text.bytes().chain([0]).map(|byte| byte.to_string()).collect();
+        format!(
+            "\n      <Array type=\"String\" Name=\"{name}\" NumberOfTuples=\"1\" format=\"ascii\">{}</Array>",
+            bytes.join(" ")
+        )
+    };
+    let mut arrays = String::new();
+    if volume.geometry.frame != Frame::Unknown {
+        arrays += &text(FRAME, volume.geometry.frame.name());
+    }
+    if let Some(fill) = volume.fill_value.filter(|fill| fill.is_finite()) {
+        arrays += &text(ARRAY, &volume.name);
+        arrays += &format!(
+            "\n      <DataArray type=\"Float64\" Name=\"{FILL_VALUE}\" NumberOfTuples=\"1\" \
+             format=\"ascii\">{fill:?}</DataArray>"
+        );
+    }
+    if arrays.is_empty() { arrays } else { format!("\n    <FieldData>{arrays}\n    </FieldData>") }
 }
 
 fn type_name(sample_type: SampleType) -> &'static str {

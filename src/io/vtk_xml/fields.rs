@@ -1,0 +1,23 @@
+//! Reading neuvol's own field data.
+
+use super::data::{self, Source};
+use crate::error::Result;
+use crate::io::vtk_fields::{self, ARRAY, FILL_VALUE, FRAME, Fields};
+
+/// What a file says in field data.
+pub(super) fn read(source: &mut Source) -> Result<Fields> {
+    let document = source.document;
+    let named = |name: &str| document.fields.iter().find(|array| array.name == name);
+    let mut fields = Fields::default();
+    if let Some(array) = named(FRAME) {
+        let name = data::read_text(source, array)?.unwrap_or_default();
+        fields.frame = vtk_fields::frame(source.path, &name)?;
+    }
+    if let Some(array) = named(ARRAY) {
+        fields.array = data::read_text(source, array)?;
+    }
+    if let Some(array) = named(FILL_VALUE) {
+        fields.fill_value = Some(data::read(source, array, 0, 1)?.get(0));
+    }
+    Ok(fields)
+}
