@@ -6,16 +6,18 @@ mod bytes;
 mod description;
 mod latents;
 mod model;
+mod quality;
 mod sections;
 mod whole;
 
 pub use brick_grid::BRICK_EDGE;
 pub(crate) use brick_grid::BrickGrid;
 pub(crate) use bricks::MaskBricks;
+pub use description::Description;
 pub(crate) use description::MAX_VOXELS;
-pub use description::{Achieved, Description, Preset, TargetKind};
 pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
+pub use quality::{Achieved, Preset, TargetKind};
 pub(crate) use whole::{Base, WholeBricks, WholeScale};
 
 use crate::error::{Error, Result};
@@ -95,7 +97,8 @@ impl Contents {
         if file.has(PROVENANCE) {
             description.provenance = file.parse(PROVENANCE, Description::parse_provenance)?;
         }
-        description.achieved = file.parse(QUALITY, Description::parse_quality)?;
+        description.achieved =
+            file.parse(QUALITY, |section| Achieved::parse(section, description.shape, description.range))?;
         let (shape, sample_type) = (description.shape, description.sample_type);
         let damaged = |what: &str| Error::Section {
             path: path.to_owned(),
@@ -139,6 +142,11 @@ impl Contents {
             None
         };
         Ok(Self { description, body, mask })
+    }
+
+    /// Puts what was achieved into a finished file in place of what it says.
+    pub(crate) fn replace_achieved(file: &mut Vec<u8>, description: &Description) {
+        sections::replace(file, QUALITY, &description.quality_section());
     }
 
     /// The mask as bricks, for a volume of `shape`.

@@ -48,6 +48,38 @@ impl SectionWriter {
     }
 }
 
+/// Puts other bytes in place of a section's of a file that [`SectionWriter`] made; what comes behind moves.
+pub(super) fn replace(file: &mut Vec<u8>, name: &[u8; 4], bytes: &[u8]) {
+    let count = usize::from(u16::from_le_bytes([file[10], file[11]]));
+    let table = HEADER..HEADER + ENTRY * count;
+    let mut moved = None;
+    for entry in table.clone().step_by(ENTRY) {
+        let number = |at: usize| {
+            let mut le = [0; 8];
+            le.copy_from_slice(&file[entry + at..entry + at + 8]);
+            u64::from_le_bytes(le)
+        };
+        let (offset, length) = (number(4), number(12));
+        match moved {
+            None if file[entry..entry + 4] == *name => {
+                file[entry + 12..entry + 20].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+                file[entry + 20..entry + 24].copy_from_slice(&crc32fast::hash(bytes).to_le_bytes());
+                moved = Some((offset, length));
+            }
+            None => {}
+            Some((_, before)) => {
+                let offset = offset - before + bytes.len() as u64;
+                file[entry + 4..entry + 12].copy_from_slice(&offset.to_le_bytes());
+            }
+        }
+    }
+    if let Some((offset, length)) = moved {
+        file.splice(offset as usize..(offset + length) as usize, bytes.iter().copied());
+    }
+    let checksum = header_checksum(&file[..12], &file[table]);
+    file[12..16].copy_from_slice(&checksum.to_le_bytes());
+}
+
 /// CRC-32 of the twelve bytes before it and the table behind it.
 fn header_checksum(first: &[u8], table: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();

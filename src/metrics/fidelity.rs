@@ -26,6 +26,13 @@ pub struct Fidelity {
     pub bands: Vec<BandErrors>,
 }
 
+impl Fidelity {
+    /// Of errors alone.
+    pub(crate) fn of(distortion: Distortion) -> Self {
+        Self { distortion, noise: None, bias: 0.0, largest: None, similarity: None, bands: Vec::new() }
+    }
+}
+
 /// Compares a decoded volume with its original in all that [`Fidelity`] holds.
 ///
 /// # Errors

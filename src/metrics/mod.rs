@@ -13,8 +13,10 @@ mod spread;
 pub use bands::{Band, BandErrors, Bands};
 pub(crate) use distortion::ErrorSums;
 pub use distortion::{Distortion, compare};
+pub(crate) use fidelity::FidelityMeter;
 pub use fidelity::{Fidelity, fidelity};
 pub use noise::noise;
+pub(crate) use noise::noise_of;
 pub use similarity::SIMILARITY_WINDOW;
 
 use crate::volume::{Samples, for_each_type};
