@@ -76,7 +76,6 @@ pub struct Achieved {
 /// Flags of the section.
 const ERRORS: u8 = 1;
 const NOISE: u8 = 2;
-const WIDE_VALUE: u8 = 4;
 
 /// Kinds of bands.
 const NO_BANDS: u8 = 0;
@@ -126,19 +125,12 @@ impl Achieved {
     /// The section, of a volume of this shape and range. How long it is does not depend on what was measured, but for errors of 0, of
     /// which nothing is written.
     pub(super) fn section(&self, shape: [usize; 3], range: Option<(f64, f64)>) -> Vec<u8> {
-        let value = self.target_value;
-        // A size may be the file's own: its length must not depend on it.
-        let is_wide = self.target == TargetKind::Size || f64::from(value as f32) != value;
         let has_errors = self.max_error != 0.0;
-        let flags = [(has_errors, ERRORS), (self.noise.is_some(), NOISE), (is_wide, WIDE_VALUE)];
+        let flags = [(has_errors, ERRORS), (self.noise.is_some(), NOISE)];
         let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum();
         let mut out = vec![self.target as u8, self.preset as u8, flags];
         put_whole(&mut out, self.seed);
-        if is_wide {
-            out.extend(value.to_le_bytes());
-        } else {
-            out.extend((value as f32).to_le_bytes());
-        }
+        out.extend(self.target_value.to_le_bytes());
         if let Some(noise) = self.noise {
             out.extend((noise as f32).to_le_bytes());
         }
@@ -202,8 +194,7 @@ impl Achieved {
         };
         let flags = fields.u8("flags")?;
         let seed = whole(&mut fields, "seed")?;
-        let wide = flags & WIDE_VALUE != 0;
-        let target_value = if wide { fields.f64("value")? } else { fields.f32("value")?.into() };
+        let target_value = fields.f64("value")?;
         let noise = if flags & NOISE != 0 { Some(fields.f32("noise")?.into()) } else { None };
         let mut achieved = Self { target, target_value, preset, seed, noise, ..Self::default() };
         if flags & ERRORS != 0 {
@@ -311,13 +302,13 @@ mod tests {
             };
             let range = original.range();
             let length = asked.section(shape, range).len();
-            let achieved = asked.with(&fidelity);
+            let achieved = asked.clone().with(&fidelity);
             let section = achieved.section(shape, range);
             assert_eq!(section.len(), length, "known before anything is measured");
             // A band of parts by value needs its limit, too.
             let count = asked.band_limits.len();
             let of_bands = 6 * count + if unit.is_empty() { 2 * count - 1 } else { 0 };
-            assert_eq!(length, 42 + of_bands + achieved.writer.len());
+            assert_eq!(length, 46 + of_bands + achieved.writer.len());
             let back = Achieved::parse(&section, shape, range).unwrap();
             assert_eq!(
                 (back.target, back.target_value, back.seed, back.rmse, back.max_error, back.max_error_voxel),
@@ -348,7 +339,7 @@ mod tests {
         let exact = Fidelity::of(Distortion { psnr: f64::INFINITY, rmse: 0.0, max_error: 0.0, voxels: 8 });
         let achieved = Achieved { target: TargetKind::Lossless, ..Achieved::default() }.with(&exact);
         let section = achieved.section([2, 2, 2], Some((0.0, 1.0)));
-        assert_eq!(section.len(), 10 + achieved.writer.len());
+        assert_eq!(section.len(), 14 + achieved.writer.len());
         let back = Achieved::parse(&section, [2, 2, 2], Some((0.0, 1.0))).unwrap();
         assert_eq!((back.rmse, back.max_error, back.bias, back.similarity), (0.0, 0.0, 0.0, Some(1.0)));
     }

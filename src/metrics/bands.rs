@@ -9,7 +9,7 @@
 //! whose tissues are kept to half of one.
 
 use super::spread::spread;
-use super::{AIR_BELOW_HU, copy_scaled, unit_of};
+use super::{copy_scaled, unit_of};
 use crate::volume::{Mask, Volume};
 use half::bf16;
 
@@ -18,13 +18,8 @@ const EIGHTHS: usize = 8;
 /// Voxels whose surroundings say where an eighth ends, at most.
 const MOST_SAMPLES: usize = 1 << 16;
 /// Tissues of a CT, and the Hounsfield units that each begins with.
-const TISSUES: [(&str, f64); 5] = [
-    ("air", f64::NEG_INFINITY),
-    ("lung", AIR_BELOW_HU),
-    ("fat", -200.0),
-    ("soft tissue", -30.0),
-    ("bone", 150.0),
-];
+const TISSUES: [(&str, f64); 5] =
+    [("air", f64::NEG_INFINITY), ("lung", -900.0), ("fat", -200.0), ("soft tissue", -30.0), ("bone", 150.0)];
 
 /// What the bands of a volume are.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -32,7 +27,7 @@ pub enum Bands {
     /// None: all measurements have one value, or there is none.
     #[default]
     None,
-    /// Tissues by Hounsfield units: air below -950, lung to -200, fat to -30, soft tissue to 150, bone from there on.
+    /// Tissues by Hounsfield units: air below -900, lung to -200, fat to -30, soft tissue to 150, bone from there on.
     Tissues,
     /// Eighths of the volume by value: where the second band begins, the third, and so on, as shares of the range. They ascend,
     /// and are fewer than seven where many voxels have one value.
@@ -220,8 +215,8 @@ mod tests {
         assert_eq!(
             limits,
             [
-                ("air", None, Some(-950.0)),
-                ("lung", Some(-950.0), Some(-200.0)),
+                ("air", None, Some(-900.0)),
+                ("lung", Some(-900.0), Some(-200.0)),
                 ("fat", Some(-200.0), Some(-30.0)),
                 ("soft tissue", Some(-30.0), Some(150.0)),
                 ("bone", Some(150.0), None)

@@ -24,9 +24,6 @@ use crate::volume::{Samples, for_each_type};
 /// Voxels that are measured by one thread at a time.
 const PIECE: usize = 1 << 14;
 
-/// Hounsfield units below which a voxel of a CT is air.
-const AIR_BELOW_HU: f64 = -950.0;
-
 /// Copies samples from `at` on as f64, in units of `1 / inverse`.
 fn copy_scaled(samples: &Samples, at: usize, inverse: f64, out: &mut [f64]) {
     for_each_type!(samples, samples => {

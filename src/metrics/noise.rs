@@ -12,7 +12,7 @@
 //! other values do count: there the volume has no noise.
 
 use super::spread::spread;
-use super::{AIR_BELOW_HU, copy_scaled, unit_of};
+use super::{copy_scaled, unit_of};
 use crate::volume::{Mask, Volume};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 const EDGE: usize = 12;
 /// Blocks that are looked at, at most.
 const MOST_BLOCKS: usize = 1 << 14;
+/// Hounsfield units below which a block of a CT is the air around the patient, or a large airway.
+const AIR_BELOW_HU: f64 = -950.0;
 /// A block with fewer voxels says too little.
 const LEAST_VOXELS: usize = 64;
 /// The distance of a difference, in voxels, and what an axis needs for one.

@@ -26,7 +26,7 @@ def quality(section, shape, low, high):
     fields = Fields(section, "QUAL")
     target, preset, flags = fields.take("BBB")
     require(1 <= target <= 6 and 1 <= preset <= 3, "target or preset")
-    found = {"seed": whole(fields), "target_value": fields.take("d" if flags & 4 else "f")}
+    found = {"seed": whole(fields), "target_value": fields.take("d")}
     found["noise"] = fields.take("f") if flags & 2 else None
     found.update(rmse=0.0, max_error=0.0, mean_error=0.0, ssim=1.0, max_error_voxel=None, bands=[])
     if flags & 1:
@@ -41,7 +41,7 @@ def quality(section, shape, low, high):
             found["max_error_voxel"] = [voxel % nx, voxel // nx % ny, voxel // (nx * ny)]
         kind = fields.take("B")
         require(kind <= 2, "bands")
-        limits = [[], [-950.0, -200.0, -30.0, 150.0], []][kind]
+        limits = [[], [-900.0, -200.0, -30.0, 150.0], []][kind]
         if kind == 2:
             shares = [bfloat(fields.take("H")) for _ in range(fields.take("B"))]
             limits = [low * (1 - b) + high * b for b in shares]
