@@ -108,6 +108,7 @@ pub(crate) struct FidelityMeter<'a> {
     unit: f64,
     tally: Tally,
     similarity: Option<Similarity<'a>>,
+    by_own_value: bool,
 }
 
 impl<'a> FidelityMeter<'a> {
@@ -122,7 +123,13 @@ impl<'a> FidelityMeter<'a> {
         let limits = bands.bands(range).iter().filter_map(|band| band.from).map(|from| from / unit).collect();
         let tally = Tally::new(bands.len());
         let similarity = Similarity::new(original, mask, range);
-        Self { original, mask, range, bands, limits, unit, tally, similarity }
+        let by_own_value = false;
+        Self { original, mask, range, bands, limits, unit, tally, similarity, by_own_value }
+    }
+
+    /// The same with voxels in the bands of their own value, and without similarity.
+    pub(crate) fn by_own_value(self) -> Self {
+        Self { by_own_value: true, similarity: None, ..self }
     }
 
     /// Adds planes `first..` of the decoded volume, behind those that were added before, on the threads of the pool that this
@@ -153,7 +160,7 @@ impl<'a> FidelityMeter<'a> {
             let at = nx * (first + row);
             copy_scaled(self.original.samples(), at, inverse, &mut originals);
             copy_scaled(decoded, nx * row, inverse, &mut values);
-            if !self.limits.is_empty() {
+            if !self.limits.is_empty() && !self.by_own_value {
                 around.row(0, nx, [(first + row) % ny, (first + row) / ny], &mut row_around);
             }
             for (i, (original, value)) in originals.iter().zip(&values).enumerate() {
@@ -164,7 +171,7 @@ impl<'a> FidelityMeter<'a> {
                 let band = if self.limits.is_empty() {
                     0
                 } else {
-                    let mean = row_around.mean(i);
+                    let mean = if self.by_own_value { *original } else { row_around.mean(i) };
                     self.limits.iter().filter(|&&limit| mean >= limit).count()
                 };
                 let sums = &mut tally.bands[band];

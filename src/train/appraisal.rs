@@ -1,6 +1,7 @@
 //! What is measured of a finished file, beyond the error that the search goes by.
 
 use super::candidate::Compressed;
+use super::tissues::Shift;
 use crate::container::{Achieved, BRICK_EDGE, Contents};
 use crate::engine::TrainingEngine;
 use crate::error::Result;
@@ -52,21 +53,42 @@ impl<'a> Original<'a> {
             return Ok(Compressed { fidelity, ..file });
         }
         let neural = NeuralVolume::from_bytes(&file.bytes, "the new file", engine.clone())?;
-        let [nx, ny, nz] = self.volume.shape();
-        let depth = SLAB.div_ceil(nx * ny).next_multiple_of(BRICK_EDGE);
-        let mut meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone());
-        for z in (0..nz).step_by(depth) {
-            let slab = Region { start: [0, 0, z], end: [nx, ny, nz.min(z + depth)] };
-            let decoded = neural.read_region(slab, 1)?;
-            engine.run(&mut || meter.add(z, decoded.samples()));
-        }
+        let meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone());
+        let fidelity = self.measured(&neural, meter, engine.as_ref())?;
         // The search's own numbers stay: in other pieces sums differ in their last digits.
-        let fidelity = Fidelity { distortion: file.distortion, ..meter.fidelity(self.noise) };
+        let fidelity = Fidelity { distortion: file.distortion, ..fidelity };
         let mut description = neural.info().clone();
         description.achieved = description.achieved.with(&fidelity);
         description.achieved.band_limits = self.bands.clone();
         let mut file = Compressed { fidelity, ..file };
         Contents::replace_achieved(&mut file.bytes, &description);
         Ok(file)
+    }
+
+    /// What is to be added to the tissues of a CT so that this file has them where they are in the mean.
+    pub(super) fn shift(&self, file: &Compressed, engine: Arc<dyn TrainingEngine>) -> Result<Option<Shift>> {
+        if self.bands != Bands::Tissues || self.noise.is_none() {
+            return Ok(None);
+        }
+        let neural = NeuralVolume::from_bytes(&file.bytes, "the new file", engine.clone())?;
+        let meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone()).by_own_value();
+        Ok(Shift::against(&self.measured(&neural, meter, engine.as_ref())?))
+    }
+
+    /// Decodes in slabs of a multiple of a brick's slices: the whole is never held twice.
+    fn measured(
+        &self,
+        neural: &NeuralVolume,
+        mut meter: FidelityMeter<'_>,
+        engine: &dyn TrainingEngine,
+    ) -> Result<Fidelity> {
+        let [nx, ny, nz] = self.volume.shape();
+        let depth = SLAB.div_ceil(nx * ny).next_multiple_of(BRICK_EDGE);
+        for z in (0..nz).step_by(depth) {
+            let slab = Region { start: [0, 0, z], end: [nx, ny, nz.min(z + depth)] };
+            let decoded = neural.read_region(slab, 1)?;
+            engine.run(&mut || meter.add(z, decoded.samples()));
+        }
+        Ok(meter.fidelity(self.noise))
     }
 }

@@ -21,6 +21,7 @@ mod sampler;
 mod schedule;
 mod session;
 mod target;
+mod tissues;
 
 pub use candidate::Compressed;
 pub use fit::{CurvePoint, FitOptions, Fitted, LearningRates, fit};
@@ -98,11 +99,14 @@ fn smallest(
 ) -> Result<Compressed> {
     let &Original { volume, mask, range, noise, .. } = original;
     let writer = Writer::new(volume, range, mask, original.described(options.asked_for()), engine.clone());
+    // Explicit targets mean what they say: the smallest file.
+    let keeps_tissues = matches!(options.target, Target::Quality(Quality::Standard | Quality::Fine));
+    let tissues = keeps_tissues.then(|| latents::Tissues { original, engine: engine.clone() });
     let options = &options.in_decibels(noise, range);
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
         let mut reporter = Reporter::new(observe, 0, 1);
         let scale = ValueScale::new(range, volume.sample_type());
-        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref() };
+        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref(), tissues: None };
         return bounded::compress(&source, range, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
@@ -128,7 +132,7 @@ fn smallest(
     let (mut found, mut nearest) = (None, f64::NEG_INFINITY);
     if !matches!(representation, Representation::Network(_)) {
         let mut reporter = Reporter::new(observe, 0, 1);
-        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref() };
+        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref(), tissues };
         let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
