@@ -52,6 +52,19 @@ fn compress_info_decompress_compare_sample_slice() {
     assert!((info["psnr_db"].as_f64().unwrap() - psnr).abs() < 1e-9);
     let shown = text(&neuvol(folder, &["info", "waves.nvol"]).stdout);
     assert!(shown.contains("40 x 30 x 20") && shown.contains("latent grid"), "{shown}");
+    // What compress measured is in the file.
+    for key in ["mean_error", "ssim", "noise", "rmse_by_noise", "max_error_voxel", "max_error_world", "bands"]
+    {
+        let [told, kept] = [&report["achieved"][key], &info["achieved"][key]];
+        match (told.as_f64(), kept.as_f64()) {
+            (Some(a), Some(b)) => assert!((a - b).abs() <= 1e-3 * a.abs().max(1e-3), "{key}: {told} {kept}"),
+            _ if key == "bands" => assert_eq!(told.as_array().unwrap().len(), kept.as_array().unwrap().len()),
+            _ => assert_eq!(told, kept, "{key}"),
+        }
+    }
+    for part in ["noise", "SSIM", "largest", "in the mean", "% of the voxels"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
 
     for name in ["back.raw", "back.vti", "back.nii.gz", "back.nrrd"] {
         let output = neuvol(folder, &["decompress", "waves.nvol", "-o", name]);
@@ -94,6 +107,7 @@ fn failures_have_sentences_and_exit_codes() {
     std::fs::write(folder.join("not.nvol"), b"something else").unwrap();
     let size = [&["compress", "waves.raw", "--size", "90"], &RAW[..]].concat();
     let two = [&["compress", "waves.raw", "--size", "9k", "--psnr", "40"], &RAW[..]].concat();
+    let both = [&["compress", "waves.raw", "--quality", "fine", "--psnr", "40"], &RAW[..]].concat();
     let grid = [&["compress", "waves.raw", "--encoding", "one-blob", "--levels", "3"], &RAW[..]].concat();
     let functions = [&["compress", "waves.raw", "--functions", "3"], &RAW[..]].concat();
     let many =
@@ -101,7 +115,7 @@ fn failures_have_sentences_and_exit_codes() {
     let ends: Vec<u8> = [-1.7e308f64, 1.0, 2.0, 1.7e308].into_iter().flat_map(f64::to_le_bytes).collect();
     std::fs::write(folder.join("ends.raw"), ends).unwrap();
     let share = ["compress", "ends.raw", "--max-error", "1%", "--dims", "4x1x1", "--type", "float64"];
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 13] = [
         (&share, 2, "no share of it: give --max-error as a number in the volume's unit, or --lossless"),
         (&grid, 2, "one-blob has none"),
         (&functions, 2, "no grid has any"),
@@ -112,6 +126,7 @@ fn failures_have_sentences_and_exit_codes() {
         (&["compress", "waves.raw", "--dims", "40x30x21", "--type", "uint8"], 1, "24000"),
         (&size, 3, "cannot be brought to 90 bytes (ratio 266.7); the smallest that was found is "),
         (&two, 2, "cannot be used with"),
+        (&both, 2, "cannot be used with"),
         (&["sample", "not.nvol", "1", "2"], 2, "2 numbers"),
         (&["decompress"], 2, "Usage"),
     ];

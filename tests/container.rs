@@ -272,6 +272,7 @@ fn unknown_codes_are_refused_by_name() {
         (b"VOLM", 1, 2, "frame 2"),
         (b"QUAL", 0, 77, "target 77"),
         (b"QUAL", 1, 0, "preset 0"),
+        (b"QUAL", 37, 3, "bands of kind 3"),
         (b"MODL", 2, 200, "encoding 200"),
         (b"MODL", 4, 3, "features"),
         (b"MODL", 5, 27, "hash table"),

@@ -2,6 +2,7 @@
 //!
 //! Needs `NEUVOL_PYTHON`, an interpreter with NumPy. Without it the test says SKIPPED.
 
+use neuvol::container::Description;
 use neuvol::engine::cpu::Cpu;
 use neuvol::field::NetworkKind;
 use neuvol::field::encoding::{AxisWise, Wave};
@@ -103,17 +104,19 @@ fn f64s(path: &Path) -> Vec<f64> {
 /// Decodes with both and compares: bit by bit, but for the values of a network. Gives the file.
 fn agree(name: &str, python: &Path, volume: &Volume, options: &CompressOptions) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let [nvol, decoded, unrounded] =
-        ["volume.nvol", "decoded.npy", "unrounded.npy"].map(|f| folder.path().join(f));
+    let [nvol, decoded, unrounded, quality] =
+        ["volume.nvol", "decoded.npy", "unrounded.npy", "quality.json"].map(|f| folder.path().join(f));
     let compressed = compress(volume, options, |_| ControlFlow::Continue(())).unwrap();
     eprintln!("{name}: {} bytes, {}", compressed.bytes.len(), compressed.model);
     compressed.save(&nvol).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/nvol_reference.py");
-    let output = Command::new(python).arg(script).args([&nvol, &decoded, &unrounded]).output();
+    let output = Command::new(python).arg(script).args([&nvol, &decoded, &unrounded, &quality]).output();
     let output = output.expect("NEUVOL_PYTHON should run");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
 
     let ours = NeuralVolume::open(&nvol).unwrap();
+    let theirs = serde_json::from_str(&std::fs::read_to_string(&quality).unwrap()).unwrap();
+    same_quality(name, ours.info(), &theirs);
     let ours = ours.read_region(Region::whole(volume.shape()), 1).unwrap();
     let (low, high) = volume.range().unwrap_or((0.0, 0.0));
     let tolerance = TOLERANCE * (high - low);
@@ -161,6 +164,30 @@ fn agree(name: &str, python: &Path, volume: &Volume, options: &CompressOptions) 
     assert_eq!(masked, mask.map_or(0, |m| m.masked()), "{name}");
     assert!(at_boundaries * 1000 <= volume.len(), "{name}: {at_boundaries} voxels rounded otherwise");
     compressed.bytes
+}
+
+/// What both read of section QUAL.
+fn same_quality(name: &str, info: &Description, theirs: &serde_json::Value) {
+    let ours = serde_json::to_value(&info.achieved).unwrap();
+    let near = |ours: &serde_json::Value, theirs: &serde_json::Value| match (ours.as_f64(), theirs.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * a.abs().max(b.abs()),
+        _ => ours == theirs,
+    };
+    for key in ["seed", "target_value", "noise", "rmse", "max_error", "mean_error", "ssim", "max_error_voxel"]
+    {
+        assert!(near(&ours[key], &theirs[key]), "{name}: {key}: {} {}", ours[key], theirs[key]);
+    }
+    let [ours, theirs] = [&ours["bands"], &theirs["bands"]].map(|bands| bands.as_array().unwrap());
+    assert_eq!(ours.len(), theirs.len(), "{name}");
+    assert!(
+        info.achieved.max_error == 0.0 || info.range.is_none_or(|(l, h)| l == h) || !ours.is_empty(),
+        "{name}"
+    );
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        for key in ["from", "below", "share", "mean_error", "rmse"] {
+            assert!(near(&ours[key], &theirs[key]), "{name}: {key}: {ours} {theirs}");
+        }
+    }
 }
 
 #[test]

@@ -85,3 +85,24 @@ fn the_whole_chest_ct_at_40_db() {
     let (_, ratio) = through_a_file(&volume, 40.0, Preset::Fast);
     assert!(ratio > 60.0, "{ratio}");
 }
+
+#[test]
+fn the_whole_chest_ct_without_options_keeps_its_tissues() {
+    let Some(folder) = data("dicom_ct_chest") else { return };
+    if std::env::var_os("NEUVOL_FULL").is_none() {
+        eprintln!("SKIPPED: the whole chest CT runs with `cargo xtask test --full`");
+        return;
+    }
+    let volume = neuvol::io::open(&folder, &OpenOptions::default()).unwrap();
+    let options = CompressOptions { preset: Preset::Fast, ..CompressOptions::default() };
+    let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let fidelity = &compressed.fidelity;
+    let noise = fidelity.noise.unwrap();
+    assert!((14.0..18.0).contains(&noise), "{noise}");
+    assert!(fidelity.distortion.rmse <= noise, "{fidelity:?}");
+    assert!(compressed.ratio >= 45.0, "{}", compressed.ratio);
+    assert_eq!(fidelity.bands.len(), 5);
+    for band in &fidelity.bands {
+        assert!(band.bias.abs() < noise / 10.0, "{band:?}");
+    }
+}

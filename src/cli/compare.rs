@@ -23,14 +23,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     let original = open_either(&arguments.original, &arguments.from, place)?;
     let decoded = open_either(&arguments.decoded, &arguments.from.of_a_decoded_one(), place)?;
-    let d = metrics::compare(&original, &decoded)?;
+    let fidelity = metrics::fidelity(&original, &decoded)?;
     if arguments.json {
-        say!("{:#}", report::distortion_json(&d));
+        say!("{:#}", report::fidelity_json(&fidelity, &original.geometry));
     } else {
-        say!("PSNR    {}", report::psnr(d.psnr));
-        say!("RMSE    {}", report::value(d.rmse, &original.unit));
-        say!("error   {} largest", report::value(d.max_error, &original.unit));
-        say!("voxels  {}", d.voxels);
+        for line in report::fidelity(&fidelity, &original.geometry, &original.unit) {
+            say!("{line}");
+        }
+        say!("voxels    {}", fidelity.distortion.voxels);
     }
     Ok(())
 }

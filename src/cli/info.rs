@@ -5,8 +5,10 @@ use super::input::{NeuralLimit, open_neural};
 use super::report;
 use anyhow::Result;
 use neuvol::NeuralVolume;
-use neuvol::container::TargetKind;
+use neuvol::container::{Description, TargetKind};
 use neuvol::engine::device::Device;
+use neuvol::metrics::{Distortion, Fidelity};
+use neuvol::train::Quality;
 use neuvol::volume::Association;
 use std::path::PathBuf;
 
@@ -49,13 +51,12 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
     }
     say!("file        {}", report::bytes(neural.file_bytes()));
     say!("ratio       {}", report::ratios(neural.ratio(), neural.ratio_f32(), info.sample_type.name()));
-    say!("PSNR        {}", report::psnr(info.psnr()));
-    say!(
-        "error       {} largest, {} RMS",
-        report::value(info.achieved.max_error, &info.unit),
-        report::value(info.achieved.rmse, &info.unit)
-    );
+    for line in report::fidelity(&fidelity(info), &info.geometry, &info.unit) {
+        let (label, text) = line.split_at(report::LABEL);
+        say!("{label}  {text}");
+    }
     let asked = match info.achieved.target {
+        TargetKind::Quality => quality(info),
         TargetKind::Psnr => format!("{} dB", info.achieved.target_value),
         TargetKind::Ratio => format!("ratio {}:1", info.achieved.target_value),
         TargetKind::Size => format!("{} bytes", info.achieved.target_value),
@@ -77,12 +78,46 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
     Ok(())
 }
 
+/// The quality that was asked for, and what it came to.
+fn quality(info: &Description) -> String {
+    let Some(quality) = Quality::from_number(info.achieved.target_value) else {
+        return format!("quality {}", info.achieved.target_value);
+    };
+    let span = info.range.map_or(0.0, |(low, high)| high - low);
+    format!("quality {}, here {:.2} dB", quality.name(), quality.psnr(info.achieved.noise, span))
+}
+
+/// What the file says was measured when it was written.
+fn fidelity(info: &Description) -> Fidelity {
+    let achieved = &info.achieved;
+    Fidelity {
+        distortion: Distortion {
+            psnr: info.psnr(),
+            rmse: achieved.rmse,
+            max_error: achieved.max_error,
+            voxels: info.voxels(),
+        },
+        noise: achieved.noise,
+        bias: achieved.bias,
+        largest: achieved.max_error_voxel,
+        similarity: achieved.similarity,
+        bands: achieved.bands.clone(),
+    }
+}
+
 fn unit_suffix(unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!(" in {unit}") }
 }
 
 fn print_json(neural: &NeuralVolume) -> Result<()> {
     let info = neural.info();
+    let mut achieved = serde_json::to_value(&info.achieved)?;
+    if let (Some(achieved), serde_json::Value::Object(measured)) =
+        (achieved.as_object_mut(), report::fidelity_json(&fidelity(info), &info.geometry))
+    {
+        // The file does not say how many voxels are masked.
+        achieved.extend(measured.into_iter().filter(|(key, _)| key != "voxels"));
+    }
     let json = serde_json::json!({
         "array": info.name,
         "unit": info.unit,
@@ -99,7 +134,7 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
         "ratio": neural.ratio(),
         "ratio_float32": neural.ratio_f32(),
         "psnr_db": report::finite(info.psnr()),
-        "achieved": info.achieved,
+        "achieved": achieved,
         "model": neural.model_summary(),
         "memory_bytes": neural.memory_bytes(),
         "parameters": neural.parameter_count(),

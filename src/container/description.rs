@@ -1,6 +1,7 @@
-//! What a file says of its volume: grid, geometry, provenance, and what was asked for and achieved.
+//! What a file says of its volume: grid, geometry, provenance.
 
 use super::bytes::{Fields, put_text};
+use super::quality::Achieved;
 use crate::volume::{Association, Frame, Geometry, SampleType, Volume};
 use std::collections::BTreeMap;
 
@@ -29,56 +30,6 @@ pub struct Description {
     pub provenance: BTreeMap<String, String>,
     /// What was asked for and achieved.
     pub achieved: Achieved,
-}
-
-/// What the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[repr(u8)]
-pub enum TargetKind {
-    /// Peak signal-to-noise ratio in dB.
-    Psnr = 1,
-    /// Bytes of the stored samples by bytes of the file.
-    Ratio = 2,
-    /// Bytes of the file.
-    Size = 3,
-    /// Largest absolute error, in the volume's unit.
-    MaxError = 4,
-    /// Every sample as it was.
-    Lossless = 5,
-}
-
-/// How much time training may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-#[repr(u8)]
-pub enum Preset {
-    /// A first look.
-    Fast = 1,
-    /// The default.
-    #[default]
-    Balanced = 2,
-    /// The smallest file.
-    Best = 3,
-}
-
-/// What was asked for, and what the shipped decoder measured.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Achieved {
-    /// The target's kind.
-    pub target: TargetKind,
-    /// The target's value: dB, ratio, bytes or an error; 0 where it has none.
-    pub target_value: f64,
-    /// The preset.
-    pub preset: Preset,
-    /// Seed of the training.
-    pub seed: u64,
-    /// Root of the mean squared error over unmasked voxels, in the volume's unit.
-    pub rmse: f64,
-    /// Largest absolute error over unmasked voxels, in the volume's unit.
-    pub max_error: f64,
-    /// The neuvol that wrote the file.
-    pub writer: String,
 }
 
 /// Flags of section VOLM: which numbers it has.
@@ -258,56 +209,10 @@ impl Description {
         Ok(pairs)
     }
 
-    pub(super) fn parse_quality(section: &[u8]) -> Result<Achieved, String> {
-        let mut fields = Fields::new(section);
-        let target = match fields.u8("target")? {
-            1 => TargetKind::Psnr,
-            2 => TargetKind::Ratio,
-            3 => TargetKind::Size,
-            4 => TargetKind::MaxError,
-            5 => TargetKind::Lossless,
-            code => return Err(format!("target {code} is unknown")),
-        };
-        let preset = match fields.u8("preset")? {
-            1 => Preset::Fast,
-            2 => Preset::Balanced,
-            3 => Preset::Best,
-            code => return Err(format!("preset {code} is unknown")),
-        };
-        let seed = fields.u64("seed")?;
-        let [target_value, rmse, max_error] = fields.f64s("figures")?;
-        let writer = fields.text("writer")?;
-        fields.end()?;
-        Ok(Achieved { target, target_value, preset, seed, rmse, max_error, writer })
-    }
-}
-
-impl Achieved {
-    /// Section QUAL.
-    pub(super) fn section(&self) -> Vec<u8> {
-        let mut out = vec![self.target as u8, self.preset as u8];
-        out.extend(self.seed.to_le_bytes());
-        for number in [self.target_value, self.rmse, self.max_error] {
-            out.extend(number.to_le_bytes());
-        }
-        put_text(&mut out, &self.writer);
-        out
+    pub(super) fn quality_section(&self) -> Vec<u8> {
+        self.achieved.section(self.shape, self.range)
     }
 }
 
 /// A bound for files: positions are f32 and indices are checked against it.
 pub(crate) const MAX_VOXELS: u64 = 1 << 40;
-
-impl Default for Achieved {
-    fn default() -> Self {
-        Self {
-            target: TargetKind::Psnr,
-            target_value: 0.0,
-            preset: Preset::default(),
-            seed: 0,
-            rmse: 0.0,
-            max_error: 0.0,
-            writer: concat!("neuvol ", env!("CARGO_PKG_VERSION")).into(),
-        }
-    }
-}

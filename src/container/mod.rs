@@ -6,16 +6,18 @@ mod bytes;
 mod description;
 mod latents;
 mod model;
+mod quality;
 mod sections;
 mod whole;
 
 pub use brick_grid::BRICK_EDGE;
 pub(crate) use brick_grid::BrickGrid;
 pub(crate) use bricks::MaskBricks;
+pub use description::Description;
 pub(crate) use description::MAX_VOXELS;
-pub use description::{Achieved, Description, Preset, TargetKind};
 pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
+pub use quality::{Achieved, Preset, TargetKind};
 pub(crate) use whole::{Base, WholeBricks, WholeScale};
 
 use crate::error::{Error, Result};
@@ -89,7 +91,7 @@ impl Contents {
         if let Some(description) = provenance {
             file.add(PROVENANCE, |out| out.extend(description.provenance_section()));
         }
-        file.add(QUALITY, |out| out.extend(self.description.achieved.section()));
+        file.add(QUALITY, |out| out.extend(self.description.quality_section()));
         match &self.body {
             Some(Body::Network(model)) => {
                 file.add(MODEL, |out| out.extend(model.model_section()));
@@ -109,11 +111,6 @@ impl Contents {
         file.finish()
     }
 
-    /// Puts what was achieved into a file that [`Self::to_bytes`] made, without making it again.
-    pub(crate) fn put_achieved(file: &mut Vec<u8>, achieved: &Achieved) {
-        sections::replace(file, QUALITY, &achieved.section());
-    }
-
     /// Reads a file's bytes; every checksum is compared before anything is believed. `path` is for messages.
     ///
     /// # Errors
@@ -124,7 +121,8 @@ impl Contents {
         if file.has(PROVENANCE) {
             description.provenance = file.parse(PROVENANCE, Description::parse_provenance)?;
         }
-        description.achieved = file.parse(QUALITY, Description::parse_quality)?;
+        description.achieved =
+            file.parse(QUALITY, |section| Achieved::parse(section, description.shape, description.range))?;
         let (shape, sample_type) = (description.shape, description.sample_type);
         let damaged = |what: &str| Error::Section {
             path: path.to_owned(),
@@ -168,6 +166,11 @@ impl Contents {
             None
         };
         Ok(Self { description, body, mask })
+    }
+
+    /// Puts what was achieved into a finished file in place of what it says.
+    pub(crate) fn replace_achieved(file: &mut Vec<u8>, description: &Description) {
+        sections::replace(file, QUALITY, &description.quality_section());
     }
 
     /// The mask as bricks, for a volume of `shape`.

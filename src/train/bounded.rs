@@ -116,9 +116,18 @@ fn corrected(
     Ok(if best.bytes.len() < whole.bytes.len() && keeps_the_bound { best } else { whole })
 }
 
-/// The file of a volume's samples as they are.
-pub(super) fn exact(volume: &Volume, writer: &Writer<'_>, reporter: &mut Reporter<'_>) -> Result<Compressed> {
-    writer.whole(WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() }, reporter)
+/// The file of a volume's samples as they are, unless it is larger than `most` bytes: as soon as that is known, coding ends.
+pub(super) fn exact(
+    volume: &Volume,
+    most: Option<usize>,
+    writer: &Writer<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<Option<Compressed>> {
+    let scale = WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
+    match most {
+        Some(most) => writer.whole_within(scale, most, reporter),
+        None => writer.whole(scale, reporter).map(Some),
+    }
 }
 
 /// The file of a volume whose root mean square error shall be `rmse` at most.

@@ -10,7 +10,7 @@ use crate::engine::{Engine, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Rate};
-use crate::metrics::{Distortion, ErrorSums};
+use crate::metrics::{Distortion, ErrorSums, Fidelity};
 use crate::sample::{Limits, NeuralVolume, OpenOptions, Region, ValueScale};
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
@@ -25,6 +25,8 @@ pub struct Compressed {
     pub bytes: Vec<u8>,
     /// Measured with the shipped decoder, against the volume that went in.
     pub distortion: Distortion,
+    /// The same beside the volume's noise, in bands of value, and more.
+    pub fidelity: Fidelity,
     /// Bytes in the stored type by bytes of the file.
     pub ratio: f64,
     /// Bytes as float32 by bytes of the file.
@@ -58,6 +60,13 @@ pub(super) struct Writer<'a> {
     engine: Arc<dyn TrainingEngine>,
 }
 
+/// Opens a file that was just made, whatever it takes: it holds what the caller has in memory.
+pub(super) fn open_own(bytes: &[u8], engine: Arc<dyn TrainingEngine>) -> Result<NeuralVolume> {
+    let engine: Arc<dyn Engine> = engine;
+    let options = OpenOptions { limits: Limits::none(), ..OpenOptions::from(engine) };
+    NeuralVolume::from_bytes(bytes, "the new file", options)
+}
+
 impl<'a> Writer<'a> {
     /// `achieved` says what was asked for.
     pub(super) fn new(
@@ -89,8 +98,24 @@ impl<'a> Writer<'a> {
 
     /// The file of samples as whole numbers, coded on the engine's threads.
     pub(super) fn whole(&self, scale: WholeScale, reporter: &mut Reporter<'_>) -> Result<Compressed> {
-        let bricks = self.code_bricks(scale, None, reporter)?;
-        self.finish(Some(Body::Whole(bricks)))
+        let streams = self.code_bricks(scale, None, usize::MAX, reporter)?;
+        self.finish(Some(Body::Whole(WholeBricks::new(BrickGrid::new(self.volume.shape()), scale, streams))))
+    }
+
+    /// [`Self::whole`], unless the file is larger than `most` bytes; coding ends as soon as that is known.
+    pub(super) fn whole_within(
+        &self,
+        scale: WholeScale,
+        most: usize,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Option<Compressed>> {
+        let grid = BrickGrid::new(self.volume.shape());
+        let streams = self.code_bricks(scale, None, most, reporter)?;
+        if streams.len() < grid.len() {
+            return Ok(None);
+        }
+        let file = self.finish(Some(Body::Whole(WholeBricks::new(grid, scale, streams))))?;
+        Ok(Some(file).filter(|file| file.bytes.len() <= most))
     }
 
     /// The file of a latent grid and of what it is off by in whole numbers.
@@ -102,20 +127,23 @@ impl<'a> Writer<'a> {
     ) -> Result<Compressed> {
         let values = ValueScale::new(self.range, self.volume.sample_type());
         let reader = LatentReader::new(latents.clone(), usize::MAX);
-        let bricks = self.code_bricks(scale, Some((&reader, values)), reporter)?;
+        let streams = self.code_bricks(scale, Some((&reader, values)), usize::MAX, reporter)?;
+        let bricks = WholeBricks::new(BrickGrid::new(self.volume.shape()), scale, streams);
         self.finish(Some(Body::Corrected(latents, bricks)))
     }
 
+    /// The streams of bricks, in order; those that are left when more than `most` bytes were coded are missing.
     fn code_bricks(
         &self,
         scale: WholeScale,
         base: Option<(&LatentReader, ValueScale)>,
+        most: usize,
         reporter: &mut Reporter<'_>,
-    ) -> Result<WholeBricks> {
+    ) -> Result<Vec<Vec<u8>>> {
         let grid = BrickGrid::new(self.volume.shape());
         let codes = self.mask.map(Mask::codes);
         let mut streams = Vec::with_capacity(grid.len());
-        while streams.len() < grid.len() {
+        while streams.len() < grid.len() && streams.iter().map(Vec::len).sum::<usize>() <= most {
             self.engine.run(&mut || {
                 let next = streams.len()..grid.len().min(streams.len() + 8 * rayon::current_num_threads());
                 let samples = self.volume.samples();
@@ -133,7 +161,7 @@ impl<'a> Writer<'a> {
             reporter.step(Stage::Coding, streams.len() as u64, grid.len() as u64, f64::NAN)?;
         }
         reporter.measuring()?;
-        Ok(WholeBricks::new(grid, scale, streams))
+        Ok(streams)
     }
 
     /// The streams of a latent grid, coded on the engine's threads.
@@ -155,35 +183,32 @@ impl<'a> Writer<'a> {
             Some(Body::Latents(_) | Body::Whole(_) | Body::Corrected(..)) => (0, BRICK_EDGE),
             None => (0, 1),
         };
-        let description = Description::of(self.volume, self.range, self.achieved.clone());
+        let mut description = Description::of(self.volume, self.range, self.achieved.clone());
         // What is coded is most of the memory of a lossless file: at any time it is held twice, not more often.
-        let mut bytes = Contents { description, body, mask: self.bricks.clone() }.to_bytes();
-        let draft = self.open(&bytes)?;
+        let contents = Contents { description: description.clone(), body, mask: self.bricks.clone() };
+        let mut bytes = contents.to_bytes();
+        drop(contents);
+        let draft = open_own(&bytes, self.engine.clone())?;
         let distortion = self.measure(&draft, unit)?;
         let model = draft.model_summary();
         drop(draft);
-        let (rmse, max_error) = (distortion.rmse, distortion.max_error);
-        let mut achieved = Achieved { rmse, max_error, ..self.achieved.clone() };
+        description.achieved.rmse = distortion.rmse;
+        description.achieved.max_error = distortion.max_error;
+        Contents::replace_achieved(&mut bytes, &description);
         if self.size_is_given {
             // A number of fixed length: it does not change the size.
-            achieved.target_value = bytes.len() as f64;
+            description.achieved.target_value = bytes.len() as f64;
+            Contents::replace_achieved(&mut bytes, &description);
         }
-        Contents::put_achieved(&mut bytes, &achieved);
         Ok(Compressed {
             ratio: self.volume.stored_bytes() as f64 / bytes.len() as f64,
             ratio_f32: 4.0 * self.volume.len() as f64 / bytes.len() as f64,
             model,
             distortion,
+            fidelity: Fidelity::of(distortion),
             bytes,
             parameter_bytes,
         })
-    }
-
-    /// What we have made may be of any size.
-    fn open(&self, bytes: &[u8]) -> Result<NeuralVolume> {
-        let engine: Arc<dyn Engine> = self.engine.clone();
-        let options = OpenOptions { limits: Limits::none(), ..OpenOptions::from(engine) };
-        NeuralVolume::from_bytes(bytes, "the new file", options)
     }
 
     /// Decodes in slabs of a multiple of `unit` slices: the whole is never held twice.

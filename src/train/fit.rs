@@ -1,5 +1,6 @@
 //! One given model, trained for a number of epochs: the paper's training, without the search for a target.
 
+use super::appraisal::Original;
 use super::candidate::{Compressed, Writer};
 use super::initial::Start;
 use super::options::{ModelOptions, Storage};
@@ -158,7 +159,8 @@ pub fn fit(
     check_range(range)?;
     let engine = options.device.training_engine(options.threads)?;
     let mask = Mask::of(volume);
-    let seeded = Achieved { seed: options.seed, ..Achieved::default() };
+    let original = Original::new(volume, mask.as_ref(), range, engine.as_ref());
+    let seeded = original.described(Achieved { seed: options.seed, ..Achieved::default() });
     let writer = Writer::new(volume, range, mask.as_ref(), seeded, engine.clone()).of_a_given_size();
     let voxels = volume.len() as u64;
     let plan = options.plan(volume)?;
@@ -197,6 +199,7 @@ pub fn fit(
         let seconds = trained.as_secs_f64();
         curve.push(CurvePoint { epoch, seconds, psnr: compressed.distortion.psnr });
         if epoch == options.epochs {
+            let compressed = original.appraise(compressed, engine)?;
             return Ok(Fitted { compressed, parameters, batch: plan.batch, seconds, curve });
         }
     }

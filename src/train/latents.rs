@@ -1,5 +1,6 @@
 //! Targets met by a latent grid: its step is searched for, the rest follows.
 
+use super::appraisal::Original;
 use super::candidate::{Compressed, Writer};
 use super::infill::infill;
 use super::options::CompressOptions;
@@ -7,13 +8,15 @@ use super::progress::{Reporter, Stage};
 use super::refine::Refiner;
 use super::refined_grid::RefinedGrid;
 use super::target::{Aim, Found};
+use super::tissues::Shift;
 use crate::container::MOST_STEP;
-use crate::engine::Engine;
+use crate::engine::{Engine, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::latents::{LatentEncoder, Rate};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume, for_each_type};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// What a bit costs, in squared steps: the slope of the error by the rate of a fine uniform quantiser is
 /// `ln(2) / 6 = 0.116`; a little less was best on every volume tried (benches/README.md).
@@ -65,13 +68,22 @@ pub(super) struct Source<'a> {
     pub(super) scale: ValueScale,
     pub(super) options: &'a CompressOptions,
     pub(super) engine: &'a dyn Engine,
+    /// Where tissues are to stay where they are in the mean: what tells how far they are off.
+    pub(super) tissues: Option<Tissues<'a>>,
+}
+
+/// The original and what measures files against it.
+#[derive(Clone)]
+pub(super) struct Tissues<'a> {
+    pub(super) original: &'a Original<'a>,
+    pub(super) engine: Arc<dyn TrainingEngine>,
 }
 
 impl<'a> Source<'a> {
     /// The coefficients of the volume, transformed on the engine's threads.
     pub(super) fn encoder(&self) -> Result<LatentEncoder> {
         let mut encoder = None;
-        self.engine.run(&mut || encoder = Some(LatentEncoder::new(self.grid(), self.volume.shape())));
+        self.engine.run(&mut || encoder = Some(LatentEncoder::new(self.grid(None), self.volume.shape())));
         encoder.ok_or_else(|| Error::Device("the engine ran nothing".into()))
     }
 
@@ -80,10 +92,11 @@ impl<'a> Source<'a> {
         Refiner::new(self.volume, self.mask, self.scale, self.options, bytes)
     }
 
-    /// The volume's values, 0 to 1, smooth where it is masked.
-    pub(super) fn grid(&self) -> Vec<f32> {
+    /// The volume's values, 0 to 1 but for what is added to them, smooth where it is masked.
+    pub(super) fn grid(&self, shift: Option<&Shift>) -> Vec<f32> {
+        let shifted = |value: f64| shift.map_or(value, |shift| shift.apply(value));
         let mut values: Vec<f32> = for_each_type!(self.volume.samples(), samples => {
-            samples.par_iter().map(|&v| self.scale.normalised(crate::volume::Sample::to_f64(v))).collect()
+            samples.par_iter().map(|&v| self.scale.normalised(shifted(crate::volume::Sample::to_f64(v)))).collect()
         });
         if let Some(mask) = self.mask {
             infill(&mut values, mask.codes(), self.volume.shape());
@@ -156,12 +169,22 @@ pub(super) fn compress(
     let steps = [(0.5 * step).max(STEPS[0]), (2.0 * step).min(STEPS[1])];
     let bounds = Bounds { steps, voxels, hopeless: met_bytes };
     let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
-    let (better, _) = search(aim, step, bounds, &mut attempt, reporter)?;
+    let (better, step) = search(aim, step, bounds, &mut attempt, reporter)?;
     found.nearest = found.nearest.max(better.nearest);
-    if let Some(better) = better.met
-        && found.met.as_ref().is_none_or(|met| aim.prefers(&better, met))
-    {
+    let Some((better, step)) = better.met.zip(step) else { return Ok(found) };
+    let is_better = found.met.as_ref().is_none_or(|met| aim.prefers(&better, met));
+    if is_better {
         found.met = Some(better);
+    }
+    if let (true, Some(Tissues { original, engine }), Some(met)) = (is_better, &source.tissues, &found.met)
+        && let Some(shift) = original.shift(met, engine.clone())?
+    {
+        log::debug!("{shift:?}");
+        refined.shift(shift, round);
+        let bounds = Bounds { steps, voxels, ..Bounds::default() };
+        let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
+        let (shifted, _) = search(aim, step, bounds, &mut attempt, reporter)?;
+        found.met = shifted.met.or(found.met);
     }
     Ok(found)
 }

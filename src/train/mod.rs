@@ -3,6 +3,7 @@
 //! [`compress`] takes a latent grid, whose step is searched for, or picks a network for the budget, trains it with a price on
 //! every bit (the rate term), measures the result with the shipped decoder, and corrects the price until the target is met.
 
+mod appraisal;
 mod average;
 mod bounded;
 mod candidate;
@@ -20,12 +21,13 @@ mod sampler;
 mod schedule;
 mod session;
 mod target;
+mod tissues;
 
 pub use candidate::Compressed;
 pub use fit::{CurvePoint, FitOptions, Fitted, LearningRates, fit};
 pub use options::{
-    Architecture, CompressOptions, DEFAULT_PSNR, EncodingOptions, ModelOptions, Preset, Representation,
-    Storage, Target,
+    Architecture, CompressOptions, EncodingOptions, ModelOptions, Preset, Quality, Representation, Storage,
+    Target,
 };
 pub use progress::{Progress, Stage};
 
@@ -34,6 +36,7 @@ use crate::engine::TrainingEngine;
 use crate::error::{Error, Result};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume};
+use appraisal::Original;
 use candidate::Writer;
 use initial::Start;
 use plan::Plan;
@@ -82,11 +85,28 @@ pub fn compress_on(
     check_shape(volume)?;
     let range = volume.range();
     let mask = Mask::of(volume);
-    let writer = Writer::new(volume, range, mask.as_ref(), options.asked_for(), engine.clone());
+    let original = Original::new(volume, mask.as_ref(), range, engine.as_ref());
+    let found = smallest(&engine, &original, options, &mut observe)?;
+    original.appraise(found, engine)
+}
+
+/// The smallest file found that meets the target.
+fn smallest(
+    engine: &Arc<dyn TrainingEngine>,
+    original: &Original<'_>,
+    options: &CompressOptions,
+    observe: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Compressed> {
+    let &Original { volume, mask, range, noise, .. } = original;
+    let writer = Writer::new(volume, range, mask, original.described(options.asked_for()), engine.clone());
+    // Explicit targets mean what they say: the smallest file.
+    let keeps_tissues = matches!(options.target, Target::Quality(Quality::Standard | Quality::Fine));
+    let tissues = keeps_tissues.then(|| latents::Tissues { original, engine: engine.clone() });
+    let options = &options.in_decibels(noise, range);
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
-        let mut reporter = Reporter::new(&mut observe, 0, 1);
+        let mut reporter = Reporter::new(observe, 0, 1);
         let scale = ValueScale::new(range, volume.sample_type());
-        let source = latents::Source { volume, mask: mask.as_ref(), scale, options, engine: engine.as_ref() };
+        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref(), tissues: None };
         return bounded::compress(&source, range, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
@@ -111,24 +131,24 @@ pub fn compress_on(
     };
     let (mut found, mut nearest) = (None, f64::NEG_INFINITY);
     if !matches!(representation, Representation::Network(_)) {
-        let mut reporter = Reporter::new(&mut observe, 0, 1);
-        let source = latents::Source { volume, mask: mask.as_ref(), scale, options, engine: engine.as_ref() };
+        let mut reporter = Reporter::new(observe, 0, 1);
+        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref(), tissues };
         let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
-            let whole = whole_for(volume, scale, aim, found.as_ref(), &writer, &mut reporter)?;
+            let whole = whole_for(volume, scale, aim, (found.as_ref(), nearest), &writer, &mut reporter)?;
             nearest = whole.as_ref().map_or(nearest, |whole| nearest.max(aim.figure(whole)));
             found = smaller(aim, found, whole.filter(|whole| !aim.is_over_budget(whole)));
         }
     }
     if let Some(architecture) = architecture {
-        let sampler = VoxelSampler::new(volume, mask.as_ref(), scale, options.seed);
-        let measured = volume.len() - mask.as_ref().map_or(0, Mask::masked);
+        let sampler = VoxelSampler::new(volume, mask, scale, options.seed);
+        let measured = volume.len() - mask.map_or(0, Mask::masked);
         let mean = sampler.mean(engine.as_ref());
         let voxels = volume.len();
         let engine = engine.as_ref();
         let work = Work { options, architecture, engine, sampler, writer, mean, measured, voxels };
-        let network = work.network(volume, scale, aim, &mut observe)?;
+        let network = work.network(volume, scale, aim, observe)?;
         if network.met.is_none() {
             log::info!(
                 "no network meets the target: {}",
@@ -152,54 +172,35 @@ fn smaller(aim: Aim, one: Option<Compressed>, other: Option<Compressed>) -> Opti
     }
 }
 
-/// Bits a voxel above which whole numbers may be smaller than a latent grid.
+/// Bits a voxel above which whole numbers to a PSNR may be smaller than a latent grid.
 const MANY_BITS: f64 = 1.0;
 
-/// A volume of this share of samples that are as the one before may be smaller exact than as a latent grid.
-const MOSTLY_EQUAL: f64 = 0.9;
-
-/// The samples as whole numbers, exact or to a PSNR, where a latent grid takes many bits, misses the aim, or the volume is
-/// of few values. Exact ones may be above a byte budget.
+/// The samples as whole numbers: exact, where that is no larger than what was found or than a byte budget allows, whatever the
+/// volume is; to a PSNR, where a latent grid takes many bits or misses the aim. `found` has how near the nearest came.
 fn whole_for(
     volume: &Volume,
     scale: ValueScale,
     aim: Aim,
-    found: Option<&Compressed>,
+    (found, nearest): (Option<&Compressed>, f64),
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Option<Compressed>> {
+    let most = match aim {
+        Aim::Psnr { .. } => found.map(|found| found.bytes.len()),
+        // Nothing fits: what was the smallest is to be told.
+        Aim::Bytes { .. } if found.is_none() => Some(-nearest as usize),
+        Aim::Bytes { budget } => usize::try_from(budget).ok(),
+    };
+    let exact = bounded::exact(volume, most, writer, reporter)?;
     let bits = found.map_or(f64::INFINITY, |f| 8.0 * f.bytes.len() as f64 / volume.len() as f64);
-    if bits < MANY_BITS && equal_share(volume) < MOSTLY_EQUAL {
-        return Ok(None);
+    let Aim::Psnr { target } = aim else { return Ok(exact) };
+    if bits < MANY_BITS || exact.as_ref().is_some_and(|exact| exact.distortion.psnr.is_finite()) {
+        return Ok(exact);
     }
-    match aim {
-        Aim::Psnr { target } => {
-            let exact = bounded::exact(volume, writer, reporter)?;
-            if exact.distortion.psnr.is_finite() || bits < MANY_BITS {
-                return Ok(Some(exact));
-            }
-            let rmse = scale.span() * 10f64.powf(-target / 20.0);
-            let range = (scale.value(0.0), scale.value(1.0));
-            let whole = bounded::with_rmse(volume, range, rmse, writer, reporter)?;
-            Ok(smaller(aim, Some(exact), Some(whole).filter(|whole| whole.distortion.psnr >= target)))
-        }
-        Aim::Bytes { budget } => {
-            // A byte budget far below what exact samples take is not worth coding them.
-            let hopeless = 8.0 * budget as f64 / (volume.len() as f64) < MANY_BITS && bits >= MANY_BITS;
-            if hopeless {
-                return Ok(None);
-            }
-            Ok(Some(bounded::exact(volume, writer, reporter)?))
-        }
-    }
-}
-
-/// The share of samples that are as the one before, bit by bit.
-fn equal_share(volume: &Volume) -> f64 {
-    let size = volume.sample_type().size();
-    let bytes = volume.samples().as_bytes();
-    let equal = bytes.chunks_exact(size).zip(bytes.chunks_exact(size).skip(1)).filter(|(a, b)| a == b);
-    equal.count() as f64 / volume.len() as f64
+    let rmse = scale.span() * 10f64.powf(-target / 20.0);
+    let range = (scale.value(0.0), scale.value(1.0));
+    let whole = bounded::with_rmse(volume, range, rmse, writer, reporter)?;
+    Ok(smaller(aim, exact, Some(whole).filter(|whole| whole.distortion.psnr >= target)))
 }
 
 /// Says so where a result is beyond the target's window.

@@ -8,12 +8,61 @@ use crate::error::{Error, Result};
 use crate::field::encoding::{AxisWise, EncodingKind, HashGrid, HashGridShape};
 use crate::field::{Encoding, Model, Network, NetworkKind};
 
-/// The quality when the user names no target: fine detail of CT and MR survives, files are 50 to 500 times smaller.
-pub const DEFAULT_PSNR: f64 = 40.0;
+/// A quality that follows from the volume itself.
+///
+/// The measure is the volume's own noise ([`crate::metrics::noise()`]): an error that is no larger is not seen beside it. What
+/// that comes to in dB stays within limits, and a volume without noise gets the upper one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quality {
+    /// 40 dB: what the volume shows, not its fine detail.
+    Preview,
+    /// An RMS error within the noise: 40 to 50 dB, 50 where there is no noise.
+    #[default]
+    Standard,
+    /// An RMS error within half the noise: 46 to 56 dB, 56 where there is no noise.
+    Fine,
+}
+
+impl Quality {
+    /// The PSNR in dB, for a volume of this noise and of a range this wide.
+    pub fn psnr(self, noise: Option<f64>, span: f64) -> f64 {
+        let (share, least, most) = match self {
+            Quality::Preview => return 40.0,
+            Quality::Standard => (1.0, 40.0, 50.0),
+            Quality::Fine => (0.5, 46.0, 56.0),
+        };
+        let psnr = noise.map_or(f64::INFINITY, |noise| 20.0 * (span / noise / share).log10());
+        if psnr.is_nan() { most } else { psnr.clamp(least, most) }
+    }
+
+    /// The quality's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quality::Preview => "preview",
+            Quality::Standard => "standard",
+            Quality::Fine => "fine",
+        }
+    }
+
+    /// The quality that a file names by this number.
+    pub fn from_number(number: f64) -> Option<Self> {
+        [Quality::Preview, Quality::Standard, Quality::Fine].into_iter().find(|q| q.number() == number)
+    }
+
+    fn number(self) -> f64 {
+        match self {
+            Quality::Preview => 1.0,
+            Quality::Standard => 2.0,
+            Quality::Fine => 3.0,
+        }
+    }
+}
 
 /// What a compression must meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
+    /// At least the PSNR that follows from the volume's noise, at most 1 dB more.
+    Quality(Quality),
     /// At least this many dB, at most 1 dB more.
     Psnr(f64),
     /// Bytes of the stored samples by bytes of the file: at least this, at most 3 % more.
@@ -31,6 +80,7 @@ impl Target {
     /// The target as the container names it.
     pub(crate) fn named(self) -> (TargetKind, f64) {
         match self {
+            Target::Quality(quality) => (TargetKind::Quality, quality.number()),
             Target::Psnr(db) => (TargetKind::Psnr, db),
             Target::Ratio(ratio) => (TargetKind::Ratio, ratio),
             Target::Size(bytes) => (TargetKind::Size, bytes as f64),
@@ -42,7 +92,7 @@ impl Target {
     /// Bytes that the file may have, for a volume of `stored_bytes`; `None` for a quality.
     pub(super) fn byte_budget(self, stored_bytes: u64) -> Option<u64> {
         match self {
-            Target::Psnr(_) | Target::MaxError(_) | Target::Lossless => None,
+            Target::Quality(_) | Target::Psnr(_) | Target::MaxError(_) | Target::Lossless => None,
             Target::Ratio(ratio) => Some((stored_bytes as f64 / ratio) as u64),
             Target::Size(bytes) => Some(bytes),
         }
@@ -162,7 +212,7 @@ impl ModelOptions {
     }
 }
 
-/// How a volume is compressed. The default is [`DEFAULT_PSNR`] with the balanced preset.
+/// How a volume is compressed. The default is [`Quality::Standard`] with the balanced preset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompressOptions {
     /// What must be met.
@@ -188,7 +238,7 @@ pub struct CompressOptions {
 impl Default for CompressOptions {
     fn default() -> Self {
         Self {
-            target: Target::Psnr(DEFAULT_PSNR),
+            target: Target::Quality(Quality::Standard),
             preset: Preset::Balanced,
             loss: Loss::L2,
             seed: 0,
@@ -206,6 +256,17 @@ impl CompressOptions {
     pub(super) fn asked_for(&self) -> Achieved {
         let (target, target_value) = self.target.named();
         Achieved { target, target_value, preset: self.preset, seed: self.seed, ..Achieved::default() }
+    }
+
+    /// The same options, a quality being the PSNR that it comes to.
+    pub(super) fn in_decibels(&self, noise: Option<f64>, range: Option<(f64, f64)>) -> Self {
+        let target = match self.target {
+            Target::Quality(quality) => {
+                Target::Psnr(quality.psnr(noise, range.map_or(0.0, |(low, high)| high - low)))
+            }
+            target => target,
+        };
+        Self { target, ..self.clone() }
     }
 
     /// What the file will hold, as far as the options say.
@@ -239,5 +300,27 @@ impl CompressOptions {
             ));
         }
         self.model.map_or(Ok(()), |model| model.check())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quality_keeps_errors_within_the_noise_as_far_as_its_limits_go() {
+        let psnr = |quality: Quality, noise| quality.psnr(noise, 2000.0);
+        // 2000 by 11.2 is 45 dB.
+        let noise = Some(2000.0 / 10f64.powf(45.0 / 20.0));
+        assert!((psnr(Quality::Standard, noise) - 45.0).abs() < 1e-9);
+        assert!((psnr(Quality::Fine, noise) - 45.0 - 20.0 * 2f64.log10()).abs() < 1e-9);
+        let ends = [Some(100.0), Some(0.1), None];
+        assert_eq!(ends.map(|noise| psnr(Quality::Standard, noise)), [40.0, 50.0, 50.0]);
+        assert_eq!(ends.map(|noise| psnr(Quality::Fine, noise)), [46.0, 56.0, 56.0]);
+        assert_eq!(ends.map(|noise| psnr(Quality::Preview, noise)), [40.0; 3]);
+        for quality in [Quality::Preview, Quality::Standard, Quality::Fine] {
+            assert_eq!(Quality::from_number(Target::Quality(quality).named().1), Some(quality));
+        }
+        assert_eq!(Quality::from_number(4.0), None);
     }
 }

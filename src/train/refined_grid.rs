@@ -6,6 +6,7 @@
 use super::candidate::Writer;
 use super::latents::{PRICE, Source};
 use super::refine::Refiner;
+use super::tissues::Shift;
 use crate::container::BrickGrid;
 use crate::error::Result;
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Perceptron, Rate};
@@ -19,12 +20,14 @@ pub(super) struct RefinedGrid<'a> {
     rounds: Vec<LatentStreams>,
     /// What reads the encoder's grids.
     perceptron: Option<Perceptron>,
+    /// What is added to the volume's values.
+    shift: Option<Shift>,
 }
 
 impl<'a> RefinedGrid<'a> {
     /// `encoder` is that of the volume.
     pub(super) fn new(source: &'a Source<'a>, refiner: Refiner<'a>, encoder: LatentEncoder) -> Self {
-        Self { source, refiner, encoder, rounds: Vec::new(), perceptron: None }
+        Self { source, refiner, encoder, rounds: Vec::new(), perceptron: None, shift: None }
     }
 
     /// How many rounds are worth their time.
@@ -52,6 +55,12 @@ impl<'a> RefinedGrid<'a> {
         self.perceptron.clone_from(&self.rounds[round].perceptron);
     }
 
+    /// Codes the volume with something added to its values from now on, read by the round's perceptron.
+    pub(super) fn shift(&mut self, shift: Shift, round: usize) {
+        self.shift = Some(shift);
+        self.settle(round);
+    }
+
     /// The streams of another step, with the same perceptron.
     pub(super) fn streams(&self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
         let mut streams = writer.latent_streams(&self.encoder, Rate { step, price: PRICE })?;
@@ -62,10 +71,10 @@ impl<'a> RefinedGrid<'a> {
     /// Makes the encoder that of a round: of the volume less what the perceptron of the one before adds. The grid is held in
     /// float32 once at a time.
     fn grid_of_round(&mut self, round: usize) {
-        let Self { source, encoder, rounds, .. } = self;
+        let Self { source, encoder, rounds, shift, .. } = self;
         source.engine.run(&mut || {
             encoder.clear();
-            let mut grid = source.grid();
+            let mut grid = source.grid(shift.as_ref());
             if let Some(before) = round.checked_sub(1) {
                 take_away(&mut grid, source.volume.shape(), &rounds[before]);
             }

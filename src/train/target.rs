@@ -28,14 +28,14 @@ const NEAR_SHARE: f64 = 0.975;
 const AIM_SHARE: f64 = 0.988;
 
 impl Aim {
-    /// `None` for targets that need no search.
+    /// `None` for targets that need no search. A quality has become its PSNR by now.
     pub(super) fn new(target: Target, stored_bytes: u64) -> Option<Self> {
         match target {
             Target::Psnr(target) => Some(Aim::Psnr { target }),
             Target::Ratio(_) | Target::Size(_) => {
                 Some(Aim::Bytes { budget: target.byte_budget(stored_bytes).unwrap_or_default() })
             }
-            Target::MaxError(_) | Target::Lossless => None,
+            Target::Quality(_) | Target::MaxError(_) | Target::Lossless => None,
         }
     }
 

@@ -1,11 +1,13 @@
 """Decodes a .nvol file to .npy, written from FORMAT.md alone: slow, plain, and independent of the library.
 
-    nvol_reference.py IN.nvol OUT.npy [UNROUNDED.npy]
+    nvol_reference.py IN.nvol OUT.npy [UNROUNDED.npy [QUALITY.json]]
 
 OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
-field to samples" before it is rounded to the type, without the mask. Section LATG is in nvol_latents.py.
+field to samples" before it is rounded to the type, without the mask; QUALITY.json what section QUAL says. Section LATG is in
+nvol_latents.py, QUAL in nvol_quality.py.
 """
 
+import json
 import struct
 import sys
 import zlib
@@ -15,6 +17,7 @@ import numpy as np
 from nvol_bytes import Fields, RangeDecoder, require
 from nvol_latents import latent_grid
 from nvol_parameters import decode_group, models
+from nvol_quality import quality
 
 MAGIC = bytes([0x89, 0x4E, 0x56, 0x4F, 0x4C, 0x0D, 0x0A, 0x1A])
 TYPES = {1: "<u1", 2: "<i1", 3: "<u2", 4: "<i2", 5: "<u4", 6: "<i4", 7: "<f4", 8: "<f8"}
@@ -361,12 +364,13 @@ def decode(data):
     volm.text(), volm.text()
     volm.end()
     require(b"QUAL" in sections, "QUAL is missing")
+    achieved = quality(sections[b"QUAL"], shape, low, high)
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
     if b"WHOL" in sections and b"LATG" not in sections:
         samples, exact = decode_whole(sections[b"WHOL"], shape, np.full(shape[::-1], low), dtype, codes, False)
         put_masked(samples, None if exact else codes, fill, dtype)
-        return samples, samples.astype("f8")
+        return samples, samples.astype("f8"), achieved
     if b"LATG" in sections:
         v = latent_grid(sections[b"LATG"], shape)
     elif b"MODL" in sections:
@@ -383,9 +387,9 @@ def decode(data):
     if b"WHOL" in sections:
         samples, _ = decode_whole(sections[b"WHOL"], shape, samples, dtype, codes, True)
         put_masked(samples, codes, fill, dtype)
-        return samples, samples.astype("f8")
+        return samples, samples.astype("f8"), achieved
     put_masked(samples, codes, fill, dtype)
-    return samples, low + distance
+    return samples, low + distance, achieved
 
 
 def put_masked(samples, codes, fill, dtype):
@@ -396,10 +400,13 @@ def put_masked(samples, codes, fill, dtype):
 
 def main():
     with open(sys.argv[1], "rb") as file:
-        samples, unrounded = decode(file.read())
+        samples, unrounded, achieved = decode(file.read())
     np.save(sys.argv[2], samples)
     if len(sys.argv) > 3:
         np.save(sys.argv[3], unrounded)
+    if len(sys.argv) > 4:
+        with open(sys.argv[4], "w") as file:
+            json.dump(achieved, file)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,359 @@
+//! Section QUAL: what was asked for and achieved.
+
+use super::bytes::{Fields, put_text};
+use crate::metrics::{BandErrors, Bands, Fidelity};
+use half::{bf16, f16};
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum TargetKind {
+    /// Peak signal-to-noise ratio in dB.
+    Psnr = 1,
+    /// Bytes of the stored samples by bytes of the file.
+    Ratio = 2,
+    /// Bytes of the file.
+    Size = 3,
+    /// Largest absolute error, in the volume's unit.
+    MaxError = 4,
+    /// Every sample as it was.
+    Lossless = 5,
+    /// A PSNR that follows from the volume's noise.
+    Quality = 6,
+}
+
+/// How much time training may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Preset {
+    /// A first look.
+    Fast = 1,
+    /// The default.
+    #[default]
+    Balanced = 2,
+    /// The smallest file.
+    Best = 3,
+}
+
+/// What was asked for, and what the shipped decoder measured over the unmasked voxels. Beside RMS and largest error, the file
+/// has its numbers with three digits.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Achieved {
+    /// The target's kind.
+    pub target: TargetKind,
+    /// The target's value: dB, ratio, bytes or an error; of a quality 1 for preview, 2 for standard, 3 for fine; 0 where it has
+    /// none.
+    pub target_value: f64,
+    /// The preset.
+    pub preset: Preset,
+    /// Seed of the training.
+    pub seed: u64,
+    /// The original's noise, in the volume's unit, where any was found.
+    pub noise: Option<f64>,
+    /// Root of the mean squared error, in the volume's unit.
+    pub rmse: f64,
+    /// Largest absolute error, in the volume's unit.
+    pub max_error: f64,
+    /// The voxel that has it; `None` where nothing differs.
+    pub max_error_voxel: Option<[usize; 3]>,
+    /// Mean error, decoded less original, in the volume's unit.
+    #[serde(rename = "mean_error")]
+    pub bias: f64,
+    /// Structural similarity in windows of 7 voxels along each axis, 1 where nothing differs.
+    #[serde(rename = "ssim")]
+    pub similarity: Option<f64>,
+    /// Errors by bands of value, lowest first; none where nothing differs.
+    pub bands: Vec<BandErrors>,
+    /// What the bands are.
+    #[serde(skip)]
+    pub(crate) band_limits: Bands,
+    /// The neuvol that wrote the file.
+    pub writer: String,
+}
+
+/// Flags of the section.
+const ERRORS: u8 = 1;
+const NOISE: u8 = 2;
+
+/// Kinds of bands.
+const NO_BANDS: u8 = 0;
+const TISSUES: u8 = 1;
+const EIGHTHS: u8 = 2;
+
+/// Bytes of a voxel's number.
+const VOXEL_BYTES: usize = 5;
+
+impl Default for Achieved {
+    /// Nothing asked for, nothing measured yet: errors are NaN.
+    fn default() -> Self {
+        Self {
+            target: TargetKind::Psnr,
+            target_value: 0.0,
+            preset: Preset::default(),
+            seed: 0,
+            noise: None,
+            rmse: f64::NAN,
+            max_error: f64::NAN,
+            max_error_voxel: None,
+            bias: f64::NAN,
+            similarity: None,
+            bands: Vec::new(),
+            band_limits: Bands::None,
+            writer: concat!("neuvol ", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+}
+
+impl Achieved {
+    /// With these measurements.
+    pub(crate) fn with(self, fidelity: &Fidelity) -> Self {
+        let Fidelity { distortion, noise, bias, largest, similarity, bands } = fidelity.clone();
+        Self {
+            noise,
+            rmse: distortion.rmse,
+            max_error: distortion.max_error,
+            max_error_voxel: largest,
+            bias,
+            similarity,
+            bands,
+            ..self
+        }
+    }
+
+    /// The section, of a volume of this shape and range. How long it is does not depend on what was measured, but for errors of 0, of
+    /// which nothing is written.
+    pub(super) fn section(&self, shape: [usize; 3], range: Option<(f64, f64)>) -> Vec<u8> {
+        let has_errors = self.max_error != 0.0;
+        let flags = [(has_errors, ERRORS), (self.noise.is_some(), NOISE)];
+        let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum();
+        let mut out = vec![self.target as u8, self.preset as u8, flags];
+        put_whole(&mut out, self.seed);
+        out.extend(self.target_value.to_le_bytes());
+        if let Some(noise) = self.noise {
+            out.extend((noise as f32).to_le_bytes());
+        }
+        if has_errors {
+            self.put_errors(&mut out, shape, range);
+        }
+        put_text(&mut out, &self.writer);
+        out
+    }
+
+    fn put_errors(&self, out: &mut Vec<u8>, [nx, ny, _]: [usize; 3], range: Option<(f64, f64)>) {
+        for number in [self.rmse, self.max_error] {
+            out.extend(number.to_le_bytes());
+        }
+        let half =
+            |number: f64| f16::from_f64(number.clamp(-f16::MAX.to_f64(), f16::MAX.to_f64())).to_le_bytes();
+        // In units of the error, whatever the volume's are.
+        let by_error = |number: f64| half(if self.rmse > 0.0 { number / self.rmse } else { 0.0 });
+        out.extend(by_error(self.bias));
+        out.extend(half(1.0 - self.similarity.unwrap_or(f64::NAN)));
+        let index = self.max_error_voxel.map_or(u64::MAX, |[x, y, z]| (x + nx * (y + ny * z)) as u64);
+        out.extend(&index.to_le_bytes()[..VOXEL_BYTES]);
+        match &self.band_limits {
+            Bands::None => out.push(NO_BANDS),
+            Bands::Tissues => out.push(TISSUES),
+            Bands::Eighths(shares) => {
+                out.extend([EIGHTHS, shares.len() as u8]);
+                shares.iter().for_each(|share| out.extend(share.to_le_bytes()));
+            }
+        }
+        for band in self.band_limits.bands(range) {
+            let errors = self.bands.iter().find(|errors| errors.band == band);
+            let [share, bias, rmse] = errors.map_or([0.0; 3], |e| [e.share, e.bias, e.rmse]);
+            for bytes in [half(share), by_error(bias), by_error(rmse)] {
+                out.extend(bytes);
+            }
+        }
+    }
+
+    /// Reads the section of a volume of this shape and range.
+    pub(super) fn parse(
+        section: &[u8],
+        shape: [usize; 3],
+        range: Option<(f64, f64)>,
+    ) -> Result<Self, String> {
+        let mut fields = Fields::new(section);
+        let target = match fields.u8("target")? {
+            1 => TargetKind::Psnr,
+            2 => TargetKind::Ratio,
+            3 => TargetKind::Size,
+            4 => TargetKind::MaxError,
+            5 => TargetKind::Lossless,
+            6 => TargetKind::Quality,
+            code => return Err(format!("target {code} is unknown")),
+        };
+        let preset = match fields.u8("preset")? {
+            1 => Preset::Fast,
+            2 => Preset::Balanced,
+            3 => Preset::Best,
+            code => return Err(format!("preset {code} is unknown")),
+        };
+        let flags = fields.u8("flags")?;
+        let seed = whole(&mut fields, "seed")?;
+        let target_value = fields.f64("value")?;
+        let noise = if flags & NOISE != 0 { Some(fields.f32("noise")?.into()) } else { None };
+        let mut achieved = Self { target, target_value, preset, seed, noise, ..Self::default() };
+        if flags & ERRORS != 0 {
+            achieved.parse_errors(&mut fields, shape, range)?;
+        } else {
+            (achieved.rmse, achieved.max_error, achieved.bias) = (0.0, 0.0, 0.0);
+            achieved.similarity = Some(1.0);
+        }
+        achieved.writer = fields.text("writer")?;
+        fields.end()?;
+        Ok(achieved)
+    }
+
+    fn parse_errors(
+        &mut self,
+        fields: &mut Fields<'_>,
+        shape: [usize; 3],
+        range: Option<(f64, f64)>,
+    ) -> Result<(), String> {
+        [self.rmse, self.max_error] = fields.f64s("errors")?;
+        self.bias = half(fields, "mean error")? * self.rmse;
+        self.similarity = Some(1.0 - half(fields, "similarity")?).filter(|s| s.is_finite());
+        let mut index = [0; 8];
+        index[..VOXEL_BYTES].copy_from_slice(fields.bytes(VOXEL_BYTES, "voxel")?);
+        let (index, [nx, ny, nz]) = (u64::from_le_bytes(index), shape.map(|n| n as u64));
+        self.max_error_voxel = (index < nx * ny * nz)
+            .then(|| [index % nx, index / nx % ny, index / nx / ny].map(|n| n as usize));
+        self.band_limits = match fields.u8("bands")? {
+            NO_BANDS => Bands::None,
+            TISSUES => Bands::Tissues,
+            EIGHTHS => {
+                let count = fields.u8("bands")?;
+                let shares: Result<_, String> =
+                    (0..count).map(|_| Ok(bf16::from_bits(fields.u16("a band's limit")?))).collect();
+                Bands::Eighths(shares?)
+            }
+            code => return Err(format!("bands of kind {code} are unknown")),
+        };
+        for band in self.band_limits.bands(range) {
+            let share = half(fields, "a band's share")?;
+            let bias = half(fields, "a band's mean error")? * self.rmse;
+            let rmse = half(fields, "a band's error")? * self.rmse;
+            if share > 0.0 {
+                self.bands.push(BandErrors { band, share, bias, rmse });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn half(fields: &mut Fields<'_>, what: &str) -> Result<f64, String> {
+    Ok(f16::from_bits(fields.u16(what)?).to_f64())
+}
+
+/// Appends a whole number, seven bits a byte, the lowest first; the highest bit says that another byte follows.
+fn put_whole(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 128 {
+        out.push(number as u8 | 128);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn whole(fields: &mut Fields<'_>, what: &str) -> Result<u64, String> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = fields.u8(what)?;
+        let bits = u64::from(byte & 127);
+        if shift == 63 && bits > 1 {
+            break;
+        }
+        number |= bits << shift;
+        if byte < 128 {
+            return Ok(number);
+        }
+    }
+    Err(format!("{what} has more than 64 bits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Distortion, fidelity};
+    use crate::volume::Volume;
+
+    #[test]
+    fn what_was_measured_comes_back_with_three_digits() {
+        let shape = [20, 16, 12];
+        let samples: Vec<f32> = (0..20 * 16 * 12).map(|i| (i as f32 * 0.013).sin() * 90.0).collect();
+        let decoded: Vec<f32> =
+            samples.iter().enumerate().map(|(i, v)| v + 0.1 * (i as f32 * 0.7).cos()).collect();
+        let mut original = Volume::new(samples, shape).unwrap();
+        for (unit, bands) in [("", 7), ("HU", 3)] {
+            original.unit = unit.into();
+            let decoded = Volume::new(decoded.clone(), shape).unwrap();
+            let mut fidelity = fidelity(&original, &decoded).unwrap();
+            fidelity.noise = Some(0.25);
+            let asked = Achieved {
+                target: TargetKind::Quality,
+                target_value: 2.0,
+                seed: 77_000,
+                band_limits: Bands::of(&original),
+                noise: Some(0.25),
+                ..Achieved::default()
+            };
+            let range = original.range();
+            let length = asked.section(shape, range).len();
+            let achieved = asked.clone().with(&fidelity);
+            let section = achieved.section(shape, range);
+            assert_eq!(section.len(), length, "known before anything is measured");
+            // A band of parts by value needs its limit, too.
+            let count = asked.band_limits.len();
+            let of_bands = 6 * count + if unit.is_empty() { 2 * count - 1 } else { 0 };
+            assert_eq!(length, 46 + of_bands + achieved.writer.len());
+            let back = Achieved::parse(&section, shape, range).unwrap();
+            assert_eq!(
+                (back.target, back.target_value, back.seed, back.rmse, back.max_error, back.max_error_voxel),
+                (
+                    TargetKind::Quality,
+                    2.0,
+                    77_000,
+                    achieved.rmse,
+                    achieved.max_error,
+                    achieved.max_error_voxel
+                )
+            );
+            let near = |a: f64, b: f64| (a - b).abs() <= 1e-3 * b.abs().max(1e-3 * achieved.rmse);
+            assert!(near(back.bias, achieved.bias), "{} {}", back.bias, achieved.bias);
+            assert!(near(1.0 - back.similarity.unwrap(), 1.0 - achieved.similarity.unwrap()));
+            assert_eq!((back.bands.len(), back.noise), (bands, Some(0.25)));
+            for (back, band) in back.bands.iter().zip(&achieved.bands) {
+                assert_eq!(back.band, band.band);
+                assert!(
+                    near(back.share, band.share) && near(back.bias, band.bias) && near(back.rmse, band.rmse)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_exact_file_says_so_in_a_few_bytes() {
+        let exact = Fidelity::of(Distortion { psnr: f64::INFINITY, rmse: 0.0, max_error: 0.0, voxels: 8 });
+        let achieved = Achieved { target: TargetKind::Lossless, ..Achieved::default() }.with(&exact);
+        let section = achieved.section([2, 2, 2], Some((0.0, 1.0)));
+        assert_eq!(section.len(), 14 + achieved.writer.len());
+        let back = Achieved::parse(&section, [2, 2, 2], Some((0.0, 1.0))).unwrap();
+        assert_eq!((back.rmse, back.max_error, back.bias, back.similarity), (0.0, 0.0, 0.0, Some(1.0)));
+    }
+
+    #[test]
+    fn seeds_of_any_size_are_kept() {
+        for seed in [0, 127, 128, 1 << 40, u64::MAX] {
+            let mut out = Vec::new();
+            put_whole(&mut out, seed);
+            let mut fields = Fields::new(&out);
+            assert_eq!(whole(&mut fields, "seed"), Ok(seed));
+            assert_eq!(fields.left(), 0);
+        }
+        assert!(whole(&mut Fields::new(&[255; 10]), "seed").is_err());
+        assert!(whole(&mut Fields::new(&[255; 4]), "seed").is_err());
+    }
+}

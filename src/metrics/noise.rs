@@ -1,0 +1,266 @@
+//! A volume's own noise, from where the volume is flattest.
+//!
+//! Blocks of 12 x 12 x 12 voxels from all over the volume are fitted by a plane each; what is left over is noise, or structure
+//! that a plane does not have. The flattest blocks have the least of that. They are taken for noise where they look like it:
+//! - **A difference over two voxels is about as large as all that is left over.** Structure that the grid resolves grows with
+//!   the distance. Noise does not, nor does noise that a reconstruction kernel, a zoom between slices or a lossy codec has
+//!   spread over two or three voxels; an estimate from neighbours alone would take such noise for little.
+//! - **Differences of neighbours are spread as those of noise are**, not a few large ones between equal values.
+//!
+//! Left out is what says nothing of the noise: blocks with masked voxels; the constant background, and blocks in which more
+//! than a few voxels have its value or the lowest one (padding, values that were cut off); air around a CT. Constant blocks of
+//! other values do count: there the volume has no noise.
+
+use super::spread::spread;
+use super::{copy_scaled, unit_of};
+use crate::volume::{Mask, Volume};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Voxels along an edge of a block.
+const EDGE: usize = 12;
+/// Blocks that are looked at, at most.
+const MOST_BLOCKS: usize = 1 << 14;
+/// Hounsfield units below which a block of a CT is the air around the patient, or a large airway.
+const AIR_BELOW_HU: f64 = -950.0;
+/// A block with fewer voxels says too little.
+const LEAST_VOXELS: usize = 64;
+/// The distance of a difference, in voxels, and what an axis needs for one.
+const DISTANCE: usize = 2;
+const LEAST_AXIS: usize = 2 * DISTANCE + 1;
+/// The share of a block's voxels that may be background or cut off.
+const MOST_BACKGROUND: f64 = 0.02;
+/// The share of blocks that are the flattest, and how many they are at least.
+const FLATTEST: f64 = 0.02;
+const LEAST_FLATTEST: usize = 5;
+/// Noise is at most this many times what differences over [`DISTANCE`] say: 1 for white noise, 1.4 for noise smoothed over
+/// three voxels; from 2 up for turbulence that a grid resolves, and 3 for a smooth field.
+const MOST_GROWTH: f64 = 1.7;
+/// The mean absolute difference of neighbours by the root of its square: 0.8 of a normal distribution, 0.7 of a Laplace
+/// distribution, 0.45 where a block has an edge and nothing else (Geary 1935).
+const LEAST_EVENNESS: f64 = 0.6;
+/// The mean of a Rayleigh distribution by its standard deviation, and how near to it a background is one: where the signal is
+/// 0, the magnitude of complex noise (MR) has this distribution, of 0.655 times the noise's deviation (Gudbjartsson and Patz
+/// 1995).
+const RAYLEIGH: f64 = 1.913;
+const RAYLEIGH_WITHIN: f64 = 0.12;
+const RAYLEIGH_DEVIATION: f64 = 0.6551;
+/// Below this share of the range it is arithmetic that rounds.
+const LEAST_SHARE: f64 = 1e-5;
+
+/// The standard deviation of a volume's noise, in its unit; `None` where none is found: in a synthetic field, in simulations,
+/// in what is too small to tell. Noise that differs from place to place is that of the quietest tissue.
+pub fn noise(volume: &Volume) -> Option<f64> {
+    Source::new(volume, Mask::of(volume).as_ref(), volume.range())?.noise()
+}
+
+/// [`noise`], for a volume whose mask and range are known.
+pub(crate) fn noise_of(volume: &Volume, mask: Option<&Mask>, range: Option<(f64, f64)>) -> Option<f64> {
+    Source::new(volume, mask, range)?.noise()
+}
+
+/// A block's first voxel.
+type Start = [usize; 3];
+
+/// What a block is.
+enum Block {
+    /// Some of it is masked.
+    Masked,
+    /// Of one value.
+    Constant(f64),
+    Varied,
+}
+
+/// What a block of measurements is like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Texture {
+    mean: f64,
+    /// Standard deviation from the best plane.
+    deviation: f64,
+    /// Differences over [`DISTANCE`] voxels, as the deviation of white noise that makes such ones.
+    far: f64,
+    /// Differences of neighbours: root of the mean square and mean magnitude.
+    near: [f64; 2],
+}
+
+impl Texture {
+    /// Of a constant block.
+    fn flat(value: f64) -> Self {
+        Self { mean: value, deviation: 0.0, far: 0.0, near: [0.0; 2] }
+    }
+
+    fn looks_like_noise(&self) -> bool {
+        let [root, mean] = self.near;
+        self.deviation > 0.0 && self.deviation <= MOST_GROWTH * self.far && mean >= LEAST_EVENNESS * root
+    }
+}
+
+/// The volume and the blocks that are looked at. Values are in units of a power of two, so that their squares are numbers.
+struct Source<'a> {
+    volume: &'a Volume,
+    mask: Option<&'a Mask>,
+    unit: f64,
+    low: f64,
+    span: f64,
+    /// Voxels of a block along each axis.
+    size: [usize; 3],
+    starts: Vec<Start>,
+}
+
+impl<'a> Source<'a> {
+    fn new(volume: &'a Volume, mask: Option<&'a Mask>, range: Option<(f64, f64)>) -> Option<Self> {
+        let (low, high) = range.filter(|(low, high)| low < high)?;
+        let unit = unit_of(range);
+        let shape = volume.shape();
+        let size = shape.map(|n| n.min(EDGE));
+        if size.iter().product::<usize>() < LEAST_VOXELS || !size.iter().any(|&n| n >= LEAST_AXIS) {
+            return None;
+        }
+        let blocks: [usize; 3] = std::array::from_fn(|a| shape[a] / size[a]);
+        let starts = spread(blocks.iter().product(), MOST_BLOCKS)
+            .map(|n| {
+                let place = [n % blocks[0], n / blocks[0] % blocks[1], n / blocks[0] / blocks[1]];
+                std::array::from_fn(|a| place[a] * size[a])
+            })
+            .collect();
+        let (low, span) = (low / unit, high / unit - low / unit);
+        Some(Self { volume, mask, unit, low, span, size, starts })
+    }
+
+    fn noise(&self) -> Option<f64> {
+        let kinds: Vec<Block> = self.starts.par_iter().map(|&start| self.kind(start)).collect();
+        let background = background(&kinds);
+        let air = if self.volume.unit == "HU" { AIR_BELOW_HU / self.unit } else { f64::NEG_INFINITY };
+        let mut textures: Vec<Texture> = kinds
+            .par_iter()
+            .zip(&self.starts)
+            .filter_map(|(kind, &start)| match *kind {
+                Block::Masked => None,
+                Block::Constant(value) => {
+                    let counts = value > self.low && Some(value) != background && value >= air;
+                    counts.then(|| Texture::flat(value))
+                }
+                Block::Varied => self.texture(start, background).filter(|texture| texture.mean >= air),
+            })
+            .collect();
+        textures.sort_by(|a, b| a.deviation.total_cmp(&b.deviation));
+        let flattest = ((textures.len() as f64 * FLATTEST).ceil() as usize).max(LEAST_FLATTEST);
+        textures.truncate(flattest);
+        let count = textures.len();
+        textures.retain(Texture::looks_like_noise);
+        if textures.is_empty() || 2 * textures.len() < count {
+            return None;
+        }
+        let mut deviation = textures[textures.len() / 2].deviation;
+        if self.low >= 0.0 && self.is_rayleigh(&textures) {
+            deviation /= RAYLEIGH_DEVIATION;
+        }
+        (deviation >= LEAST_SHARE * self.span).then_some(deviation * self.unit)
+    }
+
+    fn is_rayleigh(&self, textures: &[Texture]) -> bool {
+        let mut shares: Vec<f64> = textures.iter().map(|texture| texture.mean / texture.deviation).collect();
+        shares.sort_by(f64::total_cmp);
+        (shares[shares.len() / 2] - RAYLEIGH).abs() < RAYLEIGH_WITHIN
+    }
+
+    /// The first voxels of a block's rows.
+    fn rows(&self, [x, y, z]: Start) -> impl Iterator<Item = usize> {
+        let ([nx, ny, _], [_, rows, planes]) = (self.volume.shape(), self.size);
+        (0..planes).flat_map(move |k| (0..rows).map(move |j| x + nx * (y + j + ny * (z + k))))
+    }
+
+    fn kind(&self, start: Start) -> Block {
+        let length = self.size[0];
+        let is_masked =
+            |row: usize| self.mask.is_some_and(|m| m.codes()[row..row + length].iter().any(|&c| c != 0));
+        if self.rows(start).any(is_masked) {
+            return Block::Masked;
+        }
+        let mut values = [0.0; EDGE];
+        let mut first = None;
+        for row in self.rows(start) {
+            copy_scaled(self.volume.samples(), row, self.unit.recip(), &mut values[..length]);
+            let first = *first.get_or_insert(values[0]);
+            if values[..length].iter().any(|&value| value != first) {
+                return Block::Varied;
+            }
+        }
+        first.map_or(Block::Masked, Block::Constant)
+    }
+
+    /// `None` for a block that is in part background.
+    fn texture(&self, start: Start, background: Option<f64>) -> Option<Texture> {
+        let [nx, ny, nz] = self.size;
+        let count = nx * ny * nz;
+        let mut values = vec![0.0; count];
+        for (row, values) in self.rows(start).zip(values.chunks_exact_mut(nx)) {
+            copy_scaled(self.volume.samples(), row, self.unit.recip(), values);
+        }
+        let of_background = values.iter().filter(|&&v| v == self.low || Some(v) == background).count();
+        if of_background as f64 > MOST_BACKGROUND * count as f64 {
+            return None;
+        }
+        // Less the first value, so that a large offset does not take the digits.
+        let offset = values[0];
+        values.iter_mut().for_each(|v| *v -= offset);
+        let mean = values.iter().sum::<f64>() / count as f64;
+        values.iter_mut().for_each(|v| *v -= mean);
+        let mut left = values.iter().map(|v| v * v).sum::<f64>();
+        let mut freedoms = count as f64 - 1.0;
+        let (mut far, mut near, mut axes) = (0.0, [0.0; 2], 0.0);
+        let steps = [1, nx, nx * ny];
+        for (n, step) in self.size.into_iter().zip(steps) {
+            // What the plane takes along this axis: the axes' slopes are independent of each other on a grid.
+            if n > 1 {
+                let place = |i: usize| (i / step % n) as f64 - 0.5 * (n as f64 - 1.0);
+                let product: f64 = values.iter().enumerate().map(|(i, v)| v * place(i)).sum();
+                let squares = (n * n - 1) as f64 / 12.0 * count as f64;
+                left -= product * product / squares;
+                freedoms -= 1.0;
+            }
+            if n >= LEAST_AXIS {
+                let [square, _] = differences(&values, n, step, DISTANCE);
+                far += square;
+                let [square, magnitude] = differences(&values, n, step, 1);
+                near = [near[0] + square, near[1] + magnitude];
+                axes += 1.0;
+            }
+        }
+        Some(Texture {
+            mean: mean + offset,
+            deviation: (left.max(0.0) / freedoms).sqrt(),
+            far: (far / axes).sqrt(),
+            near: [(near[0] / axes).sqrt(), near[1] / axes],
+        })
+    }
+}
+
+/// The most frequent value of constant blocks; of equally frequent ones the lowest.
+fn background(kinds: &[Block]) -> Option<f64> {
+    let mut counts: BTreeMap<u64, (usize, f64)> = BTreeMap::new();
+    for kind in kinds {
+        if let Block::Constant(value) = kind {
+            counts.entry(value.to_bits()).or_insert((0, *value)).0 += 1;
+        }
+    }
+    let most = counts.values().max_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    most.map(|&(_, value)| value)
+}
+
+/// Second differences along an axis of `n` voxels, `step` apart in memory: the mean square and the mean magnitude, both in
+/// units of what white noise of deviation 1 gives for the square (6).
+fn differences(values: &[f64], n: usize, step: usize, distance: usize) -> [f64; 2] {
+    let (mut square, mut magnitude, mut count) = (0.0, 0.0, 0.0);
+    for first in (0..values.len()).filter(|i| i / step % n + 2 * distance < n) {
+        let [a, b, c] = [0, 1, 2].map(|k| values[first + k * distance * step]);
+        let difference = a - 2.0 * b + c;
+        square += difference * difference;
+        magnitude += difference.abs();
+        count += 1.0;
+    }
+    [square / count / 6.0, magnitude / count / 6f64.sqrt()]
+}
+
+#[cfg(test)]
+mod tests;

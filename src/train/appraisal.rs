@@ -1,0 +1,94 @@
+//! What is measured of a finished file, beyond the error that the search goes by.
+
+use super::candidate::{Compressed, open_own};
+use super::tissues::Shift;
+use crate::container::{Achieved, BRICK_EDGE, Contents};
+use crate::engine::TrainingEngine;
+use crate::error::Result;
+use crate::metrics::{Bands, Fidelity, FidelityMeter, noise_of};
+use crate::sample::{NeuralVolume, Region};
+use crate::volume::{Mask, Volume};
+use std::sync::Arc;
+
+/// Voxels that are decoded at a time, about.
+const SLAB: usize = 1 << 20;
+
+/// The volume that files are measured against.
+pub(super) struct Original<'a> {
+    pub(super) volume: &'a Volume,
+    pub(super) mask: Option<&'a Mask>,
+    pub(super) range: Option<(f64, f64)>,
+    /// Its own noise.
+    pub(super) noise: Option<f64>,
+    bands: Bands,
+}
+
+impl<'a> Original<'a> {
+    /// Looks at the volume on the engine's threads.
+    pub(super) fn new(
+        volume: &'a Volume,
+        mask: Option<&'a Mask>,
+        range: Option<(f64, f64)>,
+        engine: &dyn TrainingEngine,
+    ) -> Self {
+        let (mut noise, mut bands) = (None, Bands::None);
+        engine.run(&mut || {
+            noise = noise_of(volume, mask, range);
+            bands = Bands::of_measurements(volume, mask, range);
+        });
+        Self { volume, mask, range, noise, bands }
+    }
+
+    /// What a file says was asked for, with what it will say of the original.
+    pub(super) fn described(&self, asked_for: Achieved) -> Achieved {
+        Achieved { noise: self.noise, band_limits: self.bands.clone(), ..asked_for }
+    }
+
+    /// Measures a file with the shipped decoder in all that [`Fidelity`] has, and writes it into the file.
+    pub(super) fn appraise(&self, file: Compressed, engine: Arc<dyn TrainingEngine>) -> Result<Compressed> {
+        if file.distortion.max_error == 0.0 {
+            // Nothing is left to measure, and the file says so.
+            let fidelity =
+                Fidelity { noise: self.noise, similarity: Some(1.0), ..Fidelity::of(file.distortion) };
+            return Ok(Compressed { fidelity, ..file });
+        }
+        let neural = open_own(&file.bytes, engine.clone())?;
+        let meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone());
+        let fidelity = self.measured(&neural, meter, engine.as_ref())?;
+        // The search's own numbers stay: in other pieces sums differ in their last digits.
+        let fidelity = Fidelity { distortion: file.distortion, ..fidelity };
+        let mut description = neural.info().clone();
+        description.achieved = description.achieved.with(&fidelity);
+        description.achieved.band_limits = self.bands.clone();
+        let mut file = Compressed { fidelity, ..file };
+        Contents::replace_achieved(&mut file.bytes, &description);
+        Ok(file)
+    }
+
+    /// What is to be added to the tissues of a CT so that this file has them where they are in the mean.
+    pub(super) fn shift(&self, file: &Compressed, engine: Arc<dyn TrainingEngine>) -> Result<Option<Shift>> {
+        if self.bands != Bands::Tissues || self.noise.is_none() {
+            return Ok(None);
+        }
+        let neural = open_own(&file.bytes, engine.clone())?;
+        let meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone()).by_own_value();
+        Ok(Shift::against(&self.measured(&neural, meter, engine.as_ref())?))
+    }
+
+    /// Decodes in slabs of a multiple of a brick's slices: the whole is never held twice.
+    fn measured(
+        &self,
+        neural: &NeuralVolume,
+        mut meter: FidelityMeter<'_>,
+        engine: &dyn TrainingEngine,
+    ) -> Result<Fidelity> {
+        let [nx, ny, nz] = self.volume.shape();
+        let depth = SLAB.div_ceil(nx * ny).next_multiple_of(BRICK_EDGE);
+        for z in (0..nz).step_by(depth) {
+            let slab = Region { start: [0, 0, z], end: [nx, ny, nz.min(z + depth)] };
+            let decoded = neural.read_region(slab, 1)?;
+            engine.run(&mut || meter.add(z, decoded.samples()));
+        }
+        Ok(meter.fidelity(self.noise))
+    }
+}

@@ -1,0 +1,56 @@
+"""Section QUAL of FORMAT.md: what was asked for and achieved."""
+
+import math
+import struct
+
+from nvol_bytes import Fields, require
+
+
+def whole(fields):
+    number = shift = 0
+    while True:
+        byte = fields.take("B")
+        number |= (byte & 127) << shift
+        require(number < 1 << 64, "seed")
+        if byte < 128:
+            return number
+        shift += 7
+
+
+def bfloat(bits):
+    return struct.unpack("<f", struct.pack("<I", bits << 16))[0]
+
+
+def quality(section, shape, low, high):
+    """The section's numbers, by the names that `neuvol info --json` has for them."""
+    fields = Fields(section, "QUAL")
+    target, preset, flags = fields.take("BBB")
+    require(1 <= target <= 6 and 1 <= preset <= 3, "target or preset")
+    found = {"seed": whole(fields), "target_value": fields.take("d")}
+    found["noise"] = fields.take("f") if flags & 2 else None
+    found.update(rmse=0.0, max_error=0.0, mean_error=0.0, ssim=1.0, max_error_voxel=None, bands=[])
+    if flags & 1:
+        error = found["rmse"] = fields.take("d")
+        found["max_error"] = fields.take("d")
+        found["mean_error"] = fields.take("e") * error
+        similarity = 1 - fields.take("e")
+        found["ssim"] = None if math.isnan(similarity) else similarity
+        voxel = int.from_bytes(fields.bytes(5), "little")
+        nx, ny, nz = shape
+        if voxel < nx * ny * nz:
+            found["max_error_voxel"] = [voxel % nx, voxel // nx % ny, voxel // (nx * ny)]
+        kind = fields.take("B")
+        require(kind <= 2, "bands")
+        limits = [[], [-900.0, -200.0, -30.0, 150.0], []][kind]
+        if kind == 2:
+            shares = [bfloat(fields.take("H")) for _ in range(fields.take("B"))]
+            limits = [low * (1 - b) + high * b for b in shares]
+        ends = list(zip([None, *limits], [*limits, None])) if kind else []
+        for start, end in ends:
+            share, mean, root = fields.take("eee")
+            band = {"from": start, "below": end, "share": share, "mean_error": mean * error, "rmse": root * error}
+            if share > 0:
+                found["bands"].append(band)
+    fields.text()
+    fields.end()
+    return found
