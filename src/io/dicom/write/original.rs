@@ -47,7 +47,7 @@ pub struct OriginalSeries {
 #[derive(Clone)]
 pub(super) enum FrameOfReference {
     /// Its UID, and what its origin is.
-    One([InMemElement; 2]),
+    One(Box<[InMemElement; 2]>),
     /// The images do not agree.
     Several,
     /// Images that lie nowhere in a patient.
@@ -117,7 +117,7 @@ impl OriginalSeries {
                 .unwrap_or_default(),
             character_set: attributes.text(tags::SPECIFIC_CHARACTER_SET),
             frame_of_reference: match frame {
-                Some(frame) => FrameOfReference::One([frame, indicator]),
+                Some(frame) => FrameOfReference::One(Box::new([frame, indicator])),
                 None if has_frame => FrameOfReference::Several,
                 None => FrameOfReference::Unknown,
             },
