@@ -169,6 +169,54 @@ fn reasons_are_said_once() {
     }
 }
 
+/// A derived series beside its original, which is chosen as everywhere.
+#[test]
+fn a_series_is_written_like_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder);
+    let done = |arguments: &[&str]| {
+        let output = neuvol(folder, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    };
+    let refused = |arguments: &[&str], sentence: &str| {
+        let output = neuvol(folder, arguments);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(sentence), "{arguments:?}: {said}");
+    };
+    for name in ["all/one/", "all/two/"] {
+        std::fs::create_dir_all(folder.join("all")).unwrap();
+        done(&[&["convert", "waves.raw", "-o", name], &RAW[..]].concat());
+    }
+    let study = |name: &str| {
+        let object = dicom_object::open_file(folder.join(name).join("IM0001.dcm")).unwrap();
+        let tags =
+            [dicom_dictionary_std::tags::STUDY_INSTANCE_UID, dicom_dictionary_std::tags::SERIES_INSTANCE_UID];
+        tags.map(|tag| object.element(tag).unwrap().to_str().unwrap().into_owned())
+    };
+    done(&["convert", "all/one", "-o", "beside/", "--like", "all/two"]);
+    assert_eq!(study("beside")[0], study("all/two")[0]);
+    assert_ne!(study("beside")[1], study("all/two")[1]);
+    // Without --like it is nobody's.
+    done(&["convert", "all/one", "-o", "alone/"]);
+    assert_ne!(study("alone")[0], study("all/one")[0]);
+
+    let like = ["convert", "all/one", "-o", "chosen/", "--like", "all"];
+    refused(&like, "choose one with --like-series NUMBER");
+    let uid = study("all/one")[1].clone();
+    let end = &uid.trim_end_matches('\0')[uid.len() - 12..uid.trim_end_matches('\0').len()];
+    done(&[&like[..], &["--like-series", end]].concat());
+    assert_eq!(study("chosen")[0], study("all/one")[0]);
+
+    refused(
+        &["convert", "all/one", "-o", "a.nii", "--like", "all/one"],
+        "a.nii: only a DICOM series can be like",
+    );
+    refused(&["convert", "all/one", "-o", "b/", "--like-series", "1"], "--like");
+    let output = neuvol(folder, &["decompress", "none.nvol", "-o", "b/", "--like", "waves.raw"]);
+    assert!(!output.status.success(), "no DICOM");
+}
+
 #[test]
 fn other_models_are_chosen_by_name_and_hold_the_target() {
     let folder = tempfile::tempdir().unwrap();

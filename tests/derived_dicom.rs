@@ -496,6 +496,21 @@ fn only_slices_that_lie_where_the_original_lies_have_its_attributes() {
         assert_eq!(text(&new[0], tags::PATIENT_ID), "P-1");
     }
 
+    // A frame of reference an image is none.
+    for (k, file) in files(&source).iter().enumerate() {
+        edit(file, &[(tags::FRAME_OF_REFERENCE_UID, VR::UI, &format!("2.25.{}", k + 1))]);
+    }
+    let scattered = OriginalSeries::read(&source, None).unwrap();
+    let folder = root.path().join("scattered");
+    write_series(&ct(), &folder, &SeriesDescription::derived(&ct(), Some(scattered))).unwrap();
+    let uids: BTreeSet<String> =
+        sorted(&folder).iter().map(|o| text(o, tags::FRAME_OF_REFERENCE_UID)).collect();
+    assert_eq!(uids.len(), 1);
+    assert!(uids.iter().all(|uid| uid.len() > 10), "{uids:?}");
+    for file in files(&source) {
+        edit(&file, &[(tags::FRAME_OF_REFERENCE_UID, VR::UI, &frame)]);
+    }
+
     // A file alone is a series of one image.
     let lone = OriginalSeries::read(&files(&source)[0], None).unwrap();
     let folder = root.path().join("lone");
@@ -503,6 +518,60 @@ fn only_slices_that_lie_where_the_original_lies_have_its_attributes() {
     let new = sorted(&folder);
     assert_eq!(text(&new[0], tags::FRAME_OF_REFERENCE_UID), frame);
     assert_eq!(new.iter().filter(|o| !references(o).is_empty()).count(), 1);
+}
+
+/// An MR series: what its pulse sequence has, and neither what it has not nor what is in another's representation.
+#[test]
+fn an_mr_series_has_what_its_sequence_has() {
+    let root = tempfile::tempdir().unwrap();
+    let [source, derived] = ["source", "derived"].map(|name| root.path().join(name));
+    let mut volume = volume((0..120).map(|i| i * 9).collect::<Vec<u16>>());
+    let note = |(key, note): (&str, &str)| (key.to_owned(), note.to_owned());
+    let notes = [("modality", "MR"), ("scanning sequence", "SE"), ("sequence variant", "SK")];
+    volume.provenance.extend(notes.map(note));
+    write_series(&volume, &source, &SeriesDescription::derived(&volume, None)).unwrap();
+    for (k, file) in files(&source).iter().enumerate() {
+        let values = [
+            (tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\PHASE MAP"),
+            (tags::MR_ACQUISITION_TYPE, VR::CS, "2D"),
+            (tags::REPETITION_TIME, VR::DS, "500"),
+            (tags::ECHO_TIME, VR::DS, if k == 1 { "21" } else { "20" }),
+            (tags::INVERSION_TIME, VR::DS, "0"),
+            (tags::TRIGGER_TIME, VR::DS, "0"),
+            // Longer than its representation allows, as some write it.
+            (tags::PATIENT_ID, VR::LT, "P-2"),
+        ];
+        edit(file, &values);
+        edit(file, if k == 2 { &[] } else { &[(tags::FLIP_ANGLE, VR::DS, "90")] });
+    }
+    let like = OriginalSeries::read(&source, None).unwrap();
+    let read = read(&source);
+    for (name, original) in [("alone", None), ("beside", Some(like))] {
+        let derived = derived.with_extension(name);
+        write_series(&read, &derived, &SeriesDescription::derived(&read, original.clone())).unwrap();
+        let objects = sorted(&derived);
+        let first = &objects[0];
+        assert_eq!(text(first, tags::SOP_CLASS_UID), uids::MR_IMAGE_STORAGE);
+        assert_eq!(text(first, tags::IMAGE_TYPE), "DERIVED\\PRIMARY\\PHASE MAP");
+        assert_eq!(text(first, tags::SCANNING_SEQUENCE), "SE");
+        assert_eq!(text(first, tags::REPETITION_TIME), "500");
+        assert!(!has(first, tags::INVERSION_TIME) && !has(first, tags::TRIGGER_TIME));
+        assert!(!has(first, tags::RESCALE_SLOPE), "MR images have none");
+        let echoes: Vec<String> = objects.iter().map(|o| text(o, tags::ECHO_TIME)).collect();
+        match original {
+            None => assert_eq!(
+                echoes, [""; 4],
+                "the slices do not agree, and the volume does not know which is which"
+            ),
+            Some(_) => {
+                assert_eq!(echoes, ["20", "21", "20", "20"]);
+                assert_eq!(text(first, tags::PATIENT_ID), "P-2");
+                let flips: Vec<bool> = objects.iter().map(|o| has(o, tags::FLIP_ANGLE)).collect();
+                assert_eq!(flips, [true, true, false, true]);
+            }
+        }
+        assert_no_errors(&derived, "an_mr_series_has_what_its_sequence_has", name);
+    }
 }
 
 /// Implicit and big-endian files, whose elements have another form.

@@ -68,10 +68,13 @@ pub(super) fn keep(slices: &[Slice], volume: &mut Volume) {
         let of_all: Vec<&LossyStep> = lossy().filter_map(|steps| steps.get(at)).collect();
         let same = of_all.iter().all(|other| other.method == step.method);
         let ratios: Vec<f64> = of_all.iter().filter_map(|step| step.ratio).collect();
-        let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
+        let mean = match ratios.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|ratio| ratio == first) => *first,
+            all => three_digits(all.iter().sum::<f64>() / all.len().max(1) as f64),
+        };
         volume.add_lossy_step(&LossyStep {
             method: step.method.clone().filter(|_| same),
-            ratio: (ratios.len() == of_all.len()).then(|| three_digits(mean)),
+            ratio: (ratios.len() == of_all.len()).then_some(mean),
         });
     }
 }

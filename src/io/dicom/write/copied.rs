@@ -222,14 +222,39 @@ fn of_content(file: &File, tag: Tag, content: &Content) -> Option<InMemElement> 
         Content::Value { representation, bytes } => {
             let bytes = file.bytes().get(bytes.clone())?;
             let known = VR::from_binary(*representation).filter(|vr| *vr != VR::UN);
-            let vr = match known {
-                Some(vr) => vr,
-                None => StandardDataDictionary.by_tag(tag)?.vr().relaxed(),
+            let standard = StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed());
+            let vr = match (known, standard) {
+                // Some writers, and older editions, have another text; what it holds is the same.
+                (Some(known), Some(standard)) if is_text(known) && is_text(standard) => standard,
+                (known, standard) => known.or(standard)?,
             };
             let big_endian = known.is_some() && file.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN;
             Some(DataElement::new(tag, vr, value(vr, bytes, big_endian)?))
         }
     }
+}
+
+fn is_text(vr: VR) -> bool {
+    matches!(
+        vr,
+        VR::AE
+            | VR::AS
+            | VR::CS
+            | VR::DA
+            | VR::DS
+            | VR::DT
+            | VR::IS
+            | VR::LO
+            | VR::LT
+            | VR::PN
+            | VR::SH
+            | VR::ST
+            | VR::TM
+            | VR::UC
+            | VR::UI
+            | VR::UR
+            | VR::UT
+    )
 }
 
 /// An item of a sequence: what of it the dictionary knows.

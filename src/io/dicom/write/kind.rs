@@ -113,14 +113,20 @@ impl Kind {
         for (tag, vr) in required {
             put_if_absent(object, *tag, *vr);
         }
-        let says = |tag, value: &str| {
-            source.text(tag).is_some_and(|text| text.split('\\').any(|each| each.trim() == value))
+        let says = |tag, values: &[&str]| {
+            let text = source.text(tag).unwrap_or_default();
+            text.split('\\').any(|each| values.contains(&each.trim()))
         };
-        if self == Self::Mr && says(tags::SCANNING_SEQUENCE, "IR") {
-            put_if_absent(object, tags::INVERSION_TIME, VR::DS);
-        }
-        if self == Self::Mr && ["CG", "PPG"].iter().any(|gating| says(tags::SCAN_OPTIONS, gating)) {
-            put_if_absent(object, tags::TRIGGER_TIME, VR::DS);
+        // Times that only some sequences have.
+        for (tag, has) in [
+            (tags::INVERSION_TIME, says(tags::SCANNING_SEQUENCE, &["IR"])),
+            (tags::TRIGGER_TIME, says(tags::SCAN_OPTIONS, &["CG", "PPG"])),
+        ] {
+            if self == Self::Mr && has {
+                put_if_absent(object, tag, VR::DS);
+            } else {
+                object.remove_element(tag);
+            }
         }
         if let Self::SecondaryCapture { .. } = self {
             object.put(DataElement::new(tags::CONVERSION_TYPE, VR::CS, PrimitiveValue::from("WSD")));

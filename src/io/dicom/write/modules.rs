@@ -2,7 +2,7 @@
 
 use super::copied::{padded, text_value};
 use super::kind::{Kind, Source};
-use super::original::{OriginalImage, OriginalSeries};
+use super::original::{FrameOfReference, OriginalImage, OriginalSeries};
 use super::{MANUFACTURER, SeriesDescription, decimals, fresh_uid};
 use crate::error::{Error, Result};
 use crate::io::dicom::PHOTOMETRIC;
@@ -148,17 +148,21 @@ impl<'a> Series<'a> {
         put(common, tags::FRAME_OF_REFERENCE_UID, VR::UI, fresh_uid(folder)?.into());
         put(common, tags::POSITION_REFERENCE_INDICATOR, VR::LO, PrimitiveValue::Empty);
         if let Some(original) = self.original {
-            match &original.frame_of_reference {
-                Some(elements) if original.holds(volume) => common.extend(elements.iter().cloned()),
-                frame => log::warn!(
-                    "{}: {} {}: the derived series gets a frame of reference of its own",
+            let why = match &original.frame_of_reference {
+                FrameOfReference::One(elements) if original.holds(volume) => {
+                    common.extend(elements.iter().cloned());
+                    None
+                }
+                FrameOfReference::One(_) => Some("the volume does not lie where the original series lies"),
+                FrameOfReference::Several => Some("the original's images name several frames of reference"),
+                FrameOfReference::Unknown => None,
+            };
+            if let Some(why) = why {
+                log::warn!(
+                    "{}: {why} ({}): the derived series gets a frame of reference of its own",
                     folder.display(),
-                    match frame {
-                        Some(_) => "the volume does not lie where the original series lies, in",
-                        None => "the original series' images do not agree on a frame of reference, in",
-                    },
                     original.path.display()
-                ),
+                );
             }
         }
         let geometry = &volume.geometry;

@@ -33,8 +33,7 @@ pub struct OriginalSeries {
     pub(super) description: Vec<u8>,
     /// The name of its character set; empty for ASCII.
     pub(super) character_set: String,
-    /// The UID of the frame of reference, and what its origin is; where all images agree on them.
-    pub(super) frame_of_reference: Option<[InMemElement; 2]>,
+    pub(super) frame_of_reference: FrameOfReference,
     pub(super) patient_and_study: Vec<InMemElement>,
     pub(super) equipment: Vec<InMemElement>,
     /// What contributed to the images already.
@@ -42,6 +41,17 @@ pub struct OriginalSeries {
     /// Of the acquisition, what all images agree on.
     common: BTreeMap<Tag, InMemElement>,
     images: Vec<OriginalImage>,
+}
+
+/// What a series says of the space that it lies in.
+#[derive(Clone)]
+pub(super) enum FrameOfReference {
+    /// Its UID, and what its origin is.
+    One(Box<[InMemElement; 2]>),
+    /// The images do not agree.
+    Several,
+    /// Images that lie nowhere in a patient.
+    Unknown,
 }
 
 /// An image of a series, or a frame of one.
@@ -91,6 +101,8 @@ impl OriginalSeries {
         }
         let of_first = |tags: &[Tag]| tags.iter().filter_map(|tag| element(&first, *tag)).collect();
         let images = images(&slices, &options.limits)?;
+        let has_frame = |image: &OriginalImage| image.own.contains_key(&tags::FRAME_OF_REFERENCE_UID);
+        let has_frame = images.iter().any(has_frame);
         let mut common = common(&images);
         let [frame, indicator] = copied::FRAME_OF_REFERENCE.map(|tag| common.remove(&tag));
         let indicator = indicator.unwrap_or_else(|| {
@@ -104,7 +116,11 @@ impl OriginalSeries {
                 .and_then(|element| element.to_bytes().ok().map(|bytes| bytes.trim_ascii_end().to_vec()))
                 .unwrap_or_default(),
             character_set: attributes.text(tags::SPECIFIC_CHARACTER_SET),
-            frame_of_reference: frame.map(|frame| [frame, indicator]),
+            frame_of_reference: match frame {
+                Some(frame) => FrameOfReference::One(Box::new([frame, indicator])),
+                None if has_frame => FrameOfReference::Several,
+                None => FrameOfReference::Unknown,
+            },
             patient_and_study: of_first(&copied::PATIENT_AND_STUDY),
             equipment: of_first(&copied::EQUIPMENT),
             contributors: element(&first, tags::CONTRIBUTING_EQUIPMENT_SEQUENCE),
