@@ -17,9 +17,11 @@ pub(super) fn decode(data: &[u8], size: [usize; 2], precision: u32) -> Result<Ve
     while let Some((marker, segment)) = segments.next() {
         match marker {
             DHT => {
-                for (class, number, table) in Huffman::read(segment)? {
-                    let slot = tables.get_mut(number).filter(|_| class == 0);
-                    *slot.ok_or("a Huffman table of no use")? = Some(table);
+                // Those of AC coefficients, class 1, are of no use here.
+                for (_, number, table) in
+                    Huffman::read(segment)?.into_iter().filter(|(class, ..)| *class == 0)
+                {
+                    *tables.get_mut(number).ok_or("a fifth Huffman table")? = Some(table);
                 }
             }
             DRI => interval = restart_interval(segment)?,

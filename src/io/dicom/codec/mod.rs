@@ -48,8 +48,11 @@ const JPEG_FULL_PROGRESSION: &str = "1.2.840.10008.1.2.4.55";
 /// How frames are compressed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Syntax {
-    /// JPEG, JPEG-LS or JPEG 2000: which of them and which process, a frame's own header says.
-    Image,
+    /// JPEG, JPEG-LS or JPEG 2000: which of them and which process, a frame's own header says. Not that JPEG 2000 left out the
+    /// last bits, which `may_lose` says.
+    Image {
+        may_lose: bool,
+    },
     Rle,
     /// Each frame an item of its own, as it is.
     Uncompressed,
@@ -68,12 +71,10 @@ impl Syntax {
             | uids::JPEGLS_LOSSLESS
             | uids::JPEGLS_NEAR_LOSSLESS
             | uids::JPEG2000_LOSSLESS
-            | uids::JPEG2000
             | uids::JPEG2000MC_LOSSLESS
-            | uids::JPEG2000MC
             | uids::HTJ2K_LOSSLESS
-            | uids::HTJ2K_LOSSLESS_RPCL
-            | uids::HTJ2K => Self::Image,
+            | uids::HTJ2K_LOSSLESS_RPCL => Self::Image { may_lose: false },
+            uids::JPEG2000 | uids::JPEG2000MC | uids::HTJ2K => Self::Image { may_lose: true },
             uids::RLE_LOSSLESS => Self::Rle,
             uids::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN => Self::Uncompressed,
             uids::DEFLATED_IMAGE_FRAME_COMPRESSION => Self::Deflated,
@@ -116,8 +117,10 @@ struct Shape {
 impl Shape {
     fn decode(&self, syntax: Syntax, data: &[u8]) -> std::result::Result<Vec<u8>, String> {
         match syntax {
-            Syntax::Image if jpeg_2000::recognises(data) => self.decode_jpeg_2000(data),
-            Syntax::Image => self.decode_jpeg(data),
+            Syntax::Image { may_lose } if jpeg_2000::recognises(data) => {
+                self.decode_jpeg_2000(data, may_lose)
+            }
+            Syntax::Image { .. } => self.decode_jpeg(data),
             Syntax::Rle => {
                 let rle::Decoded { samples, pixel_bytes } =
                     rle::decode(data, self.columns * self.rows, self.cell.allocated as usize / 8)?;
@@ -198,10 +201,14 @@ impl Shape {
         }
     }
 
-    fn decode_jpeg_2000(&self, data: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    fn decode_jpeg_2000(&self, data: &[u8], may_lose: bool) -> std::result::Result<Vec<u8>, String> {
         let stream = jpeg_2000::Codestream::parse(data)?;
         self.check([stream.columns, stream.rows, stream.components], stream.precision)?;
-        let coded = Coded { precision: stream.precision, may_be_signed: true, lossy: stream.irreversible };
+        let coded = Coded {
+            precision: stream.precision,
+            may_be_signed: true,
+            lossy: may_lose || stream.irreversible,
+        };
         self.cell.fill(jpeg_2000::decode(&stream)?.into_iter().map(u32::from), coded)
     }
 }

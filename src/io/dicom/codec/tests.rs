@@ -25,6 +25,7 @@ pub(super) fn pictures(columns: usize, rows: usize, precision: u32) -> Vec<Vec<u
 
 const COLUMNS: usize = 19;
 const ROWS: usize = 13;
+const IMAGE: Syntax = Syntax::Image { may_lose: false };
 
 fn shape(allocated: u32, stored: u32, signed: bool) -> Shape {
     let cell = Cell { allocated, stored, high_bit: stored - 1, signed, padding: None };
@@ -89,7 +90,7 @@ fn rle(samples: &[u16], pixel_bytes: usize) -> Vec<u8> {
 /// A frame of samples of some bits in every process that has them.
 fn frames(precision: u32) -> Vec<(&'static str, Syntax, Vec<u8>, Vec<u16>)> {
     let samples = pictures(COLUMNS, ROWS, precision).remove(5);
-    let image = |name, data: Vec<u8>| (name, Syntax::Image, data, samples.clone());
+    let image = |name, data: Vec<u8>| (name, IMAGE, data, samples.clone());
     let mut frames = vec![
         image("lossless", jpeg_lossless::tests::encode(&samples, COLUMNS, precision, 1, 0, 0)),
         image("JPEG-LS", jpeg_ls::tests::encode(&samples, COLUMNS, precision, 0, &[], 0)),
@@ -102,7 +103,7 @@ fn frames(precision: u32) -> Vec<(&'static str, Syntax, Vec<u8>, Vec<u16>)> {
     if matches!(precision, 8 | 12) {
         for (name, marker) in [("baseline", 0xc0), ("extended", 0xc1)] {
             let (data, samples) = dct(marker, precision as u8, 25);
-            frames.push((name, Syntax::Image, data, samples));
+            frames.push((name, IMAGE, data, samples));
         }
     }
     frames
@@ -155,10 +156,10 @@ fn signs_are_those_of_the_header() {
             jpeg_2000::tests::encode(&bits, COLUMNS, precision, false, false),
         ];
         for data in streams {
-            let pixels = shape(16, precision, true).decode(Syntax::Image, &data).unwrap();
+            let pixels = shape(16, precision, true).decode(IMAGE, &data).unwrap();
             let found: Vec<i16> = words(&pixels).into_iter().map(|w| w as i16).collect();
             assert_eq!(found, values, "{precision} bits");
-            let unsigned = shape(16, precision, false).decode(Syntax::Image, &data).unwrap();
+            let unsigned = shape(16, precision, false).decode(IMAGE, &data).unwrap();
             assert_eq!(words(&unsigned), bits, "{precision} bits");
         }
     }
@@ -166,9 +167,21 @@ fn signs_are_those_of_the_header() {
     let bits: Vec<u16> = values.iter().map(|&v| v as u16).collect();
     for high_throughput in [false, true] {
         let data = jpeg_2000::tests::encode(&bits, COLUMNS, 16, true, high_throughput);
-        assert_eq!(words(&shape(16, 16, true).decode(Syntax::Image, &data).unwrap()), bits);
-        assert_eq!(words(&shape(16, 16, false).decode(Syntax::Image, &data).unwrap()), bits);
+        assert_eq!(words(&shape(16, 16, true).decode(IMAGE, &data).unwrap()), bits);
+        assert_eq!(words(&shape(16, 16, false).decode(IMAGE, &data).unwrap()), bits);
     }
+}
+
+/// Where bits of JPEG 2000 may be left out, samples a little too bright are as bright as can be.
+#[test]
+fn what_a_loss_takes_beyond_the_stored_bits_comes_back() {
+    let data = jpeg_2000::tests::encode(&[4100; COLUMNS * ROWS], COLUMNS, 16, false, false);
+    let found = |may_lose: bool| {
+        let pixels = shape(16, 12, false).decode(Syntax::Image { may_lose }, &data).unwrap();
+        words(&pixels)
+    };
+    assert_eq!(found(true), [4095; COLUMNS * ROWS]);
+    assert_eq!(found(false), [4100; COLUMNS * ROWS]);
 }
 
 #[test]
@@ -224,7 +237,7 @@ fn frames_as_they_are_and_deflated() {
 #[test]
 fn what_is_no_image_is_said() {
     let refused = |data: &[u8], words: &str| {
-        let what = shape(16, 16, false).decode(Syntax::Image, data).unwrap_err();
+        let what = shape(16, 16, false).decode(IMAGE, data).unwrap_err();
         assert!(what.contains(words), "{what}");
     };
     refused(b"", "begins like no JPEG");
@@ -245,7 +258,7 @@ fn sampling_factors_of_one_component_change_nothing() {
         let at = data.windows(2).position(|w| w == [0xff, 0xc1]).unwrap();
         for factors in [0x11, 0x22, 0x21, 0x12, 0x41] {
             data[at + 11] = factors;
-            let pixels = shape(16, precision.into(), false).decode(Syntax::Image, &data).unwrap();
+            let pixels = shape(16, precision.into(), false).decode(IMAGE, &data).unwrap();
             assert_eq!(words(&pixels), samples, "{precision} bits, {factors:x}");
         }
     }
