@@ -1,4 +1,5 @@
-//! neuvol: volumes (CT and MR series, simulation fields) as small neural networks, sampled without decompression.
+//! neuvol: volumes (CT and MR series, simulation fields) as wavelet latents that a small network reads, or as a network of the
+//! position, sampled without decompression.
 //!
 //! The way of the data: [`io::open`] reads a [`Volume`]; [`train::compress`] makes a `.nvol` file of it that meets a target;
 //! [`NeuralVolume`] opens that file and answers regions and points.

@@ -254,9 +254,9 @@ fn smooth_gradients_are_differences_and_continuous() {
             assert_eq!(sample.gradient, [0.0; 3]);
             continue;
         }
-        for a in 0..3 {
+        for (a, &length) in shape.iter().enumerate() {
             // Voxels are rounded to the stored type, the differences are of what they are rounded from.
-            let expected = difference(value, *voxel, a, shape[a]);
+            let expected = difference(value, *voxel, a, length);
             let off = (sample.gradient[a] - expected).abs();
             assert!(off <= 1.0, "{} not {expected} at {voxel:?} along {a}", sample.gradient[a]);
             compared += 1;

@@ -289,6 +289,9 @@ void vtkNeuvolImage::ClearAbort(vtkAlgorithm* algorithm)
   {
     algorithm->SetAbortExecute(0);
   }
+#if VTK_VERSION_NUMBER >= VTK_VERSION_CHECK(9, 3, 0)
+  algorithm->SetAbortOutput(false);
+#endif
 }
 
 neuvol::Progress vtkNeuvolImage::ProgressOf(vtkAlgorithm* algorithm, double from, double to)

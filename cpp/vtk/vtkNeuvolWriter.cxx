@@ -104,6 +104,7 @@ int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector**
                   << ".");
     return 0;
   }
+  this->Aborted = false;
   bool written = this->IsIdle();
   if (!written)
   {
@@ -144,7 +145,6 @@ int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector**
 bool vtkNeuvolWriter::WriteFile(vtkImageData* image, const std::string& name)
 {
   vtkNeuvolImage::ClearAbort(this);
-  this->Aborted = false;
   this->Outcome.clear();
   try
   {

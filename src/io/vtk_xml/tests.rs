@@ -244,6 +244,15 @@ fn pieces_are_put_together() {
         crate::io::open(&path, &OpenOptions::default())
     };
     let volume = open(["p0.vti", "p1.vti"]).unwrap();
+    assert_eq!(volume.geometry.frame, Frame::Unknown);
+    // VTK writes field data into the pieces.
+    let with_frame = pieces(both[0].0, &both[..1]).replacen(
+        "<Piece",
+        &format!("<FieldData>{}</FieldData><Piece", ascii_text("neuvol_frame", "LPS mm")),
+        1,
+    );
+    std::fs::write(folder.path().join("p2.vti"), with_frame).unwrap();
+    assert_eq!(open(["p2.vti", "p1.vti"]).unwrap().geometry.frame, Frame::Lps);
     assert_eq!((volume.samples(), volume.geometry.origin[0]), (&whole, 5.0));
     let refused = |sources, words: &str| {
         let message = open(sources).unwrap_err().to_string();
