@@ -89,3 +89,47 @@ nibabel.save(made, folder + "pair.img")
         compare(&path, &volume, expected, 1e-9);
     }
 }
+
+/// The format's spaces with time, as other programs write them; ITK reads such files with four axes.
+#[test]
+fn nrrd_with_time_in_its_space() {
+    let Some(python) = environment("NEUVOL_PYTHON", "nrrd_with_time_in_its_space") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+import sys, json, hashlib, numpy as np, SimpleITK as sitk
+folder = sys.argv[1] + "/"
+values = np.arange(120, dtype="i2")
+found = {}
+for space in ["right-anterior-superior-time", "left-posterior-superior-time", "RAST", "LPST"]:
+    header = f"""NRRD0005
+type: short
+dimension: 4
+sizes: 5 3 4 2
+endian: little
+encoding: raw
+space: {space}
+space directions: (0.5,0,0,0) (0,0.6,0,0) (0,0,2,0) (0,0,0,1.5)
+space origin: (1,2,3,0)
+
+"""
+    open(f"{folder}{space}.nrrd", "wb").write(header.encode() + values.tobytes())
+    image = sitk.ReadImage(f"{folder}{space}.nrrd")
+    assert image.GetSize() == (5, 3, 4, 2)
+    steps = sitk.GetArrayFromImage(image)
+    digests = [hashlib.sha256(np.ascontiguousarray(step, dtype="<f8").tobytes()).hexdigest() for step in steps]
+    found[space] = {"steps": digests, "spacing": image.GetSpacing()[:3]}
+json.dump(found, open(folder + "itk.json", "w"))
+"#;
+    run_python(&python, script, folder.path());
+    let itk: Value = serde_json::from_slice(&std::fs::read(folder.path().join("itk.json")).unwrap()).unwrap();
+    for (space, expected) in itk.as_object().unwrap() {
+        let path = folder.path().join(format!("{space}.nrrd"));
+        assert_eq!(io::time_steps(&path, &OpenOptions::default()).unwrap(), 2);
+        for step in 0..2 {
+            let options = OpenOptions { time_step: Some(step), ..OpenOptions::default() };
+            let volume = io::open(&path, &options).unwrap();
+            assert_eq!(digest(volume.samples()), expected["steps"][step].as_str().unwrap(), "{space}");
+            assert_eq!(volume.geometry.spacing.to_vec(), numbers(&expected["spacing"]), "{space}");
+        }
+    }
+}

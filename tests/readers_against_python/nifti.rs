@@ -61,3 +61,42 @@ fn nifti_files() {
         &NIFTI_REFUSED,
     );
 }
+
+/// nibabel writes an sform of zeros without a word; ITK takes the qform then, and so do we.
+#[test]
+fn an_sform_of_zeros_that_nibabel_writes() {
+    let Some(python) = environment("NEUVOL_PYTHON", "an_sform_of_zeros_that_nibabel_writes") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+import sys, json, numpy as np, nibabel, SimpleITK as sitk
+folder = sys.argv[1] + "/"
+values = np.arange(60, dtype="i2").reshape(5, 3, 4)
+affine = np.array([[0, -0.7, 0, 12], [0.9, 0, 0, -3], [0, 0, 2.5, 100], [0, 0, 0, 1]])
+found = {}
+for name, kind in [("one.nii", nibabel.Nifti1Image), ("two.nii", nibabel.Nifti2Image)]:
+    image = kind(values, affine)
+    image.header.set_qform(affine, 1)
+    image.header["sform_code"] = 1
+    for row in "xyz":
+        image.header["srow_" + row] = 0
+    image.header["descrip"] = b"written as it is"
+    with open(folder + name, "wb") as file:
+        header = image.header.copy()
+        header.set_data_offset(352 if kind is nibabel.Nifti1Image else 544)
+        file.write(header.binaryblock + b"\0\0\0\0" + values.tobytes(order="F"))
+read = sitk.ReadImage(folder + "one.nii")
+json.dump({"origin": read.GetOrigin(), "spacing": read.GetSpacing(), "direction": read.GetDirection()}, open(folder + "itk.json", "w"))
+"#;
+    run_python(&python, script, folder.path());
+    let itk: Value = serde_json::from_slice(&std::fs::read(folder.path().join("itk.json")).unwrap()).unwrap();
+    for name in ["one.nii", "two.nii"] {
+        let volume = io::open(&folder.path().join(name), &OpenOptions::default()).unwrap();
+        let geometry = volume.geometry;
+        let found = [&geometry.origin[..], &geometry.spacing, geometry.direction.as_flattened()].concat();
+        let expected = ["origin", "spacing", "direction"].map(|key| numbers(&itk[key])).concat();
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-5, "{name}: {geometry:?}, {itk}");
+        }
+        assert_eq!(volume.samples().get(59), 59.0);
+    }
+}

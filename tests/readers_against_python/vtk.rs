@@ -86,3 +86,73 @@ for binary in [0, 1]:
     assert_eq!(files.len(), 49 + 2 + 2 + 2);
     compare_files(&python, &files, 1e-6, &[]);
 }
+
+/// Points and cells in one file, names of components and units, blocks: VTK writes the same image in each form, and says
+/// what its own reader finds.
+#[test]
+fn arrays_and_blocks_that_vtk_writes() {
+    let Some(python) = environment("NEUVOL_PYTHON", "arrays_and_blocks_that_vtk_writes") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+import sys, numpy as np
+from vtkmodules.vtkCommonDataModel import vtkImageData, vtkMultiBlockDataSet, vtkPolyData
+from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkIOXML import vtkXMLImageDataWriter, vtkXMLMultiBlockDataWriter
+from vtkmodules.vtkIOLegacy import vtkStructuredPointsWriter
+from vtkmodules.vtkCommonCore import vtkDataArray
+folder = sys.argv[1] + "/"
+def image(shift=0):
+    made = vtkImageData()
+    made.SetDimensions(5, 3, 4); made.SetOrigin(1, 2, 3); made.SetSpacing(0.5, 0.6, 2)
+    def add(data, name, values):
+        array = numpy_to_vtk(values, deep=True); array.SetName(name)
+        data.AddArray(array)
+        return array
+    points = np.arange(60, dtype="f4") + shift
+    vectors = add(made.GetPointData(), "a vector", np.stack([points, points + 1, points + 2], -1))
+    vectors.SetComponentName(0, "the first"); vectors.SetComponentName(2, "third")
+    add(made.GetPointData(), "p", points + 100)
+    unit = add(made.GetPointData(), "q", points + 200)
+    unit.GetInformation().Set(vtkDataArray.UNITS_LABEL(), "m / s")
+    add(made.GetCellData(), "c", np.arange(24, dtype="f4"))
+    return made
+for active in ["", "q"]:
+    made = image()
+    if active:
+        made.GetPointData().SetActiveScalars(active)
+    for text in [False, True]:
+        writer = vtkStructuredPointsWriter()
+        writer.SetInputData(made); writer.SetFileName(f"{folder}{active}{text}.vtk")
+        writer.SetFileTypeToASCII() if text else writer.SetFileTypeToBinary()
+        assert writer.Write()
+    writer = vtkXMLImageDataWriter()
+    writer.SetInputData(made); writer.SetFileName(f"{folder}{active}.vti")
+    assert writer.Write()
+blocks = vtkMultiBlockDataSet()
+blocks.SetBlock(0, vtkPolyData()); blocks.SetBlock(2, image(1000))
+writer = vtkXMLMultiBlockDataWriter()
+writer.SetInputData(blocks); writer.SetFileName(folder + "blocks.vtm")
+assert writer.Write()
+"#;
+    run_python(&python, script, folder.path());
+    let read = |name: &str, options: &OpenOptions| io::open(&folder.path().join(name), options).unwrap();
+    for (active, taken, first) in [("", "p", 100.0), ("q", "q", 200.0)] {
+        for name in ["False.vtk", "True.vtk", ".vti"] {
+            let name = format!("{active}{name}");
+            let volume = read(&name, &OpenOptions::default());
+            assert_eq!((volume.name.as_str(), volume.shape()), (taken, [5, 3, 4]), "{name}");
+            assert_eq!((volume.samples().get(0), volume.samples().get(59)), (first, first + 59.0), "{name}");
+            let others = &volume.provenance[io::OTHER_ARRAYS];
+            assert!(others.contains("a vector") && others.contains("c (cells)"), "{name}: {others}");
+            let named = OpenOptions { array: Some("q".into()), ..OpenOptions::default() };
+            let volume = read(&name, &named);
+            assert_eq!((volume.unit.as_str(), volume.samples().get(0)), ("m / s", 200.0), "{name}");
+            let part = OpenOptions { component: Some(2), ..OpenOptions::default() };
+            let volume = read(&name, &part);
+            assert_eq!((volume.name.as_str(), volume.samples().get(1)), ("a vector_2", 3.0), "{name}");
+            let cells = OpenOptions { array: Some("c".into()), ..OpenOptions::default() };
+            assert_eq!(read(&name, &cells).shape(), [4, 2, 3], "{name}");
+        }
+    }
+    assert_eq!(read("blocks.vtm", &OpenOptions::default()).samples().get(0), 1100.0);
+}
