@@ -40,8 +40,9 @@ pub fn open(bytes: &[u8], name: &str) {
     };
     if let Err(error) = neuvol::io::open(&path, &chosen) {
         assert!(!error.to_string().is_empty());
-        // A component that has to be chosen.
-        let _ = neuvol::io::open(&path, &OpenOptions { component: Some(0), ..chosen });
+        // A component, or a volume, that has to be chosen.
+        let _ = neuvol::io::open(&path, &OpenOptions { component: Some(0), ..chosen.clone() });
+        let _ = neuvol::io::open(&path, &OpenOptions { volume: Some("0".into()), time_step: None, ..chosen });
     }
 }
 

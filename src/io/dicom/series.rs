@@ -108,7 +108,7 @@ fn say_notes(slices: &[Slice]) {
 }
 
 /// Says which files of a folder are no part of any series.
-fn say_left_out(folder: &Path, what: &str, files: &[&Path]) {
+fn say_left_out(folder: &Path, [one, several]: [&str; 2], files: &[&Path]) {
     const NAMED: usize = 4;
     if files.is_empty() {
         return;
@@ -120,8 +120,8 @@ fn say_left_out(folder: &Path, what: &str, files: &[&Path]) {
         .collect();
     let more = if files.len() > NAMED { format!(" and {} more", files.len() - NAMED) } else { String::new() };
     let count = files.len();
-    let noun = if count == 1 { "file" } else { "files" };
-    log::warn!("{}: left out {count} {noun} {what}: {}{more}", folder.display(), names.join(", "));
+    let what = if count == 1 { one } else { several };
+    log::warn!("{}: left out {count} {what}: {}{more}", folder.display(), names.join(", "));
 }
 
 /// The files of one series.
@@ -195,8 +195,12 @@ impl Stacks {
         }
         foreign.retain(|file| !folder::is_a_view(file));
         if !stacks.is_empty() {
-            say_left_out(path, "of DICOM without an image", &without_image);
-            say_left_out(path, "of other formats", &foreign);
+            say_left_out(
+                path,
+                ["file of DICOM without an image", "files of DICOM without an image"],
+                &without_image,
+            );
+            say_left_out(path, ["file that is not DICOM", "files that are not DICOM"], &foreign);
         }
         Ok(Self(stacks.into_values().collect()))
     }

@@ -54,9 +54,9 @@ pub(super) fn alike(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> R
         ));
     }
     log::warn!(
-        "{}: left out {others} {} that differ from the {} others ({what})",
+        "{}: left out {others} {} from the {} others ({what})",
         path.display(),
-        if others == 1 { "slice" } else { "slices" },
+        if others == 1 { "slice that differs" } else { "slices that differ" },
         largest.len()
     );
     Ok(largest)
