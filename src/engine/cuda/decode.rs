@@ -4,6 +4,7 @@ use super::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use super::machine::{Loaded, Machine, MachineShape, Points};
 use super::store::Storing;
 use super::tensor_decode;
+use crate::engine::threads::Threads;
 use crate::engine::{Evaluator, Lattice};
 use crate::error::Result;
 use crate::field::encoding::Wave;
