@@ -275,8 +275,8 @@ Region Volume::slice(int axis, std::size_t index) const
   Region region = this->whole();
   if (index >= region.end[a])
   {
-    throw Error("slice " + std::to_string(index) + " across axis " + std::to_string(axis) + " is none: the volume has " +
-      std::to_string(region.end[a]) + " samples along it");
+    throw Error("slice " + std::to_string(index) + " across axis " + std::to_string(axis) +
+      " is none: the volume has " + std::to_string(region.end[a]) + " samples along it");
   }
   region.start[a] = index;
   region.end[a] = index + 1;

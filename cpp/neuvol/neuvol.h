@@ -50,7 +50,8 @@ public:
   using Error::Error;
 };
 
-/// Told how much is done, 0 to 1, on the calling thread. Returns false to stop. What it throws ends the work with an Error.
+/// Told how much is done, 0 to 1, on the calling thread. Returns false to stop. What it throws ends the work with an
+/// Error.
 using Progress = std::function<bool(double fraction)>;
 
 /// What of a grid samples belong to.
@@ -74,8 +75,8 @@ struct Grid
   /// "unknown", or "LPS mm": DICOM's patient frame.
   std::string frame = "unknown";
   Association association = Association::Point;
-  /// Of cells: axes of one sample along which the grid has a single point, and no extent. Along the others it has a point more
-  /// than samples, the first of them half a voxel before the first sample.
+  /// Of cells: axes of one sample along which the grid has a single point, and no extent. Along the others it has a
+  /// point more than samples, the first of them half a voxel before the first sample.
   std::array<bool, 3> flat{ false, false, false };
 };
 
@@ -183,19 +184,20 @@ struct OpenOptions
   std::size_t threads = 0;
   /// Decoded voxels kept for later regions; 0 keeps none.
   std::size_t cacheBytes = 0;
-  /// Where the field is evaluated: "cpu"; "auto", a CUDA device that can be used, else the CPU; "cuda" or "cuda:N", where
-  /// the CPU stands in for a device that cannot be had (Volume::deviceNote).
+  /// Where the field is evaluated: "cpu"; "auto", a CUDA device that can be used, else the CPU; "cuda" or "cuda:N",
+  /// where the CPU stands in for a device that cannot be had (Volume::deviceNote).
   std::string device = "cpu";
 };
 
 /// What the gradient at a point is.
 enum class Gradient
 {
-  /// The derivative of the field as it is evaluated. In files without a network, and those are the default, the field is
-  /// trilinear in each cell of eight voxels: its derivative jumps where two cells meet. Of a network it is the network's own.
+  /// The derivative of the field as it is evaluated. Of a latent grid, the default of files, and of exact or bounded
+  /// samples the field is trilinear in each cell of eight voxels: its derivative jumps where two cells meet. Of a
+  /// network of the position (a hash grid and the like) it is the network's own.
   Field,
-  /// Central differences at the decoded voxels, interpolated trilinearly: continuous across cells, as shading and integration
-  /// want it, and blunter than the field's own derivative. Costs the values of up to 32 voxels a point.
+  /// Central differences at the decoded voxels, interpolated trilinearly: continuous across cells, as shading and
+  /// integration want it, and blunter than the field's own derivative. Costs the values of up to 32 voxels a point.
   Smooth
 };
 
@@ -216,8 +218,8 @@ enum class Memory
   /// In the host's memory.
   Host,
   /// On the CUDA device that the volume is open on (OpenOptions::device): decoded there and never copied, but for files
-  /// without a network (lossless, with a bounded error, constant), which are decoded on the host and copied to the device.
-  /// An Error where the volume is open on the CPU, also where that stands in for a device that cannot be had.
+  /// without a network (lossless, with a bounded error, constant), which are decoded on the host and copied to the
+  /// device. An Error where the volume is open on the CPU, also where that stands in for a device that cannot be had.
   Device
 };
 
@@ -250,9 +252,9 @@ public:
   }
 
   /// The voxels of a region as a DLPack tensor: shape (z, y, x), C order, this type (NumPy's name). It owns what was
-  /// decoded, no copy is made; whoever takes it calls its deleter, once, on any thread. On a device, too, the values are
-  /// those of read(): rounded to the volume's type, and masked voxels have what marks them. They are complete when this
-  /// returns, whatever stream reads them; the deleter waits for the device's work before it frees them.
+  /// decoded, no copy is made; whoever takes it calls its deleter, once, on any thread. On a device, too, the values
+  /// are those of read(): rounded to the volume's type, and masked voxels have what marks them. They are complete when
+  /// this returns, whatever stream reads them; the deleter waits for the device's work before it frees them.
   DLManagedTensorVersioned* readTensor(const Region& region, const char* sampleType, const Progress& progress = {},
     Memory memory = Memory::Host) const;
 
@@ -261,9 +263,10 @@ public:
     const double* points, std::size_t count, const Sampling& how, Memory memory = Memory::Host) const;
 
   /// The volume at `count` points (x y z x y z ...): values; 1 in `valid` where the point is in the grid and its
-  /// nearest voxel is not masked; and, where `gradients` is not null, the gradient by the coordinates (3 a point; which one
-  /// says Sampling::gradient). At a voxel the value is the decoded voxel, between voxels the field, unrounded. The grid of cells
-  /// reaches half a voxel beyond the outermost centres, where the value is that of the nearest place between them.
+  /// nearest voxel is not masked; and, where `gradients` is not null, the gradient by the coordinates (3 a point; which
+  /// one says Sampling::gradient). At a voxel the value is the decoded voxel, between voxels the field, unrounded. The
+  /// grid of cells reaches half a voxel beyond the outermost centres, where the value is that of the nearest place
+  /// between them.
   void sample(const double* points, std::size_t count, const Sampling& how, double* values, std::uint8_t* valid,
     double* gradients = nullptr) const;
 
@@ -321,7 +324,8 @@ struct Samples : Description
   const void* data = nullptr;
   /// Bytes at `data`.
   std::size_t bytes = 0;
-  /// NumPy's name; int64 and uint64 are taken where the values fit into 32 bits, and come back as those (Outcome::warnings).
+  /// NumPy's name; int64 and uint64 are taken where the values fit into 32 bits, and come back as those
+  /// (Outcome::warnings).
   std::string type;
 };
 
@@ -371,10 +375,10 @@ private:
 NEUVOL_EXPORT Compressed compress(
   const Samples& samples, const CompressOptions& options = {}, const Progress& progress = {});
 
-/// Compresses a DLPack tensor of shape (z, y, x), (y, x) or (x), in host memory (a build with CUDA takes a CUDA device's
-/// too) and of any strides; the description's own shape is not looked at. Types are those of Samples, and 16-bit floats. The
-/// tensor is taken: its deleter has been called once when this returns or throws. What it points to must be there to read,
-/// and nobody may write to it meanwhile.
+/// Compresses a DLPack tensor of shape (z, y, x), (y, x) or (x), in host memory (a build with CUDA takes a CUDA
+/// device's too) and of any strides; the description's own shape is not looked at. Types are those of Samples, and
+/// 16-bit floats. The tensor is taken: its deleter has been called once when this returns or throws. What it points to
+/// must be there to read, and nobody may write to it meanwhile.
 NEUVOL_EXPORT Compressed compress(DLManagedTensorVersioned* tensor, const Description& description = {},
   const CompressOptions& options = {}, const Progress& progress = {});
 

@@ -106,8 +106,8 @@ vtkDataArray* vtkNeuvolCompressor::GetArray(vtkImageData* image, int& associatio
   {
     throw neuvol::Error(image->GetCellData()->GetNumberOfArrays() > 0
                           ? "the image has cell arrays only: choose one of them (SetInputArrayToProcess)"
-                          : "the image has no array to compress: give it one (in ParaView with Calculator), or resample the "
-                            "data that has one");
+                          : "the image has no array to compress: give it one (in ParaView with Calculator), or resample "
+                            "the data that has one");
   }
   return array;
 }

@@ -6,12 +6,12 @@
  * first point array. Cell arrays, which sit at cell centres, are set. The array has one component. NaN and infinity are
  * masked: they come back exactly and do not disturb their neighbours.
  *
- * The whole image is compressed by one process: where there are several, the first asks its source for all of it, and the
- * others are idle.
+ * The whole image is compressed by one process: where there are several, the first asks its source for all of it, and
+ * the others are idle.
  *
- * Compression searches for what meets the target, and learns a small network on the way: it takes seconds to minutes, reports
- * progress, and can be aborted. Warnings (a target missed upwards, integers of 64 bits that are kept in 32) are the algorithm's
- * own (vtkCommand::WarningEvent).
+ * Compression searches for what meets the target, and learns a small network on the way: it takes seconds to minutes,
+ * reports progress, and can be aborted. Warnings (a target missed upwards, integers of 64 bits that are kept in 32) are
+ * the algorithm's own (vtkCommand::WarningEvent).
  */
 
 #ifndef vtkNeuvolCompressor_h
@@ -40,8 +40,8 @@ public:
   };
   ///@{
   /**
-   * Which of TargetPSNR (the default), TargetRatio, TargetSize and TargetMaxError counts; with LOSSLESS every sample comes
-   * back as it was. A target that the image cannot meet is an error that says the best that was reached.
+   * Which of TargetPSNR (the default), TargetRatio, TargetSize and TargetMaxError counts; with LOSSLESS every sample
+   * comes back as it was. A target that the image cannot meet is an error that says the best that was reached.
    */
   vtkSetClampMacro(Target, int, PSNR, LOSSLESS);
   vtkGetMacro(Target, int);
@@ -111,8 +111,8 @@ public:
 
   ///@{
   /**
-   * What the last compression achieved, in one line: bytes of the file, ratio, PSNR, largest error. Empty before the first one
-   * and after one that failed.
+   * What the last compression achieved, in one line: bytes of the file, ratio, PSNR, largest error. Empty before the
+   * first one and after one that failed.
    */
   const char* GetOutcome() const { return this->Outcome.c_str(); }
   ///@}

@@ -69,8 +69,8 @@ bool HasCells(const neuvol::Grid& grid, int axis)
   return vtkNeuvolImage::Margin(grid, axis) > 0.0;
 }
 
-/// First and last sample along an axis of those that an extent of points has, the last sample there is being `last`. Where points
-/// have cells between them, a single point has the cell behind it, as VTK's filters have it, or the last.
+/// First and last sample along an axis of those that an extent of points has, the last sample there is being `last`.
+/// Where points have cells between them, a single point has the cell behind it, as VTK's filters have it, or the last.
 std::array<int, 2> SamplesOf(const neuvol::Grid& grid, int axis, int from, int to, int last)
 {
   const bool cells = HasCells(grid, axis);
@@ -78,7 +78,8 @@ std::array<int, 2> SamplesOf(const neuvol::Grid& grid, int axis, int from, int t
   return { std::clamp(from, 0, last), std::clamp(end, 0, last) };
 }
 
-/// The whole extent at a stride: the points of the samples, counted in strides from the grid's first voxel, inside the region.
+/// The whole extent at a stride: the points of the samples, counted in strides from the grid's first voxel, inside the
+/// region.
 std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], int stride)
 {
   std::array<int, 6> extent{};

@@ -2,18 +2,20 @@
  * @class vtkNeuvolReader
  * @brief read a neural volume (.nvol) as image data
  *
- * A .nvol file holds no samples but what they are computed from: wavelet coefficients that a small network reads, or a network
- * of the position. The reader computes what the pipeline asks for: any update extent is served alone, at the cost of its own
- * voxels. The output has the file's origin, spacing and direction, and one array of scalars with its name, unit and stored type.
+ * A .nvol file holds no samples but what they are computed from: wavelet coefficients that a small network reads, or a
+ * network of the position. The reader computes what the pipeline asks for: any update extent is served alone, at the
+ * cost of its own voxels. The output has the file's origin, spacing and direction, and one array of scalars with its
+ * name, unit and stored type.
  *
- * What was cell data comes back as cell data: the image has a point more than samples along each axis (but where the original
- * was flat), and the samples are at the centres. With a stride every so many-th cell is read, and drawn so much larger around
- * the centre that it has: values stay where they are in the world, and the image reaches a little over the original's faces.
+ * What was cell data comes back as cell data: the image has a point more than samples along each axis (but where the
+ * original was flat), and the samples are at the centres. With a stride every so many-th cell is read, and drawn so
+ * much larger around the centre that it has: values stay where they are in the world, and the image reaches a little
+ * over the original's faces.
  *
- * What the file achieves against the original is in the output's field data: neuvol_psnr (dB over the full range; not there
- * where nothing differs),
- * neuvol_max_error and neuvol_rmse (in the array's unit), neuvol_ratio (against the stored type) and
- * neuvol_ratio_float32; neuvol_frame says whether positions are DICOM's patient frame ("LPS mm"), or "unknown".
+ * What the file achieves against the original is in the output's field data: neuvol_psnr (dB over the full range; not
+ * there where nothing differs), neuvol_max_error and neuvol_rmse (in the array's unit), neuvol_ratio (against the
+ * stored type) and neuvol_ratio_float32; neuvol_frame says whether positions are DICOM's patient frame ("LPS mm"), or
+ * "unknown".
  *
  * Several file names are the steps of a time series, at times 0, 1, 2, ...
  */
@@ -66,8 +68,8 @@ public:
 
   ///@{
   /**
-   * The box to read, as an extent of the file's grid (first and last point along x, y, z; of cell data, the points that its
-   * cells are between). An axis whose last index is below its first is read whole, which is the default.
+   * The box to read, as an extent of the file's grid (first and last point along x, y, z; of cell data, the points that
+   * its cells are between). An axis whose last index is below its first is read whole, which is the default.
    */
   vtkSetVector6Macro(RegionOfInterest, int);
   vtkGetVector6Macro(RegionOfInterest, int);
@@ -110,8 +112,8 @@ public:
   };
   ///@{
   /**
-   * Where the field is evaluated. AUTO (the default): on a CUDA device that can be used, else on the CPU; CPU; CUDA: where
-   * it cannot be had, a warning says why, and the CPU evaluates. CUDA needs a build with it.
+   * Where the field is evaluated. AUTO (the default): on a CUDA device that can be used, else on the CPU; CPU; CUDA:
+   * where it cannot be had, a warning says why, and the CPU evaluates. CUDA needs a build with it.
    */
   vtkSetClampMacro(Device, int, AUTO, CUDA);
   vtkGetMacro(Device, int);

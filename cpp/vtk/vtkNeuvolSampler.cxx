@@ -28,7 +28,8 @@ struct vtkNeuvolSampler::Implementation
 namespace
 {
 
-/// A name that no point array of the data set has: that of the original's array, beside which a result is to be seen, is taken.
+/// A name that no point array of the data set has: that of the original's array, beside which a result is to be seen,
+/// is taken.
 std::string FreeName(vtkDataSet* input, const std::string& wanted)
 {
   std::string name = wanted;

@@ -6,13 +6,14 @@
  * mesh, streamlines, an unstructured grid. No image is made in between, and the cost follows the number of points.
  *
  * At a voxel the value is the decoded voxel; between voxels it is the field, unrounded. Points outside the grid, and
- * points whose nearest voxel is masked, are 0 in the mask array (as with vtkProbeFilter). Of cell data the grid reaches to the
- * cells' faces, half a voxel beyond the outermost centres, where the value is that of the nearest place between centres.
+ * points whose nearest voxel is masked, are 0 in the mask array (as with vtkProbeFilter). Of cell data the grid reaches
+ * to the cells' faces, half a voxel beyond the outermost centres, where the value is that of the nearest place between
+ * centres.
  *
  * Gradients are by the world coordinates, and 0 where the mask is; see GradientType for which there are.
  *
- * Arrays of the input are never replaced: where the input has an array of a result's name, " (neural)" comes behind that, then
- * " (neural 2)", and so on; where the name is ResultArrayName, a warning says so.
+ * Arrays of the input are never replaced: where the input has an array of a result's name, " (neural)" comes behind
+ * that, then " (neural 2)", and so on; where the name is ResultArrayName, a warning says so.
  *
  * Values are float, or double where the volume's type has more than 24 bits.
  */
@@ -56,10 +57,10 @@ public:
   };
   ///@{
   /**
-   * What the gradient at a point is. FIELD (the default): the derivative of the field as it is evaluated; of files without a
-   * network, which are the default, the field is trilinear in each cell of eight voxels, and its derivative jumps from cell to
-   * cell; of a network it is the network's own. SMOOTH: central differences at the voxels, interpolated trilinearly: continuous,
-   * as shading and integration want it, and blunter.
+   * What the gradient at a point is. FIELD (the default): the derivative of the field as it is evaluated; of a latent
+   * grid, the default of files, and of exact or bounded samples the field is trilinear in each cell of eight voxels, and
+   * its derivative jumps from cell to cell; of a network of the position it is the network's own. SMOOTH: central
+   * differences at the voxels, interpolated trilinearly: continuous, as shading and integration want it, and blunter.
    */
   vtkSetClampMacro(GradientType, int, FIELD, SMOOTH);
   vtkGetMacro(GradientType, int);
@@ -114,8 +115,8 @@ public:
   };
   ///@{
   /**
-   * Where the field is evaluated. AUTO (the default): on a CUDA device that can be used, else on the CPU; CPU; CUDA: where
-   * it cannot be had, a warning says why, and the CPU evaluates. CUDA needs a build with it.
+   * Where the field is evaluated. AUTO (the default): on a CUDA device that can be used, else on the CPU; CPU; CUDA:
+   * where it cannot be had, a warning says why, and the CPU evaluates. CUDA needs a build with it.
    */
   vtkSetClampMacro(Device, int, AUTO, CUDA);
   vtkGetMacro(Device, int);

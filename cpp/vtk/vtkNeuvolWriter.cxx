@@ -79,8 +79,8 @@ std::string vtkNeuvolWriter::NameOfStep(int step)
   const std::size_t d = percent == std::string::npos ? percent : suffix.find_first_not_of("0123456789", percent + 1);
   if (d == std::string::npos || suffix[d] != 'd' || suffix.find('%', d) != std::string::npos || d - percent > 3)
   {
-    vtkErrorMacro(<< "The suffix of file names is '" << suffix << "': it needs one %d (or %04d and the like), or the steps' files "
-                     "would replace each other.");
+    vtkErrorMacro(<< "The suffix of file names is '" << suffix << "': it needs one %d (or %04d and the like), or the steps' "
+                     "files would replace each other.");
     return {};
   }
   const std::string form = suffix.substr(percent + 1, d - percent - 1);
@@ -177,7 +177,8 @@ void vtkNeuvolWriter::PrintSelf(ostream& os, vtkIndent indent)
   this->Superclass::PrintSelf(os, indent);
   os << indent << "FileName: " << (this->FileName ? this->FileName : "(none)") << "\n";
   os << indent << "WriteAllTimeSteps: " << this->WriteAllTimeSteps << "\n";
-  os << indent << "MinTimeStep: " << this->MinTimeStep << "\n" << indent << "MaxTimeStep: " << this->MaxTimeStep << "\n";
+  os << indent << "MinTimeStep: " << this->MinTimeStep << "\n";
+  os << indent << "MaxTimeStep: " << this->MaxTimeStep << "\n";
   os << indent << "TimeStepStride: " << this->TimeStepStride << "\n";
   os << indent << "FileNameSuffix: " << (this->FileNameSuffix ? this->FileNameSuffix : "(none)") << "\n";
 }

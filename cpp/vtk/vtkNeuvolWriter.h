@@ -5,12 +5,12 @@
  * Write() compresses until the target is met, and writes the file, whole or not at all. An image that cannot be
  * stored (several components, a type beyond 64 bits, a data set that is no image) is refused with an error.
  *
- * Origin, spacing, direction, the array's name, its unit (vtkDataArray::UNITS_LABEL), its type and whether it is point or cell
- * data are kept; 64-bit integers that fit are kept in 32 bits, with a warning. The field data neuvol_frame and
+ * Origin, spacing, direction, the array's name, its unit (vtkDataArray::UNITS_LABEL), its type and whether it is point
+ * or cell data are kept; 64-bit integers that fit are kept in 32 bits, with a warning. The field data neuvol_frame and
  * neuvol_fill_value, as vtkNeuvolReader makes them, are kept too.
  *
- * Of a source with time steps the current one is written, or with WriteAllTimeSteps all of them, a file a step: that is a
- * series, which vtkNeuvolReader reads. Times themselves are not stored: the reader counts steps.
+ * Of a source with time steps the current one is written, or with WriteAllTimeSteps all of them, a file a step: that is
+ * a series, which vtkNeuvolReader reads. Times themselves are not stored: the reader counts steps.
  *
  * Where there are several processes, all of them call Write(): the first asks its source for the whole image and
  * writes.
@@ -42,9 +42,9 @@ public:
 
   ///@{
   /**
-   * Writes all time steps of the source, from MinTimeStep to MaxTimeStep and every TimeStepStride-th of them, each into a
-   * file of its own: FileNameSuffix with the step's number comes before the name's extension. Off by default. A MaxTimeStep below
-   * MinTimeStep (the default, -1) is the last step there is.
+   * Writes all time steps of the source, from MinTimeStep to MaxTimeStep and every TimeStepStride-th of them, each into
+   * a file of its own: FileNameSuffix with the step's number comes before the name's extension. Off by default. A
+   * MaxTimeStep below MinTimeStep (the default, -1) is the last step there is.
    */
   vtkSetMacro(WriteAllTimeSteps, bool);
   vtkGetMacro(WriteAllTimeSteps, bool);

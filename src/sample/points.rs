@@ -130,10 +130,11 @@ impl NeuralVolume {
         self.probe_points(points, space, outside, Want::Values, out)
     }
 
-    /// [`Self::probe`] with gradients: derivatives of the field as it is evaluated. In a file without a network, and that is
-    /// the default, the field is trilinear in each cell of eight voxels, and so its derivative jumps from cell to cell;
-    /// [`Self::probe_with_smooth_gradients`] gives continuous ones. Of a network it is the network's derivative by the position,
-    /// no differences; where two cells of its encoding's grid meet, the field has a kink, and it is the derivative of one side.
+    /// [`Self::probe`] with gradients: derivatives of the field as it is evaluated. Of a latent grid, the default of files, and
+    /// of exact or bounded samples the field is trilinear in each cell of eight voxels, and so its derivative jumps from cell to
+    /// cell; [`Self::probe_with_smooth_gradients`] gives continuous ones. Of a network of the position it is the network's
+    /// derivative, no differences; where two cells of its encoding's grid meet, the field has a kink, and it is the derivative
+    /// of one side.
     ///
     /// # Errors
     /// As for [`Self::sample`].

@@ -108,7 +108,7 @@ int main(int, char** argv)
   CHECK(has(messageOf([&] { volume.read(volume.slice(0, 0), "int16", nullptr); }), "null pointer"));
   CHECK(has(messageOf([&] { volume.read(volume.slice(0, 0), nullptr, one); }), "null pointer"));
   CHECK(has(messageOf([&] { volume.readTensor(volume.slice(0, 0), nullptr); }), "null pointer"));
-  CHECK(has(messageOf([&] { volume.sample(nullptr, 3, how, values, valid); }), "the array of points is a null pointer"));
+  CHECK(has(messageOf([&] { volume.sample(nullptr, 3, how, values, valid); }), "points is a null pointer"));
   CHECK(has(messageOf([&] { volume.sample(points, 3, how, nullptr, valid); }), "values is a null pointer"));
   CHECK(has(messageOf([&] { volume.sample(points, 3, how, values, nullptr); }), "valid is a null pointer"));
   CHECK(has(messageOf([&] { volume.sampleTensor(nullptr, 3, how); }), "the array of points is a null pointer"));
