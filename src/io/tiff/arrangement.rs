@@ -1,7 +1,7 @@
 //! How a file's planes make volumes: slices, channels, time steps, and the distances between their pixels.
 
 use super::directory::Directories;
-use super::{imagej, ome, shaped};
+use super::{imagej, microscope, ome, shaped};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,6 +65,10 @@ impl Arrangement {
             Some(ome::arrangement(path, description, directories, given)?)
         } else if imagej::recognises(description) {
             Some(imagej::arrangement(path, description, directories, given)?)
+        } else if let Some(info) = &directories.lsm {
+            Some(microscope::lsm(path, info, directories)?)
+        } else if let (Some(info), 1) = (&directories.stk, directories.pages.len()) {
+            Some(microscope::stk(path, info, directories)?)
         } else {
             shaped::arrangement(path, description, directories)?
         };

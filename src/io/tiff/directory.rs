@@ -3,6 +3,7 @@
 //! TIFF 6.0, section 2, and BigTIFF (<http://bigtiff.org>). Own code, since the `tiff` crate reads every field of every page
 //! and refuses files for pages that nobody asks for; one walk over the chain is all that any number of pages costs.
 
+use super::microscope;
 use crate::error::{Error, Result};
 use crate::io::Limits;
 use crate::io::elements::{ByteOrder, StoredType};
@@ -195,6 +196,32 @@ impl Page {
     }
 }
 
+/// Numbers at places of a field's bytes.
+pub(super) struct Fields {
+    bytes: Vec<u8>,
+    order: ByteOrder,
+}
+
+impl Fields {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The unsigned number of `size` bytes at a place; 0 where there is none.
+    pub(super) fn unsigned(&self, at: usize, size: usize) -> u64 {
+        unsigned(self.bytes.get(at..at + size).unwrap_or_default(), self.order)
+    }
+}
+
+/// An unsigned number out of bytes in an order.
+fn unsigned(bytes: &[u8], order: ByteOrder) -> u64 {
+    let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+    match order {
+        ByteOrder::Little => bytes.iter().rev().fold(0, fold),
+        ByteOrder::Big => bytes.iter().fold(0, fold),
+    }
+}
+
 /// What a file holds.
 pub(super) struct Directories {
     pub(super) order: ByteOrder,
@@ -210,6 +237,10 @@ pub(super) struct Directories {
     pub(super) pixel: [Option<f64>; 2],
     /// 1: none, 2: inch, 3: centimetre.
     pub(super) resolution_unit: u64,
+    /// What Zeiss' microscopes say of the pages.
+    pub(super) lsm: Option<Fields>,
+    /// What MetaMorph says of the planes behind the only directory.
+    pub(super) stk: Option<Fields>,
     /// Where the first page's samples lie when they follow each other from strip to strip.
     pub(super) first_samples: Option<u64>,
 }
@@ -227,6 +258,8 @@ impl Directories {
             description: String::new(),
             pixel: [None; 2],
             resolution_unit: 2,
+            lsm: None,
+            stk: None,
             first_samples: None,
         };
         let mut seen = HashSet::new();
@@ -273,6 +306,16 @@ impl Directories {
         }
         let unit = source.numbers(fields, tag::RESOLUTION_UNIT, 1)?;
         self.resolution_unit = unit.and_then(|n| n.first().copied()).unwrap_or(2);
+        let find = |tag| fields.iter().find(|field| field.tag == tag);
+        let has_all = |field: &&Field| field.bytes().is_some_and(|bytes| bytes >= microscope::LSM_BYTES);
+        if let Some(field) = find(microscope::CZ_LSMINFO).filter(has_all) {
+            self.lsm =
+                Some(Fields { bytes: source.bytes(field.at, microscope::LSM_BYTES)?, order: source.order });
+        }
+        if let Some(field) = find(microscope::UIC2).filter(|field| field.count > 1) {
+            let bytes = field.count.saturating_mul(microscope::UIC2_BYTES);
+            self.stk = Some(Fields { bytes: source.bytes(field.at, bytes)?, order: source.order });
+        }
         // A strip a row is the most that there can be.
         let most = self.file_bytes / 2;
         let offsets = source.numbers(fields, tag::STRIP_OFFSETS, most)?.unwrap_or_default();
@@ -332,11 +375,7 @@ impl<'a> Source<'a> {
 
     /// An unsigned number out of bytes in the file's order.
     fn unsigned(&self, bytes: &[u8]) -> u64 {
-        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        match self.order {
-            ByteOrder::Little => bytes.iter().rev().fold(0, fold),
-            ByteOrder::Big => bytes.iter().fold(0, fold),
-        }
+        unsigned(bytes, self.order)
     }
 
     fn number(&mut self, at: u64, size: u64) -> Result<u64> {

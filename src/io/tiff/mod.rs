@@ -1,11 +1,12 @@
 //! TIFF stacks: one file of many pages, or a folder with a page a file, in the order of their names' numbers.
 //!
-//! What the pages are is own code: directories, and the descriptions of OME-TIFF, ImageJ and tifffile. The `tiff` crate
-//! decodes the pages. Resolutions alone are not taken for spacings: most files have a printer's there.
+//! What the pages are is own code: directories, and the descriptions of OME-TIFF, ImageJ, tifffile and microscopes. The
+//! `tiff` crate decodes the pages. Resolutions alone are not taken for spacings: most files have a printer's there.
 
 mod arrangement;
 mod directory;
 mod imagej;
+mod microscope;
 mod ome;
 mod page;
 mod shaped;

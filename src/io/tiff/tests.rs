@@ -447,3 +447,38 @@ fn directories_that_lead_nowhere_are_refused() {
     let huge = TestPage::new(8, 1, vec![0; 6]).with(longs(256, &[60_000])).with(longs(257, &[60_000]));
     refused(&file(vec![huge]), "truncated or corrupt");
 }
+
+#[test]
+fn microscopes_say_slices_and_steps_in_fields_of_their_own() {
+    // Zeiss: three slices, two steps, in micrometres of 0.1, 0.2 and 0.5.
+    let lsm = |slices: u32, steps: u32, scan: u16| {
+        let mut info = vec![0u8; 100];
+        info[16..20].copy_from_slice(&slices.to_le_bytes());
+        info[24..28].copy_from_slice(&steps.to_le_bytes());
+        for (at, metres) in [(40, 1e-7f64), (48, 2e-7), (56, 5e-7)] {
+            info[at..at + 8].copy_from_slice(&metres.to_le_bytes());
+        }
+        info[88..90].copy_from_slice(&scan.to_le_bytes());
+        let mut pages = numbered(6, "");
+        let first = pages.remove(0);
+        pages.insert(0, first.with((34412, 1, 100, info)));
+        file(pages)
+    };
+    let volume = read_with(&lsm(3, 2, 6), &chosen(None, Some(1))).unwrap();
+    assert_eq!(pages_of(&volume), [3.0, 4.0, 5.0]);
+    for (found, expected) in volume.geometry.spacing.iter().zip([0.1, 0.2, 0.5]) {
+        assert!((found - expected).abs() < 1e-12);
+    }
+    refused(&lsm(3, 2, 7), "kind 7 with 3 slices and 2 time steps");
+    refused(&lsm(3, 3, 0), "in 6 pages");
+
+    // MetaMorph: four planes behind one directory.
+    let samples: Vec<u8> = (0..4u8).flat_map(|n| [n; 6]).collect();
+    let stk = |distance: u32, hour: u32| {
+        let info = (0..4).flat_map(|n| [distance, 1, 7, hour * n, 0, 0]).flat_map(u32::to_le_bytes).collect();
+        file(vec![TestPage::new(8, 1, samples.clone()).with(longs(279, &[6])).with((33629, 5, 4, info))])
+    };
+    assert_eq!(pages_of(&read(&stk(3, 1)).unwrap()), [0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(pages_of(&read(&stk(0, 0)).unwrap()), [0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(pages_of(&read_with(&stk(0, 1), &chosen(None, Some(2))).unwrap()), [2.0]);
+}
