@@ -35,19 +35,26 @@ fn normal(i: usize) -> f64 {
         - 6.0
 }
 
-/// A CT of a ball of soft tissue with bone in it and fat around it, in air, with noise.
+/// Linear between ascending places and their values, constant beyond.
+fn between(knots: &[(f64, f64)], place: f64) -> f64 {
+    let next = knots.partition_point(|knot| knot.0 <= place);
+    match (next.checked_sub(1).map(|n| knots[n]), knots.get(next)) {
+        (Some((from, a)), Some(&(to, b))) => a + (b - a) * (place - from) / (to - from),
+        (Some((_, value)), None) | (None, Some(&(_, value))) => value,
+        (None, None) => f64::NAN,
+    }
+}
+
+/// A CT of a ball of soft tissue with a bone in it and fat around it, in air, with noise.
 fn ct(noise: f64) -> Volume {
     let shape = [72, 64, 56];
     let samples: Vec<i16> = (0..shape.iter().product())
         .map(|i: usize| {
             let [x, y, z] = [i % 72, i / 72 % 64, i / (72 * 64)].map(|n| n as f64);
-            let r = ((x - 36.0).powi(2) + (y - 32.0).powi(2) + (z - 28.0).powi(2)).sqrt();
-            let tissue = match r {
-                r if r < 7.0 => 900.0 + 100.0 * (r / 7.0),
-                r if r < 19.0 => 45.0 + 10.0 * (0.2 * x).sin(),
-                r if r < 25.0 => -100.0,
-                _ => -1000.0,
-            };
+            let from = |x0: f64| ((x - x0).powi(2) + (y - 32.0).powi(2) + (z - 28.0).powi(2)).sqrt();
+            // From one to another within a few voxels, as scanners show them.
+            let body = between(&[(22.0, 45.0), (24.0, -100.0), (25.5, -100.0), (30.0, -985.0)], from(36.0));
+            let tissue = body.max(between(&[(6.0, 700.0), (10.0, 45.0), (11.0, -2000.0)], from(22.0)));
             // A scanner's lowest number.
             (tissue + noise * normal(i)).round().max(-1000.0) as i16
         })
