@@ -287,7 +287,8 @@ fn a_file_is_the_same_on_every_engine() {
         ..Default::default()
     };
     let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
-    let open = |engine| NeuralVolume::from_bytes(&compressed.bytes, "test.nvol", engine).unwrap();
+    let open =
+        |engine: Arc<dyn Engine>| NeuralVolume::from_bytes(&compressed.bytes, "test.nvol", engine).unwrap();
     // Between voxels, on voxels, and outside.
     let mut points: Vec<[f64; 3]> =
         positions(5000).iter().map(|p| [0, 1, 2].map(|a| f64::from(p[a]) * 34.0 - 2.0)).collect();
