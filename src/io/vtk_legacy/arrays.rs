@@ -1,0 +1,339 @@
+//! The arrays of a legacy VTK file: found all, of which one is read.
+
+use super::text::Text;
+use super::{Grid, stored_type};
+use crate::error::{Error, Result};
+use crate::io::elements::{self, ByteOrder, Part, StoredType};
+use crate::io::vtk_fields::{self, Fields};
+use crate::io::{OpenOptions, component, even, is_bookkeeping};
+use crate::volume::Samples;
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
+use std::path::Path;
+
+/// A named array of one component.
+pub(super) struct Array {
+    pub(super) name: String,
+    pub(super) unit: String,
+    pub(super) stored: StoredType,
+    pub(super) samples: Samples,
+}
+
+/// An array that the file holds.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub(super) name: String,
+    pub(super) unit: String,
+    pub(super) type_name: String,
+    pub(super) components: usize,
+    pub(super) tuples: usize,
+    pub(super) cells: bool,
+    pub(super) shape: [u64; 3],
+    /// Introduced by SCALARS: what VTK makes the active ones.
+    pub(super) active: bool,
+    /// No field, but colours, a table of them or field data of the whole set.
+    pub(super) beside: bool,
+    /// Where its samples begin.
+    pub(super) at: usize,
+}
+
+/// Finds all arrays, and reads the one that is wanted.
+pub(super) struct Arrays<'a> {
+    pub(super) options: &'a OpenOptions,
+    pub(super) binary: bool,
+    pub(super) samples_each: usize,
+    pub(super) cells: bool,
+    pub(super) shape: [u64; 3],
+    /// What the file's own field data says.
+    pub(super) fields: Fields,
+    pub(super) found: Vec<Found>,
+}
+
+impl Arrays<'_> {
+    /// Walks through the file, and notes its grid and its arrays.
+    pub(super) fn scan(&mut self, text: &mut Text, grid: &mut Grid) -> Result<()> {
+        while let Some(keyword) = text.next_word() {
+            match keyword.to_ascii_uppercase().as_str() {
+                "DIMENSIONS" => grid.points = Some(text.numbers::<u64>()?),
+                "SPACING" | "ASPECT_RATIO" => {
+                    grid.spacing = text.numbers()?;
+                    grid.declares_spacing = [true; 3];
+                }
+                "ORIGIN" => grid.origin = text.numbers()?,
+                keyword @ ("X_COORDINATES" | "Y_COORDINATES" | "Z_COORDINATES") => {
+                    let axis = usize::from(keyword.as_bytes()[0] - b'X');
+                    (grid.origin[axis], grid.spacing[axis]) = self.coordinates(text, grid, axis)?;
+                    grid.declares_spacing[axis] = true;
+                }
+                kind @ ("POINT_DATA" | "CELL_DATA") => {
+                    self.cells = kind == "CELL_DATA";
+                    self.shape = grid.shape(text, self.cells)?;
+                    let samples_each = text.number::<u64>()?;
+                    let expected = elements::sample_count(text.path, self.shape, 1, &self.options.limits)?;
+                    if samples_each != expected as u64 {
+                        return Err(
+                            text.error(format!("{kind} {samples_each} where DIMENSIONS make {expected}"))
+                        );
+                    }
+                    self.samples_each = expected;
+                }
+                keyword => self.pass(keyword, text)?,
+            }
+        }
+        let rest = text.rest().iter().position(|b| !b.is_ascii_whitespace() && *b != 0 && *b != 0x1a);
+        match rest {
+            Some(_) => Err(text.error("what follows is neither text nor samples".into())),
+            None => Ok(()),
+        }
+    }
+
+    /// The first coordinate and the step of an axis.
+    pub(super) fn coordinates(&self, text: &mut Text, grid: &Grid, axis: usize) -> Result<even::Axis> {
+        let count: usize = text.number()?;
+        if grid.points.map(|points| points[axis]) != Some(count as u64) || count > self.options.limits.axis {
+            return Err(
+                text.error(format!("{count} coordinates of axis {axis} where DIMENSIONS say otherwise"))
+            );
+        }
+        let type_name = text.word()?.to_owned();
+        let stored = stored_type(text, &type_name)?;
+        let samples = if self.binary {
+            let mut bytes = text.binary(count, stored.size())?;
+            elements::read_samples(text.path, &mut bytes, stored, ByteOrder::Big, count)?
+        } else {
+            let (samples, used) = elements::parse_samples(text.path, text.rest(), stored, count)?;
+            text.at += used;
+            samples
+        };
+        even::axis(text.path, axis, &samples)
+    }
+
+    /// Passes over what a keyword introduces, and notes its arrays.
+    pub(super) fn pass(&mut self, keyword: &str, text: &mut Text) -> Result<()> {
+        match keyword.to_ascii_uppercase().as_str() {
+            "SCALARS" => {
+                let name = text.name()?;
+                let type_name = text.word()?.to_owned();
+                // The number of components is optional; LOOKUP_TABLE is not, but is often left out.
+                let components = match text.peek_word_in_line().and_then(|w| w.parse().ok()) {
+                    Some(components) => {
+                        text.next_word();
+                        components
+                    }
+                    None => 1,
+                };
+                if text.peek_word().is_some_and(|w| w.eq_ignore_ascii_case("LOOKUP_TABLE")) {
+                    text.next_word();
+                    text.word()?;
+                }
+                self.array(text, name, &type_name, components, self.samples_each)?;
+                if let Some(found) = self.found.last_mut() {
+                    found.active = true;
+                }
+                Ok(())
+            }
+            "VECTORS" | "NORMALS" => {
+                let (name, type_name) = (text.name()?, text.word()?.to_owned());
+                self.array(text, name, &type_name, 3, self.samples_each)
+            }
+            "TENSORS" => {
+                let (name, type_name) = (text.name()?, text.word()?.to_owned());
+                self.array(text, name, &type_name, 9, self.samples_each)
+            }
+            "TEXTURE_COORDINATES" => {
+                let name = text.name()?;
+                let components = text.number()?;
+                let type_name = text.word()?.to_owned();
+                self.array(text, name, &type_name, components, self.samples_each)
+            }
+            "COLOR_SCALARS" => {
+                let name = text.name()?;
+                let components = text.number()?;
+                // Colours are bytes in binary files and numbers from 0 to 1 in text.
+                let type_name = if self.binary { "unsigned_char" } else { "float" };
+                // Never a field to compress, not even with one component.
+                self.skip(text, name, type_name, components, self.samples_each)
+            }
+            "LOOKUP_TABLE" => {
+                let name = text.name()?;
+                let entries = text.number()?;
+                let type_name = if self.binary { "unsigned_char" } else { "float" };
+                self.skip(text, name, type_name, 4, entries)
+            }
+            "FIELD" => {
+                text.word()?;
+                for _ in 0..text.number::<usize>()? {
+                    let name = text.name()?;
+                    let components = text.number()?;
+                    let tuples = text.number()?;
+                    let type_name = text.word()?.to_owned();
+                    if self.samples_each == 0 {
+                        self.field(text, name, &type_name, components, tuples)?;
+                    } else {
+                        self.array(text, name, &type_name, components, tuples)?;
+                    }
+                }
+                Ok(())
+            }
+            other => Err(text.error(format!("the keyword '{other}' is unknown"))),
+        }
+    }
+
+    /// Notes an array and passes over its samples, and over what is said of it behind them.
+    pub(super) fn array(
+        &mut self,
+        text: &mut Text,
+        name: String,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<()> {
+        let (cells, shape, at) = (self.cells, self.shape, text.at);
+        let is_number = !["string", "bit"].iter().any(|other| type_name.eq_ignore_ascii_case(other));
+        let beside = tuples != self.samples_each || self.samples_each == 0 || !is_number;
+        let count = components
+            .checked_mul(tuples)
+            .ok_or_else(|| text.error(format!("array '{name}' has {components} x {tuples} samples")))?;
+        if type_name.eq_ignore_ascii_case("string") {
+            text.strings(self.binary, count)?;
+        } else if self.binary && !is_number {
+            text.binary(count.div_ceil(8), 1)?;
+        } else if self.binary {
+            text.binary(count, stored_type(text, type_name)?.size())?;
+        } else {
+            text.skip_words(count)?;
+        }
+        let unit = text.metadata(components)?;
+        let type_name = type_name.to_owned();
+        self.found.push(Found {
+            name,
+            unit,
+            type_name,
+            components,
+            tuples,
+            cells,
+            shape,
+            active: false,
+            beside,
+            at,
+        });
+        Ok(())
+    }
+
+    /// Notes an array of the data set itself, and keeps what neuvol knows of it.
+    pub(super) fn field(
+        &mut self,
+        text: &mut Text,
+        name: String,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<()> {
+        let before = text.at;
+        self.array(text, name.clone(), type_name, components, tuples)?;
+        if components.saturating_mul(tuples) == 0 {
+            return Ok(());
+        }
+        let behind = std::mem::replace(&mut text.at, before);
+        match (name.as_str(), type_name.eq_ignore_ascii_case("string")) {
+            (vtk_fields::FRAME, true) => {
+                let name = text.strings(self.binary, 1)?.unwrap_or_default();
+                self.fields.frame = vtk_fields::frame(text.path, &name)?;
+            }
+            (vtk_fields::ARRAY, true) => self.fields.array = text.strings(self.binary, 1)?,
+            (vtk_fields::FILL_VALUE, false) => {
+                let stored = stored_type(text, type_name)?;
+                let value = if self.binary {
+                    let mut bytes = text.binary(1, stored.size())?;
+                    elements::read_samples(text.path, &mut bytes, stored, ByteOrder::Big, 1)?
+                } else {
+                    elements::parse_samples(text.path, text.rest(), stored, 1)?.0
+                };
+                self.fields.fill_value = Some(value.get(0));
+            }
+            _ => {}
+        }
+        text.at = behind;
+        Ok(())
+    }
+
+    /// The same for what is no field.
+    pub(super) fn skip(
+        &mut self,
+        text: &mut Text,
+        name: String,
+        type_name: &str,
+        components: usize,
+        tuples: usize,
+    ) -> Result<()> {
+        self.array(text, name, type_name, components, tuples)?;
+        if let Some(found) = self.found.last_mut() {
+            found.beside = true;
+        }
+        Ok(())
+    }
+
+    /// The arrays that can be read, those of the points first.
+    pub(super) fn usable(&self) -> impl Iterator<Item = &Found> {
+        let of = |cells: bool| self.found.iter().filter(move |array| !array.beside && array.cells == cells);
+        of(false).chain(of(true))
+    }
+
+    /// The array asked for, else the active scalars, else the first with one component, else the first at all; points before
+    /// cells. Where a component is asked for, arrays of several come before those of one.
+    pub(super) fn chosen(&self, path: &Path) -> Result<Found> {
+        let all: Vec<String> =
+            self.found.iter().map(|a| format!("'{}' ({} components)", a.name, a.components)).collect();
+        let all = if all.is_empty() { "none".into() } else { all.join(", ") };
+        if let Some(name) = &self.options.array {
+            return self.usable().find(|array| array.name == *name).cloned().ok_or_else(|| {
+                Error::Options(format!("{}: no array is named '{name}'; it has {all}", path.display()))
+            });
+        }
+        let of = |cells: bool| {
+            let usable = move || self.usable().filter(move |a| a.cells == cells && !is_bookkeeping(&a.name));
+            let vectors = || usable().filter(|array| array.components > 1);
+            let vector = || {
+                let vector = vectors().find(|array| array.active).or_else(|| vectors().next());
+                vector.filter(|_| self.options.component.is_some())
+            };
+            vector()
+                .or_else(|| usable().find(|array| array.active))
+                .or_else(|| usable().find(|array| array.components == 1))
+                .or_else(|| usable().next())
+        };
+        of(false).or_else(|| of(true)).cloned().ok_or_else(|| {
+            Error::unsupported(path, format!("the file has no array of numbers; arrays found: {all}"))
+        })
+    }
+
+    /// The names of the arrays that could have been read instead.
+    pub(super) fn others(&self, chosen: &Found) -> String {
+        let others = self.usable().filter(|array| array.at != chosen.at);
+        others
+            .map(|a| if a.cells { format!("{} (cells)", a.name) } else { a.name.clone() })
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Reads the samples; the text stands before them.
+    pub(super) fn read(&self, text: &mut Text, array: Found) -> Result<Array> {
+        let Found { name, unit, components, tuples, .. } = array;
+        let component = component(text.path, &format!("array '{name}'"), components, self.options)?;
+        let stored = stored_type(text, &array.type_name)?;
+        elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
+        let part = Part { count: tuples, components, component, step: 0 };
+        let samples = if self.binary {
+            let end = text.binary(tuples.saturating_mul(components), stored.size()).map(|_| text.at)?;
+            let start = end - tuples * components * stored.size();
+            // Not out of the map: its pages would count as memory beside the samples.
+            let mut file = File::open(text.path).map_err(|e| Error::io(text.path, e))?;
+            file.seek(SeekFrom::Start(start as u64)).map_err(|e| Error::io(text.path, e))?;
+            part.read(text.path, &mut BufReader::new(file), stored, ByteOrder::Big)?
+        } else {
+            part.parse(text.path, text.rest(), stored)?
+        };
+        let name = if components == 1 { name } else { format!("{name}_{component}") };
+        Ok(Array { name, unit, stored, samples })
+    }
+}
