@@ -115,7 +115,7 @@ fn failures_have_sentences_and_exit_codes() {
     let ends: Vec<u8> = [-1.7e308f64, 1.0, 2.0, 1.7e308].into_iter().flat_map(f64::to_le_bytes).collect();
     std::fs::write(folder.join("ends.raw"), ends).unwrap();
     let share = ["compress", "ends.raw", "--max-error", "1%", "--dims", "4x1x1", "--type", "float64"];
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 13] = [
         (&share, 2, "no share of it: give --max-error as a number in the volume's unit, or --lossless"),
         (&grid, 2, "one-blob has none"),
         (&functions, 2, "no grid has any"),
