@@ -1,8 +1,9 @@
 //! Structural similarity in three dimensions (Wang, Bovik, Sheikh and Simoncelli 2004).
 //!
 //! The mean over all windows of 7 x 7 x 7 voxels that lie in the volume and have no masked voxel. All of a window's voxels
-//! weigh the same; variances are those of samples (divided by n - 1); K1 = 0.01, K2 = 0.03, and L is the original's range. That
-//! is what scikit-image's `structural_similarity` gives of the same volumes with `data_range`.
+//! weigh the same; variances are those of samples (divided by n - 1); K1 = 0.01, K2 = 0.03, and L is the original's range.
+//! Values count from the original's lowest one, so that a window's mean is its brightness in whatever unit. That is what
+//! scikit-image's `structural_similarity` gives of the volumes less that value, with L as `data_range`.
 //!
 //! Sums are kept window by window along each axis in turn, tile by tile, so that every voxel is read about once and a whole
 //! volume needs the memory of a few planes of a tile.
