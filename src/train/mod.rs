@@ -11,6 +11,7 @@ mod complexity;
 mod fit;
 mod infill;
 mod initial;
+mod labels;
 mod latents;
 mod options;
 mod plan;
@@ -87,6 +88,9 @@ pub fn compress_on(
     let mask = Mask::of(volume);
     let original = Original::new(volume, mask.as_ref(), range, engine.as_ref());
     let found = smallest(&engine, &original, options, &mut observe)?;
+    if found.distortion.max_error == 0.0 {
+        labels::say_where_deflate_is_smaller(volume, found.bytes.len());
+    }
     original.appraise(found, engine)
 }
 
