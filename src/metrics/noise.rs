@@ -23,6 +23,8 @@ const EDGE: usize = 12;
 const MOST_BLOCKS: usize = 1 << 14;
 /// Hounsfield units below which a block of a CT is the air around the patient, or a large airway.
 const AIR_BELOW_HU: f64 = -950.0;
+/// How many blocks of a small volume share a voxel along an axis.
+const OVERLAP: usize = 3;
 /// A block with fewer voxels says too little.
 const LEAST_VOXELS: usize = 64;
 /// The distance of a difference, in voxels, and what an axis needs for one.
@@ -116,11 +118,18 @@ impl<'a> Source<'a> {
         if size.iter().product::<usize>() < LEAST_VOXELS || !size.iter().any(|&n| n >= LEAST_AXIS) {
             return None;
         }
-        let blocks: [usize; 3] = std::array::from_fn(|a| shape[a] / size[a]);
+        // In a small volume a flat part may lie between blocks that stand side by side: there they overlap.
+        let blocks = |steps: [usize; 3]| -> [usize; 3] {
+            std::array::from_fn(|a| (shape[a] - size[a]) / steps[a] + 1)
+        };
+        let overlapping = size.map(|n| n.div_ceil(OVERLAP));
+        let is_small = blocks(overlapping).iter().product::<usize>() <= MOST_BLOCKS;
+        let steps = if is_small { overlapping } else { size };
+        let blocks = blocks(steps);
         let starts = spread(blocks.iter().product(), MOST_BLOCKS)
             .map(|n| {
                 let place = [n % blocks[0], n / blocks[0] % blocks[1], n / blocks[0] / blocks[1]];
-                std::array::from_fn(|a| place[a] * size[a])
+                std::array::from_fn(|a| place[a] * steps[a])
             })
             .collect();
         let (low, span) = (low / unit, high / unit - low / unit);

@@ -191,6 +191,29 @@ fn fields_without_noise_have_none() {
 }
 
 #[test]
+fn a_flat_part_is_found_wherever_it_lies_in_a_small_volume() {
+    let white = white(12);
+    // 26 voxels along each axis, with one block of those that stand side by side inside; steps of 40 around them.
+    let values: Vec<f64> = white
+        .iter()
+        .enumerate()
+        .map(|(i, n)| {
+            let place = place(i);
+            let flat = place.iter().zip([30.0, 42.0, 18.0]).all(|(x, from)| (from..from + 26.0).contains(x));
+            let steps = 40.0 * place.iter().map(|x| (x / 3.0).floor() % 2.0).sum::<f64>();
+            100.0 + if flat { 0.0 } else { steps } + 5.0 * n
+        })
+        .collect();
+    let shape = [72, 72, 48];
+    let [nx, ny, _] = shape;
+    let part = (0..shape.iter().product::<usize>())
+        .map(|i| values[i % nx + SHAPE[0] * (i / nx % ny + SHAPE[1] * (i / nx / ny))]);
+    let volume = Volume::new(part.collect::<Vec<f64>>(), shape).unwrap();
+    let found = share(&volume, 5.0);
+    assert!((0.9..1.1).contains(&found), "{found}");
+}
+
+#[test]
 fn volumes_of_any_kind_are_looked_at() {
     for (samples, shape) in
         [(vec![1.0f64, 2.0], [2, 1, 1]), (vec![f64::NAN; 64], [4, 4, 4]), (vec![3.0; 1000], [10, 10, 10])]
