@@ -4,7 +4,7 @@
 
 use neuvol::io::OpenOptions;
 use neuvol::render::{Picture, Window};
-use neuvol::{NeuralVolume, Region, Volume};
+use neuvol::{Axis, NeuralVolume, Region, Volume};
 use std::path::{Path, PathBuf};
 
 /// The slice that is shown.
@@ -85,14 +85,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let from = detail.of(&original)?;
         let decoded: Vec<Volume> =
             files.iter().map(|file| detail.of_file(file, &original)).collect::<Result<_, _>>()?;
-        let values: Vec<Picture> =
-            std::iter::once(&from).chain(&decoded).map(|slice| Picture::of_slice(slice, 2, window)).collect();
+        let values: Vec<Picture> = std::iter::once(&from)
+            .chain(&decoded)
+            .map(|slice| Picture::of_slice(slice, Axis::Z, window))
+            .collect();
         let path = folder.join(format!("quality-{}.png", detail.name));
         Picture::beside(&values).save(&path)?;
         println!("{}", path.display());
         if detail.shows_errors {
             let errors: Vec<Picture> =
-                decoded.iter().map(|slice| Picture::of_error(&from, slice, 2, FULL_COLOUR)).collect();
+                decoded.iter().map(|slice| Picture::of_error(&from, slice, Axis::Z, FULL_COLOUR)).collect();
             let path = folder.join(format!("quality-{}-error.png", detail.name));
             Picture::beside(&errors).save(&path)?;
             println!("{}", path.display());

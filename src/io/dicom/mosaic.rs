@@ -43,7 +43,7 @@ fn tiles(whole: &Attributes, sheet: Slice) -> Result<Vec<Slice>> {
         .ok_or_else(|| refused("and does not say of how many slices"))? as usize;
     let across = (1..=256).find(|n| n * n >= count).unwrap_or(1);
     let image = &sheet.image;
-    if image.columns % across != 0 || image.rows % across != 0 {
+    if !image.columns.is_multiple_of(across) || !image.rows.is_multiple_of(across) {
         return Err(refused("but its size is no multiple of its tiles'"));
     }
     let (columns, rows) = (image.columns / across, image.rows / across);

@@ -105,10 +105,9 @@ fn unlike(first: &Slice, slice: &Slice) -> Option<String> {
         _ => {}
     }
     match (&slice.pixel_spacing, &first.pixel_spacing) {
+        (PixelSpacing::Declared(a), PixelSpacing::Declared(b)) if apart(a, b) <= PARALLEL * b[0] => {}
         (PixelSpacing::Declared(a), PixelSpacing::Declared(b)) => {
-            if apart(a, b) > PARALLEL * b[0] {
-                return Some(format!("pixel spacing {a:?} in {name}, {b:?} in {other}"));
-            }
+            return Some(format!("pixel spacing {a:?} in {name}, {b:?} in {other}"));
         }
         (PixelSpacing::Declared(_), _) => return Some(format!("a pixel spacing in {name}, none in {other}")),
         (_, PixelSpacing::Declared(_)) => return Some(format!("a pixel spacing in {other}, none in {name}")),
