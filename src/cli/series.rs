@@ -16,6 +16,9 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// Volumes of a series that are listed as text: more are steps over time, as a rule.
+const MOST_VOLUMES: usize = 48;
+
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.folder.exists() {
         bail!("{}: no such folder", arguments.folder.display());
@@ -59,9 +62,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             let [x, y, z] = s.spacing;
             say!("  volume    {}, {x} x {y} x {z} mm, {}", report::dims(s.shape), report::bytes(s.bytes));
         }
-        for (number, volume) in s.volumes.iter().enumerate() {
+        for (number, volume) in s.volumes.iter().take(MOST_VOLUMES).enumerate() {
             let title = if number == 0 { "volumes" } else { "" };
             say!("  {title:<9} {number}: {volume}");
+        }
+        if s.volumes.len() > MOST_VOLUMES {
+            say!("            and {} more, which --json lists", s.volumes.len() - MOST_VOLUMES);
         }
         say!("  UID       ends in {}", s.id);
         say!("  folder    {}", s.folder.display());

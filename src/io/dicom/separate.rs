@@ -76,7 +76,7 @@ fn list(parts: &[Part]) -> String {
         .map(|(n, part)| format!("\n  {n}: {}, {} slices", part.label, part.slices.len()))
         .collect();
     if parts.len() > NAMED {
-        lines.push_str(&format!("\n  and {} more (neuvol series lists them)", parts.len() - NAMED));
+        lines.push_str(&format!("\n  and {} more (neuvol series --json lists them)", parts.len() - NAMED));
     }
     lines
 }
