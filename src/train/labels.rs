@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn labels_are_few_values_in_large_areas() {
-        let areas = |count: usize| (0..64usize.pow(3)).map(move |i| (i / 64 * 7919 % count) as f32);
+        let areas = |count: usize| (0..64usize.pow(3)).map(move |i| (i / 32 * 7919 % count) as f32);
         let volume = |samples: Vec<f32>| Volume::new(samples, [64; 3]).unwrap();
         assert_eq!(labels(&volume(areas(31).collect())), Some(31));
         assert_eq!(labels(&volume(areas(4096).collect())), Some(4096));

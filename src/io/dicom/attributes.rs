@@ -62,6 +62,12 @@ impl<'a> Attributes<'a> {
             .filter(|tag| self.data_set.get(*tag).is_some())
     }
 
+    /// The first number of a vendor's element, of a representation that the vendor gives it, which implicit files do not say.
+    pub(super) fn private_number(&self, group: u16, creator: &str, element: u8, vr: VR) -> Option<f64> {
+        let tag = self.private(group, creator, element)?;
+        self.numbers_as(self.data_set, tag, vr).ok().flatten()?.first().copied()
+    }
+
     /// The tag that an attribute has for its value.
     pub(super) fn tag_value(&self, tag: Tag) -> Option<Tag> {
         match self.words(tag)?[..] {
@@ -165,13 +171,16 @@ impl<'a> Attributes<'a> {
     }
 
     fn numbers_in(&self, data_set: &'a DataSet, tag: Tag) -> Readable<Vec<f64>> {
+        let usual = StandardDataDictionary.by_tag(tag).map_or(VR::LO, |entry| entry.vr().relaxed());
+        self.numbers_as(data_set, tag, usual)
+    }
+
+    /// Numbers of an element; `usual` is its representation where the file does not say one.
+    fn numbers_as(&self, data_set: &'a DataSet, tag: Tag, usual: VR) -> Readable<Vec<f64>> {
         let Some((representation, bytes)) = self.value(data_set, tag) else { return Ok(None) };
         // Archives write elements without their representation (UN), whose bytes are little endian then (PS3.5, 6.2.2).
         let known = VR::from_binary(representation).filter(|vr| *vr != VR::UN);
-        let vr = match known {
-            Some(vr) => vr,
-            None => StandardDataDictionary.by_tag(tag).map_or(VR::LO, |entry| entry.vr().relaxed()),
-        };
+        let vr = known.unwrap_or(usual);
         let big_endian = known.is_some() && self.is_big_endian();
         fn each<const N: usize>(bytes: &[u8], big_endian: bool, number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
             let in_order = |bytes: &[u8; N]| {

@@ -2,8 +2,8 @@
 
 use super::attributes::{Attributes, Readable};
 use super::image::Image;
-use dicom_core::Tag;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 use std::cmp::Ordering;
 use std::fmt;
@@ -199,14 +199,11 @@ fn b_value(attributes: &Attributes) -> Option<f64> {
     if let Ok(Some(value)) = standard {
         return Some(value);
     }
-    let private = |creator: &str, group: u16, element: u8| {
-        let tag = attributes.private(group, creator, element)?;
-        attributes.number(tag).ok().flatten()
-    };
-    private("SIEMENS MR HEADER", 0x0019, 0x0c)
+    attributes
+        .private_number(0x0019, "SIEMENS MR HEADER", 0x0c, VR::IS)
         // GE adds 10^9 in some versions.
-        .or_else(|| private("GEMS_PARM_01", 0x0043, 0x39).map(|value| value % 1e9))
-        .or_else(|| private("Philips Imaging DD 001", 0x2001, 0x03))
+        .or_else(|| attributes.private_number(0x0043, "GEMS_PARM_01", 0x39, VR::IS).map(|value| value % 1e9))
+        .or_else(|| attributes.private_number(0x2001, "Philips Imaging DD 001", 0x03, VR::FL))
 }
 
 /// The direction of the diffusion gradient, as text.

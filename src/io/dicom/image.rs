@@ -1,10 +1,10 @@
 //! What the slices of a file share: an image, of one frame or several.
 
 use super::attributes::{Attributes, named, transfer_syntax_name};
-use super::codec;
 use super::file::{EXPLICIT_VR_BIG_ENDIAN, File};
 use super::origin::Origin;
 use super::walk::PixelPlace;
+use super::{codec, mosaic};
 use crate::error::{Error, Result};
 use crate::io::Limits;
 use crate::volume::SampleType;
@@ -98,7 +98,7 @@ impl Image {
                 format!("Number of Frames (0028,0008) is {frames}, of at most {most}"),
             ));
         }
-        let image = Self {
+        let mut image = Self {
             path: path.to_owned(),
             series_uid: whole.text(tags::SERIES_INSTANCE_UID),
             instance_uid: whole.text(tags::SOP_INSTANCE_UID),
@@ -130,6 +130,9 @@ impl Image {
             notes: file.notes.clone(),
         };
         image.check_size()?;
+        if mosaic::is_cut(&whole, image.columns, image.rows) {
+            image.notes.push(mosaic::NO_MOSAIC);
+        }
         Ok(Some(image))
     }
 

@@ -8,11 +8,38 @@ use super::attributes::Attributes;
 use super::slice::Area;
 use crate::error::{Error, Result};
 use crate::io::affine::{cross, dot};
+use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
 /// Whether an image is one.
 pub(super) fn is_one(whole: &Attributes) -> bool {
     whole.text(tags::IMAGE_TYPE).split('\\').any(|value| value.trim() == "MOSAIC")
+}
+
+/// What is said of an image that is marked as a mosaic and is none.
+pub(super) const NO_MOSAIC: &str = "the image is marked as a Siemens mosaic, but its size is no multiple of its tiles'; it is read as one slice";
+
+/// How many tiles of an image of this size hold a slice, and how many of them are beside each other; none where the file does not
+/// say it.
+fn tiling(whole: &Attributes) -> Option<(usize, usize)> {
+    let csa = || csa_numbers(csa(whole)?, "NumberOfImagesInMosaic")?.first().copied();
+    let count = whole
+        .private_number(0x0019, "SIEMENS MR HEADER", 0x0a, VR::US)
+        .or_else(csa)
+        .filter(|n| (1.0..=65536.0).contains(n) && n.fract() == 0.0)? as usize;
+    let across = (1..=256).find(|n| n * n >= count)?;
+    Some((count, across))
+}
+
+/// Whether an image that is marked as a mosaic cannot be one: somebody has cut it.
+pub(super) fn is_cut(whole: &Attributes, columns: usize, rows: usize) -> bool {
+    is_one(whole)
+        && tiling(whole)
+            .is_some_and(|(_, across)| !columns.is_multiple_of(across) || !rows.is_multiple_of(across))
+}
+
+fn csa<'a>(whole: &Attributes<'a>) -> Option<&'a [u8]> {
+    whole.bytes(whole.private(0x0029, "SIEMENS CSA HEADER", 0x10)?)
 }
 
 /// The slices of a mosaic, in the order of their positions along the normal that the vendor names.
@@ -34,18 +61,8 @@ fn tiles(whole: &Attributes, sheet: Slice) -> Result<Vec<Slice>> {
             ),
         )
     };
-    let csa = whole.private(0x0029, "SIEMENS CSA HEADER", 0x10).and_then(|tag| whole.bytes(tag));
-    let count = whole
-        .private(0x0019, "SIEMENS MR HEADER", 0x0a)
-        .and_then(|tag| whole.number(tag).ok().flatten())
-        .or_else(|| csa_numbers(csa?, "NumberOfImagesInMosaic")?.first().copied())
-        .filter(|n| (1.0..=65536.0).contains(n) && n.fract() == 0.0)
-        .ok_or_else(|| refused("and does not say of how many slices"))? as usize;
-    let across = (1..=256).find(|n| n * n >= count).unwrap_or(1);
+    let (count, across) = tiling(whole).ok_or_else(|| refused("and does not say of how many slices"))?;
     let image = &sheet.image;
-    if !image.columns.is_multiple_of(across) || !image.rows.is_multiple_of(across) {
-        return Err(refused("but its size is no multiple of its tiles'"));
-    }
     let (columns, rows) = (image.columns / across, image.rows / across);
     let (Some(corner), Some([row, column])) = (sheet.position, sheet.orientation) else {
         return Err(refused("and lacks its position or its orientation"));
@@ -56,7 +73,7 @@ fn tiles(whole: &Attributes, sheet: Slice) -> Result<Vec<Slice>> {
         .filter(|step| *step > 0.0)
         .ok_or_else(|| refused("and does not say how far its slices lie apart"))?;
     let plane_normal = cross(row, column);
-    let declared = csa.and_then(|csa| csa_numbers(csa, "SliceNormalVector"));
+    let declared = csa(whole).and_then(|csa| csa_numbers(csa, "SliceNormalVector"));
     // Slices go along the normal unless the vendor says against it.
     let sign = match declared.as_deref() {
         Some(&[x, y, z]) if dot([x, y, z], plane_normal) < 0.0 => -1.0,
@@ -78,9 +95,8 @@ fn tiles(whole: &Attributes, sheet: Slice) -> Result<Vec<Slice>> {
         .collect())
 }
 
-/// Entries of a CSA header that are looked at, at most, and values of one.
+/// Entries of a CSA header that are looked at, at most.
 const MOST_ENTRIES: u32 = 4096;
-const MOST_VALUES: u32 = 64;
 
 /// The numbers of an entry of a CSA header (`SV10`): names of 64 bytes, values as text.
 fn csa_numbers(csa: &[u8], wanted: &str) -> Option<Vec<f64>> {
@@ -90,7 +106,7 @@ fn csa_numbers(csa: &[u8], wanted: &str) -> Option<Vec<f64>> {
     at += 8;
     for _ in 0..count {
         let name = csa.get(at..at + 64)?.split(|b| *b == 0).next()?;
-        let values = long(at + 76)?.min(MOST_VALUES);
+        let values = long(at + 76)?;
         at += 84;
         let mut numbers = Vec::new();
         for _ in 0..values {

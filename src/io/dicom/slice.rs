@@ -79,7 +79,8 @@ impl Slice {
             .map(|frame| Self::of_frame(image.clone(), frame, &Attributes::of_frame(file, frame)))
             .collect::<Result<Vec<_>>>()?;
         frames::place(&whole, &mut slices, options)?;
-        if mosaic::is_one(&whole) {
+        let cut = slices.first().is_some_and(|s| mosaic::is_cut(&whole, s.area.columns, s.area.rows));
+        if mosaic::is_one(&whole) && !cut {
             slices = mosaic::unfold(&whole, slices)?;
         }
         Ok(Some(slices))

@@ -108,7 +108,11 @@ pub(super) fn told_by(bytes: &[u8]) -> Option<Syntax> {
 
 /// Whether the standard has an element, or it is the length of one of its first groups.
 fn is_known(tag: Tag) -> bool {
-    StandardDataDictionary.by_tag(tag).is_some() || (tag.element() == 0 && matches!(tag.group(), 2 | 8))
+    match tag.element() {
+        // The dictionary has a length for every group.
+        0 => matches!(tag.group(), 2 | 8),
+        _ => StandardDataDictionary.by_tag(tag).is_some(),
+    }
 }
 
 /// Whether bytes begin like a data set, or like the group of meta information before one: a few elements that the standard
@@ -177,6 +181,14 @@ mod tests {
             let with_prefix = [&[0; 128][..], b"DICM", &bare].concat();
             assert_eq!(start(&with_prefix), Some(132));
             assert_eq!(start(&[b"DICM", &bare[..]].concat()), Some(4));
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_group_may_come_first() {
+        for big_endian in [false, true] {
+            let bytes = explicit((8, 0), b"UL", &[0, 0, 1, 0x34], big_endian);
+            assert_eq!(told_by(&bytes), Some(Syntax { explicit: true, big_endian }));
         }
     }
 

@@ -294,6 +294,14 @@ fn mosaics_of_which_too_little_is_said_are_refused() {
 }
 
 #[test]
+fn an_image_that_is_marked_as_a_mosaic_and_cut_is_one_slice() {
+    let (_folder, file) = mosaic(1.0, true);
+    // Four tiles across do not make 15 columns.
+    edit(&file, |o| put(o, Tag(0x0019, 0x100a), VR::US, 10u16));
+    assert_eq!(open(&file, &OpenOptions::default()).unwrap().shape(), [15, 12, 1]);
+}
+
+#[test]
 fn the_dimension_index_tells_frames_apart() {
     use dicom_object::InMemDicomObject;
     let item = |elements: Vec<dicom_object::mem::InMemElement>| InMemDicomObject::from_element_iter(elements);
