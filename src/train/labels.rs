@@ -11,13 +11,16 @@ use std::io::{Error, ErrorKind, Write};
 const MOST_LABELS: usize = 4096;
 /// The share of samples that are as the one before, in a volume of areas.
 const LEAST_EQUAL: f64 = 0.75;
+/// Fewer bytes than this are not worth a word.
+const WORTH_BYTES: usize = 1024;
 /// Samples that are deflated at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Warns where the samples of a label volume take fewer bytes deflated, as in a `.nii.gz`, than in an exact file of so many bytes.
 pub(super) fn say_where_deflate_is_smaller(volume: &Volume, file_bytes: usize) {
     let Some(labels) = labels(volume) else { return };
-    let Some(deflated) = deflated_within(volume.samples().as_bytes(), file_bytes) else { return };
+    let most = file_bytes.saturating_sub(WORTH_BYTES);
+    let Some(deflated) = deflated_within(volume.samples().as_bytes(), most) else { return };
     log::warn!(
         "a label volume ({labels} values): general compression is better at those, a .nii.gz takes about {deflated} bytes where \
          this file has {file_bytes}"
