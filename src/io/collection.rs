@@ -106,7 +106,10 @@ pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
 fn steps(path: &Path) -> Result<Vec<Step>> {
     let bytes = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
     if bytes > LONGEST_BYTES {
-        return Err(Error::unsupported(path, format!("a list of {bytes} bytes is none")));
+        return Err(Error::unsupported(
+            path,
+            format!("a list of {bytes} bytes is too long to be one of files"),
+        ));
     }
     let text = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
