@@ -1,7 +1,8 @@
 //! A volume's own noise, from where the volume is flattest.
 //!
 //! Blocks of 12 x 12 x 12 voxels from all over the volume are fitted by a plane each; what is left over is noise, or structure
-//! that a plane does not have. The flattest blocks have the least of that. They are taken for noise where they look like it:
+//! that a plane does not have. The flattest blocks have the least of that. They are taken for noise where they look like it, and
+//! the noise is then what a surface of second degree leaves over, so that a slope which bends does not count as noise:
 //! - **A difference over two voxels is about as large as all that is left over.** Structure that the grid resolves grows with
 //!   the distance. Noise does not, nor does noise that a reconstruction kernel, a zoom between slices or a lossy codec has
 //!   spread over two or three voxels; an estimate from neighbours alone would take such noise for little.
@@ -79,6 +80,8 @@ struct Texture {
     mean: f64,
     /// Standard deviation from the best plane.
     deviation: f64,
+    /// Standard deviation from the best surface of second degree.
+    rest: f64,
     /// Differences over [`DISTANCE`] voxels, as the deviation of white noise that makes such ones.
     far: f64,
     /// Differences of neighbours: root of the mean square and mean magnitude.
@@ -88,7 +91,7 @@ struct Texture {
 impl Texture {
     /// Of a constant block.
     fn flat(value: f64) -> Self {
-        Self { mean: value, deviation: 0.0, far: 0.0, near: [0.0; 2] }
+        Self { mean: value, deviation: 0.0, rest: 0.0, far: 0.0, near: [0.0; 2] }
     }
 
     fn looks_like_noise(&self) -> bool {
@@ -160,7 +163,9 @@ impl<'a> Source<'a> {
         if textures.is_empty() || 2 * textures.len() < count {
             return None;
         }
-        let mut deviation = textures[textures.len() / 2].deviation;
+        let mut rests: Vec<f64> = textures.iter().map(|texture| texture.rest).collect();
+        rests.sort_by(f64::total_cmp);
+        let mut deviation = rests[rests.len() / 2];
         if self.low >= 0.0 && self.is_rayleigh(&textures) {
             deviation /= RAYLEIGH_DEVIATION;
         }
@@ -219,14 +224,30 @@ impl<'a> Source<'a> {
         let mut freedoms = count as f64 - 1.0;
         let (mut far, mut near, mut axes) = (0.0, [0.0; 2], 0.0);
         let steps = [1, nx, nx * ny];
-        for (n, step) in self.size.into_iter().zip(steps) {
-            // What the plane takes along this axis: the axes' slopes are independent of each other on a grid.
+        let place =
+            |a: usize, i: usize| (i / steps[a] % self.size[a]) as f64 - 0.5 * (self.size[a] as f64 - 1.0);
+        // Mean square of places along an axis.
+        let spread = |a: usize| (self.size[a] * self.size[a] - 1) as f64 / 12.0;
+        // What a term of mean square `spread` takes: on a grid all terms are independent of each other.
+        let taken = |term: &dyn Fn(usize) -> f64, spread: f64| {
+            let product: f64 = values.iter().enumerate().map(|(i, v)| v * term(i)).sum();
+            product * product / (spread * count as f64)
+        };
+        let (mut bent, mut bends) = (0.0, 0.0);
+        for a in 0..3 {
+            let (n, step) = (self.size[a], steps[a]);
             if n > 1 {
-                let place = |i: usize| (i / step % n) as f64 - 0.5 * (n as f64 - 1.0);
-                let product: f64 = values.iter().enumerate().map(|(i, v)| v * place(i)).sum();
-                let squares = (n * n - 1) as f64 / 12.0 * count as f64;
-                left -= product * product / squares;
+                left -= taken(&|i| place(a, i), spread(a));
                 freedoms -= 1.0;
+            }
+            if n >= LEAST_AXIS {
+                let fourth = spread(a) * (n * n - 4) as f64 / 15.0;
+                bent += taken(&|i| place(a, i).powi(2) - spread(a), fourth);
+                bends += 1.0;
+            }
+            for b in (0..a).filter(|&b| n > 1 && self.size[b] > 1) {
+                bent += taken(&|i| place(a, i) * place(b, i), spread(a) * spread(b));
+                bends += 1.0;
             }
             if n >= LEAST_AXIS {
                 let [square, _] = differences(&values, n, step, DISTANCE);
@@ -239,6 +260,7 @@ impl<'a> Source<'a> {
         Some(Texture {
             mean: mean + offset,
             deviation: (left.max(0.0) / freedoms).sqrt(),
+            rest: ((left - bent).max(0.0) / (freedoms - bends)).sqrt(),
             far: (far / axes).sqrt(),
             near: [(near[0] / axes).sqrt(), near[1] / axes],
         })

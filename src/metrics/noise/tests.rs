@@ -114,6 +114,11 @@ fn noise_on_a_slope_is_told_from_the_slope() {
     let found = share(&volume::<f32>(&values), 5.0);
     assert!((0.93..1.02).contains(&found), "{found}");
     assert_eq!(noise(&volume::<f64>(&(0..white.len()).map(slope).collect::<Vec<_>>())), None);
+    // A slope that bends alike everywhere, within a block as far as the noise is large.
+    let bent = |i: usize| 0.5 * (place(i)[2] - 30.0).powi(2) + 0.3 * place(i)[0] * place(i)[1];
+    let values: Vec<f64> = white.iter().enumerate().map(|(i, n)| bent(i) + 5.0 * n).collect();
+    let found = share(&volume::<f32>(&values), 5.0);
+    assert!((0.93..1.05).contains(&found), "{found}");
 }
 
 #[test]
