@@ -80,7 +80,10 @@ fn header(path: &Path, reader: &mut impl Read) -> Result<(String, u64)> {
     reader.read_exact(&mut length[..length_bytes]).map_err(truncated)?;
     let length = u32::from_le_bytes(length);
     if length > LONGEST_HEADER_BYTES {
-        return Err(Error::format(path, format!("a header of {length} bytes is none")));
+        return Err(Error::format(
+            path,
+            format!("invalid header length of {length} bytes, more than {LONGEST_HEADER_BYTES}"),
+        ));
     }
     let mut text = vec![0; length as usize];
     reader.read_exact(&mut text).map_err(truncated)?;
@@ -258,6 +261,6 @@ mod tests {
         refuse(&file("{'descr': '<f4'}", &[]), "'shape'");
         refuse(&file("{}", &[])[..9], "header");
         refuse(b"\x93NUMPY\x09\x00\x00\x00", "version 9");
-        refuse(b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "is none");
+        refuse(b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "invalid header length");
     }
 }

@@ -168,7 +168,7 @@ fn geometry(
                 return Err(Error::format(
                     path,
                     format!(
-                        "header field 'space directions' gives axis {} the vector {:?}, which is none in space",
+                        "header field 'space directions' gives axis {} the vector {:?}, which is not a direction in space",
                         axis + before,
                         vector.space
                     ),
@@ -367,7 +367,10 @@ mod tests {
         assert!(message.contains("not a list of vectors of 3 numbers"), "{message}");
         let message =
             of("RAST", "", "(0.5,0,0,1) (0,0.6,0,0) (0,0,2,0) (0,0,0,1.5)").unwrap_err().to_string();
-        assert!(message.contains("axis 0 the vector [0.5, 0.0, 0.0], which is none in space"), "{message}");
+        assert!(
+            message.contains("axis 0 the vector [0.5, 0.0, 0.0], which is not a direction in space"),
+            "{message}"
+        );
     }
 
     #[test]

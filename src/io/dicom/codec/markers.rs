@@ -104,6 +104,25 @@ pub(super) fn restart_interval(segment: &[u8]) -> Result<usize, String> {
     }
 }
 
+/// The position behind restart marker `number` modulo 8, which is to begin at `at`, where `left` bits before it were taken and
+/// not read.
+pub(super) fn behind_restart_marker(
+    data: &[u8],
+    at: usize,
+    left: u32,
+    number: usize,
+) -> Result<usize, String> {
+    if left >= 16 {
+        return Err("data where a restart marker is due".into());
+    }
+    let bytes = data.get(at..).unwrap_or_default();
+    let fill = bytes.iter().take_while(|&&byte| byte == 0xff).count();
+    if fill == 0 || bytes.get(fill).copied() != Some(0xd0 + (number % 8) as u8) {
+        return Err(format!("restart marker {} is missing", number % 8));
+    }
+    Ok(at + fill + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

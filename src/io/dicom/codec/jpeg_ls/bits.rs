@@ -1,5 +1,7 @@
 //! The bits of a scan: after a byte of ones the next has seven bits (ISO 14495-1, A.1), and Golomb code words (A.5.3).
 
+use crate::io::dicom::codec::markers::behind_restart_marker;
+
 const ENDS: &str = "the scan ends early";
 
 pub(super) struct Bits<'a> {
@@ -108,15 +110,8 @@ impl<'a> Bits<'a> {
     pub(super) fn restart(&mut self, number: usize) -> Result<(), String> {
         // The rest of the last byte is padding.
         self.fill();
-        if self.ready >= 16 {
-            return Err("data where a restart marker is due".into());
-        }
-        let bytes = self.data.get(self.at..).unwrap_or_default();
-        let fill = bytes.iter().take_while(|&&byte| byte == 0xff).count();
-        if fill == 0 || bytes.get(fill).copied() != Some(0xd0 + (number % 8) as u8) {
-            return Err(format!("restart marker {} is missing", number % 8));
-        }
-        *self = Self { data: self.data, at: self.at + fill + 1, buffer: 0, ready: 0, after_ones: false };
+        let at = behind_restart_marker(self.data, self.at, self.ready, number)?;
+        *self = Self { data: self.data, at, buffer: 0, ready: 0, after_ones: false };
         Ok(())
     }
 }
