@@ -148,7 +148,11 @@ fn reasons_are_said_once() {
     let header = "DimSize = 2 2\nElementType = MET_UCHAR\nElementDataFile = gone.raw\n";
     std::fs::write(folder.join("a.mhd"), header).unwrap();
     let to = |output: &'static str| [&["convert", "waves.raw", "-o", output], &RAW[..]].concat();
-    let cases: [(&[&str], &str); 6] = [
+    // Before a voxel is read: there is no such input either.
+    let early = "neuvol: gone/o.nvol: the folder 'gone' does not exist\n";
+    let cases: [(&[&str], &str); 8] = [
+        (&["compress", "nothing.nii", "-o", "gone/o.nvol"], early),
+        (&["compress", "nothing.nii", "-o", "."], "neuvol: .: this is a folder\n"),
         (
             &["convert", "gone.nii", "-o", "o.npy"],
             "neuvol: gone.nii: No such file or directory (os error 2)\n",

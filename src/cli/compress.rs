@@ -312,6 +312,9 @@ impl ModelArguments {
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     interrupt::listen();
     let output = arguments.output.clone().unwrap_or_else(|| default_output(&arguments.input));
+    if let Some(output) = &arguments.output {
+        neuvol::io::check_output_file(output)?;
+    }
     let mut results = Vec::new();
     let mut reading = Instant::now();
     arguments.from.each_step(&arguments.input, &output, |volume, output| {

@@ -351,6 +351,20 @@ pub fn check_output(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file that could not be written whatever it is to hold: a caller with work ahead asks first.
+///
+/// # Errors
+/// [`Error::Io`] when there is a folder of this name, or the folder that the file is to lie in is not there.
+pub fn check_output_file(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::io(
+            path,
+            std::io::Error::new(std::io::ErrorKind::IsADirectory, "this is a folder"),
+        ));
+    }
+    atomic::folder_of(path).map(|_| ())
+}
+
 /// What writes the format that a name tells.
 fn writer(path: &Path) -> Result<fn(&Volume, &Path) -> Result<()>> {
     if is_series(path) {
