@@ -5,21 +5,20 @@
 #![allow(unsafe_code)] // cxx's generated glue
 #![allow(unreachable_pub, missing_docs)] // names that only C++ sees
 
+mod compress;
 mod device;
 mod engines;
 mod messages;
 
+use crate::container::Description;
 use crate::dlpack;
 use crate::guard::guarded;
-use crate::io::Limits;
-use crate::io::elements::{self, ByteOrder, StoredType};
+use crate::metrics::Fidelity;
 use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
-use crate::train::{self, CompressOptions, Preset, Progress, Stage, Target};
-use crate::volume::{Association, Frame, Geometry, SampleType, Samples, SamplesMut, Volume};
-use engines::{cpu, engine};
-use messages::heard;
+use crate::volume::{Association, SampleType, SamplesMut};
+use compress::{CompressedVolume, ImportedVolume, compress, compress_imported, import_tensor};
+use engines::engine;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 #[cxx::bridge(namespace = "neuvol::bridge")]
 mod ffi {
@@ -51,16 +50,40 @@ mod ffi {
         unit: String,
         /// Smallest and largest measurement; NaN when every voxel is masked.
         range: [f64; 2],
-        /// NaN when there is none.
-        fill_value: f64,
+        /// Lowest and highest value of masked voxels; NaN when there are none.
+        fill_range: [f64; 2],
         file_bytes: u64,
         ratio: f64,
         ratio_float32: f64,
+        fidelity: Fidelity,
+        model: String,
+        writer: String,
+    }
+
+    /// How close decoded voxels are to the original's; see `metrics::Fidelity`.
+    struct Fidelity {
         psnr: f64,
         rmse: f64,
         max_error: f64,
-        model: String,
-        writer: String,
+        /// Empty where nothing differs.
+        max_error_voxel: Vec<usize>,
+        bias: f64,
+        /// NaN where none was found.
+        noise: f64,
+        /// NaN where it is not known.
+        ssim: f64,
+        bands: Vec<Band>,
+    }
+
+    /// The errors in a band of values; see `metrics::BandErrors`.
+    struct Band {
+        name: String,
+        /// Infinite where the band has no end.
+        from: f64,
+        below: f64,
+        share: f64,
+        bias: f64,
+        rmse: f64,
     }
 
     /// What a compression achieved.
@@ -68,9 +91,7 @@ mod ffi {
         file_bytes: u64,
         ratio: f64,
         ratio_float32: f64,
-        psnr: f64,
-        rmse: f64,
-        max_error: f64,
+        fidelity: Fidelity,
         model: String,
         /// What the user should know beside it, each a sentence.
         warnings: Vec<String>,
@@ -78,6 +99,10 @@ mod ffi {
 
     /// What a compression must meet.
     enum TargetKind {
+        /// The qualities have no value.
+        Preview,
+        Standard,
+        Fine,
         Psnr,
         Ratio,
         Size,
@@ -176,7 +201,7 @@ mod ffi {
             grid: Grid,
             name: &str,
             unit: &str,
-            fill_value: f64,
+            fill_range: [f64; 2],
             request: Request,
             observer: &Observer,
         ) -> Result<Box<CompressedVolume>>;
@@ -187,7 +212,7 @@ mod ffi {
             grid: Grid,
             name: &str,
             unit: &str,
-            fill_value: f64,
+            fill_range: [f64; 2],
             request: Request,
             observer: &Observer,
         ) -> Result<Box<CompressedVolume>>;
@@ -209,15 +234,6 @@ type Tensor = dlpack::Managed<dlpack::DLManagedTensorVersioned>;
 
 /// An open file, and why it is not on the device that was asked for.
 pub struct OpenVolume(NeuralVolume, Option<String>);
-
-/// A compressed volume that is not yet a file, and what was said meanwhile.
-pub struct CompressedVolume {
-    compressed: train::Compressed,
-    warnings: Vec<String>,
-}
-
-/// A volume that came as a tensor, before it is compressed.
-pub struct ImportedVolume(Volume);
 
 /// What C++ is told: a sentence.
 #[derive(Debug)]
@@ -276,13 +292,11 @@ impl OpenVolume {
                 name: info.name.clone(),
                 unit: info.unit.clone(),
                 range: info.range.map_or([f64::NAN; 2], |(low, high)| [low, high]),
-                fill_value: info.fill_value.unwrap_or(f64::NAN),
+                fill_range: fill_range(info),
                 file_bytes: self.0.file_bytes(),
                 ratio: self.0.ratio(),
                 ratio_float32: self.0.ratio_f32(),
-                psnr: info.psnr(),
-                rmse: info.achieved.rmse,
-                max_error: info.achieved.max_error,
+                fidelity: fidelity(&info.fidelity()),
                 model: self.0.model_summary(),
                 writer: info.achieved.writer.clone(),
             })
@@ -403,171 +417,39 @@ impl OpenVolume {
     }
 }
 
+/// Lowest and highest value of masked voxels, as a file says them.
+fn fill_range(info: &Description) -> [f64; 2] {
+    let value = info.fill_value.unwrap_or(f64::NAN);
+    [value, info.fill_limit.unwrap_or(value)]
+}
+
+fn fidelity(fidelity: &Fidelity) -> ffi::Fidelity {
+    let Fidelity { distortion, noise, bias, largest, similarity, bands } = fidelity;
+    ffi::Fidelity {
+        psnr: distortion.psnr,
+        rmse: distortion.rmse,
+        max_error: distortion.max_error,
+        max_error_voxel: largest.map(Vec::from).unwrap_or_default(),
+        bias: *bias,
+        noise: noise.unwrap_or(f64::NAN),
+        ssim: similarity.unwrap_or(f64::NAN),
+        bands: bands
+            .iter()
+            .map(|errors| ffi::Band {
+                name: errors.band.name.into(),
+                from: errors.band.from.unwrap_or(f64::NEG_INFINITY),
+                below: errors.band.below.unwrap_or(f64::INFINITY),
+                share: errors.share,
+                bias: errors.bias,
+                rmse: errors.rmse,
+            })
+            .collect(),
+    }
+}
+
 fn meant(how: &ffi::Points) -> (Space, Outside) {
     let space = if how.world { Space::World } else { Space::Index };
     (space, if how.clamp { Outside::Clamp } else { Outside::Value(how.outside) })
-}
-
-#[allow(clippy::too_many_arguments)] // as declared
-fn compress(
-    samples: &[u8],
-    sample_type: &str,
-    grid: ffi::Grid,
-    name: &str,
-    unit: &str,
-    fill_value: f64,
-    request: ffi::Request,
-    observer: &ffi::Observer,
-) -> Result<Box<CompressedVolume>, Failure> {
-    guard(|| {
-        let (volume, mut warnings) = heard(|| -> Result<Volume, Failure> {
-            let voxels = grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-            let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
-            let mut volume = Volume::new(samples, grid.shape)?;
-            volume.provenance.insert("source".into(), "VTK image data".into());
-            label(&mut volume, &grid, name, unit, fill_value)?;
-            Ok(volume)
-        });
-        let volume = volume?;
-        if volume.sample_type().name() != sample_type {
-            let kept = volume.sample_type();
-            warnings.push(format!(
-                "the samples of '{}' are {sample_type}; all of them fit into {kept}, and that is the type in which the file \
-                 keeps them and readers give them back",
-                volume.name
-            ));
-        }
-        compressed(&volume, request, warnings, observer)
-    })
-}
-
-/// # Safety
-/// As for [`dlpack::import`].
-unsafe fn import_tensor(tensor: *mut ffi::DLManagedTensorVersioned) -> Result<Box<ImportedVolume>, Failure> {
-    guard(|| {
-        let tensor = tensor.cast::<dlpack::DLManagedTensorVersioned>();
-        // SAFETY: the caller's promise, which `neuvol.h` asks for.
-        let volume = unsafe { dlpack::import(tensor, &Limits::default()) }?;
-        Ok(Box::new(ImportedVolume(volume)))
-    })
-}
-
-fn compress_imported(
-    imported: Box<ImportedVolume>,
-    grid: ffi::Grid,
-    name: &str,
-    unit: &str,
-    fill_value: f64,
-    request: ffi::Request,
-    observer: &ffi::Observer,
-) -> Result<Box<CompressedVolume>, Failure> {
-    guard(|| {
-        let mut volume = imported.0;
-        label(&mut volume, &grid, name, unit, fill_value)?;
-        compressed(&volume, request, Vec::new(), observer)
-    })
-}
-
-/// Says of the samples where they lie and what they are.
-fn label(
-    volume: &mut Volume,
-    grid: &ffi::Grid,
-    name: &str,
-    unit: &str,
-    fill_value: f64,
-) -> Result<(), Failure> {
-    let frame = Frame::from_name(&grid.frame).ok_or_else(|| {
-        let [unknown, lps] = [Frame::Unknown, Frame::Lps].map(Frame::name);
-        Failure(format!("the frame '{}' is unknown: '{lps}' or '{unknown}'", grid.frame))
-    })?;
-    let shape = volume.shape();
-    if (0..3).any(|a| grid.cells && grid.flat[a] && shape[a] > 1) {
-        return Err(Failure(format!("a grid of {shape:?} cells is not flat along an axis of several cells")));
-    }
-    volume.geometry = Geometry {
-        origin: grid.origin,
-        spacing: grid.spacing,
-        direction: std::array::from_fn(|row| std::array::from_fn(|a| grid.direction[3 * row + a])),
-        frame,
-    };
-    volume.association = if grid.cells { Association::Cell { flat: grid.flat } } else { Association::Point };
-    if !name.is_empty() {
-        volume.name = name.into();
-    }
-    volume.unit = unit.into();
-    volume.fill_value = (!fill_value.is_nan()).then(|| volume.sample_type().nearest(fill_value));
-    Ok(())
-}
-
-/// Compresses to what the request asks for; `warnings` are those so far.
-fn compressed(
-    volume: &Volume,
-    request: ffi::Request,
-    mut warnings: Vec<String>,
-    observer: &ffi::Observer,
-) -> Result<Box<CompressedVolume>, Failure> {
-    let target = match request.target {
-        ffi::TargetKind::Psnr => Target::Psnr(request.target_value),
-        ffi::TargetKind::Ratio => Target::Ratio(request.target_value),
-        ffi::TargetKind::Size => Target::Size(request.target_value.max(0.0) as u64),
-        ffi::TargetKind::MaxError => Target::MaxError(request.target_value),
-        ffi::TargetKind::Lossless => Target::Lossless,
-        _ => return Err(Failure("this target is unknown".into())),
-    };
-    let preset = match request.preset.as_str() {
-        "fast" => Preset::Fast,
-        "balanced" => Preset::Balanced,
-        "best" => Preset::Best,
-        other => return Err(Failure(format!("the preset {other:?} is unknown: fast, balanced, best"))),
-    };
-    let options = CompressOptions { target, preset, seed: request.seed, ..Default::default() };
-    let engine = options.device.training_engine_beside(cpu(request.threads)?)?;
-    let mut thrown = None;
-    let mut fraction = 0.0;
-    let (compressed, said) = heard(|| {
-        train::compress_on(engine, volume, &options, |progress| {
-            fraction = fraction_done(progress, fraction);
-            go_on(observer, fraction, &mut thrown)
-        })
-    });
-    thrown.map_or(Ok(()), Err)?;
-    warnings.extend(said);
-    Ok(Box::new(CompressedVolume { compressed: compressed?, warnings }))
-}
-
-impl CompressedVolume {
-    fn save(&self, path: &str) -> Result<(), Failure> {
-        guard(|| Ok(self.compressed.save(path)?))
-    }
-
-    fn outcome(&self) -> Result<ffi::Outcome, Failure> {
-        guard(|| {
-            let train::Compressed { bytes, distortion, ratio, ratio_f32, model, .. } = &self.compressed;
-            Ok(ffi::Outcome {
-                file_bytes: bytes.len() as u64,
-                ratio: *ratio,
-                ratio_float32: *ratio_f32,
-                psnr: distortion.psnr,
-                rmse: distortion.rmse,
-                max_error: distortion.max_error,
-                model: model.clone(),
-                warnings: self.warnings.clone(),
-            })
-        })
-    }
-
-    fn open_again(
-        &self,
-        device: &str,
-        threads: usize,
-        cache_bytes: usize,
-    ) -> Result<Box<OpenVolume>, Failure> {
-        guard(|| {
-            let (engine, note) = engine(device, threads)?;
-            let volume = NeuralVolume::from_bytes(&self.compressed.bytes, "the compressed volume", engine)?;
-            Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes), note)))
-        })
-    }
 }
 
 /// For tests of hosts: they must live on.
@@ -591,36 +473,8 @@ fn go_on(observer: &ffi::Observer, fraction: f64, thrown: &mut Option<Failure>) 
     }
 }
 
-/// One bar for the whole: the first run is most of the work, corrections move the rest. Never falls.
-fn fraction_done(progress: &Progress, before: f64) -> f64 {
-    let of_stage = progress.step as f64 / progress.steps.max(1) as f64;
-    let now = match progress.stage {
-        Stage::Training => 0.7 * of_stage,
-        Stage::Coding => 0.8 * of_stage,
-        Stage::Correcting => before + 0.1 * (1.0 - before) * of_stage,
-        Stage::Measuring => before,
-    };
-    now.max(before).min(0.99)
-}
-
 fn type_named(name: &str) -> Result<SampleType, Failure> {
     SampleType::from_name(name).ok_or_else(|| Failure(format!("samples of type {name} cannot be stored")))
-}
-
-/// Copies the caller's memory; 64-bit integers are narrowed where their values fit.
-fn samples_of(bytes: &[u8], sample_type: &str, voxels: usize) -> Result<Samples, Failure> {
-    let wide = matches!(sample_type, "int64" | "uint64");
-    let size = if wide { 8 } else { type_named(sample_type)?.size() };
-    if voxels.checked_mul(size) != Some(bytes.len()) {
-        return Err(Failure(format!("{} bytes are not {voxels} samples of {sample_type}", bytes.len())));
-    }
-    let stored = match sample_type {
-        "int64" => StoredType::I64,
-        "uint64" => StoredType::U64,
-        name => StoredType::Kept(type_named(name)?),
-    };
-    let image = Path::new("the image");
-    Ok(elements::read_samples(image, &mut &bytes[..], stored, ByteOrder::NATIVE, voxels)?)
 }
 
 #[cfg(test)]
@@ -631,21 +485,5 @@ mod tests {
     fn a_panic_is_a_failure_with_its_message() {
         let failure = panic_on_purpose().expect_err("it panics");
         assert!(failure.to_string().contains("a panic on purpose at src/bridge"), "{failure}");
-    }
-
-    #[test]
-    fn wide_integers_are_narrowed_or_refused() {
-        let bytes = |values: &[i64]| values.iter().flat_map(|v| v.to_ne_bytes()).collect::<Vec<u8>>();
-        let narrowed = samples_of(&bytes(&[-3, 70_000]), "int64", 2).expect("they fit");
-        assert_eq!(narrowed, Samples::I32(vec![-3, 70_000]));
-        let large = i64::from(u32::MAX);
-        assert_eq!(
-            samples_of(&bytes(&[0, large]), "uint64", 2).expect("fit"),
-            Samples::U32(vec![0, u32::MAX])
-        );
-        let failure = samples_of(&bytes(&[0, large + 1]), "int64", 2).expect_err("too large");
-        assert!(failure.to_string().contains("4294967296"), "{failure}");
-        assert!(samples_of(&[0; 3], "int16", 2).is_err(), "too few bytes");
-        assert!(samples_of(&[0; 8], "complex64", 1).is_err(), "no such type");
     }
 }

@@ -101,6 +101,25 @@ bridge::Points meaningOf(const Sampling& how)
   return { how.world, how.clamp, how.outside, how.gradient == Gradient::Smooth };
 }
 
+void setFidelity(Fidelity& out, const bridge::Fidelity& fidelity)
+{
+  out.psnr = fidelity.psnr;
+  out.rmse = fidelity.rmse;
+  out.maxError = fidelity.max_error;
+  if (fidelity.max_error_voxel.size() == 3)
+  {
+    const auto& voxel = fidelity.max_error_voxel;
+    out.maxErrorVoxel = { voxel[0], voxel[1], voxel[2] };
+  }
+  out.bias = fidelity.bias;
+  out.noise = fidelity.noise;
+  out.ssim = fidelity.ssim;
+  for (const bridge::Band& band : fidelity.bands)
+  {
+    out.bands.push_back({ std::string(band.name), band.from, band.below, band.share, band.bias, band.rmse });
+  }
+}
+
 Outcome outcomeOf(const bridge::CompressedVolume& compressed)
 {
   const bridge::Outcome o = compressed.outcome();
@@ -108,9 +127,7 @@ Outcome outcomeOf(const bridge::CompressedVolume& compressed)
   outcome.fileBytes = o.file_bytes;
   outcome.ratio = o.ratio;
   outcome.ratioFloat32 = o.ratio_float32;
-  outcome.psnr = o.psnr;
-  outcome.rmse = o.rmse;
-  outcome.maxError = o.max_error;
+  setFidelity(outcome, o.fidelity);
   outcome.model = std::string(o.model);
   for (const rust::String& warning : o.warnings)
   {
@@ -134,13 +151,11 @@ Info infoOf(const bridge::OpenVolume& volume)
   info.name = std::string(d.name);
   info.unit = std::string(d.unit);
   info.range = { d.range[0], d.range[1] };
-  info.fillValue = d.fill_value;
+  info.fillRange = { d.fill_range[0], d.fill_range[1] };
   info.fileBytes = d.file_bytes;
   info.ratio = d.ratio;
   info.ratioFloat32 = d.ratio_float32;
-  info.psnr = d.psnr;
-  info.rmse = d.rmse;
-  info.maxError = d.max_error;
+  setFidelity(info, d.fidelity);
   info.model = std::string(d.model);
   info.writer = std::string(d.writer);
   return info;
@@ -175,25 +190,30 @@ bridge::Box3 boxOf(const Region& region)
 bridge::Request requestOf(const CompressOptions& options)
 {
   bridge::Request request;
-  switch (options.target)
+  switch (options.target.kind())
   {
-    case CompressOptions::Target::Psnr:
+    case Target::Kind::Quality:
+      request.target = options.target.quality() == Quality::Preview ? bridge::TargetKind::Preview
+        : options.target.quality() == Quality::Fine                 ? bridge::TargetKind::Fine
+                                                                    : bridge::TargetKind::Standard;
+      break;
+    case Target::Kind::Psnr:
       request.target = bridge::TargetKind::Psnr;
       break;
-    case CompressOptions::Target::Ratio:
+    case Target::Kind::Ratio:
       request.target = bridge::TargetKind::Ratio;
       break;
-    case CompressOptions::Target::Size:
+    case Target::Kind::Size:
       request.target = bridge::TargetKind::Size;
       break;
-    case CompressOptions::Target::MaxError:
+    case Target::Kind::MaxError:
       request.target = bridge::TargetKind::MaxError;
       break;
-    case CompressOptions::Target::Lossless:
+    case Target::Kind::Lossless:
       request.target = bridge::TargetKind::Lossless;
       break;
   }
-  request.target_value = options.value;
+  request.target_value = options.target.value();
   request.preset = options.preset;
   request.seed = options.seed;
   request.threads = options.threads;
@@ -269,14 +289,14 @@ Region Volume::slice(int axis, std::size_t index) const
 {
   if (axis < 0 || axis > 2)
   {
-    throw Error("axis " + std::to_string(axis) + " is none: 0, 1 and 2 are x, y and z");
+    throw Error("there is no axis " + std::to_string(axis) + ": 0, 1 and 2 are x, y and z");
   }
   const auto a = static_cast<std::size_t>(axis);
   Region region = this->whole();
   if (index >= region.end[a])
   {
-    throw Error("slice " + std::to_string(index) + " across axis " + std::to_string(axis) +
-      " is none: the volume has " + std::to_string(region.end[a]) + " samples along it");
+    throw Error("there is no slice " + std::to_string(index) + " across axis " + std::to_string(axis) +
+      ": the volume has " + std::to_string(region.end[a]) + " samples along it");
   }
   region.start[a] = index;
   region.end[a] = index + 1;
@@ -401,7 +421,7 @@ Compressed compress(const Samples& samples, const CompressOptions& options, cons
     {
       const rust::Slice<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(samples.data), samples.bytes);
       auto handle = bridge::compress(bytes, text(samples.type), gridOf(samples.grid), text(samples.name),
-        text(samples.unit), samples.fillValue, requestOf(options), caller);
+        text(samples.unit), samples.fillRange, requestOf(options), caller);
       return Compressed(
         std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation(std::move(handle))));
     },
@@ -418,7 +438,7 @@ Compressed compress(DLManagedTensorVersioned* tensor, const Description& descrip
       // Before all that can throw: from here on the tensor is not the caller's.
       auto imported = bridge::import_tensor(tensor);
       auto handle = bridge::compress_imported(std::move(imported), gridOf(description.grid), text(description.name),
-        text(description.unit), description.fillValue, requestOf(options), caller);
+        text(description.unit), description.fillRange, requestOf(options), caller);
       return Compressed(
         std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation(std::move(handle))));
     },

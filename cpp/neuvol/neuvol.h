@@ -16,6 +16,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -80,8 +81,45 @@ struct Grid
   std::array<bool, 3> flat{ false, false, false };
 };
 
+/// The errors of the voxels whose surroundings have values in a band.
+struct Band
+{
+  /// A tissue's name (CT), else empty.
+  std::string name;
+  /// Values from here on, and below this; infinite where the band has no end.
+  double from;
+  double below;
+  /// The band's share of the voxels, 0 to 1.
+  double share;
+  /// Mean error, decoded less original, and root of the mean squared error, in the volume's unit.
+  double bias;
+  double rmse;
+};
+
+/// How close the decoded voxels are to the original's, measured with the decoder that readers use. Masked voxels do not
+/// count. docs/quality.md says how each figure is computed.
+struct Fidelity
+{
+  /// Over the volume's full range, in dB; infinite where nothing differs.
+  double psnr;
+  /// Root of the mean squared error, in the volume's unit.
+  double rmse;
+  /// In the volume's unit.
+  double maxError;
+  /// The voxel that has it; none where nothing differs.
+  std::optional<std::array<std::size_t, 3>> maxErrorVoxel;
+  /// Mean error, decoded less original, in the volume's unit.
+  double bias;
+  /// The original's own noise (its standard deviation, in the volume's unit); NaN where none was found.
+  double noise;
+  /// Structural similarity in windows of 7 voxels along each axis, 1 where nothing differs; NaN where it is not known.
+  double ssim;
+  /// Errors by bands of value, lowest first: tissues of a CT, else eighths of the volume. None where nothing differs.
+  std::vector<Band> bands;
+};
+
 /// What a file says of its volume.
-struct Info
+struct Info : Fidelity
 {
   Grid grid;
   /// NumPy's name: uint8 int8 uint16 int16 uint32 int32 float32 float64.
@@ -92,17 +130,12 @@ struct Info
   std::string unit;
   /// Smallest and largest measurement; NaN when every voxel is masked.
   std::array<double, 2> range;
-  /// The value of masked voxels; NaN when there is none.
-  double fillValue;
+  /// Masked voxels have values from the one to the other, inclusive, in either order; NaN when there are none.
+  std::array<double, 2> fillRange;
   std::uint64_t fileBytes;
   /// Bytes in the stored type, and as float32, by bytes of the file.
   double ratio;
   double ratioFloat32;
-  /// Over the volume's full range, in dB; infinite where nothing differs.
-  double psnr;
-  /// In the volume's unit.
-  double rmse;
-  double maxError;
   /// The model in one line.
   std::string model;
   /// The program that wrote the file.
@@ -284,24 +317,68 @@ private:
   std::unique_ptr<Implementation> Inside;
 };
 
+/// A quality that follows from the volume's own noise.
+enum class Quality
+{
+  /// 40 dB: what the volume shows, not its fine detail.
+  Preview,
+  /// An RMS error within the noise: 40 to 50 dB, 50 where there is no noise.
+  Standard,
+  /// An RMS error within half the noise: 46 to 56 dB, 56 where there is no noise.
+  Fine
+};
+
+/// What a compression must meet: `Target::psnr(45)`, `Target::lossless()`, a Quality.
+class Target
+{
+public:
+  enum class Kind
+  {
+    Quality,
+    Psnr,
+    Ratio,
+    Size,
+    MaxError,
+    Lossless
+  };
+
+  /// The PSNR that follows from the volume's noise, at most 1 dB more.
+  Target(Quality quality = Quality::Standard)
+    : Level(quality)
+  {
+  }
+  /// At least so many dB over the volume's full range, at most 1 dB more.
+  static Target psnr(double decibels) { return { Kind::Psnr, decibels }; }
+  /// Bytes of the stored samples by bytes of the file: at least this.
+  static Target ratio(double ratio) { return { Kind::Ratio, ratio }; }
+  /// Bytes of the file: at most this.
+  static Target size(std::uint64_t bytes) { return { Kind::Size, static_cast<double>(bytes) }; }
+  /// Every measurement within this of the original, in the volume's unit.
+  static Target maxError(double error) { return { Kind::MaxError, error }; }
+  /// Every sample as it was, bit by bit.
+  static Target lossless() { return { Kind::Lossless, 0.0 }; }
+
+  Kind kind() const { return this->What; }
+  /// Of Kind::Quality.
+  Quality quality() const { return this->Level; }
+  /// Of the others: dB, ratio, bytes, an error; 0 of lossless.
+  double value() const { return this->Number; }
+
+private:
+  Target(Kind kind, double value)
+    : What(kind)
+    , Number(value)
+  {
+  }
+  Kind What = Kind::Quality;
+  Quality Level = Quality::Standard;
+  double Number = 0.0;
+};
+
 /// What a compression must meet, and how.
 struct CompressOptions
 {
-  enum class Target
-  {
-    /// At least so many dB, at most 1 dB more.
-    Psnr,
-    /// Bytes of the stored samples by bytes of the file.
-    Ratio,
-    /// Bytes of the file.
-    Size,
-    /// Every measurement within this of the original, in the volume's unit.
-    MaxError,
-    /// Every sample as it was, bit by bit; `value` does not count.
-    Lossless
-  };
-  Target target = Target::Psnr;
-  double value = 40.0;
+  Target target;
   /// "fast", "balanced" or "best": how much time training may take.
   std::string preset = "balanced";
   std::uint64_t seed = 0;
@@ -314,8 +391,9 @@ struct Description
   Grid grid;
   std::string name;
   std::string unit;
-  /// Voxels of this value are masked; NaN: none but NaN and infinity.
-  double fillValue = std::numeric_limits<double>::quiet_NaN();
+  /// Voxels of values from the one to the other, inclusive, are masked; twice the same masks a single value; NaN: none
+  /// but NaN and infinity.
+  std::array<double, 2> fillRange{ std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN() };
 };
 
 /// A volume to compress; `data` has one sample a voxel, x fastest.
@@ -329,19 +407,14 @@ struct Samples : Description
   std::string type;
 };
 
-/// What a compression achieved, measured with the decoder that readers use.
-struct Outcome
+/// What a compression achieved.
+struct Outcome : Fidelity
 {
   /// Bytes of the file.
   std::uint64_t fileBytes;
   /// Bytes in the stored type, and as float32, by bytes of the file.
   double ratio;
   double ratioFloat32;
-  /// Over the volume's full range, in dB; infinite where nothing differs.
-  double psnr;
-  /// In the volume's unit.
-  double rmse;
-  double maxError;
   /// The model in one line.
   std::string model;
   /// What the user should know beside it, each a sentence: a target that was missed upwards, a type that was narrowed.

@@ -20,7 +20,8 @@ std::string RequestOf(const neuvol::CompressOptions& options, vtkInformation* ar
   const char* name = array->Get(vtkDataObject::FIELD_NAME());
   std::ostringstream out;
   out.precision(17);
-  out << static_cast<int>(options.target) << ' ' << options.value << ' ' << options.preset << ' ' << options.seed << ' '
+  out << static_cast<int>(options.target.kind()) << ' ' << static_cast<int>(options.target.quality()) << ' '
+      << options.target.value() << ' ' << options.preset << ' ' << options.seed << ' '
       << options.threads << ' ' << array->Get(vtkDataObject::FIELD_ASSOCIATION()) << ' ' << image->GetMTime() << ' '
       << (name ? name : "");
   return out.str();

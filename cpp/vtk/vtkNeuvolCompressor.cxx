@@ -124,9 +124,11 @@ void vtkNeuvolCompressor::Report(const std::string& what, const std::string& out
 void vtkNeuvolCompressor::PrintSelf(ostream& os, vtkIndent indent)
 {
   this->Superclass::PrintSelf(os, indent);
-  const char* targets[] = { "PSNR", "RATIO", "SIZE", "MAX_ERROR", "LOSSLESS" };
+  const char* targets[] = { "QUALITY", "PSNR", "RATIO", "SIZE", "MAX_ERROR", "LOSSLESS" };
+  const char* qualities[] = { "PREVIEW", "STANDARD", "FINE" };
   const char* presets[] = { "FAST", "BALANCED", "BEST" };
   os << indent << "Target: " << targets[this->Target] << "\n";
+  os << indent << "Quality: " << qualities[this->Quality] << "\n";
   os << indent << "TargetPSNR: " << this->TargetPSNR << "\n";
   os << indent << "TargetRatio: " << this->TargetRatio << "\n";
   os << indent << "TargetSize: " << this->TargetSize << "\n";

@@ -32,19 +32,35 @@ public:
 
   enum Targets
   {
-    PSNR = 0,
-    RATIO = 1,
-    SIZE = 2,
-    MAX_ERROR = 3,
-    LOSSLESS = 4
+    QUALITY = 0,
+    PSNR = 1,
+    RATIO = 2,
+    SIZE = 3,
+    MAX_ERROR = 4,
+    LOSSLESS = 5
   };
   ///@{
   /**
-   * Which of TargetPSNR (the default), TargetRatio, TargetSize and TargetMaxError counts; with LOSSLESS every sample
-   * comes back as it was. A target that the image cannot meet is an error that says the best that was reached.
+   * Which of Quality (the default), TargetPSNR, TargetRatio, TargetSize and TargetMaxError counts; with LOSSLESS every
+   * sample comes back as it was. A target that the image cannot meet is an error that says the best that was reached.
    */
-  vtkSetClampMacro(Target, int, PSNR, LOSSLESS);
+  vtkSetClampMacro(Target, int, QUALITY, LOSSLESS);
   vtkGetMacro(Target, int);
+  ///@}
+
+  enum Qualities
+  {
+    PREVIEW = 0,
+    STANDARD = 1,
+    FINE = 2
+  };
+  ///@{
+  /**
+   * A quality that follows from the image's own noise: STANDARD (the default), an RMS error within the noise (40 to 50 dB);
+   * FINE, within half of it (46 to 56 dB); PREVIEW, 40 dB.
+   */
+  vtkSetClampMacro(Quality, int, PREVIEW, FINE);
+  vtkGetMacro(Quality, int);
   ///@}
 
   ///@{
@@ -111,7 +127,8 @@ public:
 
   ///@{
   /**
-   * What the last compression achieved, in one line: bytes of the file, ratio, PSNR, largest error. Empty before the
+   * What the last compression achieved, in one line: bytes of the file, ratio, PSNR, RMS error beside the image's noise,
+   * largest error, and the band of values whose mean error is largest. Empty before the
    * first one and after one that failed.
    */
   const char* GetOutcome() const { return this->Outcome.c_str(); }
@@ -155,7 +172,8 @@ protected:
 
   std::string Outcome;
   bool ReportOutcome = false;
-  int Target = PSNR;
+  int Target = QUALITY;
+  int Quality = STANDARD;
   double TargetPSNR = 40.0;
   double TargetRatio = 50.0;
   double TargetSize = 100.0;

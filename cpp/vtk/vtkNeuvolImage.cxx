@@ -16,6 +16,8 @@
 #include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 namespace
 {
@@ -64,6 +66,58 @@ void AddValue(vtkFieldData* to, const char* name, double value)
   array->SetName(name);
   array->InsertNextValue(value);
   to->AddArray(array);
+}
+
+/// What a band is called, or its limits.
+std::string BandName(const neuvol::Band& band)
+{
+  std::ostringstream out;
+  if (!band.name.empty())
+  {
+    out << band.name << ", ";
+  }
+  if (std::isinf(band.from))
+  {
+    out << "below " << band.below;
+  }
+  else if (std::isinf(band.below))
+  {
+    out << "from " << band.from;
+  }
+  else
+  {
+    out << band.from << " to " << band.below;
+  }
+  return out.str();
+}
+
+/// The errors by bands of value: a row a band in each of four arrays.
+void AddBands(vtkFieldData* to, const std::vector<neuvol::Band>& bands)
+{
+  if (bands.empty())
+  {
+    return;
+  }
+  vtkNew<vtkStringArray> names;
+  names->SetName("neuvol_band");
+  const auto add = [&](const char* name, double neuvol::Band::* figure)
+  {
+    vtkNew<vtkDoubleArray> array;
+    array->SetName(name);
+    for (const neuvol::Band& band : bands)
+    {
+      array->InsertNextValue(band.*figure);
+    }
+    to->AddArray(array);
+  };
+  for (const neuvol::Band& band : bands)
+  {
+    names->InsertNextValue(BandName(band));
+  }
+  to->AddArray(names);
+  add("neuvol_band_share", &neuvol::Band::share);
+  add("neuvol_band_mean_error", &neuvol::Band::bias);
+  add("neuvol_band_rmse", &neuvol::Band::rmse);
 }
 
 void AddText(vtkFieldData* to, const char* name, const std::string& text)
@@ -146,7 +200,9 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
   auto* fill = vtkDataArray::SafeDownCast(fields->GetAbstractArray("neuvol_fill_value"));
   if (of && fill && of->GetNumberOfValues() == 1 && of->GetValue(0) == name && fill->GetNumberOfValues() == 1)
   {
-    samples.fillValue = fill->GetTuple1(0);
+    auto* limit = vtkDataArray::SafeDownCast(fields->GetAbstractArray("neuvol_fill_limit"));
+    const bool isRange = limit && limit->GetNumberOfValues() == 1;
+    samples.fillRange = { fill->GetTuple1(0), (isRange ? limit : fill)->GetTuple1(0) };
   }
   samples.data = array->GetVoidPointer(0);
   samples.bytes = static_cast<std::size_t>(array->GetNumberOfValues()) * array->GetDataTypeSize();
@@ -205,8 +261,20 @@ std::string vtkNeuvolImage::Text(const neuvol::Outcome& outcome, const std::stri
   }
   else
   {
-    out << "PSNR " << std::round(100 * outcome.psnr) / 100 << " dB, largest error " << outcome.maxError
-        << (unit.empty() ? "" : " ") << unit;
+    const std::string in = unit.empty() ? "" : " " + unit;
+    out << "PSNR " << std::round(100 * outcome.psnr) / 100 << " dB, RMS error " << outcome.rmse << in;
+    if (outcome.noise > 0)
+    {
+      out << " (the noise of the original is " << outcome.noise << in << ')';
+    }
+    out << ", largest error " << outcome.maxError << in;
+    const auto worst = std::max_element(outcome.bands.begin(), outcome.bands.end(),
+      [](const neuvol::Band& a, const neuvol::Band& b) { return std::abs(a.bias) < std::abs(b.bias); });
+    if (worst != outcome.bands.end())
+    {
+      out << ", largest mean error of a band of values " << std::showpos << worst->bias << std::noshowpos << in << " ("
+          << BandName(*worst) << in << ')';
+    }
   }
   return out.str();
 }
@@ -217,22 +285,25 @@ neuvol::CompressOptions vtkNeuvolImage::Options(vtkNeuvolCompressor& properties)
   switch (properties.GetTarget())
   {
     case vtkNeuvolCompressor::RATIO:
-      options.target = neuvol::CompressOptions::Target::Ratio;
-      options.value = properties.GetTargetRatio();
+      options.target = neuvol::Target::ratio(properties.GetTargetRatio());
       break;
     case vtkNeuvolCompressor::SIZE:
-      options.target = neuvol::CompressOptions::Target::Size;
-      options.value = properties.GetTargetSize() * 1000.0;
+      // A size below 0 is refused as one of 0.
+      options.target = neuvol::Target::size(static_cast<std::uint64_t>(std::max(0.0, properties.GetTargetSize() * 1000.0)));
       break;
     case vtkNeuvolCompressor::MAX_ERROR:
-      options.target = neuvol::CompressOptions::Target::MaxError;
-      options.value = properties.GetTargetMaxError();
+      options.target = neuvol::Target::maxError(properties.GetTargetMaxError());
       break;
     case vtkNeuvolCompressor::LOSSLESS:
-      options.target = neuvol::CompressOptions::Target::Lossless;
+      options.target = neuvol::Target::lossless();
+      break;
+    case vtkNeuvolCompressor::PSNR:
+      options.target = neuvol::Target::psnr(properties.GetTargetPSNR());
       break;
     default:
-      options.value = properties.GetTargetPSNR();
+      options.target = properties.GetQuality() == vtkNeuvolCompressor::PREVIEW ? neuvol::Quality::Preview
+        : properties.GetQuality() == vtkNeuvolCompressor::FINE                 ? neuvol::Quality::Fine
+                                                                               : neuvol::Quality::Standard;
   }
   const char* presets[] = { "fast", "balanced", "best" };
   options.preset = presets[properties.GetPreset()];
@@ -263,11 +334,24 @@ void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
   }
   AddValue(fields, "neuvol_max_error", info.maxError);
   AddValue(fields, "neuvol_rmse", info.rmse);
+  AddValue(fields, "neuvol_mean_error", info.bias);
+  for (const auto& [name, value] : { std::pair{ "neuvol_noise", info.noise }, std::pair{ "neuvol_ssim", info.ssim } })
+  {
+    if (std::isfinite(value))
+    {
+      AddValue(fields, name, value);
+    }
+  }
+  AddBands(fields, info.bands);
   AddValue(fields, "neuvol_ratio", info.ratio);
   AddValue(fields, "neuvol_ratio_float32", info.ratioFloat32);
-  if (info.fillValue == info.fillValue)
+  if (!std::isnan(info.fillRange[0]))
   {
-    AddValue(fields, "neuvol_fill_value", info.fillValue);
+    AddValue(fields, "neuvol_fill_value", info.fillRange[0]);
+    if (info.fillRange[1] != info.fillRange[0])
+    {
+      AddValue(fields, "neuvol_fill_limit", info.fillRange[1]);
+    }
   }
   AddText(fields, "neuvol_frame", info.grid.frame);
   AddText(fields, "neuvol_array", info.name);

@@ -7,7 +7,6 @@ use anyhow::Result;
 use neuvol::NeuralVolume;
 use neuvol::container::{Description, TargetKind};
 use neuvol::engine::device::Device;
-use neuvol::metrics::{Distortion, Fidelity};
 use neuvol::train::Quality;
 use neuvol::volume::Association;
 use std::path::PathBuf;
@@ -47,11 +46,14 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
         say!("range       {} to {}", report::value(low, &info.unit), report::value(high, &info.unit));
     }
     if let Some(fill) = info.fill_value {
-        say!("fill value  {fill}");
+        match info.fill_limit {
+            None => say!("fill value  {fill}"),
+            Some(limit) => say!("fill values {fill} to {limit}"),
+        }
     }
     say!("file        {}", report::bytes(neural.file_bytes()));
     say!("ratio       {}", report::ratios(neural.ratio(), neural.ratio_f32(), info.sample_type.name()));
-    for line in report::fidelity(&fidelity(info), &info.geometry, &info.unit) {
+    for line in report::fidelity(&info.fidelity(), &info.geometry, &info.unit) {
         let (label, text) = line.split_at(report::LABEL);
         say!("{label}  {text}");
     }
@@ -87,24 +89,6 @@ fn quality(info: &Description) -> String {
     format!("quality {}, here {:.2} dB", quality.name(), quality.psnr(info.achieved.noise, span))
 }
 
-/// What the file says was measured when it was written.
-fn fidelity(info: &Description) -> Fidelity {
-    let achieved = &info.achieved;
-    Fidelity {
-        distortion: Distortion {
-            psnr: info.psnr(),
-            rmse: achieved.rmse,
-            max_error: achieved.max_error,
-            voxels: info.voxels(),
-        },
-        noise: achieved.noise,
-        bias: achieved.bias,
-        largest: achieved.max_error_voxel,
-        similarity: achieved.similarity,
-        bands: achieved.bands.clone(),
-    }
-}
-
 fn unit_suffix(unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!(" in {unit}") }
 }
@@ -113,7 +97,7 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
     let info = neural.info();
     let mut achieved = serde_json::to_value(&info.achieved)?;
     if let (Some(achieved), serde_json::Value::Object(measured)) =
-        (achieved.as_object_mut(), report::fidelity_json(&fidelity(info), &info.geometry))
+        (achieved.as_object_mut(), report::fidelity_json(&info.fidelity(), &info.geometry))
     {
         // The file does not say how many voxels are masked.
         achieved.extend(measured.into_iter().filter(|(key, _)| key != "voxels"));
@@ -130,6 +114,7 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
         "frame": info.geometry.frame.name(),
         "range": info.range,
         "fill_value": info.fill_value.and_then(report::finite),
+        "fill_limit": info.fill_limit.and_then(report::finite),
         "file_bytes": neural.file_bytes(),
         "ratio": neural.ratio(),
         "ratio_float32": neural.ratio_f32(),

@@ -2,6 +2,7 @@
 
 use super::bytes::{Fields, put_text};
 use super::quality::Achieved;
+use crate::metrics::{Distortion, Fidelity};
 use crate::volume::{Association, Frame, Geometry, SampleType, Volume};
 use std::collections::BTreeMap;
 
@@ -77,6 +78,20 @@ impl Description {
                 20.0 * ((high - low) / self.achieved.rmse).log10()
             }
             _ => f64::INFINITY,
+        }
+    }
+
+    /// What the file says was measured when it was written. It does not say how many voxels are masked: `voxels` are all.
+    pub fn fidelity(&self) -> Fidelity {
+        let Achieved { rmse, max_error, max_error_voxel, bias, noise, similarity, ref bands, .. } =
+            self.achieved;
+        Fidelity {
+            distortion: Distortion { psnr: self.psnr(), rmse, max_error, voxels: self.voxels() },
+            noise,
+            bias,
+            largest: max_error_voxel,
+            similarity,
+            bands: bands.clone(),
         }
     }
 

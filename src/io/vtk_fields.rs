@@ -11,6 +11,8 @@ pub(super) const FRAME: &str = "neuvol_frame";
 pub(super) const ARRAY: &str = "neuvol_array";
 /// The value that marks masked samples of that array: one number.
 pub(super) const FILL_VALUE: &str = "neuvol_fill_value";
+/// The other end of the masked values, where they are a range: one number.
+pub(super) const FILL_LIMIT: &str = "neuvol_fill_limit";
 
 /// What a file says in field data.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +21,7 @@ pub(super) struct Fields {
     /// The array that the fill value is of.
     pub(super) array: Option<String>,
     pub(super) fill_value: Option<f64>,
+    pub(super) fill_limit: Option<f64>,
 }
 
 impl Fields {
@@ -29,6 +32,7 @@ impl Fields {
             && of == array
         {
             volume.fill_value = Some(volume.sample_type().nearest(value));
+            volume.fill_limit = self.fill_limit.map(|limit| volume.sample_type().nearest(limit));
         }
     }
 }

@@ -37,7 +37,7 @@ assert reader.PointData["density"].GetRange()[1] == float(decoded()[::2, ::2, ::
 # The first server process writes the whole.
 small = simple.OpenDataFile(str(FOLDER / "step_0.nvol"))
 path = str(FOLDER / "from_two_ranks.nvol")
-simple.SaveData(path, proxy=small, Target="Quality (PSNR)", PSNRdB=33.0, Preset="Fast")
+simple.SaveData(path, proxy=small, Target="PSNR", PSNRdB=33.0, Preset="Fast")
 again = simple.OpenDataFile(path)
 again.UpdatePipeline()
 assert again.GetDataInformation().GetExtent() == (0, 99, 0, 79, 0, 59)
@@ -51,6 +51,6 @@ for step in range(3):
     assert again.GetDataInformation().GetExtent() == (0, 99, 0, 79, 0, 59)
     assert again.PointData["intensity"].GetRange() == series.PointData["intensity"].GetRange()
 # One process compresses, the other has nothing.
-compress = simple.CompressToNeuralVolume(Input=small, PSNRdB=30.0, Preset="Fast")
+compress = simple.CompressToNeuralVolume(Input=small, Target="PSNR", PSNRdB=30.0, Preset="Fast")
 compress.UpdatePipeline()
 assert compress.GetDataInformation().GetNumberOfPoints() == 100 * 80 * 60

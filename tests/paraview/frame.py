@@ -138,6 +138,18 @@ def a_fill_value_is_kept():
     info = json.loads(run("info", "--json", FOLDER / "gap_again.nvol"))
     assert info["fill_value"] == -2000 and info["frame"] == "unknown", info
     assert np.array_equal(array(reader.GetOutput()), values.reshape(SHAPE[::-1]))
+    # A range of them, as DICOM's padding is one.
+    before, behind = (FOLDER / "gap.vti").read_bytes().split(b"-2000.0</DataArray>")
+    limit = b'<DataArray type="Float64" Name="neuvol_fill_limit" NumberOfTuples="1" format="ascii">-1990.0</DataArray>'
+    (FOLDER / "range.vti").write_bytes(before + b"-2000.0</DataArray>" + limit + behind)
+    reader.SetFileName(str(FOLDER / "range.vti"))
+    assert writer.Write() == 1
+    info = json.loads(run("info", "--json", FOLDER / "gap_again.nvol"))
+    assert (info["fill_value"], info["fill_limit"]) == (-2000, -1990), info
+    again = vtkNeuvolReader()
+    again.SetFileName(str(FOLDER / "gap_again.nvol"))
+    again.Update()
+    assert (field(again.GetOutput(), "neuvol_fill_value"), field(again.GetOutput(), "neuvol_fill_limit")) == (-2000, -1990)
 
 
 for test in (

@@ -111,7 +111,7 @@ def save_data_and_reopen():
     reader = opened("step_0.nvol")
     reader.UpdatePipeline()
     path = str(FOLDER / "saved.nvol")
-    simple.SaveData(path, proxy=reader, Target="Quality (PSNR)", PSNRdB=36.0, Preset="Fast")
+    simple.SaveData(path, proxy=reader, Target="PSNR", PSNRdB=36.0, Preset="Fast")
     again = simple.OpenDataFile(path)
     again.UpdatePipeline()
     original, written = array(Fetch(reader)).astype(float), array(Fetch(again)).astype(float)
@@ -182,7 +182,7 @@ def what_cannot_be_saved_is_refused_with_a_reason():
 
 def compress_filter():
     reader = opened("step_0.nvol")
-    compress = simple.CompressToNeuralVolume(Input=reader, PSNRdB=33.0, Preset="Fast")
+    compress = simple.CompressToNeuralVolume(Input=reader, Target="PSNR", PSNRdB=33.0, Preset="Fast")
     compress.UpdatePipeline()
     image = Fetch(compress)
     assert 33 <= field(image, "neuvol_psnr") <= 34.2

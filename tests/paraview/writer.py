@@ -38,6 +38,7 @@ def save_and_reopen():
     path = FOLDER / "written.nvol"
     w = fast(vtkNeuvolWriter(), source)
     w.SetFileName(str(path))
+    w.SetTarget(w.PSNR)
     w.SetTargetPSNR(36)
     seen = []
     w.AddObserver(vtkCommand.ProgressEvent, lambda *_: seen.append(w.GetProgress()))
@@ -72,6 +73,7 @@ def extents_and_cells():
     path = FOLDER / "shifted.nvol"
     w = fast(vtkNeuvolWriter(), source)
     w.SetFileName(str(path))
+    w.SetTarget(w.PSNR)
     w.SetTargetPSNR(30)
     assert w.Write() == 1
     corner = [0.0] * 3
@@ -95,6 +97,7 @@ def extents_and_cells():
     values = vtk_to_numpy(again.GetCellData().GetScalars()).reshape(SMALL.shape)
     assert psnr(SMALL, values) >= 30 and again.GetPointData().GetNumberOfArrays() == 0
     c = fast(vtkNeuvolCompress(), cells)
+    c.SetTarget(c.PSNR)
     c.SetTargetPSNR(30)
     c.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_CELLS, "of cells")
     runs = []
@@ -110,6 +113,7 @@ def extents_and_cells():
 def compress_shows_what_comes_back():
     source = image(SMALL, "intensity")
     c = fast(vtkNeuvolCompress(), source)
+    c.SetTarget(c.PSNR)
     c.SetTargetPSNR(34)
     c.Update()
     output = c.GetOutput()
@@ -122,6 +126,7 @@ def compress_shows_what_comes_back():
     assert output.GetOrigin() == source.GetOrigin() and output.GetDimensions() == source.GetDimensions()
     # The file of the same options is the same.
     w = fast(vtkNeuvolWriter(), source)
+    w.SetTarget(w.PSNR)
     w.SetTargetPSNR(34)
     w.SetFileName(str(FOLDER / "same.nvol"))
     assert w.Write() == 1
@@ -153,6 +158,7 @@ def what_failed_is_not_tried_again():
     bars.clear()
     c.Update()
     assert len(bars) <= 2 and c.GetOutput().GetNumberOfPoints() == 0, "what was aborted stays so"
+    c.SetTarget(c.PSNR)
     c.SetTargetPSNR(33)
     c.Update()
     assert c.GetAchievedPSNR() >= 33
@@ -161,6 +167,7 @@ def what_failed_is_not_tried_again():
 def a_reread_file_keeps_frame_and_fill():
     source = read(FOLDER / "masked.nvol")
     w = fast(vtkNeuvolWriter(), source)
+    w.SetTarget(w.PSNR)
     w.SetTargetPSNR(30)
     w.SetFileName(str(FOLDER / "masked_again.nvol"))
     assert w.Write() == 1
@@ -218,7 +225,7 @@ def refusals():
     refused(vtkImageData(), "empty")
     wide = image(np.array([[[0, 2**40]]], np.int64), "wide")
     refused(wide, "32 bits", str(2**40))
-    refused(image(SMALL, "i"), "PSNR of -3 dB", TargetPSNR=-3.0)
+    refused(image(SMALL, "i"), "PSNR of -3 dB", Target=vtkNeuvolWriter.PSNR, TargetPSNR=-3.0)
     refused(image(SMALL, "i"), "bytes", Target=vtkNeuvolWriter.SIZE, TargetSize=0.1)
     # The ratio that was asked for is named, and the best that there is.
     refused(
@@ -229,6 +236,7 @@ def refusals():
     # 64-bit integers that fit are taken.
     narrow = fast(vtkNeuvolWriter(), image(SMALL.astype(np.int64) * 1000, "wide"))
     narrow.SetFileName(str(FOLDER / "narrow.nvol"))
+    narrow.SetTarget(narrow.PSNR)
     narrow.SetTargetPSNR(30)
     with warnings_of(narrow) as messages:
         assert narrow.Write() == 1
@@ -248,6 +256,7 @@ def outcome_and_warnings():
     c = fast(vtkNeuvolCompress(), step)
     assert w.GetOutcome() == c.GetOutcome() == "" and not w.GetReportOutcome()
     for algorithm in (w, c):
+        algorithm.SetTarget(algorithm.PSNR)
         algorithm.SetTargetPSNR(11)
         with warnings_of(algorithm) as messages:
             algorithm.Write() if algorithm is w else algorithm.Update()
@@ -257,10 +266,12 @@ def outcome_and_warnings():
         assert 12 < achieved < 100
         says(messages, "within 1 dB of the target", f"this is {achieved:.2f} dB", "missed.nvol: " if algorithm is w else "")
         parts = re.fullmatch(
-            r"(\d+) bytes, ratio ([\d.]+) \(([\d.]+) against float32\), PSNR ([\d.]+) dB, largest error (\d+) counts",
+            r"(\d+) bytes, ratio ([\d.]+) \(([\d.]+) against float32\), PSNR ([\d.]+) dB, RMS error ([\d.]+) counts, "
+            r"largest error (\d+) counts, largest mean error of a band of values [+-][\d.]+ counts \(.+ counts\)",
             algorithm.GetOutcome(),
         )
-        size, ratio, as_float, said, error = map(float, parts.groups())
+        size, ratio, as_float, said, rms, error = map(float, parts.groups())
+        assert abs(rms - np.sqrt(np.mean((values.astype(float) - decoded) ** 2))) < 1e-3 * rms
         assert size == path.stat().st_size and error == largest and abs(said - achieved) < 0.0051, parts
         assert abs(ratio - values.size / size) < 0.051 and abs(as_float - 4 * values.size / size) < 0.051, parts
     # What is on target says nothing, and what failed has no outcome.
@@ -273,6 +284,36 @@ def outcome_and_warnings():
     with errors_of(w):
         assert w.Write() == 0
     assert w.GetOutcome() == ""
+
+
+def the_default_is_a_quality():
+    """Noise of a known size: the error stays within it, and what was measured goes into the field data."""
+    noise = 20.0
+    z, y, x = np.indices((48, 48, 48))
+    smooth = 2000 * np.sin(x / 25) * np.cos(y / 30) + 10 * z
+    noisy = (smooth + np.random.default_rng(1).normal(0, noise, smooth.shape)).astype(np.float32)
+    rms = {}
+    for quality in ("PREVIEW", "STANDARD", "FINE"):
+        c = fast(vtkNeuvolCompress(), image(noisy, "density", "HU"))
+        assert c.GetTarget() == c.QUALITY and c.GetQuality() == c.STANDARD
+        c.SetQuality(getattr(c, quality))
+        c.Update()
+        output = c.GetOutput()
+        decoded = array(output)
+        rms[quality] = np.sqrt(np.mean((noisy.astype(float) - decoded) ** 2))
+        assert abs(field(output, "neuvol_noise") - noise) < 0.1 * noise, field(output, "neuvol_noise")
+        assert abs(field(output, "neuvol_rmse") - rms[quality]) < 1e-6 * noise
+        mean = np.mean(decoded.astype(float) - noisy)
+        assert abs(field(output, "neuvol_mean_error") - mean) < 1e-3 * noise
+        assert "(the noise of the original is " in c.GetOutcome(), c.GetOutcome()
+        fields = output.GetFieldData()
+        shares, bands = fields.GetArray("neuvol_band_share"), fields.GetAbstractArray("neuvol_band")
+        rows = bands.GetNumberOfValues()
+        names = [bands.GetValue(n) for n in range(rows)]
+        assert shares.GetNumberOfTuples() == rows and "soft tissue, -30 to 150" in names, names
+        assert abs(sum(shares.GetTuple1(n) for n in range(rows)) - 1) < 1e-2
+        assert fields.GetArray("neuvol_band_rmse").GetNumberOfTuples() == rows
+    assert rms["FINE"] <= noise / 2 * 1.05 and noise / 2 < rms["STANDARD"] <= noise * 1.05 < rms["PREVIEW"], rms
 
 
 def steps_are_a_file_series():
@@ -338,6 +379,7 @@ for test in (
     a_reread_file_keeps_frame_and_fill,
     refusals,
     outcome_and_warnings,
+    the_default_is_a_quality,
     steps_are_a_file_series,
     abort_leaves_nothing,
 ):

@@ -241,7 +241,7 @@ impl Arrays<'_> {
                 self.fields.frame = vtk_fields::frame(text.path, &name)?;
             }
             (vtk_fields::ARRAY, true) => self.fields.array = text.strings(self.binary, 1)?,
-            (vtk_fields::FILL_VALUE, false) => {
+            (vtk_fields::FILL_VALUE | vtk_fields::FILL_LIMIT, false) => {
                 let stored = stored_type(text, type_name)?;
                 let value = if self.binary {
                     let mut bytes = text.binary(1, stored.size())?;
@@ -249,7 +249,12 @@ impl Arrays<'_> {
                 } else {
                     elements::parse_samples(text.path, text.rest(), stored, 1)?.0
                 };
-                self.fields.fill_value = Some(value.get(0));
+                let value = Some(value.get(0));
+                if name == vtk_fields::FILL_VALUE {
+                    self.fields.fill_value = value;
+                } else {
+                    self.fields.fill_limit = value;
+                }
             }
             _ => {}
         }

@@ -181,12 +181,15 @@ fn a_spacing_that_is_none_is_refused() {
 fn field_data_says_frame_and_fill_value() {
     // As vtkDataWriter writes it, before DIMENSIONS; a string is a line, or bytes behind their number.
     let data = "\nPOINT_DATA 4\nSCALARS an%20x short 1\nLOOKUP_TABLE default\n";
-    let text = "FIELD FieldData 4\nneuvol_psnr 1 1 double\n42\nneuvol_fill_value 1 1 double\n-9\nneuvol_frame 1 1 string\n\
+    let text = "FIELD FieldData 5\nneuvol_psnr 1 1 double\n42\nneuvol_fill_value 1 1 double\n-9\nneuvol_fill_limit 1 1 double\n-7\nneuvol_frame 1 1 string\n\
                 LPS%20mm\nneuvol_array 1 1 string\nan%20x\n";
     let grid = GRID.strip_prefix("DATASET STRUCTURED_POINTS\n").unwrap();
     let header = format!("ASCII\nDATASET STRUCTURED_POINTS\n{text}{grid}{data}1 2 3 -9\n");
     let volume = read(&header, b"", None).unwrap();
-    assert_eq!((volume.geometry.frame, volume.fill_value), (Frame::Lps, Some(-9.0)));
+    assert_eq!(
+        (volume.geometry.frame, volume.fill_value, volume.fill_limit),
+        (Frame::Lps, Some(-9.0), Some(-7.0))
+    );
     assert_eq!(*volume.samples(), Samples::I16(vec![1, 2, 3, -9]));
 
     let mut bytes = b"FIELD FieldData 4\nneuvol_fill_value 1 1 double\n".to_vec();

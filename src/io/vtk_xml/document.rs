@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, StoredType};
 use crate::io::skip_byte_order_mark;
-use crate::io::vtk_fields::{ARRAY, FILL_VALUE, FRAME};
+use crate::io::vtk_fields::{ARRAY, FILL_LIMIT, FILL_VALUE, FRAME};
 use crate::volume::SampleType;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
@@ -290,7 +290,7 @@ impl Document {
             "DataArray" | "Array" if inside.fields => {
                 let name = tag.text("Name")?.unwrap_or_default();
                 let is_new = !self.fields.iter().any(|array| array.name == name);
-                if is_new && [FRAME, ARRAY, FILL_VALUE].contains(&name.as_str()) {
+                if is_new && [FRAME, ARRAY, FILL_VALUE, FILL_LIMIT].contains(&name.as_str()) {
                     self.fields.push(tag.array(Association::Point, after)?);
                     inside.array = true;
                 }

@@ -2,7 +2,7 @@
 
 use super::data::{self, Source};
 use crate::error::Result;
-use crate::io::vtk_fields::{self, ARRAY, FILL_VALUE, FRAME, Fields};
+use crate::io::vtk_fields::{self, ARRAY, FILL_LIMIT, FILL_VALUE, FRAME, Fields};
 
 /// What a file says in field data.
 pub(super) fn read(source: &mut Source) -> Result<Fields> {
@@ -18,6 +18,9 @@ pub(super) fn read(source: &mut Source) -> Result<Fields> {
     }
     if let Some(array) = named(FILL_VALUE) {
         fields.fill_value = Some(data::read(source, array, 0, 1)?.get(0));
+    }
+    if let Some(array) = named(FILL_LIMIT) {
+        fields.fill_limit = Some(data::read(source, array, 0, 1)?.get(0));
     }
     Ok(fields)
 }

@@ -395,13 +395,14 @@ fn what_is_written_is_read() {
     volume.geometry.direction = [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
     volume.geometry.frame = Frame::Lps;
     volume.fill_value = Some(-5.0);
+    volume.fill_limit = Some(-9.0);
     volume.name = "a < b".into();
     for association in [crate::volume::Association::Point, crate::volume::Association::of_cells([5, 4, 3])] {
         volume.association = association;
         save(&volume, &path).unwrap();
         let back = crate::io::open(&path, &OpenOptions::default()).unwrap();
         assert_eq!((back.geometry, back.association), (volume.geometry, association));
-        assert_eq!((back.samples(), back.fill_value), (volume.samples(), volume.fill_value));
+        assert_eq!((back.samples(), back.fill_range()), (volume.samples(), volume.fill_range()));
         let text = std::fs::read_to_string(&path).unwrap();
         let cells = association != crate::volume::Association::Point;
         assert_eq!(text.contains("WholeExtent=\"0 4 0 3 0 2\""), cells, "{text}");

@@ -5,7 +5,7 @@ use super::base64;
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use crate::io::elements::ByteOrder;
-use crate::io::vtk_fields::{ARRAY, FILL_VALUE, FRAME};
+use crate::io::vtk_fields::{ARRAY, FILL_LIMIT, FILL_VALUE, FRAME};
 use crate::volume::{Association, Frame, SampleType, Volume};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -108,16 +108,22 @@ fn field_data(volume: &Volume) -> String {
             bytes.join(" ")
         )
     };
+    let number = |name: &str, number: f64| {
+        format!(
+            "\n      <DataArray type=\"Float64\" Name=\"{name}\" NumberOfTuples=\"1\" \
+             format=\"ascii\">{number:?}</DataArray>"
+        )
+    };
     let mut arrays = String::new();
     if volume.geometry.frame != Frame::Unknown {
         arrays += &text(FRAME, volume.geometry.frame.name());
     }
     if let Some(fill) = volume.fill_value.filter(|fill| fill.is_finite()) {
         arrays += &text(ARRAY, &volume.name);
-        arrays += &format!(
-            "\n      <DataArray type=\"Float64\" Name=\"{FILL_VALUE}\" NumberOfTuples=\"1\" \
-             format=\"ascii\">{fill:?}</DataArray>"
-        );
+        arrays += &number(FILL_VALUE, fill);
+        if let Some(limit) = volume.fill_limit.filter(|limit| limit.is_finite()) {
+            arrays += &number(FILL_LIMIT, limit);
+        }
     }
     if arrays.is_empty() { arrays } else { format!("\n    <FieldData>{arrays}\n    </FieldData>") }
 }

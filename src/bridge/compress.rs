@@ -1,0 +1,239 @@
+//! Compression for C++: what it hands over becomes a volume, what is achieved goes back.
+
+use super::engines::{cpu, engine};
+use super::messages::heard;
+use super::{Failure, OpenVolume, ffi, go_on, guard, type_named};
+use crate::dlpack;
+use crate::io::Limits;
+use crate::io::elements::{self, ByteOrder, StoredType};
+use crate::sample::NeuralVolume;
+use crate::train::{self, CompressOptions, Preset, Progress, Quality, Stage, Target};
+use crate::volume::{Association, Frame, Geometry, Samples, Volume};
+use std::path::Path;
+
+/// A compressed volume that is not yet a file, and what was said meanwhile.
+pub struct CompressedVolume {
+    compressed: train::Compressed,
+    warnings: Vec<String>,
+}
+
+/// A volume that came as a tensor, before it is compressed.
+pub struct ImportedVolume(Volume);
+
+#[allow(clippy::too_many_arguments)] // as declared
+pub(super) fn compress(
+    samples: &[u8],
+    sample_type: &str,
+    grid: ffi::Grid,
+    name: &str,
+    unit: &str,
+    fill_range: [f64; 2],
+    request: ffi::Request,
+    observer: &ffi::Observer,
+) -> Result<Box<CompressedVolume>, Failure> {
+    guard(|| {
+        let (volume, mut warnings) = heard(|| -> Result<Volume, Failure> {
+            let voxels = grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+            let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
+            let mut volume = Volume::new(samples, grid.shape)?;
+            volume.provenance.insert("source".into(), "VTK image data".into());
+            label(&mut volume, &grid, name, unit, fill_range)?;
+            Ok(volume)
+        });
+        let volume = volume?;
+        if volume.sample_type().name() != sample_type {
+            let kept = volume.sample_type();
+            warnings.push(format!(
+                "the samples of '{}' are {sample_type}; all of them fit into {kept}, and that is the type in which the file \
+                 keeps them and readers give them back",
+                volume.name
+            ));
+        }
+        compressed(&volume, request, warnings, observer)
+    })
+}
+
+/// # Safety
+/// As for [`dlpack::import`].
+pub(super) unsafe fn import_tensor(
+    tensor: *mut ffi::DLManagedTensorVersioned,
+) -> Result<Box<ImportedVolume>, Failure> {
+    guard(|| {
+        let tensor = tensor.cast::<dlpack::DLManagedTensorVersioned>();
+        // SAFETY: the caller's promise, which `neuvol.h` asks for.
+        let volume = unsafe { dlpack::import(tensor, &Limits::default()) }?;
+        Ok(Box::new(ImportedVolume(volume)))
+    })
+}
+
+pub(super) fn compress_imported(
+    imported: Box<ImportedVolume>,
+    grid: ffi::Grid,
+    name: &str,
+    unit: &str,
+    fill_range: [f64; 2],
+    request: ffi::Request,
+    observer: &ffi::Observer,
+) -> Result<Box<CompressedVolume>, Failure> {
+    guard(|| {
+        let mut volume = imported.0;
+        label(&mut volume, &grid, name, unit, fill_range)?;
+        compressed(&volume, request, Vec::new(), observer)
+    })
+}
+
+/// Says of the samples where they lie and what they are.
+fn label(
+    volume: &mut Volume,
+    grid: &ffi::Grid,
+    name: &str,
+    unit: &str,
+    fill_range: [f64; 2],
+) -> Result<(), Failure> {
+    let frame = Frame::from_name(&grid.frame).ok_or_else(|| {
+        let [unknown, lps] = [Frame::Unknown, Frame::Lps].map(Frame::name);
+        Failure(format!("the frame '{}' is unknown: '{lps}' or '{unknown}'", grid.frame))
+    })?;
+    let shape = volume.shape();
+    if (0..3).any(|a| grid.cells && grid.flat[a] && shape[a] > 1) {
+        return Err(Failure(format!("a grid of {shape:?} cells is not flat along an axis of several cells")));
+    }
+    volume.geometry = Geometry {
+        origin: grid.origin,
+        spacing: grid.spacing,
+        direction: std::array::from_fn(|row| std::array::from_fn(|a| grid.direction[3 * row + a])),
+        frame,
+    };
+    volume.association = if grid.cells { Association::Cell { flat: grid.flat } } else { Association::Point };
+    if !name.is_empty() {
+        volume.name = name.into();
+    }
+    volume.unit = unit.into();
+    let [fill, limit] =
+        fill_range.map(|value| (!value.is_nan()).then(|| volume.sample_type().nearest(value)));
+    volume.fill_value = fill;
+    volume.fill_limit = limit.filter(|_| fill.is_some() && limit != fill);
+    Ok(())
+}
+
+/// Compresses to what the request asks for; `warnings` are those so far.
+fn compressed(
+    volume: &Volume,
+    request: ffi::Request,
+    mut warnings: Vec<String>,
+    observer: &ffi::Observer,
+) -> Result<Box<CompressedVolume>, Failure> {
+    let target = match request.target {
+        ffi::TargetKind::Preview => Target::Quality(Quality::Preview),
+        ffi::TargetKind::Standard => Target::Quality(Quality::Standard),
+        ffi::TargetKind::Fine => Target::Quality(Quality::Fine),
+        ffi::TargetKind::Psnr => Target::Psnr(request.target_value),
+        ffi::TargetKind::Ratio => Target::Ratio(request.target_value),
+        ffi::TargetKind::Size => Target::Size(request.target_value.max(0.0) as u64),
+        ffi::TargetKind::MaxError => Target::MaxError(request.target_value),
+        ffi::TargetKind::Lossless => Target::Lossless,
+        _ => return Err(Failure("this target is unknown".into())),
+    };
+    let preset = match request.preset.as_str() {
+        "fast" => Preset::Fast,
+        "balanced" => Preset::Balanced,
+        "best" => Preset::Best,
+        other => return Err(Failure(format!("the preset {other:?} is unknown: fast, balanced, best"))),
+    };
+    let options = CompressOptions { target, preset, seed: request.seed, ..Default::default() };
+    let engine = options.device.training_engine_beside(cpu(request.threads)?)?;
+    let mut thrown = None;
+    let mut fraction = 0.0;
+    let (compressed, said) = heard(|| {
+        train::compress_on(engine, volume, &options, |progress| {
+            fraction = fraction_done(progress, fraction);
+            go_on(observer, fraction, &mut thrown)
+        })
+    });
+    thrown.map_or(Ok(()), Err)?;
+    warnings.extend(said);
+    Ok(Box::new(CompressedVolume { compressed: compressed?, warnings }))
+}
+
+impl CompressedVolume {
+    pub(super) fn save(&self, path: &str) -> Result<(), Failure> {
+        guard(|| Ok(self.compressed.save(path)?))
+    }
+
+    pub(super) fn outcome(&self) -> Result<ffi::Outcome, Failure> {
+        guard(|| {
+            let train::Compressed { bytes, fidelity, ratio, ratio_f32, model, .. } = &self.compressed;
+            Ok(ffi::Outcome {
+                file_bytes: bytes.len() as u64,
+                ratio: *ratio,
+                ratio_float32: *ratio_f32,
+                fidelity: super::fidelity(fidelity),
+                model: model.clone(),
+                warnings: self.warnings.clone(),
+            })
+        })
+    }
+
+    pub(super) fn open_again(
+        &self,
+        device: &str,
+        threads: usize,
+        cache_bytes: usize,
+    ) -> Result<Box<OpenVolume>, Failure> {
+        guard(|| {
+            let (engine, note) = engine(device, threads)?;
+            let volume = NeuralVolume::from_bytes(&self.compressed.bytes, "the compressed volume", engine)?;
+            Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes), note)))
+        })
+    }
+}
+
+/// One bar for the whole: the first run is most of the work, corrections move the rest. Never falls.
+fn fraction_done(progress: &Progress, before: f64) -> f64 {
+    let of_stage = progress.step as f64 / progress.steps.max(1) as f64;
+    let now = match progress.stage {
+        Stage::Training => 0.7 * of_stage,
+        Stage::Coding => 0.8 * of_stage,
+        Stage::Correcting => before + 0.1 * (1.0 - before) * of_stage,
+        Stage::Measuring => before,
+    };
+    now.max(before).min(0.99)
+}
+
+/// Copies the caller's memory; 64-bit integers are narrowed where their values fit.
+fn samples_of(bytes: &[u8], sample_type: &str, voxels: usize) -> Result<Samples, Failure> {
+    let wide = matches!(sample_type, "int64" | "uint64");
+    let size = if wide { 8 } else { type_named(sample_type)?.size() };
+    if voxels.checked_mul(size) != Some(bytes.len()) {
+        return Err(Failure(format!("{} bytes are not {voxels} samples of {sample_type}", bytes.len())));
+    }
+    let stored = match sample_type {
+        "int64" => StoredType::I64,
+        "uint64" => StoredType::U64,
+        name => StoredType::Kept(type_named(name)?),
+    };
+    let image = Path::new("the image");
+    Ok(elements::read_samples(image, &mut &bytes[..], stored, ByteOrder::NATIVE, voxels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::Samples;
+
+    #[test]
+    fn wide_integers_are_narrowed_or_refused() {
+        let bytes = |values: &[i64]| values.iter().flat_map(|v| v.to_ne_bytes()).collect::<Vec<u8>>();
+        let narrowed = samples_of(&bytes(&[-3, 70_000]), "int64", 2).expect("they fit");
+        assert_eq!(narrowed, Samples::I32(vec![-3, 70_000]));
+        let large = i64::from(u32::MAX);
+        assert_eq!(
+            samples_of(&bytes(&[0, large]), "uint64", 2).expect("fit"),
+            Samples::U32(vec![0, u32::MAX])
+        );
+        let failure = samples_of(&bytes(&[0, large + 1]), "int64", 2).expect_err("too large");
+        assert!(failure.to_string().contains("4294967296"), "{failure}");
+        assert!(samples_of(&[0; 3], "int16", 2).is_err(), "too few bytes");
+        assert!(samples_of(&[0; 8], "complex64", 1).is_err(), "no such type");
+    }
+}
