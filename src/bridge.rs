@@ -389,25 +389,25 @@ impl OpenVolume {
                 return Err(Failure(format!("{count} points, but room for {rooms:?} results")));
             }
             let (space, outside) = meant(&how);
-            // Piece by piece: what is kept beside the caller's own memory stays small.
-            const PIECE: usize = 1 << 16;
-            let mut samples = vec![PointSample::default(); count.min(PIECE)];
-            for first in (0..count).step_by(PIECE) {
-                let piece = first..(first + PIECE).min(count);
-                let samples = &mut samples[..piece.len()];
+            // Chunk by chunk: what is kept beside the caller's own memory stays small.
+            const CHUNK: usize = 1 << 16;
+            let mut samples = vec![PointSample::default(); count.min(CHUNK)];
+            for first in (0..count).step_by(CHUNK) {
+                let chunk = first..(first + CHUNK).min(count);
+                let samples = &mut samples[..chunk.len()];
                 if with_gradients {
-                    let points = &points[piece.clone()];
+                    let points = &points[chunk.clone()];
                     if how.smooth {
                         self.0.probe_with_smooth_gradients(points, space, outside, samples)?;
                     } else {
                         self.0.probe_with_gradients(points, space, outside, samples)?;
                     }
-                    let gradients = &mut gradients.as_chunks_mut::<3>().0[piece.clone()];
+                    let gradients = &mut gradients.as_chunks_mut::<3>().0[chunk.clone()];
                     gradients.iter_mut().zip(samples.iter()).for_each(|(g, sample)| *g = sample.gradient);
                 } else {
-                    self.0.probe(&points[piece.clone()], space, outside, samples)?;
+                    self.0.probe(&points[chunk.clone()], space, outside, samples)?;
                 }
-                for (i, sample) in piece.zip(samples.iter()) {
+                for (i, sample) in chunk.zip(samples.iter()) {
                     values[i] = sample.value;
                     valid[i] = sample.valid.into();
                 }

@@ -1,4 +1,4 @@
-//! Promises: every sample exact, or within a bound; read back in parts, between voxels, and from hostile files.
+//! Guarantees: every sample exact, or within a bound; read back in parts, between voxels, and from hostile files.
 
 use neuvol::engine::cpu::Cpu;
 use neuvol::sample::{Outside, PointSample, Space};
@@ -109,7 +109,7 @@ fn every_measurement_is_within_the_bound_and_masked_ones_are_exact() {
             }
             assert!(largest <= bound, "{sample_type}: {largest} above {bound}");
             assert!((compressed.distortion.max_error - largest).abs() <= 1e-12 * (high - low));
-            // The bound is used: an eighth of it, or a whole number's half, would be a waste.
+            // The bound is used: an eighth of it, or an integer's half, would be a waste.
             let least = if sample_type.is_integer() { (0.7 * bound).floor() } else { 0.7 * bound };
             assert!(largest >= least, "{sample_type} {share}: {largest} of {bound}");
         }
@@ -182,7 +182,7 @@ fn small_volumes_keep_pieces_of_bricks_within_a_quarter_of_float32() {
 }
 
 #[test]
-fn degenerate_volumes_keep_the_promise() {
+fn degenerate_volumes_keep_the_guarantee() {
     let noise: Vec<f32> = (0..1000u32).map(|i| (i.wrapping_mul(2_654_435_769) >> 8) as f32).collect();
     for (samples, shape) in [
         (Samples::F32(vec![2.5]), [1, 1, 1]),

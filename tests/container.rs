@@ -249,7 +249,7 @@ fn a_missing_or_doubled_section_is_named() {
     assert!(
         refusal(&frame(FORMAT_VERSION, &sections))
             .to_string()
-            .contains("neither a MODL, nor a LATG, nor a WHOL section")
+            .contains("neither a MODL, nor a LATG, nor an INTS section")
     );
 }
 
@@ -294,29 +294,29 @@ fn unknown_codes_are_refused_by_name() {
 }
 
 #[test]
-fn damage_of_whole_numbers_is_named() {
+fn damage_of_integers_is_named() {
     let options = CompressOptions { target: Target::MaxError(0.01), threads: 1, ..Default::default() };
     let file = compress(&volume(), &options, |_| ControlFlow::Continue(())).unwrap().bytes;
     let sections = sections(&file);
     assert_eq!(
         sections.iter().map(|(n, _)| *n).collect::<Vec<_>>(),
-        [*b"VOLM", *b"PROV", *b"QUAL", *b"WHOL", *b"BRIK"]
+        [*b"VOLM", *b"PROV", *b"QUAL", *b"INTS", *b"BRIK"]
     );
-    let with_whole = |change: &dyn Fn(&mut Vec<u8>)| {
+    let with_integers = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut sections = sections.clone();
         change(&mut sections[3].1);
         frame(FORMAT_VERSION, &sections)
     };
     for (change, what) in [
         (&(|b: &mut Vec<u8>| b[0] = 32) as &dyn Fn(&mut Vec<u8>), "bricks of 32"),
-        (&|b| b[2..10].copy_from_slice(&f64::NAN.to_le_bytes()), "a step of NaN"),
-        (&|b| b[2..10].copy_from_slice(&(-1f64).to_le_bytes()), "a step of -1"),
+        (&|b| b[2..10].copy_from_slice(&f64::NAN.to_le_bytes()), "invalid step NaN"),
+        (&|b| b[2..10].copy_from_slice(&(-1f64).to_le_bytes()), "invalid step -1"),
         (&|b| b[10..14].copy_from_slice(&u32::MAX.to_le_bytes()), "the bricks' streams"),
-        (&|b| b.push(0), "WHOL"),
+        (&|b| b.push(0), "INTS"),
         (&|b| b.truncate(12), "the brick table"),
     ] {
-        let message = refusal(&with_whole(change)).to_string();
-        assert!(message.contains("section WHOL") && message.contains(what), "{message}");
+        let message = refusal(&with_integers(change)).to_string();
+        assert!(message.contains("section INTS") && message.contains(what), "{message}");
     }
     // What only the brick's stream shows is told when it is decoded.
     for (change, what) in [
@@ -329,9 +329,9 @@ fn damage_of_whole_numbers_is_named() {
             "too short",
         ),
     ] {
-        let neural = open(&with_whole(change)).unwrap();
+        let neural = open(&with_integers(change)).unwrap();
         let message = neural.read_region(Region::whole([12, 11, 10]), 1).unwrap_err().to_string();
-        assert!(message.contains("section WHOL") && message.contains(what), "{message}");
+        assert!(message.contains("section INTS") && message.contains(what), "{message}");
         let mut out = [0.0];
         assert!(neural.sample(&[[5.5; 3]], Space::Index, Outside::Clamp, &mut out).is_err());
     }
@@ -405,7 +405,7 @@ fn steps_that_are_none_are_refused() {
             }
         }
         let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
-        assert!(message.contains("section LATG") && message.contains("is none"), "{message}");
+        assert!(message.contains("section LATG") && message.contains("invalid step"), "{message}");
     }
 }
 

@@ -232,9 +232,9 @@ fn the_largest_networks_agree_with_scalar() {
 }
 
 #[test]
-fn requests_of_several_pieces_are_whole() {
+fn requests_of_several_chunks_are_whole() {
     let field = filled(Model::new(grid(2, 2, [40, 31, 23]), 16, 1), 0.8);
-    // More than four pieces of 2^20 points, of which the last is not full.
+    // More than four chunks of 2^20 points, of which the last is not full.
     let shape = [1250, 1000, 4];
     let axes = [0, 1, 2].map(|a| (0..shape[a]).map(|i| axis_position(i, shape[a])).collect());
     let lattice = Lattice { axes };
@@ -244,7 +244,7 @@ fn requests_of_several_pieces_are_whole() {
     reference.lattice(&lattice, &mut on_lattice).unwrap();
     let (mut at_points, mut slopes) = (vec![0.0; scattered.len()], vec![[0.0; 3]; scattered.len()]);
     reference.gradients(&scattered, &mut at_points, &mut slopes).unwrap();
-    for (name, engine) in engines("requests_of_several_pieces_are_whole") {
+    for (name, engine) in engines("requests_of_several_chunks_are_whole") {
         // Fibers that meet at barriers are slow.
         if name.starts_with("host") && name != "host without shared memory" {
             continue;

@@ -220,8 +220,8 @@ fn points_on_the_device_are_those_of_the_host() {
 }
 
 #[test]
-fn requests_of_several_slabs_and_pieces_are_whole() {
-    // More than the four pieces of 2^20 points that a slab has; the mask goes through both slabs.
+fn requests_of_several_slabs_and_chunks_are_whole() {
+    // More than the four chunks of 2^20 points that a slab has; the mask goes through both slabs.
     const SHAPE: [usize; 3] = [1024, 1030, 5];
     let samples: Vec<u8> = (0..SHAPE.iter().product())
         .map(|n: usize| {
@@ -238,7 +238,7 @@ fn requests_of_several_slabs_and_pieces_are_whole() {
     let points: Vec<[f64; 3]> = (0..1_200_000)
         .map(|n| [f64::from(n % 2001) / 2.0, f64::from(n / 1163), f64::from(n % 9) / 2.0])
         .collect();
-    for (name, number, engine) in engines("requests_of_several_slabs_and_pieces_are_whole") {
+    for (name, number, engine) in engines("requests_of_several_slabs_and_chunks_are_whole") {
         // Fibers that meet at barriers are slow.
         if name == "host" {
             continue;

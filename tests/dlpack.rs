@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for Watching {
         if layout.size() == WATCHED {
             ALIVE.fetch_add(1, Ordering::SeqCst);
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's guarantee.
         unsafe { System.alloc(layout) }
     }
 
@@ -35,7 +35,7 @@ unsafe impl GlobalAlloc for Watching {
         if layout.size() == WATCHED {
             ALIVE.fetch_sub(1, Ordering::SeqCst);
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's guarantee.
         unsafe { System.dealloc(memory, layout) }
     }
 }

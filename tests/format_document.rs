@@ -246,7 +246,7 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
         agree("cells", &python, &layer, &CompressOptions { target: Target::Lossless, ..options() });
     }
 
-    // Whole numbers: exact, and in steps, with a mask.
+    // Integers: exact, and in steps, with a mask.
     agree("lossless int16", &python, &integers, &CompressOptions { target: Target::Lossless, ..options() });
     agree(
         "lossless float32",
@@ -286,7 +286,7 @@ fn it_corrects_latent_grids() {
         volume.fill_value = Some(-3000.0);
         let options = CompressOptions { target: Target::MaxError(bound), ..options() };
         let compressed = agree(name, &python, volume, &options);
-        for section in [b"LATG", b"WHOL"] {
+        for section in [b"LATG", b"INTS"] {
             assert!(sections(&compressed).contains(&&section[..]), "{name}");
         }
     }

@@ -121,7 +121,7 @@ fn flat_thin_and_tiny_volumes_work() {
 }
 
 #[test]
-fn a_quality_beyond_it_is_met_by_whole_numbers() {
+fn a_quality_beyond_it_is_met_by_integers() {
     // Of the long one, coefficients of the low band leave what a stream holds, too.
     for volume in [volume::<f32>([20, 16, 12], 0.0, 1.0), volume::<f64>([1 << 17, 1, 1], 0.0, 1.0)] {
         let target = Target::Psnr(145.0);

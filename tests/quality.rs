@@ -1,4 +1,4 @@
-//! What a quality promises, and what a file says of itself.
+//! What a quality guarantees, and what a file says of itself.
 
 use neuvol::container::TargetKind;
 use neuvol::engine::cpu::Cpu;

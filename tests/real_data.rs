@@ -1,4 +1,4 @@
-//! Real volumes from the folder `NEUVOL_DATA`: the figures that the README promises. Loudly skipped without it.
+//! Real volumes from the folder `NEUVOL_DATA`: the figures that the README guarantees. Loudly skipped without it.
 
 use neuvol::io::OpenOptions;
 use neuvol::train::{CompressOptions, Preset, Target, compress};
@@ -25,7 +25,7 @@ fn raw(name: &str, dims: [usize; 3]) -> Option<Volume> {
     Some(neuvol::io::open(&path, &options).unwrap())
 }
 
-/// Compresses, saves, opens, decodes, and holds what was promised against what came back.
+/// Compresses, saves, opens, decodes, and holds what was asked for against what came back.
 fn through_a_file(volume: &Volume, psnr: f64, preset: Preset) -> (f64, f64) {
     // One at a time: two trainings that share the cores wait for each other in every step.
     static CORES: Mutex<()> = Mutex::new(());

@@ -82,7 +82,7 @@ impl StepMachine for Host {
     unsafe fn launch(&self, kernel: &str, how: Launch, arguments: &mut [*mut c_void]) -> neuvol::Result<()> {
         let name = CString::new(kernel).unwrap();
         let arguments = arguments.as_mut_ptr();
-        // SAFETY: the functions' types; the arguments are the kernel's by the caller's promise.
+        // SAFETY: the functions' types; the arguments are the kernel's by the caller's guarantee.
         let code = unsafe {
             if fused::KERNELS.contains(&kernel) {
                 let launch = self.library.get::<HostLaunchBlocks>(b"launch_blocks\0").unwrap();

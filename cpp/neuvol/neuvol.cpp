@@ -45,7 +45,7 @@ public:
     catch (...)
     {
       // The bridge takes no others: the process would end.
-      throw std::runtime_error("the progress callback threw what is no std::exception");
+      throw std::runtime_error("the progress callback threw something that is not a std::exception");
     }
     return !this->Stopped;
   }

@@ -22,7 +22,7 @@ vtkNeuvolCompressor::vtkNeuvolCompressor()
 
 int vtkNeuvolCompressor::FillInputPortInformation(int, vtkInformation* info)
 {
-  // Whatever comes: what is no image is refused with a sentence.
+  // Whatever comes: what is not an image is refused with a reason.
   info->Set(vtkAlgorithm::INPUT_REQUIRED_DATA_TYPE(), "vtkDataObject");
   return 1;
 }
@@ -61,7 +61,7 @@ vtkImageData* vtkNeuvolCompressor::GetImage(vtkInformationVector** inputs)
   {
     const char* advice = !input ? ""
       : input->IsA("vtkCompositeDataSet")
-      ? ": extract one of its blocks first (Extract Block), and where that is no image, resample it to one "
+      ? ": extract one of its blocks first (Extract Block), and where that is not an image, resample it to one "
         "(vtkResampleToImage)"
       : input->IsA("vtkDataSet") ? ": resample to an image first (vtkResampleToImage)"
                                  : ", and what has no points in space cannot become one";

@@ -89,7 +89,7 @@ public:
 
   ///@{
   /**
-   * Promise: every value within this of the original, in the array's unit. Default 1.
+   * Guarantee: every value within this of the original, in the array's unit. Default 1.
    */
   vtkSetMacro(TargetMaxError, double);
   vtkGetMacro(TargetMaxError, double);

@@ -110,13 +110,13 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
     how.clamp = this->Clamp;
     how.outside = this->OutsideValue;
     how.gradient = this->GradientType == SMOOTH ? neuvol::Gradient::Smooth : neuvol::Gradient::Field;
-    constexpr vtkIdType piece = 1 << 17;
-    const std::size_t room = static_cast<std::size_t>(std::min(piece, count));
+    constexpr vtkIdType chunk = 1 << 17;
+    const std::size_t room = static_cast<std::size_t>(std::min(chunk, count));
     std::vector<double> points(3 * room), found(room), slopes(this->ComputeGradients ? 3 * room : 0);
     std::vector<std::uint8_t> valid(room);
-    for (vtkIdType first = 0; first < count; first += piece)
+    for (vtkIdType first = 0; first < count; first += chunk)
     {
-      const vtkIdType here = std::min(piece, count - first);
+      const vtkIdType here = std::min(chunk, count - first);
       for (vtkIdType i = 0; i < here; ++i)
       {
         input->GetPoint(first + i, points.data() + 3 * i);

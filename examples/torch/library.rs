@@ -24,7 +24,7 @@ pub unsafe extern "C" fn neuvol_region(
     end: *const [usize; 3],
     message: *mut u8,
 ) -> *mut DLManagedTensor {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's guarantee.
     let (path, device, region) = unsafe {
         let text = |text| CStr::from_ptr(text).to_string_lossy();
         (text(path), text(device), Region { start: *start, end: *end })
@@ -64,7 +64,7 @@ fn tensor(path: &str, device: &str, region: Region) -> Result<*mut DLManagedTens
 /// `tensor` is `neuvol_region`'s, and its deleter was not called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn neuvol_delete(tensor: *mut DLManagedTensor) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's guarantee.
     unsafe {
         if let Some(delete) = (*tensor).deleter {
             delete(tensor);

@@ -23,7 +23,7 @@ fn file(name: &str) -> PathBuf {
         .with(|folder| folder.get_or_init(|| tempfile::tempdir_in(root).expect("a folder")).path().join(name))
 }
 
-/// Reads bytes as a file of this name. Any outcome is fine that is no crash: a volume, or an error with a sentence.
+/// Reads bytes as a file of this name. Any outcome is fine that is no crash: a volume, or an error with a reason.
 pub fn open(bytes: &[u8], name: &str) {
     let path = file(name);
     std::fs::write(&path, bytes).expect("a file");

@@ -60,7 +60,7 @@ pub(super) unsafe fn import_tensor(
 ) -> Result<Box<ImportedVolume>, Failure> {
     guard(|| {
         let tensor = tensor.cast::<dlpack::DLManagedTensorVersioned>();
-        // SAFETY: the caller's promise, which `neuvol.h` asks for.
+        // SAFETY: the caller's guarantee, which `neuvol.h` asks for.
         let volume = unsafe { dlpack::import(tensor, &Limits::default()) }?;
         Ok(Box::new(ImportedVolume(volume)))
     })

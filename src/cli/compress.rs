@@ -52,11 +52,11 @@ pub(super) struct HowArguments {
     /// Size: at most so many bytes; k and M stand for thousands and millions.
     #[arg(long, value_name = "BYTES", group = "target", value_parser = parse_size, help_heading = "Target (one of)")]
     size: Option<u64>,
-    /// Promise: every measurement within E of the original, in the volume's unit, or within a share of its range with %.
-    /// The file holds whole numbers in bricks: the samples, or what a latent grid is off by.
+    /// Guarantee: every measurement within E of the original, in the volume's unit, or within a share of its range with %.
+    /// The file holds integers in bricks: the samples, or the residuals of a latent grid.
     #[arg(long, value_name = "E|P%", group = "target", value_parser = parse_bound, help_heading = "Target (one of)")]
     max_error: Option<Bound>,
-    /// Promise: every sample as it was, bit by bit. As --max-error 0, but NaNs and -0.0 are kept, too.
+    /// Guarantee: every sample as it was, bit by bit. As --max-error 0, but NaNs and -0.0 are kept, too.
     #[arg(long, group = "target", help_heading = "Target (one of)")]
     lossless: bool,
     /// How much time training may take.
@@ -128,7 +128,9 @@ enum Bound {
 fn parse_bound(text: &str) -> Result<Bound, String> {
     let number = |text: &str| match text.trim().parse::<f64>() {
         Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
-        _ => Err(format!("'{text}' is no largest error: a number from 0 up, or a percentage as in 0.1%")),
+        _ => Err(format!(
+            "invalid largest error '{text}': give a number from 0 up, or a percentage as in 0.1%"
+        )),
     };
     match text.strip_suffix('%') {
         Some(percent) => Ok(Bound::Share(number(percent)? / 100.0)),
@@ -190,7 +192,7 @@ impl HowArguments {
                 let span = volume.range().map_or(0.0, |(low, high)| high - low);
                 if !span.is_finite() {
                     return Err(neuvol::Error::Options(
-                        "the volume's range is beyond what a float64 can hold, so there is no share of it: give \
+                        "the volume's range is beyond what a float64 can hold, so a percentage of it cannot be computed: give \
                          --max-error as a number in the volume's unit, or --lossless, or scale the volume down"
                             .into(),
                     )

@@ -59,7 +59,7 @@ fn points(arguments: &Arguments) -> Result<Vec<[f64; 3]>> {
         let (points, rest) = arguments.coordinates.as_chunks::<3>();
         if !rest.is_empty() {
             bail!(neuvol::Error::Options(format!(
-                "{} numbers are no whole number of points",
+                "the number of coordinates, {}, is not a multiple of 3: a point is x y z",
                 arguments.coordinates.len()
             )));
         }

@@ -19,7 +19,7 @@ impl BitModel {
         Self { slow: 1 << 15, fast: 1 << 15, seen: 0 }
     }
 
-    /// Share of 2^16, kept from the ends, where a surprise would cost too much.
+    /// In units of 2^-16, kept from the ends, where a surprise would cost too much.
     fn probability_of_zero(self) -> u32 {
         ((u32::from(self.slow) * 3 + u32::from(self.fast)) >> 2).clamp(64, 65536 - 64)
     }

@@ -1,10 +1,10 @@
 //! Wavelet coefficients as a stream: zero or not, sign and magnitude, each decision with a probability mixed from what
 //! the coefficients around it, the next coarser level and the bands of the same level say. FORMAT.md, section LATG.
 //!
-//! The encoder chooses each whole number for the sum of its squared error and a price on the bits that it takes with the
+//! The encoder chooses each integer for the sum of its squared error and lambda times the bits that it takes with the
 //! models as they are just then.
 
-use super::mixer::{Counts, Mixed, Mixer};
+use super::mixer::{Mixed, Mixer, Probabilities};
 use super::{RangeDecoder, RangeEncoder};
 
 /// Edge of a cell: cells of zeros are told at once.
@@ -91,16 +91,16 @@ pub(crate) struct Part<'a> {
     pub(crate) siblings: &'a Magnitudes,
 }
 
-/// About two steps an octave: 0 to 4, 6, 8, 12, 16, ... are the least numbers of their grades.
-fn grade(n: u32, most: usize) -> usize {
-    let grade = match n {
+/// A number as a context: quantised in about two steps an octave. 0 to 4, 6, 8, 12, 16, ... are the least numbers of their steps.
+fn quantised(n: u32, most: usize) -> usize {
+    let step = match n {
         0..4 => n as usize,
         _ => {
             let log = n.ilog2();
             (2 * log + (n >> (log - 1) & 1)) as usize
         }
     };
-    grade.min(most)
+    step.min(most)
 }
 
 /// Decisions go to a stream or come from one.
@@ -128,15 +128,15 @@ const LEVELS: usize = 3;
 /// What is learned along a stream.
 #[derive(Clone)]
 pub(crate) struct CoefficientModels {
-    cell: [Counts; CELL_MODELS],
+    cell: [Probabilities; CELL_MODELS],
     cell_mixer: Mixer<CELL_MODELS>,
-    zero: [Counts; ZERO_MODELS],
+    zero: [Probabilities; ZERO_MODELS],
     zero_mixer: Mixer<ZERO_MODELS>,
-    exponent: [Counts; MAGNITUDE_MODELS],
+    exponent: [Probabilities; MAGNITUDE_MODELS],
     exponent_mixer: Mixer<MAGNITUDE_MODELS>,
-    mantissa: Counts,
+    mantissa: Probabilities,
     mantissa_mixer: Mixer<1>,
-    sign: [Counts; SIGN_MODELS],
+    sign: [Probabilities; SIGN_MODELS],
     sign_mixer: Mixer<SIGN_MODELS>,
 }
 
@@ -152,16 +152,16 @@ struct Neighbourhood {
 impl CoefficientModels {
     pub(crate) fn new() -> Self {
         Self {
-            cell: [8 * 12 * 3, 12 * 4 * 4, 16 * LEVELS * 8, 12 * 12].map(Counts::new),
+            cell: [8 * 12 * 3, 12 * 4 * 4, 16 * LEVELS * 8, 12 * 12].map(Probabilities::new),
             cell_mixer: Mixer::new(LEVELS),
             zero: [14 * 8 * 3, 27 * 3 * 8, 10 * 10 * 8, 24 * LEVELS, 6 * 8 * 6, 27 * 5 * 3, 6 * 6 * 8]
-                .map(Counts::new),
+                .map(Probabilities::new),
             zero_mixer: Mixer::new(3 * 4 * 2),
-            exponent: [STEPS * 16, STEPS * 16 * 3, STEPS * 12 * LEVELS, STEPS * 16].map(Counts::new),
+            exponent: [STEPS * 16, STEPS * 16 * 3, STEPS * 12 * LEVELS, STEPS * 16].map(Probabilities::new),
             exponent_mixer: Mixer::new(STEPS),
-            mantissa: Counts::new(EXPONENTS * 8),
+            mantissa: Probabilities::new(EXPONENTS * 8),
             mantissa_mixer: Mixer::new(1),
-            sign: [27 * 8, 81 * 8, 81 * 8, 81 * 8].map(Counts::new),
+            sign: [27 * 8, 81 * 8, 81 * 8, 81 * 8].map(Probabilities::new),
             sign_mixer: Mixer::new(8),
         }
     }
@@ -233,13 +233,13 @@ impl CoefficientModels {
                     let faces = faces.iter().sum::<u32>() as usize;
                     let (high, level) = (part.high_axes(), part.level_class());
                     let contexts = [
-                        (pattern * 12 + grade(inner, 11)) * 3 + high,
-                        (grade(siblings, 11) * 4 + faces) * 4 + (edges as usize).min(3),
+                        (pattern * 12 + quantised(inner, 11)) * 3 + high,
+                        (quantised(siblings, 11) * 4 + faces) * 4 + (edges as usize).min(3),
                         ((faces * 4 + (edges as usize).min(3)) * LEVELS + level) * 8 + part.orientation,
-                        grade(inner, 11) * 12 + grade(outer, 11),
+                        quantised(inner, 11) * 12 + quantised(outer, 11),
                     ];
-                    let counts = std::array::from_fn(|n| self.cell[n].at(contexts[n]));
-                    let mixed = self.cell_mixer.mix(counts, level);
+                    let probabilities = std::array::from_fn(|n| self.cell[n].at(contexts[n]));
+                    let mixed = self.cell_mixer.mix(probabilities, level);
                     let p = mixed.probability_of_zero();
                     let wanted = decisions.cell([x, y, z], p);
                     let bit = decisions.decide(wanted, p);
@@ -281,15 +281,15 @@ impl CoefficientModels {
         let (high, level) = (part.high_axes(), part.level_class());
         let three = |n: u32| n.min(2) as usize;
         let zero = [
-            (grade(near, 13) * 8 + grade(parent, 7)) * 3 + high,
+            (quantised(near, 13) * 8 + quantised(parent, 7)) * 3 + high,
             ((three(a) * 9 + three(b) * 3 + three(c)) * 3 + three(parent_here)) * 8 + part.orientation,
-            (grade(siblings, 9) * 10 + grade(parent, 9)) * 8 + part.orientation,
-            grade(4 * near + 2 * far + 2 * parent + 3 * siblings, 23) * LEVELS + level,
-            (grade(far, 5) * 8 + grade(edges, 7)) * 6 + grade(faces, 5),
-            ((beyond[0] * 9 + beyond[1] * 3 + beyond[2]) * 5 + grade(near, 4)) * 3 + three(parent_here),
-            (grade(sibling, 5) * 6 + grade(parent_here, 5)) * 8 + grade(near, 7),
+            (quantised(siblings, 9) * 10 + quantised(parent, 9)) * 8 + part.orientation,
+            quantised(4 * near + 2 * far + 2 * parent + 3 * siblings, 23) * LEVELS + level,
+            (quantised(far, 5) * 8 + quantised(edges, 7)) * 6 + quantised(faces, 5),
+            ((beyond[0] * 9 + beyond[1] * 3 + beyond[2]) * 5 + quantised(near, 4)) * 3 + three(parent_here),
+            (quantised(sibling, 5) * 6 + quantised(parent_here, 5)) * 8 + quantised(near, 7),
         ];
-        let zero_set = (high * 4 + grade(near, 3)) * 2 + usize::from(part.parent.is_some());
+        let zero_set = (high * 4 + quantised(near, 3)) * 2 + usize::from(part.parent.is_some());
         Neighbourhood { near, parent, siblings, zero, zero_set }
     }
 
@@ -305,8 +305,8 @@ impl CoefficientModels {
         at: usize,
         decisions: &mut D,
     ) -> i32 {
-        let counts = std::array::from_fn(|n| self.zero[n].at(around.zero[n]));
-        let mixed = self.zero_mixer.mix(counts, around.zero_set);
+        let probabilities = std::array::from_fn(|n| self.zero[n].at(around.zero[n]));
+        let mixed = self.zero_mixer.mix(probabilities, around.zero_set);
         let p = mixed.probability_of_zero();
         let wanted = decisions.number(at, p, |m| self.bits_of(part, around, m));
         let other = decisions.decide(wanted != 0, p);
@@ -323,8 +323,8 @@ impl CoefficientModels {
             four([sz, 2 * sz, sy + sz, sz - sy]),
         ]
         .map(|context| context + part.orientation);
-        let counts = std::array::from_fn(|n| self.sign[n].at(contexts[n]));
-        let mixed = self.sign_mixer.mix(counts, part.orientation);
+        let probabilities = std::array::from_fn(|n| self.sign[n].at(contexts[n]));
+        let mixed = self.sign_mixer.mix(probabilities, part.orientation);
         let negative = decisions.decide(wanted < 0, mixed.probability_of_zero());
         learn(&mut self.sign, &mut self.sign_mixer, contexts, &mixed, negative);
         let magnitude = self.magnitude(part, around, wanted.unsigned_abs(), decisions);
@@ -340,16 +340,16 @@ impl CoefficientModels {
         let step = step.min(STEPS - 1);
         let (high, level) = (part.high_axes(), part.level_class());
         [
-            step * 16 + grade(around.near, 15),
-            (step * 16 + grade(around.parent, 15)) * 3 + high,
-            (step * 12 + grade(around.siblings, 11)) * LEVELS + level,
-            step * 16 + grade(around.near + around.parent + around.siblings, 19).max(4) - 4,
+            step * 16 + quantised(around.near, 15),
+            (step * 16 + quantised(around.parent, 15)) * 3 + high,
+            (step * 12 + quantised(around.siblings, 11)) * LEVELS + level,
+            step * 16 + quantised(around.near + around.parent + around.siblings, 19).max(4) - 4,
         ]
     }
 
     fn mix_exponent(&self, contexts: [usize; MAGNITUDE_MODELS], step: usize) -> Mixed<MAGNITUDE_MODELS> {
-        let counts = std::array::from_fn(|n| self.exponent[n].at(contexts[n]));
-        self.exponent_mixer.mix(counts, step.min(STEPS - 1))
+        let probabilities = std::array::from_fn(|n| self.exponent[n].at(contexts[n]));
+        self.exponent_mixer.mix(probabilities, step.min(STEPS - 1))
     }
 
     /// The bits that a magnitude and its sign will take, about.
@@ -453,21 +453,21 @@ impl Part<'_> {
 }
 
 fn learn<const N: usize>(
-    counts: &mut [Counts; N],
+    probabilities: &mut [Probabilities; N],
     mixer: &mut Mixer<N>,
     contexts: [usize; N],
     mixed: &Mixed<N>,
     bit: bool,
 ) {
     mixer.learn(mixed, bit);
-    for (counts, context) in counts.iter_mut().zip(contexts) {
-        counts.learn(context, bit);
+    for (probabilities, context) in probabilities.iter_mut().zip(contexts) {
+        probabilities.learn(context, bit);
     }
 }
 
-/// The bits that a decision of this probability (a share of 2^16) takes, about.
-fn bits(share: u32) -> f32 {
-    16.0 - (share as f32).log2()
+/// The bits that a decision of this probability (in units of 2^-16) takes, about.
+fn bits(probability: u32) -> f32 {
+    16.0 - (probability as f32).log2()
 }
 
 /// Reads coefficients.
@@ -506,7 +506,7 @@ pub(crate) struct Choice<'a> {
     pub(crate) scaled: &'a [f32],
     pub(crate) shape: [usize; 3],
     /// What a bit costs, in squared steps.
-    pub(crate) price: f32,
+    pub(crate) lambda: f32,
 }
 
 /// Where a magnitude's coefficients lie on average, beside it: the encoder's assumption.
@@ -552,9 +552,9 @@ impl Decisions for Choice<'_> {
         if others == 0 {
             return false;
         }
-        let places = others as f32 * (LONELY_BITS + (64.0 / others as f32).log2());
+        let positions = others as f32 * (LONELY_BITS + (64.0 / others as f32).log2());
         let flag = bits(65536 - probability_of_zero) - bits(probability_of_zero);
-        gain > self.price * (flag + places)
+        gain > self.lambda * (flag + positions)
     }
 
     fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
@@ -564,9 +564,9 @@ impl Decisions for Choice<'_> {
             return 0;
         }
         let (zero, other) = (bits(probability_of_zero), bits(65536 - probability_of_zero));
-        let mut best = (Self::error(value, 0) + self.price * zero, 0);
+        let mut best = (Self::error(value, 0) + self.lambda * zero, 0);
         for candidate in most.saturating_sub(1).max(1)..=most {
-            let cost = Self::error(value, candidate) + self.price * (other + magnitude(candidate));
+            let cost = Self::error(value, candidate) + self.lambda * (other + magnitude(candidate));
             if cost < best.0 {
                 best = (cost, candidate);
             }

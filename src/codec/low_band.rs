@@ -1,7 +1,7 @@
 //! The lowest band of a pyramid: few numbers, all of them other than 0, each predicted from those before it.
 
 use super::coefficients::Decisions;
-use super::mixer::{Counts, Mixer};
+use super::mixer::{Mixer, Probabilities};
 
 /// Exponents of what a prediction is off by.
 const EXPONENTS: usize = 31;
@@ -30,18 +30,18 @@ pub(crate) fn code_low_band<D: Decisions>(shape: [usize; 3], decisions: &mut D) 
 }
 
 struct LowModels {
-    exponent: Counts,
-    bits: Counts,
-    sign: Counts,
+    exponent: Probabilities,
+    bits: Probabilities,
+    sign: Probabilities,
     mixer: Mixer<1>,
 }
 
 impl LowModels {
     fn new() -> Self {
         Self {
-            exponent: Counts::new((EXPONENTS + 1) * (EXPONENTS + 2)),
-            bits: Counts::new(EXPONENTS + 1),
-            sign: Counts::new(1),
+            exponent: Probabilities::new((EXPONENTS + 1) * (EXPONENTS + 2)),
+            bits: Probabilities::new(EXPONENTS + 1),
+            sign: Probabilities::new(1),
             mixer: Mixer::new(1),
         }
     }
@@ -73,15 +73,15 @@ impl LowModels {
 
     fn decide<D: Decisions>(
         mixer: &mut Mixer<1>,
-        counts: &mut Counts,
+        probabilities: &mut Probabilities,
         context: usize,
         wanted: bool,
         decisions: &mut D,
     ) -> bool {
-        let mixed = mixer.mix([counts.at(context)], 0);
+        let mixed = mixer.mix([probabilities.at(context)], 0);
         let bit = decisions.decide(wanted, mixed.probability_of_zero());
         mixer.learn(&mixed, bit);
-        counts.learn(context, bit);
+        probabilities.learn(context, bit);
         bit
     }
 }

@@ -2,15 +2,15 @@
 
 mod bit_model;
 mod coefficients;
+mod integers;
 mod low_band;
 mod mixer;
 mod parameters;
 mod range_coder;
-mod whole_numbers;
 
 pub(crate) use bit_model::BitModel;
 pub(crate) use coefficients::{Choice, CoefficientModels, Decisions, Magnitudes, Part};
+pub(crate) use integers::{decode_integers, encode_integers};
 pub(crate) use low_band::code_low_band;
 pub(crate) use parameters::{MAX_INTEGER, decode_group, encode_group};
 pub(crate) use range_coder::{RangeDecoder, RangeEncoder};
-pub(crate) use whole_numbers::{decode_numbers, encode_numbers};

@@ -2,7 +2,7 @@
 //!
 //! All arithmetic is on integers: the same bytes on every machine.
 
-/// Bits of a probability: it is a share of 2^16, from 1 to 2^16 - 1.
+/// Bits of a probability: it is in units of 2^-16, from 1 to 2^16 - 1.
 pub(crate) const PROBABILITY_BITS: u32 = 16;
 
 const RENORMALISE_BELOW: u32 = 1 << 24;

@@ -166,7 +166,7 @@ impl Description {
         let fill_limit = if flags & FILL_LIMIT != 0 { Some(fields.f64("fill limit")?) } else { None };
         if let Some((low, high)) = range {
             if !(low.is_finite() && high.is_finite() && low <= high) {
-                return Err(format!("a range from {low} to {high} is none"));
+                return Err(format!("invalid range from {low} to {high}"));
             }
             let (least, most) = sample_type.limits();
             let fits = |v: f64| v >= least && v <= most && (!sample_type.is_integer() || v.fract() == 0.0);

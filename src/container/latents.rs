@@ -27,7 +27,7 @@ impl LatentStreams {
             None => out.push(0),
             Some(perceptron) => {
                 let stream = perceptron.stream();
-                out.extend([perceptron.width() as u8, perceptron.places()]);
+                out.extend([perceptron.width() as u8, perceptron.fractional_bits()]);
                 out.extend((stream.len() as u16).to_le_bytes());
                 out.extend(stream);
             }
@@ -46,7 +46,7 @@ impl LatentStreams {
         let mut fields = Fields::new(section);
         let step = fields.f32("step")?;
         if !(step.is_finite() && step > 0.0 && step <= MOST_STEP) {
-            return Err(format!("a step of {step} is none"));
+            return Err(format!("invalid step {step}"));
         }
         let mut offsets = [[0; 3]; OFFSET_LEVELS];
         for offset in offsets.iter_mut().flatten() {
@@ -62,10 +62,10 @@ impl LatentStreams {
                 return Err(format!("a step of {step} is too short for a perceptron"));
             }
             width => {
-                let places = fields.u8("the perceptron's places")?;
+                let fractional_bits = fields.u8("the perceptron's fractional bits")?;
                 let length = fields.u16("the perceptron's stream")?;
                 let stream = fields.bytes(length.into(), "the perceptron's stream")?;
-                Some(Perceptron::from_stream(width.into(), places, stream)?)
+                Some(Perceptron::from_stream(width.into(), fractional_bits, stream)?)
             }
         };
         let mut lengths = Vec::new();

@@ -4,21 +4,21 @@ mod brick_grid;
 mod bricks;
 mod bytes;
 mod description;
+mod integers;
 mod latents;
 mod model;
 mod quality;
 mod sections;
-mod whole;
 
 pub use brick_grid::BRICK_EDGE;
 pub(crate) use brick_grid::BrickGrid;
 pub(crate) use bricks::MaskBricks;
 pub use description::Description;
 pub(crate) use description::MAX_VOXELS;
+pub(crate) use integers::{Base, IntegerBricks, IntegerScale};
 pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
 pub use quality::{Achieved, Preset, TargetKind};
-pub(crate) use whole::{Base, WholeBricks, WholeScale};
 
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
@@ -35,7 +35,7 @@ const QUALITY: &[u8; 4] = b"QUAL";
 const MODEL: &[u8; 4] = b"MODL";
 const PARAMETERS: &[u8; 4] = b"PARM";
 const BRICKS: &[u8; 4] = b"BRIK";
-const WHOLE: &[u8; 4] = b"WHOL";
+const INTEGERS: &[u8; 4] = b"INTS";
 const LATENTS: &[u8; 4] = b"LATG";
 
 /// Bytes that the small sections rarely exceed: a file grows beyond it as it has to.
@@ -48,9 +48,9 @@ pub(crate) enum Body {
     /// A value a voxel, in wavelet coefficients.
     Latents(LatentStreams),
     /// The samples themselves, exact or within a bound.
-    Whole(WholeBricks),
+    Integers(IntegerBricks),
     /// A latent grid, and what its samples are off by, within a bound.
-    Corrected(LatentStreams, WholeBricks),
+    Corrected(LatentStreams, IntegerBricks),
 }
 
 impl Body {
@@ -59,7 +59,7 @@ impl Body {
         match self {
             Body::Network(model) => model.decoding_bytes(),
             Body::Latents(latents) | Body::Corrected(latents, _) => latents.coarse_decoding_bytes(),
-            Body::Whole(_) => 0,
+            Body::Integers(_) => 0,
         }
     }
 }
@@ -80,8 +80,10 @@ impl Contents {
         let (parts, bytes) = match &self.body {
             Some(Body::Network(model)) => (2, model.stream_bytes()),
             Some(Body::Latents(latents)) => (1, latents.section_bytes()),
-            Some(Body::Whole(whole)) => (1, whole.section_bytes()),
-            Some(Body::Corrected(latents, whole)) => (2, latents.section_bytes() + whole.section_bytes()),
+            Some(Body::Integers(integers)) => (1, integers.section_bytes()),
+            Some(Body::Corrected(latents, integers)) => {
+                (2, latents.section_bytes() + integers.section_bytes())
+            }
             None => (0, 0),
         };
         let mask_bytes = self.mask.as_ref().map_or(0, MaskBricks::section_bytes);
@@ -98,10 +100,10 @@ impl Contents {
                 file.add(PARAMETERS, |out| model.put_parameter_section(out));
             }
             Some(Body::Latents(latents)) => file.add(LATENTS, |out| latents.put_section(out)),
-            Some(Body::Whole(whole)) => file.add(WHOLE, |out| whole.put_section(out)),
-            Some(Body::Corrected(latents, whole)) => {
+            Some(Body::Integers(integers)) => file.add(INTEGERS, |out| integers.put_section(out)),
+            Some(Body::Corrected(latents, integers)) => {
                 file.add(LATENTS, |out| latents.put_section(out));
-                file.add(WHOLE, |out| whole.put_section(out));
+                file.add(INTEGERS, |out| integers.put_section(out));
             }
             None => {}
         }
@@ -130,33 +132,32 @@ impl Contents {
             what: what.into(),
         };
         let latents = || file.parse(LATENTS, |section| LatentStreams::parse(section, shape));
-        let whole = || {
+        let integers = || {
             let low = description.range.map_or(0.0, |(low, _)| low);
-            file.parse(WHOLE, |section| WholeBricks::parse(section, shape, low, sample_type))
+            file.parse(INTEGERS, |section| IntegerBricks::parse(section, shape, low, sample_type))
         };
-        let body = match [MODEL, LATENTS, WHOLE].map(|section| file.has(section)) {
+        let body = match [MODEL, LATENTS, INTEGERS].map(|section| file.has(section)) {
             [true, false, false] => {
                 let model = file.parse(MODEL, StoredModel::parse)?;
                 Some(Body::Network(file.parse(PARAMETERS, |section| model.with_streams(section))?))
             }
             [false, true, false] => Some(Body::Latents(latents()?)),
             [false, true, true] => {
-                let (latents, whole) = (latents()?, whole()?);
-                if whole.scale().is_exact() {
+                let (latents, integers) = (latents()?, integers()?);
+                if integers.scale().is_exact() {
                     return Err(damaged("a latent grid is corrected in steps, not exactly"));
                 }
-                Some(Body::Corrected(latents, whole))
+                Some(Body::Corrected(latents, integers))
             }
-            [false, false, true] => Some(Body::Whole(whole()?)),
+            [false, false, true] => Some(Body::Integers(integers()?)),
             [false, false, false] if description.range.is_none_or(|(low, high)| low == high) => None,
             [false, false, false] => {
-                let what =
-                    "the volume is not constant, but there is neither a MODL, nor a LATG, nor a WHOL section";
+                let what = "the volume is not constant, but there is neither a MODL, nor a LATG, nor an INTS section";
                 return Err(damaged(what));
             }
             _ => {
                 return Err(damaged(
-                    "a file has a MODL section, or a LATG or a WHOL section or both, not all of them",
+                    "a file has a MODL section, or a LATG or an INTS section or both, not all of them",
                 ));
             }
         };

@@ -139,7 +139,7 @@ impl StoredModel {
         for _ in 0..count {
             let step = fields.f32("rounding step")?;
             if !(step.is_finite() && step >= 0.0) {
-                return Err(format!("a rounding step of {step} is none"));
+                return Err(format!("invalid rounding step {step}"));
             }
             steps.push(step);
             lengths.push(fields.u32("stream length")?);

@@ -129,7 +129,7 @@ impl Achieved {
         let flags = [(has_errors, ERRORS), (self.noise.is_some(), NOISE)];
         let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum();
         let mut out = vec![self.target as u8, self.preset as u8, flags];
-        put_whole(&mut out, self.seed);
+        put_varint(&mut out, self.seed);
         out.extend(self.target_value.to_le_bytes());
         if let Some(noise) = self.noise {
             out.extend((noise as f32).to_le_bytes());
@@ -193,7 +193,7 @@ impl Achieved {
             code => return Err(format!("preset {code} is unknown")),
         };
         let flags = fields.u8("flags")?;
-        let seed = whole(&mut fields, "seed")?;
+        let seed = varint(&mut fields, "seed")?;
         let target_value = fields.f64("value")?;
         let noise = if flags & NOISE != 0 { Some(fields.f32("noise")?.into()) } else { None };
         let mut achieved = Self { target, target_value, preset, seed, noise, ..Self::default() };
@@ -249,8 +249,8 @@ fn half(fields: &mut Fields<'_>, what: &str) -> Result<f64, String> {
     Ok(f16::from_bits(fields.u16(what)?).to_f64())
 }
 
-/// Appends a whole number, seven bits a byte, the lowest first; the highest bit says that another byte follows.
-fn put_whole(out: &mut Vec<u8>, mut number: u64) {
+/// Appends an integer, seven bits a byte, the lowest first; the highest bit says that another byte follows.
+fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 128 {
         out.push(number as u8 | 128);
         number >>= 7;
@@ -258,7 +258,7 @@ fn put_whole(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn whole(fields: &mut Fields<'_>, what: &str) -> Result<u64, String> {
+fn varint(fields: &mut Fields<'_>, what: &str) -> Result<u64, String> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let byte = fields.u8(what)?;
@@ -348,12 +348,12 @@ mod tests {
     fn seeds_of_any_size_are_kept() {
         for seed in [0, 127, 128, 1 << 40, u64::MAX] {
             let mut out = Vec::new();
-            put_whole(&mut out, seed);
+            put_varint(&mut out, seed);
             let mut fields = Fields::new(&out);
-            assert_eq!(whole(&mut fields, "seed"), Ok(seed));
+            assert_eq!(varint(&mut fields, "seed"), Ok(seed));
             assert_eq!(fields.left(), 0);
         }
-        assert!(whole(&mut Fields::new(&[255; 10]), "seed").is_err());
-        assert!(whole(&mut Fields::new(&[255; 4]), "seed").is_err());
+        assert!(varint(&mut Fields::new(&[255; 10]), "seed").is_err());
+        assert!(varint(&mut Fields::new(&[255; 4]), "seed").is_err());
     }
 }

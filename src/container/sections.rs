@@ -113,7 +113,7 @@ impl<'a> SectionReader<'a> {
         let count = u16::from_le_bytes([header[10], header[11]]);
         let checksum = u32::from_le_bytes([header[12], header[13], header[14], header[15]]);
         if version == 0 {
-            return Err(header_error("format version 0 is none".into()));
+            return Err(header_error("invalid format version 0".into()));
         }
         if version > FORMAT_VERSION {
             // Told before the checksum is compared: a later version may lay its table out otherwise.

@@ -99,7 +99,7 @@ unsafe fn tensor<M: ManagedTensorBase>(
         .initialize_as::<M>(owner)
         .map_err(|e| Error::Options(format!("a tensor of shape {shape:?} cannot be made: {e}")))?;
     tensor.set_data(place.data).set_dtype(element_of(place.sample_type)).set_device(place.device);
-    // SAFETY: the caller's promise; shape and strides lie in the tensor's allocation.
+    // SAFETY: the caller's guarantee; shape and strides lie in the tensor's allocation.
     Ok(unsafe { tensor.finish() })
 }
 

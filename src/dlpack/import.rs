@@ -31,7 +31,7 @@ use std::path::Path;
 /// and does not unwind. What its shape, strides and data point to can be read, as far as shape and strides reach, and
 /// nobody writes there meanwhile.
 pub unsafe fn import<M: ManagedTensorBase>(tensor: *mut M, limits: &Limits) -> Result<Volume> {
-    // SAFETY: the caller's promise. From here on the deleter runs where `managed` ends, whatever happens.
+    // SAFETY: the caller's guarantee. From here on the deleter runs where `managed` ends, whatever happens.
     let managed = unsafe { Managed::from_raw(tensor) }.map_err(|e| malformed(e.to_string()))?;
     // The rank comes first: shape and strides are read as far as it says.
     // SAFETY: as above.
@@ -50,7 +50,7 @@ pub unsafe fn import<M: ManagedTensorBase>(tensor: *mut M, limits: &Limits) -> R
         Memory::Host => view.samples(element)?,
         #[cfg(feature = "cuda")]
         Memory::Cuda(device) => {
-            // SAFETY: the caller's promise, of the device's memory.
+            // SAFETY: the caller's guarantee, of the device's memory.
             let copy = |address, out: &mut [u8]| unsafe { cuda::copy_to_host(device, address, out) };
             view.copied(copy, |view| view.samples(element))?
         }

@@ -158,7 +158,7 @@ fn in_order(path: &Path, steps: Vec<Step>) -> Result<Vec<Step>> {
             .ok_or_else(|| {
                 Error::format(
                     path,
-                    format!("the list gives '{}' the time '{words}', which is no number", step.file),
+                    format!("the list gives '{}' the time '{words}', which is not a number", step.file),
                 )
             })?;
         timed.push((time, step));
@@ -223,7 +223,7 @@ fn only_image(path: &Path, blocks: Vec<Step>) -> Result<Vec<Step>> {
     match images.len() {
         1 => {
             if !others.is_empty() {
-                log::warn!("{}: blocks that are no images left out: {}", path.display(), names(&others));
+                log::warn!("{}: blocks that are not images left out: {}", path.display(), names(&others));
             }
             Ok(images)
         }
@@ -320,7 +320,7 @@ mod tests {
                 &[("0", "a.vti"), ("0", "b.vti")][..],
                 "several files for the time 0, 'a.vti' and 'b.vti'",
             ),
-            ("comma.pvd", &[("0,5", "a.vti")], "the time '0,5', which is no number"),
+            ("comma.pvd", &[("0,5", "a.vti")], "the time '0,5', which is not a number"),
             ("gone.pvd", &[("0", "gone.vti")], "the file 'gone.vti' that it names cannot be read"),
             ("out.pvd", &[("0", "../a.vti")], "outside its folder"),
             ("none.pvd", &[], "names no file"),
@@ -345,7 +345,7 @@ mod tests {
         refused(&write(&folder, "b.series", r#"{"files": ["a.vti"]}"#), "not a list of files");
         refused(
             &write(&folder, "c.series", r#"{"files": [{"name": "a.vti", "time": "x"}]}"#),
-            "'x', which is no number",
+            "'x', which is not a number",
         );
     }
 

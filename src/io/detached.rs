@@ -57,7 +57,7 @@ pub(crate) fn file_of(path: &Path, name: &str, allow_outside: bool) -> Result<Pa
     }
     match std::fs::metadata(&file) {
         Ok(found) if found.is_file() => Ok(file),
-        Ok(_) => Err(Error::format(path, format!("'{name}', which it names, is no file"))),
+        Ok(_) => Err(Error::format(path, format!("'{name}', which it names, is not a file"))),
         Err(e) => {
             let beside = found_beside(folder, name);
             Err(Error::format(path, format!("the file '{name}' that it names cannot be read: {e}{beside}")))

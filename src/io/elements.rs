@@ -80,14 +80,14 @@ pub(crate) fn sample_count(path: &Path, shape: [u64; 3], size: usize, limits: &L
     }
 }
 
-/// Deflate cannot shrink data below 1/1032 of its size: a header that promises more than that lies.
+/// Deflate cannot shrink data below 1/1032 of its size: a header that guarantees more than that lies.
 const DEFLATE_LARGEST_RATIO: u64 = 1032;
 
 /// Refuses a file too small to hold `expected` bytes of samples, before they are allocated.
 pub(crate) fn check_file_holds(path: &Path, expected: u64, available: u64, deflated: bool) -> Result<()> {
     let most = if deflated { available.saturating_mul(DEFLATE_LARGEST_RATIO) } else { available };
     if expected > most {
-        let form = if deflated { "compressed bytes, too few for" } else { "bytes where the header promises" };
+        let form = if deflated { "compressed bytes, too few for" } else { "bytes where the header declares" };
         return Err(Error::format(
             path,
             format!(

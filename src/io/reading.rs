@@ -73,7 +73,7 @@ pub(super) fn distance(
         _ => Err(Error::format(
             path,
             format!(
-                "{field} is '{}', which is no distance above 0; say the right one with --spacing",
+                "{field} is '{}', which is not a distance above 0; say the right one with --spacing",
                 words.trim()
             ),
         )),
@@ -102,7 +102,7 @@ pub(super) fn distances(
                 return Err(Error::format(
                     path,
                     format!(
-                        "{field} is {} along {}, which is no distance; say the right one with --spacing",
+                        "{field} is {} along {}, which is not a distance; say the right one with --spacing",
                         numbers[axis],
                         ["x", "y", "z"][axis]
                     ),

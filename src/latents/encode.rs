@@ -12,7 +12,7 @@ pub(crate) struct Rate {
     /// What a number counts.
     pub(crate) step: f32,
     /// What a bit costs, in squared steps.
-    pub(crate) price: f32,
+    pub(crate) lambda: f32,
 }
 
 /// A grid's coefficients, to be coded at one rate and another.
@@ -164,7 +164,7 @@ impl PartDecisions for Writing<'_> {
             encoder: &mut self.stream,
             scaled: &self.scaled,
             shape: part.window.shape(),
-            price: self.rate.price,
+            lambda: self.rate.lambda,
         }
     }
 }

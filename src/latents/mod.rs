@@ -1,4 +1,4 @@
-//! A latent grid: a value a voxel, stored as wavelet coefficients in whole numbers of a step.
+//! A latent grid: a value a voxel, stored as wavelet coefficients in integers of a step.
 //!
 //! The coefficients of the coarse levels are one stream; those of the finest two levels are a stream a block of
 //! [`BLOCK_EDGE`]^3 voxels, which sees the coarse ones and no other block: a window of the grid needs the blocks that it
@@ -28,7 +28,7 @@ const FINE_LEVELS: usize = 2;
 /// Levels with offsets of their own; the coarser ones share the last.
 pub(crate) const OFFSET_LEVELS: usize = 4;
 
-/// Where coefficients lie beside their whole number, away from zero, in 1/256 of a step: by level, for magnitudes 1, 2 and
+/// Where coefficients lie beside their integer, away from zero, in 1/256 of a step: by level, for magnitudes 1, 2 and
 /// above.
 pub(crate) type Offsets = [[i8; 3]; OFFSET_LEVELS];
 

@@ -1,6 +1,6 @@
 //! The perceptron that reads a latent grid: what a voxel's surroundings say about what the rounding took away.
 //!
-//! It is small, and learned for its volume. Its sums of products are of whole numbers, so that their order changes nothing,
+//! It is small, and learned for its volume. Its sums of products are of integers, so that their order changes nothing,
 //! and the few other operations are rounded one by one: every machine and every instruction set gets the same bits, and
 //! corrections of a bounded error can rely on them.
 
@@ -17,18 +17,18 @@ const WIDTHS: [usize; 3] = [8, 16, 32];
 /// Inputs and activations count sixteenths of the grid's step, and are at most this.
 pub(super) const UNITS_A_STEP: f32 = 16.0;
 pub(super) const MOST_UNITS: f32 = 2047.0;
-/// Weights and biases in units of their last place: with these, no sum of products leaves the whole numbers of float32, which
+/// Weights and biases in units of their last place: with these, no sum of products leaves the integers of float32, which
 /// it becomes next.
 const MOST_WEIGHT: i32 = 127;
 const MOST_BIAS: i32 = 8191;
-/// Places behind the binary point that parameters may have.
-const MOST_PLACES: u8 = 8;
+/// Fractional bits that parameters may have.
+const MOST_FRACTIONAL_BITS: u8 = 8;
 
-/// A perceptron's parameters, in units of `2^-places`.
+/// A perceptron's parameters, in units of `2^-fractional_bits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Perceptron {
     width: usize,
-    places: u8,
+    fractional_bits: u8,
     /// In the order of [`Network::layers`].
     parameters: Vec<i32>,
 }
@@ -40,22 +40,22 @@ impl Perceptron {
     }
 
     /// The perceptron next to these parameters, of inputs and an output in steps of the grid.
-    pub(crate) fn nearest(width: usize, places: u8, parameters: &[f32]) -> Self {
-        let scale = f32::from(places).exp2();
+    pub(crate) fn nearest(width: usize, fractional_bits: u8, parameters: &[f32]) -> Self {
+        let scale = f32::from(fractional_bits).exp2();
         let mut rounded: Vec<i32> = parameters.iter().map(|p| (p * scale).round_ties_even() as i32).collect();
         for layer in Self::network(width).layers() {
             rounded[layer.weights].iter_mut().for_each(|w| *w = (*w).clamp(-MOST_WEIGHT, MOST_WEIGHT));
             rounded[layer.biases].iter_mut().for_each(|b| *b = (*b).clamp(-MOST_BIAS, MOST_BIAS));
         }
-        Self { width, places, parameters: rounded }
+        Self { width, fractional_bits, parameters: rounded }
     }
 
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    pub(crate) fn places(&self) -> u8 {
-        self.places
+    pub(crate) fn fractional_bits(&self) -> u8 {
+        self.fractional_bits
     }
 
     /// The parameters as one group of section PARM.
@@ -70,9 +70,11 @@ impl Perceptron {
     }
 
     /// The perceptron of a stream; the error says what is wrong.
-    pub(crate) fn from_stream(width: usize, places: u8, stream: &[u8]) -> Result<Self, String> {
-        if !WIDTHS.contains(&width) || places > MOST_PLACES {
-            return Err(format!("a perceptron of {width} neurons with {places} places is none"));
+    pub(crate) fn from_stream(width: usize, fractional_bits: u8, stream: &[u8]) -> Result<Self, String> {
+        if !WIDTHS.contains(&width) || fractional_bits > MOST_FRACTIONAL_BITS {
+            return Err(format!(
+                "invalid perceptron of {width} neurons with {fractional_bits} fractional bits"
+            ));
         }
         let parameters = decode_group(&Self::group(width), stream)?;
         for layer in Self::network(width).layers() {
@@ -82,7 +84,7 @@ impl Perceptron {
                 }
             }
         }
-        Ok(Self { width, places, parameters })
+        Ok(Self { width, fractional_bits, parameters })
     }
 
     /// Adds to the values in the middle of these surroundings what it makes of them. `step` is the grid's.
@@ -93,7 +95,7 @@ impl Perceptron {
     fn refine_with(&self, isa: Isa, surroundings: Surroundings, step: f32) -> Vec<f32> {
         let layers = Self::network(self.width).layers();
         let of = |layer: &Layer| PairedLayer::new(layer, &self.parameters);
-        let unit = (-f32::from(self.places)).exp2();
+        let unit = (-f32::from(self.fractional_bits)).exp2();
         let network = Paired {
             layers: std::array::from_fn(|l| of(&layers[l])),
             unit,
@@ -291,10 +293,10 @@ mod tests {
     }
 
     /// One that adds something everywhere.
-    fn some(width: usize, places: u8) -> Perceptron {
+    fn some(width: usize, fractional_bits: u8) -> Perceptron {
         let count = Perceptron::network(width).parameter_count();
         let parameters: Vec<f32> = (0..count as u64).map(|n| 0.7 * uniform(n)).collect();
-        Perceptron::nearest(width, places, &parameters)
+        Perceptron::nearest(width, fractional_bits, &parameters)
     }
 
     fn reader(shape: [usize; 3], perceptron: Perceptron) -> LatentReader {
@@ -305,16 +307,16 @@ mod tests {
             0.3 + 0.2 * (0.3 * x).sin() * (0.2 * y + 0.1 * z).cos() + edge + 0.02 * uniform(i as u64)
         });
         let encoder = LatentEncoder::new(values.collect(), shape);
-        let mut streams = encoder.encode(Rate { step: 0.05, price: 0.07 });
+        let mut streams = encoder.encode(Rate { step: 0.05, lambda: 0.07 });
         streams.perceptron = Some(perceptron);
         LatentReader::new(streams, usize::MAX)
     }
 
     #[test]
-    fn every_instruction_set_gives_the_sums_of_whole_numbers() {
+    fn every_instruction_set_gives_the_sums_of_integers() {
         let shape = [37, 14, 11];
-        for (width, places) in [(8, 4), (16, 5), (32, 8)] {
-            let perceptron = some(width, places);
+        for (width, fractional_bits) in [(8, 4), (16, 5), (32, 8)] {
+            let perceptron = some(width, fractional_bits);
             let reader = reader(shape, perceptron.clone());
             let surroundings = || reader.surroundings(&[Window::whole(shape)]).remove(0);
             let seen = surroundings();
@@ -336,12 +338,12 @@ mod tests {
                         sums.iter_mut().zip(weights).for_each(|(sum, &w)| *sum += input * i64::from(w));
                     }
                     let activation = |sum: &i64| {
-                        let scaled = *sum as f64 / f64::from(1 << places);
+                        let scaled = *sum as f64 / f64::from(1 << fractional_bits);
                         scaled.clamp(0.0, 2047.0).round_ties_even() as i64
                     };
                     layer = sums.iter().map(activation).collect();
                 }
-                let added = sums[0] as f32 * (0.05 * (1.0 / f32::from(1u16 << places) / 16.0));
+                let added = sums[0] as f32 * (0.05 * (1.0 / f32::from(1u16 << fractional_bits) / 16.0));
                 assert_eq!(refined, value + added, "voxel {i}");
                 changed += usize::from(added != 0.0);
             }

@@ -17,7 +17,7 @@ pub struct Distortion {
     pub voxels: u64,
 }
 
-/// Sums of errors, to be collected piece by piece.
+/// Sums of errors, to be collected chunk by chunk.
 ///
 /// Samples are counted in a power of two near the range's largest magnitude: that changes no digit, and no square leaves
 /// float64, whatever finite numbers the volume holds.
@@ -53,12 +53,12 @@ impl ErrorSums {
         let sums = for_each_type!(original, original => {
             let original = &original[at..at + decoded.len()];
             for_each_type!(decoded, decoded => {
-                const PIECE: usize = 1 << 14;
-                let pieces = original.par_chunks(PIECE).zip(decoded.par_chunks(PIECE)).enumerate();
-                let pieces = pieces.map(|(piece, (original, decoded))| {
+                const CHUNK: usize = 1 << 14;
+                let chunks = original.par_chunks(CHUNK).zip(decoded.par_chunks(CHUNK)).enumerate();
+                let chunks = chunks.map(|(chunk, (original, decoded))| {
                     let mut sums = empty;
                     for (i, (a, b)) in original.iter().zip(decoded).enumerate() {
-                        if mask.is_some_and(|m| m[piece * PIECE + i] != 0) {
+                        if mask.is_some_and(|m| m[chunk * CHUNK + i] != 0) {
                             continue;
                         }
                         let error = (a.to_f64() * inverse - b.to_f64() * inverse).abs();
@@ -69,7 +69,7 @@ impl ErrorSums {
                     sums
                 });
                 // In order, so that the sum does not depend on the threads.
-                pieces.collect::<Vec<_>>().into_iter().fold(empty, ErrorSums::merge)
+                chunks.collect::<Vec<_>>().into_iter().fold(empty, ErrorSums::merge)
             })
         });
         *self = self.merge(sums);

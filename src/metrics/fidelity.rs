@@ -3,7 +3,7 @@
 use super::bands::{BandErrors, Bands, Row, Surroundings};
 use super::noise::noise_of;
 use super::similarity::Similarity;
-use super::{Distortion, PIECE, copy_scaled, unit_of};
+use super::{CHUNK, Distortion, copy_scaled, unit_of};
 use crate::error::{Error, Result};
 use crate::volume::{Mask, Samples, Volume};
 use rayon::prelude::*;
@@ -137,10 +137,10 @@ impl<'a> FidelityMeter<'a> {
     pub(crate) fn add(&mut self, first: usize, decoded: &Samples) {
         let [nx, ny, _] = self.original.shape();
         let rows = decoded.len() / nx;
-        let together = (PIECE / nx).max(1);
+        let together = (CHUNK / nx).max(1);
         let tallies: Vec<Tally> = (0..rows.div_ceil(together))
             .into_par_iter()
-            .map(|piece| self.rows(decoded, first * ny, piece * together..rows.min((piece + 1) * together)))
+            .map(|chunk| self.rows(decoded, first * ny, chunk * together..rows.min((chunk + 1) * together)))
             .collect();
         // In order, so that the sums do not depend on the threads.
         tallies.iter().for_each(|tally| self.tally.merge(tally));

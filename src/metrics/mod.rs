@@ -22,7 +22,7 @@ pub use similarity::SIMILARITY_WINDOW;
 use crate::volume::{Samples, for_each_type};
 
 /// Voxels that are measured by one thread at a time.
-const PIECE: usize = 1 << 14;
+const CHUNK: usize = 1 << 14;
 
 /// Copies samples from `at` on as f64, in units of `1 / inverse`.
 fn copy_scaled(samples: &Samples, at: usize, inverse: f64, out: &mut [f64]) {

@@ -199,7 +199,7 @@ impl<'a> Similarity<'a> {
         let of_samples = n / (n - 1.0);
         let (mut total, mut count) = (0.0, 0);
         for sums in sums.chunks_exact(SUMS) {
-            // Whole numbers: what was added was taken away.
+            // Integers: what was added was taken away.
             if sums[5] > 0.5 {
                 continue;
             }
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_that_of_its_definition_in_whatever_pieces() {
+    fn it_is_that_of_its_definition_in_whatever_chunks() {
         for (shape, with_mask) in [
             ([70, 40, 9], false),
             ([20, 11, 17], true),

@@ -7,7 +7,7 @@ use super::mask::{MaskCursor, MaskReader};
 use super::points::Place;
 use crate::volume::Samples;
 
-/// Bricks that meet in a corner, or pieces of them.
+/// Bricks that meet in a corner, or chunks of them.
 const MOST_HELD: usize = 8;
 
 /// Looks voxels up, and keeps hold of the bricks of the last ones: a cell between voxels meets eight at most.

@@ -1,9 +1,9 @@
-//! Samples that a file holds brick by brick, decoded on demand: as whole numbers, or as a latent grid.
+//! Samples that a file holds brick by brick, decoded on demand: as integers, or as a latent grid.
 
 use super::ValueScale;
 use super::cell::Cell;
 use super::mask::MaskReader;
-use crate::container::{BRICK_EDGE, Base, BrickGrid, WholeBricks};
+use crate::container::{BRICK_EDGE, Base, BrickGrid, IntegerBricks};
 use crate::latents::{LatentReader, LatentStreams};
 use crate::volume::{Sample, Samples, SamplesMut, for_each_type};
 use crate::wavelet::Window;
@@ -13,23 +13,23 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Decoded pieces that are kept at most, and the share of the volume that they may be, but for a volume of fewer pieces,
+/// Decoded chunks that are kept at most, and the share of the volume that they may be, but for a volume of fewer chunks,
 /// of which one is kept.
 const MOST_KEPT: usize = 64;
 const SHARE_KEPT: usize = 32;
-/// Edges that pieces may have: as large as is worth the way, but so that those kept are a small share.
+/// Edges that chunks may have: as large as is worth the way, but so that those kept are a small share.
 const EDGES: [usize; 4] = [BRICK_EDGE, BRICK_EDGE / 2, BRICK_EDGE / 4, BRICK_EDGE / 8];
 
-/// Bytes that a latent grid's decoded blocks may take, for each hundred voxels: with the pieces kept and the coarse levels
+/// Bytes that a latent grid's decoded blocks may take, for each hundred voxels: with the chunks kept and the coarse levels
 /// less than a quarter of float32.
 const BLOCK_BYTES: usize = 50;
 
 /// What bricks are decoded from.
 enum Source {
     /// A brick's samples are the volume's.
-    Whole(WholeBricks),
+    Integers(IntegerBricks),
     /// A brick's samples are the volume's: a latent grid's, corrected.
-    Corrected(Box<LatentReader>, WholeBricks, ValueScale),
+    Corrected(Box<LatentReader>, IntegerBricks, ValueScale),
     /// A brick's samples are the field's values, float32 from 0 to 1.
     Latents(Box<LatentReader>, ValueScale),
 }
@@ -38,8 +38,8 @@ pub(super) struct BrickReader {
     source: Source,
     /// What is decoded for points at a time.
     grid: BrickGrid,
-    /// What is kept of it for points to come: all of it, or pieces where that would be too much.
-    pieces: BrickGrid,
+    /// What is kept of it for points to come: all of it, or chunks where that would be too much.
+    chunks: BrickGrid,
     kept: Mutex<LruCache<usize, Part>>,
     /// Voxels that were decoded so far.
     decoded: AtomicU64,
@@ -84,28 +84,28 @@ impl Part {
 }
 
 impl BrickReader {
-    /// Of samples as whole numbers.
-    pub(super) fn of_whole(bricks: WholeBricks) -> Self {
+    /// Of samples as integers.
+    pub(super) fn of_integers(bricks: IntegerBricks) -> Self {
         let left = Self::left(&bricks, 0);
-        let (grid, pieces) = (*bricks.grid(), Self::pieces_of(&bricks, left / 4 * 3));
-        Self::new(grid, pieces, Source::Whole(bricks))
+        let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 4 * 3));
+        Self::new(grid, chunks, Source::Integers(bricks))
     }
 
     /// Of a latent grid and what it is off by. Decoded blocks take `most_bytes` at most.
     pub(super) fn of_corrected(
         streams: LatentStreams,
-        bricks: WholeBricks,
+        bricks: IntegerBricks,
         scale: ValueScale,
         most_bytes: usize,
     ) -> Self {
         let left = Self::left(&bricks, streams.bytes() + streams.coarse_bytes());
-        let (grid, pieces) = (*bricks.grid(), Self::pieces_of(&bricks, left / 8 * 3));
+        let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 8 * 3));
         let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2)));
-        Self::new(grid, pieces, Source::Corrected(reader, bricks, scale))
+        Self::new(grid, chunks, Source::Corrected(reader, bricks, scale))
     }
 
     /// What is left of a quarter of float32 when the coded bricks are in memory, and `others`.
-    fn left(bricks: &WholeBricks, others: usize) -> usize {
+    fn left(bricks: &IntegerBricks, others: usize) -> usize {
         let voxels: usize = bricks.grid().shape().iter().product();
         voxels.saturating_sub(bricks.stream_bytes() + others)
     }
@@ -128,31 +128,31 @@ impl BrickReader {
         )
     }
 
-    /// The largest pieces of bricks of which one takes at most so many bytes, or the smallest, and how many may be kept.
-    fn pieces_of(bricks: &WholeBricks, bytes: usize) -> (BrickGrid, usize) {
+    /// The largest chunks of bricks of which one takes at most so many bytes, or the smallest, and how many may be kept.
+    fn chunks_of(bricks: &IntegerBricks, bytes: usize) -> (BrickGrid, usize) {
         let size =
             |grid: &BrickGrid| grid.bounds(0).1.iter().product::<usize>() * bricks.scale().sample_type.size();
         let grids = EDGES.map(|edge| BrickGrid::with_edge(bricks.grid().shape(), edge));
-        let pieces = grids.into_iter().find(|grid| size(grid) <= bytes).unwrap_or(grids[EDGES.len() - 1]);
-        (pieces, bytes / size(&pieces))
+        let chunks = grids.into_iter().find(|grid| size(grid) <= bytes).unwrap_or(grids[EDGES.len() - 1]);
+        (chunks, bytes / size(&chunks))
     }
 
-    /// That keeps a share of the pieces, and so many at most.
-    fn new(grid: BrickGrid, (pieces, most): (BrickGrid, usize), source: Source) -> Self {
-        let kept = (pieces.len() / SHARE_KEPT).min(most).clamp(1, MOST_KEPT);
+    /// That keeps a share of the chunks, and so many at most.
+    fn new(grid: BrickGrid, (chunks, most): (BrickGrid, usize), source: Source) -> Self {
+        let kept = (chunks.len() / SHARE_KEPT).min(most).clamp(1, MOST_KEPT);
         let kept = Mutex::new(LruCache::new(NonZeroUsize::new(kept).unwrap_or(NonZeroUsize::MIN)));
-        Self { source, grid, pieces, kept, decoded: AtomicU64::new(0) }
+        Self { source, grid, chunks, kept, decoded: AtomicU64::new(0) }
     }
 
     /// True when masked samples are in it, too.
     pub(super) fn is_exact(&self) -> bool {
-        matches!(&self.source, Source::Whole(bricks) if bricks.scale().is_exact())
+        matches!(&self.source, Source::Integers(bricks) if bricks.scale().is_exact())
     }
 
     /// The file's section.
     pub(super) fn section(&self) -> &'static str {
         match &self.source {
-            Source::Whole(_) | Source::Corrected(..) => "WHOL",
+            Source::Integers(_) | Source::Corrected(..) => "INTS",
             Source::Latents(..) => "LATG",
         }
     }
@@ -160,8 +160,8 @@ impl BrickReader {
     /// One line for reports.
     pub(super) fn describe(&self) -> String {
         match &self.source {
-            Source::Whole(bricks) if bricks.scale().is_exact() => "lossless bricks".into(),
-            Source::Whole(bricks) => format!("bricks in steps of {}", bricks.scale().step),
+            Source::Integers(bricks) if bricks.scale().is_exact() => "lossless bricks".into(),
+            Source::Integers(bricks) => format!("bricks in steps of {}", bricks.scale().step),
             Source::Corrected(reader, bricks, _) => {
                 format!("{}, corrected in steps of {}", reader.streams().describe(), bricks.scale().step)
             }
@@ -172,7 +172,7 @@ impl BrickReader {
     /// Bytes of the coded samples.
     pub(super) fn stream_bytes(&self) -> usize {
         match &self.source {
-            Source::Whole(bricks) => bricks.stream_bytes(),
+            Source::Integers(bricks) => bricks.stream_bytes(),
             Source::Corrected(reader, bricks, _) => reader.streams().bytes() + bricks.stream_bytes(),
             Source::Latents(reader, _) => reader.streams().bytes(),
         }
@@ -180,21 +180,21 @@ impl BrickReader {
 
     /// Bytes that what is decoded and kept may take.
     pub(super) fn most_cache_bytes(&self) -> usize {
-        let piece: usize = self.with_layer(self.pieces.bounds(0)).iter().product();
-        let pieces = self.kept().cap().get() * piece;
+        let chunk: usize = self.with_layer(self.chunks.bounds(0)).iter().product();
+        let chunks = self.kept().cap().get() * chunk;
         match &self.source {
-            Source::Whole(bricks) => pieces * bricks.scale().sample_type.size(),
+            Source::Integers(bricks) => chunks * bricks.scale().sample_type.size(),
             Source::Corrected(reader, bricks, _) => {
-                pieces * bricks.scale().sample_type.size() + reader.most_bytes()
+                chunks * bricks.scale().sample_type.size() + reader.most_bytes()
             }
-            Source::Latents(reader, _) => pieces * size_of::<f32>() + reader.most_bytes(),
+            Source::Latents(reader, _) => chunks * size_of::<f32>() + reader.most_bytes(),
         }
     }
 
-    /// The size of what is decoded for a brick or piece.
+    /// The size of what is decoded for a brick or chunk.
     fn with_layer(&self, (start, size): ([usize; 3], [usize; 3])) -> [usize; 3] {
         match &self.source {
-            Source::Whole(_) | Source::Corrected(..) => size,
+            Source::Integers(_) | Source::Corrected(..) => size,
             Source::Latents(..) => {
                 let shape = self.grid.shape();
                 std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a]))
@@ -205,7 +205,7 @@ impl BrickReader {
     /// Bytes that the first brick takes: what all of them need is decoded with it. 0 when that was done.
     pub(super) fn bytes_to_begin(&self) -> u64 {
         match &self.source {
-            Source::Whole(_) => 0,
+            Source::Integers(_) => 0,
             Source::Corrected(reader, ..) | Source::Latents(reader, _) => reader.bytes_to_begin(),
         }
     }
@@ -227,17 +227,17 @@ impl BrickReader {
 
     /// What is at hand for a voxel, or the brick that it is in.
     pub(super) fn part(&self, voxel: [usize; 3], mask: Option<&MaskReader>) -> Result<Part, String> {
-        let piece = self.pieces.containing(voxel);
-        if let Some(part) = self.kept().get(&piece) {
+        let chunk = self.chunks.containing(voxel);
+        if let Some(part) = self.kept().get(&chunk) {
             return Ok(part.clone());
         }
         // Outside the lock: at worst two threads decode the same.
         let brick = self.decode(self.grid.containing(voxel), mask)?;
-        let to_keep = match self.pieces == self.grid {
+        let to_keep = match self.chunks == self.grid {
             true => brick.clone(),
-            false => brick.cut(self.pieces.bounds(piece)),
+            false => brick.cut(self.chunks.bounds(chunk)),
         };
-        self.kept().put(piece, to_keep);
+        self.kept().put(chunk, to_keep);
         Ok(brick)
     }
 
@@ -247,7 +247,7 @@ impl BrickReader {
         let size = self.with_layer((start, own));
         let window = Window { start, end: std::array::from_fn(|a| start[a] + size[a]) };
         let samples = match &self.source {
-            Source::Whole(bricks) => {
+            Source::Integers(bricks) => {
                 let codes = match mask {
                     Some(mask) if !self.is_exact() => Some(mask.codes(brick)?),
                     _ => None,
@@ -283,7 +283,7 @@ impl BrickReader {
     /// What turns a latent grid's values into samples; other bricks hold the samples.
     pub(super) fn value_scale(&self) -> Option<ValueScale> {
         match &self.source {
-            Source::Whole(_) | Source::Corrected(..) => None,
+            Source::Integers(_) | Source::Corrected(..) => None,
             Source::Latents(_, scale) => Some(*scale),
         }
     }
@@ -295,7 +295,7 @@ impl BrickReader {
 
     /// True when what the cell of a place begins in is at hand.
     pub(super) fn keeps(&self, index: [f64; 3]) -> bool {
-        self.kept().contains(&self.pieces.containing(Cell::lower(index, self.grid.shape())))
+        self.kept().contains(&self.chunks.containing(Cell::lower(index, self.grid.shape())))
     }
 
     /// Calls `each` with every one of these bricks, or, of a latent grid, with what of it is in the box from `start` to
@@ -311,12 +311,12 @@ impl BrickReader {
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
     ) -> Result<(), String> {
         match &self.source {
-            Source::Whole(_) | Source::Corrected(..) => {
-                let whole = |&brick: &usize| match self.pieces == self.grid {
+            Source::Integers(_) | Source::Corrected(..) => {
+                let decode = |&brick: &usize| match self.chunks == self.grid {
                     true => self.part(self.grid.bounds(brick).0, mask),
                     false => self.decode(brick, mask),
                 };
-                let decoded: Vec<_> = bricks.par_iter().map(whole).collect();
+                let decoded: Vec<_> = bricks.par_iter().map(decode).collect();
                 for part in decoded {
                     let part = part?;
                     each(part.start, part.size, &part.samples);

@@ -26,7 +26,7 @@ use crate::container::{Body, Contents, Description, StoredModel};
 use crate::engine::{Engine, Evaluator};
 use crate::error::{Error, Result};
 use bricks::BrickReader;
-use cache::PieceCache;
+use cache::ChunkCache;
 use mask::MaskReader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +50,8 @@ pub struct NeuralVolume {
     engine: Arc<dyn Engine>,
     /// Made on first use, so that `info` does not wait for the entropy decoder.
     evaluator: OnceLock<Box<dyn Evaluator>>,
-    /// Decoded pieces, where the caller wants them kept.
-    cache: Option<PieceCache>,
+    /// Decoded chunks, where the caller wants them kept.
+    cache: Option<ChunkCache>,
     /// Voxels and points that a network was evaluated at.
     evaluated: AtomicU64,
 }
@@ -110,7 +110,7 @@ impl NeuralVolume {
             Some(Body::Corrected(streams, whole)) => {
                 (None, Some(BrickReader::of_corrected(streams, whole, scale, most_bytes)))
             }
-            Some(Body::Whole(whole)) => (None, Some(BrickReader::of_whole(whole))),
+            Some(Body::Integers(whole)) => (None, Some(BrickReader::of_integers(whole))),
             None => (None, None),
         };
         let file_bytes = bytes.len() as u64;
@@ -132,7 +132,7 @@ impl NeuralVolume {
     /// Keeps up to `bytes` of decoded voxels for the regions to come; 0 keeps none.
     #[must_use]
     pub fn with_cache(self, bytes: usize) -> Self {
-        Self { cache: (bytes > 0).then(|| PieceCache::new(bytes)), ..self }
+        Self { cache: (bytes > 0).then(|| ChunkCache::new(bytes)), ..self }
     }
 
     /// What was computed since the file was opened, counted where it is computed.

@@ -206,7 +206,7 @@ impl NeuralVolume {
             let (values, gradients) = evaluate(&positions)?;
             finish(&places, &values, &gradients, out)
         };
-        // All threads place a piece's points, the device evaluates them, and all threads finish them.
+        // All threads place a chunk's points, the device evaluates them, and all threads finish them.
         let device_task = |points: &[[f64; 3]], out: &mut [PointSample]| -> Result<()> {
             let places: Vec<Place> = points.par_iter().map(place).collect();
             let positions: Vec<[f32; 3]> = places.par_iter().map(|p| p.position(shape)).collect();

@@ -68,11 +68,11 @@ impl ValueScale {
 
     /// Converts voxels into `out[at..]`, whatever type that has.
     pub(crate) fn store(&self, field_values: &[f32], out: &mut SamplesMut<'_>, at: usize) {
-        const PIECE: usize = 1 << 15;
+        const CHUNK: usize = 1 << 15;
         for_each_type!(SamplesMut: out, out => {
             let out = &mut out[at..at + field_values.len()];
-            let pieces = out.par_chunks_mut(PIECE).zip(field_values.par_chunks(PIECE));
-            pieces.for_each(|(out, values)| {
+            let chunks = out.par_chunks_mut(CHUNK).zip(field_values.par_chunks(CHUNK));
+            chunks.for_each(|(out, values)| {
                 for (out, value) in out.iter_mut().zip(values) {
                     *out = Sample::narrow(self.voxel_value(*value));
                 }

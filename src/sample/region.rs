@@ -2,7 +2,7 @@
 
 use super::NeuralVolume;
 use super::bricks::BrickReader;
-use super::cache::{BRICK_EDGE, PieceCache, PieceKey};
+use super::cache::{BRICK_EDGE, ChunkCache, ChunkKey};
 use crate::container::TargetKind;
 use crate::engine::{Evaluator, Lattice, axis_position};
 use crate::error::{Error, Result};
@@ -65,8 +65,10 @@ impl Region {
         if !inside || stride == 0 {
             let voxels = format!("voxels {:?} to {:?}", self.start, self.end);
             return Err(Error::Options(match stride {
-                0 => format!("every 0th of the {voxels} is no voxel: a stride is at least 1"),
-                _ if shape == self.end => format!("{voxels}, the last not included, are none"),
+                0 => format!("invalid stride 0 for the {voxels}: a stride is at least 1"),
+                _ if shape == self.end => {
+                    format!("{voxels} by {stride} are not a region: each end lies behind its start")
+                }
                 _ => format!("{voxels} by {stride} are not a region of a volume of {shape:?}"),
             }));
         }
@@ -178,10 +180,10 @@ impl NeuralVolume {
         }
     }
 
-    /// Takes from the cache what it has, decodes the rest in few large boxes, and keeps their pieces.
+    /// Takes from the cache what it has, decodes the rest in few large boxes, and keeps their chunks.
     fn decode_through(
         &self,
-        cache: &PieceCache,
+        cache: &ChunkCache,
         window: &Window,
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
@@ -204,7 +206,7 @@ impl NeuralVolume {
         let bricks = counts.iter().product::<usize>();
         let at = |n: usize| [n % counts[0], n / counts[0] % counts[1], n / counts[0] / counts[1]];
         let brick = |n: usize| part(at(n), at(n).map(|i| i + 1));
-        let key = |region: Region| PieceKey { region, stride: window.stride, sample_type };
+        let key = |region: Region| ChunkKey { region, stride: window.stride, sample_type };
 
         let mut missing = vec![true; bricks];
         for (n, missing) in missing.iter_mut().enumerate() {

@@ -127,9 +127,8 @@ impl RawHeader {
             spacing: Option<[f64; 3]>,
         }
         let json: Json = serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))?;
-        let sample_type = SampleType::from_name(&json.dtype).ok_or_else(|| {
-            Error::format(&path, format!("dtype {:?} is none that neuvol reads", json.dtype))
-        })?;
+        let sample_type = SampleType::from_name(&json.dtype)
+            .ok_or_else(|| Error::format(&path, format!("dtype {:?} is not supported", json.dtype)))?;
         Ok(Some(Self { shape: json.dims, sample_type, spacing: json.spacing }))
     }
 }

@@ -70,8 +70,10 @@ impl<'a> Workbench<'a> {
              features, 5e-3 for networks of 2 layers, 1e-3 for deeper ones, 0.04 by the square root of the width for sines, \
              constant for half of the steps and then down to 4 %",
         );
-        settings
-            .add("storage", "half precision, not coded; neuvol's own storage is rounded, priced and coded");
+        settings.add(
+            "storage",
+            "half precision, not coded; neuvol's own storage is rounded, rate-optimised and coded",
+        );
         settings.add(
             "PSNR",
             "20 log10((max - min) / RMSE) over the original's full range, decoded by the shipped decoder",

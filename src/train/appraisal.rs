@@ -55,7 +55,7 @@ impl<'a> Original<'a> {
         let neural = open_own(&file.bytes, engine.clone())?;
         let meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone());
         let fidelity = self.measured(&neural, meter, engine.as_ref())?;
-        // The search's own numbers stay: in other pieces sums differ in their last digits.
+        // The search's own numbers stay: in other chunks sums differ in their last digits.
         let fidelity = Fidelity { distortion: file.distortion, ..fidelity };
         let mut description = neural.info().clone();
         description.achieved = description.achieved.with(&fidelity);

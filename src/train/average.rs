@@ -22,7 +22,7 @@ pub(super) fn counts(step: u64, steps: u64) -> bool {
     left < TAIL.min(steps / MOST_OF_A_RUN).max(1) && left.is_multiple_of(EVERY)
 }
 
-/// The mean of a run's last states.
+/// Weight averaging: the mean of the states at a run's end.
 #[derive(Default)]
 pub(super) struct Average {
     sum: Vec<f32>,
@@ -30,7 +30,7 @@ pub(super) struct Average {
 }
 
 impl Average {
-    /// A new run begins: earlier states are of another one, at another price.
+    /// A new run begins: earlier states are of another one, at another lambda.
     pub(super) fn clear(&mut self) {
         self.sum.clear();
         self.states = 0;

@@ -1,12 +1,12 @@
-//! Targets that bound every sample's error: the samples themselves, as whole numbers, or a latent grid and what it is off
+//! Targets that bound every sample's error: the samples themselves, as integers, or a latent grid and what it is off
 //! by, whichever is smaller.
 
 use super::candidate::{Compressed, Writer};
-use super::latents::{PRICE, Source};
+use super::latents::{LAMBDA, Source};
 use super::options::Target;
 use super::progress::{Reporter, Stage};
 use super::refined_grid::RefinedGrid;
-use crate::container::{MOST_STEP, WholeScale};
+use crate::container::{IntegerScale, MOST_STEP};
 use crate::error::{Error, Result};
 use crate::latents::Rate;
 use crate::volume::{SampleType, Volume};
@@ -25,14 +25,14 @@ pub(super) fn compress(
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
     let sample_type = source.volume.sample_type();
-    let exact = WholeScale { low: 0.0, step: 0.0, sample_type };
-    let Target::MaxError(bound) = source.options.target else { return writer.whole(exact, reporter) };
+    let exact = IntegerScale { low: 0.0, step: 0.0, sample_type };
+    let Target::MaxError(bound) = source.options.target else { return writer.integers(exact, reporter) };
     // Without a range every voxel is masked.
     let Some((low, high)) = range.filter(|(low, high)| low != high) else { return writer.constant() };
     let step = step(sample_type, (low, high), bound);
     if step > 0.0 {
-        let scale = WholeScale { low, step, ..exact };
-        let compressed = writer.whole(scale, reporter)?;
+        let scale = IntegerScale { low, step, ..exact };
+        let compressed = writer.integers(scale, reporter)?;
         if compressed.distortion.max_error <= bound {
             return if (high - low).is_finite() {
                 corrected(source, (bound, high - low), scale, compressed, writer, reporter)
@@ -42,7 +42,7 @@ pub(super) fn compress(
         }
         log::info!("steps of {step} break the bound by rounding; every sample is kept as it is");
     }
-    let compressed = writer.whole(exact, reporter)?;
+    let compressed = writer.integers(exact, reporter)?;
     if compressed.distortion.max_error > bound {
         let reached = compressed.distortion.max_error;
         return Err(Error::Target(format!(
@@ -55,16 +55,16 @@ pub(super) fn compress(
 /// Steps of the latent grid that are tried, in units of the bound: the first one, then towards where files get smaller.
 const LATENT_STEPS: [f64; 5] = [0.4, 0.8, 1.5, 3.0, 6.0];
 const FIRST_STEP: usize = 2;
-/// A grid with the first step that is this many times larger than whole numbers alone ends the search.
+/// A grid with the first step that is this many times larger than integers alone ends the search.
 const HOPELESS: usize = 2;
 
-/// The smallest of whole numbers alone and of latent grids of several steps with corrections, read by a perceptron where that
+/// The smallest of integers alone and of latent grids of several steps with corrections, read by a perceptron where that
 /// pays.
 fn corrected(
     source: &Source<'_>,
     (bound, span): (f64, f64),
-    scale: WholeScale,
-    whole: Compressed,
+    scale: IntegerScale,
+    integers: Compressed,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
@@ -75,13 +75,13 @@ fn corrected(
     };
     // What the grid takes, and the file.
     let attempt = |n: usize, reporter: &mut Reporter<'_>| {
-        let streams = writer.latent_streams(&encoder, Rate { step: step_of(n), price: PRICE })?;
+        let streams = writer.latent_streams(&encoder, Rate { step: step_of(n), lambda: LAMBDA })?;
         let of_grid = streams.bytes();
         Ok::<_, Error>((of_grid, writer.corrected(streams, scale, reporter)?))
     };
     let (mut n, (mut of_grid, mut best)) = (FIRST_STEP, attempt(FIRST_STEP, reporter)?);
-    if best.bytes.len() > HOPELESS * whole.bytes.len() {
-        return Ok(whole);
+    if best.bytes.len() > HOPELESS * integers.bytes.len() {
+        return Ok(integers);
     }
     for way in [1, -1] {
         while let Some(next) = n.checked_add_signed(way).filter(|n| *n < LATENT_STEPS.len()) {
@@ -113,7 +113,7 @@ fn corrected(
         }
     }
     let keeps_the_bound = best.distortion.max_error <= bound;
-    Ok(if best.bytes.len() < whole.bytes.len() && keeps_the_bound { best } else { whole })
+    Ok(if best.bytes.len() < integers.bytes.len() && keeps_the_bound { best } else { integers })
 }
 
 /// The file of a volume's samples as they are, unless it is larger than `most` bytes: as soon as that is known, coding ends.
@@ -123,10 +123,10 @@ pub(super) fn exact(
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Option<Compressed>> {
-    let scale = WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
+    let scale = IntegerScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
     match most {
-        Some(most) => writer.whole_within(scale, most, reporter),
-        None => writer.whole(scale, reporter).map(Some),
+        Some(most) => writer.integers_within(scale, most, reporter),
+        None => writer.integers(scale, reporter).map(Some),
     }
 }
 
@@ -138,8 +138,8 @@ pub(super) fn with_rmse(
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
-    let exact = WholeScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
-    // Errors are spread evenly: (step^2 - 1) / 12 on average where samples and errors are whole numbers, else step^2 / 12.
+    let exact = IntegerScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
+    // Errors are spread evenly: (step^2 - 1) / 12 on average where samples and errors are integers, else step^2 / 12.
     let step = if volume.sample_type().is_integer() {
         2.0 * (((12.0 * rmse * rmse + 1.0).sqrt() - 1.0) / 2.0).floor() + 1.0
     } else {
@@ -147,9 +147,9 @@ pub(super) fn with_rmse(
     };
     let is_exact = volume.sample_type().is_integer() && step == 1.0 || (high - low) / step > 1e12;
     let compressed =
-        writer.whole(if is_exact { exact } else { WholeScale { low, step, ..exact } }, reporter)?;
+        writer.integers(if is_exact { exact } else { IntegerScale { low, step, ..exact } }, reporter)?;
     // Samples are rounded to their type, too.
-    if compressed.distortion.rmse > rmse { writer.whole(exact, reporter) } else { Ok(compressed) }
+    if compressed.distortion.rmse > rmse { writer.integers(exact, reporter) } else { Ok(compressed) }
 }
 
 /// The longest step that keeps the bound; 0 where only the samples themselves do.

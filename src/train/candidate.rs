@@ -3,8 +3,8 @@
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::container::{
-    Achieved, BRICK_EDGE, Base, Body, BrickGrid, Contents, Description, MaskBricks, TargetKind, WholeBricks,
-    WholeScale,
+    Achieved, BRICK_EDGE, Base, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale,
+    MaskBricks, TargetKind,
 };
 use crate::engine::{Engine, TrainingEngine};
 use crate::error::{Error, Result};
@@ -96,16 +96,20 @@ impl<'a> Writer<'a> {
         self.finish(None)
     }
 
-    /// The file of samples as whole numbers, coded on the engine's threads.
-    pub(super) fn whole(&self, scale: WholeScale, reporter: &mut Reporter<'_>) -> Result<Compressed> {
+    /// The file of samples as integers, coded on the engine's threads.
+    pub(super) fn integers(&self, scale: IntegerScale, reporter: &mut Reporter<'_>) -> Result<Compressed> {
         let streams = self.code_bricks(scale, None, usize::MAX, reporter)?;
-        self.finish(Some(Body::Whole(WholeBricks::new(BrickGrid::new(self.volume.shape()), scale, streams))))
+        self.finish(Some(Body::Integers(IntegerBricks::new(
+            BrickGrid::new(self.volume.shape()),
+            scale,
+            streams,
+        ))))
     }
 
-    /// [`Self::whole`], unless the file is larger than `most` bytes; coding ends as soon as that is known.
-    pub(super) fn whole_within(
+    /// [`Self::integers`], unless the file is larger than `most` bytes; coding ends as soon as that is known.
+    pub(super) fn integers_within(
         &self,
-        scale: WholeScale,
+        scale: IntegerScale,
         most: usize,
         reporter: &mut Reporter<'_>,
     ) -> Result<Option<Compressed>> {
@@ -114,28 +118,28 @@ impl<'a> Writer<'a> {
         if streams.len() < grid.len() {
             return Ok(None);
         }
-        let file = self.finish(Some(Body::Whole(WholeBricks::new(grid, scale, streams))))?;
+        let file = self.finish(Some(Body::Integers(IntegerBricks::new(grid, scale, streams))))?;
         Ok(Some(file).filter(|file| file.bytes.len() <= most))
     }
 
-    /// The file of a latent grid and of what it is off by in whole numbers.
+    /// The file of a latent grid and of its residuals, as integers.
     pub(super) fn corrected(
         &self,
         latents: LatentStreams,
-        scale: WholeScale,
+        scale: IntegerScale,
         reporter: &mut Reporter<'_>,
     ) -> Result<Compressed> {
         let values = ValueScale::new(self.range, self.volume.sample_type());
         let reader = LatentReader::new(latents.clone(), usize::MAX);
         let streams = self.code_bricks(scale, Some((&reader, values)), usize::MAX, reporter)?;
-        let bricks = WholeBricks::new(BrickGrid::new(self.volume.shape()), scale, streams);
+        let bricks = IntegerBricks::new(BrickGrid::new(self.volume.shape()), scale, streams);
         self.finish(Some(Body::Corrected(latents, bricks)))
     }
 
     /// The streams of bricks, in order; those that are left when more than `most` bytes were coded are missing.
     fn code_bricks(
         &self,
-        scale: WholeScale,
+        scale: IntegerScale,
         base: Option<(&LatentReader, ValueScale)>,
         most: usize,
         reporter: &mut Reporter<'_>,
@@ -154,7 +158,7 @@ impl<'a> Writer<'a> {
                         values.samples(&reader.window(Window { start, end }))
                     });
                     let base = base.as_ref().map_or(Base::Low, Base::Samples);
-                    WholeBricks::encode_brick(samples, &grid, brick, scale, base, codes)
+                    IntegerBricks::encode_brick(samples, &grid, brick, scale, base, codes)
                 };
                 streams.extend(next.into_par_iter().map(stream).collect::<Vec<_>>());
             });
@@ -180,7 +184,7 @@ impl<'a> Writer<'a> {
         let (parameter_bytes, unit) = match &body {
             Some(Body::Network(model)) => (model.stream_bytes(), 1),
             // Bricks are decoded whole.
-            Some(Body::Latents(_) | Body::Whole(_) | Body::Corrected(..)) => (0, BRICK_EDGE),
+            Some(Body::Latents(_) | Body::Integers(_) | Body::Corrected(..)) => (0, BRICK_EDGE),
             None => (0, 1),
         };
         let mut description = Description::of(self.volume, self.range, self.achieved.clone());

@@ -9,7 +9,7 @@ use super::progress::{Progress, Reporter, Stage};
 use super::sampler::VoxelSampler;
 use super::schedule::{RecentError, Schedule};
 use super::session::Session;
-use super::target::Price;
+use super::target::Lambda;
 use super::{check_parameters, check_range, check_shape};
 use crate::container::Achieved;
 use crate::engine::Loss;
@@ -44,7 +44,7 @@ pub struct FitOptions {
     /// The model.
     pub model: ModelOptions,
     /// How its parameters are stored, and with that what they are rounded to in every forward and backward pass; the master
-    /// copy is float32. `Coded` puts no price on bits here.
+    /// copy is float32. `Coded` has no rate term here.
     pub storage: Storage,
     /// Passes over all voxels.
     pub epochs: u32,
@@ -186,7 +186,7 @@ pub fn fit(
         let started = Instant::now();
         while step < until {
             let share = schedule.rate_share(step, step as f64 / plan.steps as f64);
-            session.step(engine.as_ref(), share, Price::FREE, 0.0)?;
+            session.step(engine.as_ref(), share, Lambda::FREE, 0.0)?;
             recent.follow(&mut session, step)?;
             step += 1;
             reporter.step(Stage::Training, step, plan.steps, recent.psnr())?;

@@ -10,7 +10,7 @@ pub(super) struct Start {
     pub(super) seed: u64,
     /// Mean of the measurements, scaled to 0..1.
     pub(super) mean: f32,
-    /// Number of voxels, masked ones too: the batch's mean, against which a bit is priced, is over all of them.
+    /// Number of voxels, masked ones too: the batch's mean, against which lambda is scaled, is over all of them.
     pub(super) voxels: usize,
     /// Number of those that are not masked.
     pub(super) measured: usize,

@@ -14,7 +14,7 @@ const LEAST_EQUAL: f64 = 0.75;
 /// Fewer bytes than this are not worth a word.
 const WORTH_BYTES: usize = 1024;
 /// Samples that are deflated at a time.
-const PIECE_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Warns where the samples of a label volume take fewer bytes deflated, as in a `.nii.gz`, than in an exact file of so many bytes.
 pub(super) fn say_where_deflate_is_smaller(volume: &Volume, file_bytes: usize) {
@@ -53,8 +53,8 @@ fn labels(volume: &Volume) -> Option<usize> {
 /// What bytes take deflated, where that is less than so many.
 fn deflated_within(bytes: &[u8], most: usize) -> Option<usize> {
     let mut encoder = ZlibEncoder::new(Counter { count: 0, most }, Compression::default());
-    for piece in bytes.chunks(PIECE_BYTES) {
-        encoder.write_all(piece).ok()?;
+    for chunk in bytes.chunks(CHUNK_BYTES) {
+        encoder.write_all(chunk).ok()?;
     }
     Some(encoder.finish().ok()?.count)
 }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn deflate_is_compared_as_far_as_it_can_win() {
-        let zeros = vec![0; 3 * PIECE_BYTES + 5];
+        let zeros = vec![0; 3 * CHUNK_BYTES + 5];
         let size = deflated_within(&zeros, usize::MAX).unwrap();
         assert!((2000..6000).contains(&size), "{size}");
         assert_eq!(deflated_within(&zeros, size + 1), Some(size));

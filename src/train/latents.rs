@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What a bit costs, in squared steps: the slope of the error by the rate of a fine uniform quantiser is
 /// `ln(2) / 6 = 0.116`; a little less was best on every volume tried (benches/README.md).
-pub(super) const PRICE: f32 = 0.07;
+pub(super) const LAMBDA: f32 = 0.07;
 /// Steps that are tried.
 const MOST_TRIES: u64 = 16;
 /// A PSNR this near above the target is taken at once.
@@ -126,7 +126,7 @@ pub(super) fn compress(
     };
     let mut of_grid = 0;
     let mut plain = |step: f64| {
-        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, price: PRICE })?;
+        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, lambda: LAMBDA })?;
         of_grid = streams.bytes();
         writer.latents(streams)
     };
@@ -238,7 +238,7 @@ fn search(
         } else {
             missed = Some(tried);
         }
-        // Nothing better than exact is asked for, and in so many bits whole numbers are smaller.
+        // Nothing better than exact is asked for, and in so many bits integers are smaller.
         let is_exact = above >= 0.0 && psnr.is_infinite();
         let takes_many_bits = 8 * bytes > bounds.voxels;
         let is_hopeless = above < 0.0 && bytes >= bounds.hopeless && matches!(aim, Aim::Psnr { .. });

@@ -1,7 +1,7 @@
 //! From a volume to a field that meets a target.
 //!
-//! [`compress`] takes a latent grid, whose step is searched for, or picks a network for the budget, trains it with a price on
-//! every bit (the rate term), measures the result with the shipped decoder, and corrects the price until the target is met.
+//! [`compress`] takes a latent grid, whose step is searched for, or picks a network for the budget, trains it with a rate
+//! term (lambda times bits), measures the result with the shipped decoder, and corrects lambda until the target is met.
 
 mod appraisal;
 mod average;
@@ -49,7 +49,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use target::{Aim, Found, Search, Verdict};
 
-/// Corrections of the price before a target counts as missed.
+/// Corrections of lambda before a target counts as missed.
 const MAX_CORRECTIONS: usize = 14;
 /// Times that a model of the same size is tried again with finer rounding.
 const MAX_REFINEMENTS: usize = 2;
@@ -140,9 +140,10 @@ fn smallest(
         let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
-            let whole = whole_for(volume, scale, aim, (found.as_ref(), nearest), &writer, &mut reporter)?;
-            nearest = whole.as_ref().map_or(nearest, |whole| nearest.max(aim.figure(whole)));
-            found = smaller(aim, found, whole.filter(|whole| !aim.is_over_budget(whole)));
+            let integers =
+                integers_for(volume, scale, aim, (found.as_ref(), nearest), &writer, &mut reporter)?;
+            nearest = integers.as_ref().map_or(nearest, |integers| nearest.max(aim.figure(integers)));
+            found = smaller(aim, found, integers.filter(|integers| !aim.is_over_budget(integers)));
         }
     }
     if let Some(architecture) = architecture {
@@ -176,12 +177,12 @@ fn smaller(aim: Aim, one: Option<Compressed>, other: Option<Compressed>) -> Opti
     }
 }
 
-/// Bits a voxel above which whole numbers to a PSNR may be smaller than a latent grid.
+/// Bits a voxel above which integers to a PSNR may be smaller than a latent grid.
 const MANY_BITS: f64 = 1.0;
 
-/// The samples as whole numbers: exact, where that is no larger than what was found or than a byte budget allows, whatever the
+/// The samples as integers: exact, where that is no larger than what was found or than a byte budget allows, whatever the
 /// volume is; to a PSNR, where a latent grid takes many bits or misses the aim. `found` has how near the nearest came.
-fn whole_for(
+fn integers_for(
     volume: &Volume,
     scale: ValueScale,
     aim: Aim,
@@ -203,8 +204,8 @@ fn whole_for(
     }
     let rmse = scale.span() * 10f64.powf(-target / 20.0);
     let range = (scale.value(0.0), scale.value(1.0));
-    let whole = bounded::with_rmse(volume, range, rmse, writer, reporter)?;
-    Ok(smaller(aim, exact, Some(whole).filter(|whole| whole.distortion.psnr >= target)))
+    let integers = bounded::with_rmse(volume, range, rmse, writer, reporter)?;
+    Ok(smaller(aim, exact, Some(integers).filter(|integers| integers.distortion.psnr >= target)))
 }
 
 /// Says so where a result is beyond the target's window.
@@ -345,7 +346,7 @@ impl Work<'_> {
         Ok(Found { met: None, nearest: best })
     }
 
-    /// Trains one model and corrects the price of a bit until the target is met.
+    /// Trains one model and corrects lambda until the target is met.
     fn attempt(&self, plan: &Plan, aim: Aim, may_grow: bool, reporter: &mut Reporter<'_>) -> Result<Attempt> {
         let start =
             Start { seed: self.options.seed, mean: self.mean, voxels: self.voxels, measured: self.measured };
@@ -366,7 +367,7 @@ impl Work<'_> {
         for correction in 0..=MAX_CORRECTIONS {
             reporter.measuring()?;
             let candidate = self.writer.write(&mut session)?;
-            let charged = search.price();
+            let charged = search.lambda();
             let verdict = search.judge(&candidate);
             reached = reached.max(aim.figure(&candidate));
             over_budget = aim.is_over_budget(&candidate);
@@ -374,7 +375,7 @@ impl Work<'_> {
                 return Ok(Attempt::NoRoom { nearest: reached });
             }
             log::info!(
-                "{:.2} dB, {} bytes at a price of {:.3e}: {verdict:?}",
+                "{:.2} dB, {} bytes at a lambda of {:.3e}: {verdict:?}",
                 candidate.distortion.psnr,
                 candidate.bytes.len(),
                 charged
@@ -405,10 +406,7 @@ impl Work<'_> {
         if best.is_none()
             && let Some(better) = &exceeding
         {
-            log::warn!(
-                "no price of a bit lands within 1 dB of the target; this is {:.2} dB",
-                better.distortion.psnr
-            );
+            log::warn!("no lambda lands within 1 dB of the target; this is {:.2} dB", better.distortion.psnr);
         }
         match best.or(exceeding) {
             Some(compressed) => Ok(Attempt::Met(Box::new(compressed))),
@@ -417,7 +415,7 @@ impl Work<'_> {
         }
     }
 
-    /// In half precision no bit has a price: a model meets the target, or another size is tried.
+    /// In half precision there is no rate term: a model meets the target, or another size is tried.
     fn judge_half(
         &self,
         session: &mut Session<'_>,

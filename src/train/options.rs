@@ -69,10 +69,10 @@ pub enum Target {
     Ratio(f64),
     /// Bytes of the file: at most this, at least 97 % of it.
     Size(u64),
-    /// Every measurement within this of the original, in the volume's unit. The file holds whole numbers, brick by brick:
+    /// Every measurement within this of the original, in the volume's unit. The file holds integers, brick by brick:
     /// the samples, or what a latent grid is off by, whichever is smaller.
     MaxError(f64),
-    /// Every sample as it was, bit by bit: NaN payloads and -0.0, too. Whole numbers, brick by brick.
+    /// Every sample as it was, bit by bit: NaN payloads and -0.0, too. Integers, brick by brick.
     Lossless,
 }
 
@@ -100,16 +100,16 @@ impl Target {
 
     fn check(self) -> Result<()> {
         match self {
-            Target::Psnr(db) if !(db > 0.0 && db <= 150.0) => {
-                Err(Error::Options(format!("a PSNR of {db} dB is no target; 30 to 60 is usual")))
-            }
+            Target::Psnr(db) if !(db > 0.0 && db <= 150.0) => Err(Error::Options(format!(
+                "invalid PSNR target of {db} dB: it is above 0 and at most 150, usually 30 to 60"
+            ))),
             Target::Ratio(ratio) if !(ratio > 0.0 && ratio.is_finite()) => {
-                Err(Error::Options(format!("a ratio of {ratio} is no target; it is above 0")))
+                Err(Error::Options(format!("invalid ratio target of {ratio}: it is a number above 0")))
             }
-            Target::MaxError(error) if !(error >= 0.0 && error.is_finite()) => {
-                Err(Error::Options(format!("a largest error of {error} is no target; it is 0 or above")))
-            }
-            Target::Size(0) => Err(Error::Options("a file of 0 bytes is no target".into())),
+            Target::MaxError(error) if !(error >= 0.0 && error.is_finite()) => Err(Error::Options(format!(
+                "invalid largest error of {error} as a target: it is a number from 0 up"
+            ))),
+            Target::Size(0) => Err(Error::Options("invalid size target of 0 bytes".into())),
             _ => Ok(()),
         }
     }
@@ -138,7 +138,7 @@ pub struct Architecture {
 /// What a file holds the volume as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Representation {
-    /// What is smaller: a latent grid, or whole numbers where a quality is asked for that needs many bits, or, with
+    /// What is smaller: a latent grid, or integers where a quality is asked for that needs many bits, or, with
     /// [`Preset::Best`], a hash grid with a perceptron. Losses other than L2, [`Storage::Half`] and a model chosen by hand
     /// ask for a network.
     #[default]
@@ -286,8 +286,8 @@ impl CompressOptions {
 
     pub(super) fn check(&self) -> Result<()> {
         self.target.check()?;
-        let is_a_promise = matches!(self.target, Target::MaxError(_) | Target::Lossless);
-        if is_a_promise && (self.representation != Representation::Smallest || self.model.is_some()) {
+        let is_a_guarantee = matches!(self.target, Target::MaxError(_) | Target::Lossless);
+        if is_a_guarantee && (self.representation != Representation::Smallest || self.model.is_some()) {
             return Err(Error::Options(
                 "a bound on every error chooses what the file holds: leave encoding, network and sizes out"
                     .into(),

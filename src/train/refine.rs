@@ -13,8 +13,8 @@ use crate::wavelet::Window;
 /// Voxels that are learned from, at most and at least.
 const VOXELS: usize = 1 << 18;
 const LEAST_VOXELS: usize = 4096;
-/// Pieces of a volume, of 64^3 voxels, that they are drawn from.
-const MOST_PIECES: usize = 64;
+/// Chunks of a volume, of 64^3 voxels, that they are drawn from.
+const MOST_CHUNKS: usize = 64;
 /// Times that a fit sees each of them at most: of a small volume there is less to learn.
 const MOST_EPOCHS: usize = 100;
 /// Adam's first step size for a first perceptron, and for one that knows the grid of another step.
@@ -39,7 +39,7 @@ pub(super) struct Refiner<'a> {
     steps: [usize; 2],
     /// How many perceptrons are worth their time.
     rounds: usize,
-    pieces: Vec<(Window, Vec<Drawn>)>,
+    chunks: Vec<(Window, Vec<Drawn>)>,
     /// Voxels in them.
     drawn: usize,
     /// What the last perceptron was, not rounded.
@@ -71,13 +71,13 @@ impl<'a> Refiner<'a> {
             Preset::Balanced => ([3000, 1500], 4),
             Preset::Best => ([8000, 4000], 6),
         };
-        let pieces = draw(volume.shape(), mask, options.seed);
-        let drawn = pieces.iter().map(|(_, voxels)| voxels.len()).sum();
+        let chunks = draw(volume.shape(), mask, options.seed);
+        let drawn = chunks.iter().map(|(_, voxels)| voxels.len()).sum();
         if drawn < LEAST_VOXELS {
             return None;
         }
         let parameters = initial(width, options.seed);
-        Some(Self { volume, scale, width, steps, rounds, pieces, drawn, parameters, learned: 0 })
+        Some(Self { volume, scale, width, steps, rounds, chunks, drawn, parameters, learned: 0 })
     }
 
     /// How many perceptrons are worth their time.
@@ -107,9 +107,9 @@ impl<'a> Refiner<'a> {
         let reader = LatentReader::new(streams.clone(), usize::MAX);
         let [nx, ny, _] = self.volume.shape();
         let mut rows = Rows::zeros(Perceptron::network(self.width).inputs(), self.drawn);
-        for pieces in self.pieces.chunks(4 * rayon::current_num_threads()) {
-            let windows: Vec<Window> = pieces.iter().map(|(window, _)| *window).collect();
-            for ((window, voxels), surroundings) in pieces.iter().zip(reader.surroundings(&windows)) {
+        for chunks in self.chunks.chunks(4 * rayon::current_num_threads()) {
+            let windows: Vec<Window> = chunks.iter().map(|(window, _)| *window).collect();
+            for ((window, voxels), surroundings) in chunks.iter().zip(reader.surroundings(&windows)) {
                 for &(order, [x, y, z]) in voxels {
                     let [i, j, k] = window.start;
                     let (inputs, value) = surroundings.row([x - i, y - j, z - k]);
@@ -122,22 +122,22 @@ impl<'a> Refiner<'a> {
     }
 }
 
-/// Voxels of a volume that are measurements, each at most once, by pieces of it that have some.
+/// Voxels of a volume that are measurements, each at most once, by chunks of it that have some.
 fn draw(shape: [usize; 3], mask: Option<&Mask>, seed: u64) -> Vec<(Window, Vec<Drawn>)> {
     let grid = BrickGrid::new(shape);
     let is_measured = |voxel: usize| mask.is_none_or(|mask| mask.codes()[voxel] == 0);
-    let mut pieces: Vec<usize> = (0..grid.len()).collect();
-    // Not every n-th one: where the volume has a multiple of n pieces along x these would be a slab.
-    pieces.sort_unstable_by_key(|&piece| (hash(seed ^ hash(piece as u64)), piece));
-    let has_some = |piece: &usize| grid.rows(*piece).any(|mut row| row.any(is_measured));
-    let chosen = pieces.into_iter().filter(has_some).take(MOST_PIECES);
+    let mut chunks: Vec<usize> = (0..grid.len()).collect();
+    // Not every n-th one: where the volume has a multiple of n chunks along x these would be a slab.
+    chunks.sort_unstable_by_key(|&chunk| (hash(seed ^ hash(chunk as u64)), chunk));
+    let has_some = |chunk: &usize| grid.rows(*chunk).any(|mut row| row.any(is_measured));
+    let chosen = chunks.into_iter().filter(has_some).take(MOST_CHUNKS);
     let mut chosen: Vec<(Window, Vec<Drawn>)> = chosen
-        .map(|piece| {
-            let (start, size) = grid.bounds(piece);
+        .map(|chunk| {
+            let (start, size) = grid.bounds(chunk);
             (Window { start, end: std::array::from_fn(|a| start[a] + size[a]) }, Vec::new())
         })
         .collect();
-    // The chosen pieces' voxels, one piece behind the other.
+    // The chosen chunks' voxels, one chunk behind the other.
     let ends: Vec<usize> = chosen
         .iter()
         .scan(0, |sum, (window, _)| {
@@ -149,9 +149,9 @@ fn draw(shape: [usize; 3], mask: Option<&Mask>, seed: u64) -> Vec<(Window, Vec<D
     let order = Permutation::new(voxels as u64, seed, 0);
     let mut count = 0;
     for n in (0..voxels as u64).map(|n| order.apply(n) as usize) {
-        let piece = ends.partition_point(|&end| end <= n);
-        let (window, drawn) = &mut chosen[piece];
-        let ([nx, ny, _], n) = (window.shape(), n + window.len() - ends[piece]);
+        let chunk = ends.partition_point(|&end| end <= n);
+        let (window, drawn) = &mut chosen[chunk];
+        let ([nx, ny, _], n) = (window.shape(), n + window.len() - ends[chunk]);
         let [x, y, z] = [n % nx, n / nx % ny, n / nx / ny];
         let at = [x + window.start[0], y + window.start[1], z + window.start[2]];
         if is_measured(at[0] + shape[0] * (at[1] + shape[1] * at[2])) {
@@ -198,20 +198,20 @@ mod tests {
         }
         orders.sort_unstable();
         assert!(orders.iter().copied().eq(0..VOXELS.min(130 * 70 * 65)));
-        assert_eq!(drawn.len(), 3 * 2 * 2, "every piece");
+        assert_eq!(drawn.len(), 3 * 2 * 2, "every chunk");
     }
 
     #[test]
-    fn pieces_are_from_every_side_and_have_measurements() {
+    fn chunks_are_from_every_side_and_have_measurements() {
         let drawn = draw([512; 3], None, 42);
-        assert_eq!(drawn.len(), MOST_PIECES);
+        assert_eq!(drawn.len(), MOST_CHUNKS);
         for a in 0..3 {
             let mut places: Vec<usize> = drawn.iter().map(|(window, _)| window.start[a]).collect();
             places.sort_unstable();
             places.dedup();
             assert!(places.len() >= 7, "axis {a}: {places:?}");
         }
-        // Two pieces of 216 have measurements.
+        // Two chunks of 216 have measurements.
         let shape = [384, 384, 384];
         let samples: Vec<f32> = (0..shape.iter().product::<usize>())
             .map(|i| if i % 384 < 70 && i / 384 % 384 < 9 && i < 384 * 384 * 50 { 1.0 } else { f32::NAN })

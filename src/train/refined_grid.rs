@@ -4,7 +4,7 @@
 //! that. The perceptron of that grid is learned anew, from where the last one ended.
 
 use super::candidate::Writer;
-use super::latents::{PRICE, Source};
+use super::latents::{LAMBDA, Source};
 use super::refine::Refiner;
 use super::tissues::Shift;
 use crate::container::BrickGrid;
@@ -40,7 +40,7 @@ impl<'a> RefinedGrid<'a> {
         if !self.rounds.is_empty() {
             self.grid_of_round(self.rounds.len());
         }
-        let mut streams = writer.latent_streams(&self.encoder, Rate { step, price: PRICE })?;
+        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA })?;
         self.source.engine.run(&mut || self.refiner.learn(&streams));
         self.perceptron = Some(self.refiner.perceptron());
         streams.perceptron.clone_from(&self.perceptron);
@@ -63,7 +63,7 @@ impl<'a> RefinedGrid<'a> {
 
     /// The streams of another step, with the same perceptron.
     pub(super) fn streams(&self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
-        let mut streams = writer.latent_streams(&self.encoder, Rate { step, price: PRICE })?;
+        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA })?;
         streams.perceptron.clone_from(&self.perceptron);
         Ok(streams)
     }
@@ -86,10 +86,10 @@ impl<'a> RefinedGrid<'a> {
 /// Takes from a grid of `shape` what the perceptron of `streams` adds to theirs.
 fn take_away(grid: &mut [f32], shape: [usize; 3], streams: &LatentStreams) {
     let reader = LatentReader::new(streams.clone(), usize::MAX);
-    let pieces = BrickGrid::new(shape);
-    let windows: Vec<Window> = (0..pieces.len())
-        .map(|piece| {
-            let (start, size) = pieces.bounds(piece);
+    let chunks = BrickGrid::new(shape);
+    let windows: Vec<Window> = (0..chunks.len())
+        .map(|chunk| {
+            let (start, size) = chunks.bounds(chunk);
             Window { start, end: std::array::from_fn(|a| start[a] + size[a]) }
         })
         .collect();

@@ -7,7 +7,7 @@ use crate::volume::{Mask, Volume, for_each_type};
 use rayon::prelude::*;
 
 /// Samples that a thread draws at a time.
-const PIECE: usize = 4096;
+const CHUNK: usize = 4096;
 
 /// Draws voxels of a volume.
 pub(super) struct VoxelSampler<'a> {
@@ -28,9 +28,9 @@ impl<'a> VoxelSampler<'a> {
     /// Fills the batch with samples `first..first + n` of the endless sequence of epochs, `n` being the batch's length.
     pub(super) fn draw(&self, first: u64, batch: &mut Batch) {
         let [nx, ny, _] = self.volume.shape();
-        let pieces = batch.positions.par_chunks_mut(PIECE).zip(batch.targets.par_chunks_mut(PIECE));
-        pieces.enumerate().for_each(|(piece, (positions, targets))| {
-            self.targets(first + (piece * PIECE) as u64, targets, |i, voxel| {
+        let chunks = batch.positions.par_chunks_mut(CHUNK).zip(batch.targets.par_chunks_mut(CHUNK));
+        chunks.enumerate().for_each(|(chunk, (positions, targets))| {
+            self.targets(first + (chunk * CHUNK) as u64, targets, |i, voxel| {
                 let (row, x) = (voxel / nx, voxel % nx);
                 positions[i] = [self.axes[0][x], self.axes[1][row % ny], self.axes[2][row / ny]];
             });
@@ -39,8 +39,8 @@ impl<'a> VoxelSampler<'a> {
 
     /// The targets of the same samples alone.
     pub(super) fn draw_targets(&self, first: u64, targets: &mut [f32]) {
-        let pieces = targets.par_chunks_mut(PIECE).enumerate();
-        pieces.for_each(|(piece, targets)| self.targets(first + (piece * PIECE) as u64, targets, |_, _| ()));
+        let chunks = targets.par_chunks_mut(CHUNK).enumerate();
+        chunks.for_each(|(chunk, targets)| self.targets(first + (chunk * CHUNK) as u64, targets, |_, _| ()));
     }
 
     /// The targets of samples from `first` on; `visit` is told the voxel of each.

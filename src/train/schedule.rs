@@ -1,4 +1,4 @@
-//! Runs of steps: learning rates, and the price of a bit on its way up.
+//! Runs of steps: learning rates, and lambda on its way up.
 
 use super::average;
 use super::progress::{Reporter, Stage};
@@ -56,8 +56,8 @@ impl Schedule {
         warm_up * self.height * (FINAL_SHARE / self.height).powf(self.fallen(done))
     }
 
-    /// How much of the price is charged: in the main run the field first learns what is there.
-    fn price_share(&self, done: f64) -> f64 {
+    /// How much of lambda is charged: in the main run the field first learns what is there.
+    fn lambda_share(&self, done: f64) -> f64 {
         match self.stage {
             Stage::Training => ((done - 0.1) / 0.3).clamp(0.0, 1.0),
             _ => 1.0,
@@ -65,9 +65,9 @@ impl Schedule {
     }
 }
 
-/// Looks at the coded size in a run, to correct the price of a bit on the way.
+/// Looks at the coded size in a run, to correct lambda on the way.
 const LOOKS: u64 = 40;
-/// The last share of a run is left to settle at a fixed price.
+/// The last share of a run is left to settle at a fixed lambda.
 const SETTLE_FROM: f64 = 0.95;
 /// After this share of the main run it is clear whether the model is far too small.
 const DOUBT_AT: f64 = 0.5;
@@ -114,11 +114,11 @@ pub(super) fn run(
     let doubt = (schedule.steps as f64 * DOUBT_AT) as u64;
     for step in 0..schedule.steps {
         let done = step as f64 / schedule.steps as f64;
-        let charged = schedule.price_share(done);
+        let charged = schedule.lambda_share(done);
         if charged > 0.0 {
             search.begin(recent.0);
         }
-        session.step(engine, schedule.rate_share(step, done), search.as_price(), charged)?;
+        session.step(engine, schedule.rate_share(step, done), search.for_step(), charged)?;
         recent.follow(session, step)?;
         if average::counts(step, schedule.steps) {
             session.take_into_average()?;

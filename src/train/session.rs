@@ -4,7 +4,7 @@ use super::average::Average;
 use super::initial::{Start, initial_field};
 use super::plan::Plan;
 use super::sampler::VoxelSampler;
-use super::target::Price;
+use super::target::Lambda;
 use crate::container::StoredModel;
 use crate::engine::{Batch, Drawing, GroupUpdate, Loss, Trainer, TrainingEngine, Update};
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl Roundings {
     }
 }
 
-/// Bounds of how much coarser than at first weights are rounded where the price says so.
+/// Bounds of how much coarser than at first weights are rounded where lambda says so.
 const LEAST_COARSENING: f64 = 1.0 / 32.0;
 const MOST_COARSENING: f64 = 16.0;
 
@@ -52,10 +52,10 @@ pub(super) struct Session<'a> {
     /// from there on, as far as they are drawn.
     stretch: (u64, Vec<f32>),
     roundings: Roundings,
-    /// Features are charged for their bits one by one. Where there are none, the price sets how coarsely the weights are
+    /// Features are charged for their bits one by one. Where there are none, lambda sets how coarsely the weights are
     /// rounded: they are few, and all of them matter.
     has_features: bool,
-    /// The weights' rounding at the first price.
+    /// The weights' rounding at the first lambda.
     weights_at_first: Rounding,
     /// Height of the learning rates of features and of the network.
     rates: [f64; 2],
@@ -109,13 +109,13 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// One step at this share of the learning rates' height and this price of a bit in mean squared error times voxels,
+    /// One step at this share of the learning rates' height and this lambda in mean squared error times voxels,
     /// of which `charged` is charged by now.
     pub(super) fn step(
         &mut self,
         engine: &dyn TrainingEngine,
         share: f64,
-        price: Price,
+        lambda: Lambda,
         charged: f64,
     ) -> Result<()> {
         let first = self.drawn;
@@ -127,7 +127,7 @@ impl<'a> Session<'a> {
         if let Rounding::Step(step) = self.weights_at_first
             && !self.has_features
         {
-            let coarser = price.relative.clamp(LEAST_COARSENING, MOST_COARSENING) as f32;
+            let coarser = lambda.relative.clamp(LEAST_COARSENING, MOST_COARSENING) as f32;
             self.roundings.weights = Rounding::Step(step * coarser);
         }
         let [of_features, of_network] = self.rates.map(|rate| (rate * share) as f32);
@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
                     // A Laplace-distributed integer of mean magnitude b costs about |q| / (b ln 2) bits.
                     Rounding::Step(step) if group.kind == GroupKind::Features => {
                         let bits_per_unit = 1.0 / (f64::from(magnitude.max(0.1)) * std::f64::consts::LN_2);
-                        (charged * price.of_a_bit / self.voxels * bits_per_unit / f64::from(step)) as f32
+                        (charged * lambda.value / self.voxels * bits_per_unit / f64::from(step)) as f32
                     }
                     _ => 0.0,
                 },

@@ -1,4 +1,4 @@
-//! The closed loop around a target: what a result is worth, and the price of a bit for the next run.
+//! The closed loop around a target: what a result is worth, and lambda for the next run.
 
 use super::candidate::Compressed;
 use super::options::Target;
@@ -19,7 +19,7 @@ const WINDOW_DB: f64 = 1.0;
 const MOST_GAIN_BY_FALL_DB: f64 = 8.0;
 const COARSE_DB: f64 = 42.0;
 /// What cheaper bits gain at most.
-const MOST_GAIN_BY_PRICE_DB: f64 = 2.5;
+const MOST_GAIN_BY_LAMBDA_DB: f64 = 2.5;
 /// Where corrections aim, above the target.
 const AIM_DB: f64 = 0.12;
 /// Shares of the byte budget: least that is taken, least that is done, where corrections aim.
@@ -122,9 +122,9 @@ pub(super) enum Verdict {
     Met,
     /// Inside the window; a correction may come nearer.
     Acceptable,
-    /// Outside the window; the price was corrected.
+    /// Outside the window; lambda was corrected.
     Off,
-    /// No price helps: the model cannot hold more.
+    /// No lambda helps: the model cannot hold more.
     TooSmall { shortfall_db: f64 },
 }
 
@@ -134,46 +134,46 @@ impl Verdict {
     }
 }
 
-/// Price of a bit at the start, in units of the target's mean squared error: a typical slope of rate and distortion.
-const FIRST_PRICE: f64 = 2.0;
-/// Volumes of fewer measurements begin with a lower price.
+/// Lambda at the start, in units of the target's mean squared error: a typical slope of rate and distortion.
+const FIRST_LAMBDA: f64 = 2.0;
+/// Volumes of fewer measurements begin with a lower lambda.
 const DEAR_BELOW: f64 = 20_000.0;
-/// Below this share of the first price a bit is as good as free; above the other one nothing is left to price.
-const LEAST_PRICE: f64 = 0.01;
-const MOST_PRICE: f64 = 1e4;
-/// What a unit of the price's logarithm typically does to a result: dB, and logarithm of bytes.
+/// Below this share of the first lambda a bit is as good as free; above the other one nothing is left to take away.
+const LEAST_LAMBDA: f64 = 0.01;
+const MOST_LAMBDA: f64 = 1e4;
+/// What a unit of lambda's logarithm typically does to a result: dB, and logarithm of bytes.
 const TYPICAL_DB: f64 = -0.4;
 const TYPICAL_BYTES: f64 = -0.5;
-/// Share of a deviation that is corrected at each look during a run, and the largest change of the price's logarithm.
+/// Share of a deviation that is corrected at each look during a run, and the largest change of lambda's logarithm.
 const FOLLOW: f64 = 0.4;
 const MAX_FOLLOW: f64 = 0.4;
-/// Change of the logarithm of the price in one correction, at most.
+/// Change of the logarithm of lambda in one correction, at most.
 const MAX_MOVE: f64 = 1.0;
 
 /// What bits cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Price {
+pub(super) struct Lambda {
     /// In mean squared error (of values scaled to 0..1) for a bit a voxel.
-    pub(super) of_a_bit: f64,
-    /// In units of the first price.
+    pub(super) value: f64,
+    /// In units of the first lambda.
     pub(super) relative: f64,
 }
 
-impl Price {
+impl Lambda {
     /// Of bits that cost nothing.
-    pub(super) const FREE: Self = Self { of_a_bit: 0.0, relative: 1.0 };
+    pub(super) const FREE: Self = Self { value: 0.0, relative: 1.0 };
 }
 
-/// The search for the price that meets the target.
+/// The search for lambda that meets the target.
 pub(super) struct Search {
     aim: Aim,
-    /// The first price for this volume, in units of the mean squared error aimed at.
-    first_price: f64,
-    /// Price in mean squared error (of values scaled to 0..1) for a bit a voxel; `None` before the first error is known.
-    price: Option<f64>,
-    /// The first price in the unit of `price`.
+    /// The first lambda for this volume, in units of the mean squared error aimed at.
+    first_lambda: f64,
+    /// Lambda in mean squared error (of values scaled to 0..1) for a bit a voxel; `None` before the first error is known.
+    lambda: Option<f64>,
+    /// The first lambda in the unit of `lambda`.
     first: f64,
-    /// Logarithms of the highest price that was good enough for a PSNR, and of the lowest that was not.
+    /// Logarithms of the highest lambda that was good enough for a PSNR, and of the lowest that was not.
     good: Option<f64>,
     bad: Option<f64>,
     /// Bytes of the file that are not parameters, once a whole file was written.
@@ -183,24 +183,24 @@ pub(super) struct Search {
 impl Search {
     /// A search for a volume of so many measurements. In a tiny one bits are dear a voxel whatever they do.
     pub(super) fn new(aim: Aim, measured: usize) -> Self {
-        let first_price = FIRST_PRICE * (measured as f64 / DEAR_BELOW).min(1.0);
-        let price = match aim {
-            Aim::Psnr { target } => Some(first_price * 10f64.powf(-target / 10.0)),
+        let first_lambda = FIRST_LAMBDA * (measured as f64 / DEAR_BELOW).min(1.0);
+        let lambda = match aim {
+            Aim::Psnr { target } => Some(first_lambda * 10f64.powf(-target / 10.0)),
             Aim::Bytes { .. } => None,
         };
-        let first = price.unwrap_or(0.0);
-        Self { aim, first_price, price, first, good: None, bad: None, overhead: 400.0 }
+        let first = lambda.unwrap_or(0.0);
+        Self { aim, first_lambda, lambda, first, good: None, bad: None, overhead: 400.0 }
     }
 
-    /// The price now.
-    pub(super) fn price(&self) -> f64 {
-        self.price.unwrap_or(0.0)
+    /// Lambda now.
+    pub(super) fn lambda(&self) -> f64 {
+        self.lambda.unwrap_or(0.0)
     }
 
-    /// The price now, for a step.
-    pub(super) fn as_price(&self) -> Price {
-        let relative = if self.first > 0.0 { self.price() / self.first } else { 1.0 };
-        Price { of_a_bit: self.price(), relative }
+    /// Lambda now, for a step.
+    pub(super) fn for_step(&self) -> Lambda {
+        let relative = if self.first > 0.0 { self.lambda() / self.first } else { 1.0 };
+        Lambda { value: self.lambda(), relative }
     }
 
     pub(super) fn wants_size(&self) -> bool {
@@ -212,37 +212,37 @@ impl Search {
         matches!(self.aim, Aim::Bytes { budget } if self.overhead >= budget as f64)
     }
 
-    /// True when the price has reached its end.
+    /// True when lambda has reached its end.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.price() >= 0.9 * MOST_PRICE * self.first
+        self.lambda() >= 0.9 * MOST_LAMBDA * self.first
     }
 
-    /// Sets the price a size target begins with, from the error that training has reached without one.
+    /// Sets lambda a size target begins with, from the error that training has reached without one.
     pub(super) fn begin(&mut self, mean_error: f64) {
-        if self.price.is_none() {
-            // A run that has diverged by now is measured like any other; its price must stay a number.
-            self.first = self.first_price * if mean_error.is_finite() { mean_error } else { 1.0 };
-            self.price = Some(self.first);
+        if self.lambda.is_none() {
+            // A run that has diverged by now is measured like any other; its lambda must stay a number.
+            self.first = self.first_lambda * if mean_error.is_finite() { mean_error } else { 1.0 };
+            self.lambda = Some(self.first);
         }
     }
 
     /// Follows the coded size in a run.
     pub(super) fn follow_size(&mut self, parameter_bytes: usize) {
-        let (Aim::Bytes { budget }, Some(price)) = (self.aim, self.price) else { return };
+        let (Aim::Bytes { budget }, Some(lambda)) = (self.aim, self.lambda) else { return };
         let share = (parameter_bytes as f64 + self.overhead) / (AIM_SHARE * budget as f64);
-        self.set(price * (share.ln() * FOLLOW / -TYPICAL_BYTES).clamp(-MAX_FOLLOW, MAX_FOLLOW).exp());
+        self.set(lambda * (share.ln() * FOLLOW / -TYPICAL_BYTES).clamp(-MAX_FOLLOW, MAX_FOLLOW).exp());
     }
 
-    /// A size target's first price comes from an early error, far above the last one.
+    /// A size target's first lambda comes from an early error, far above the last one.
     fn least_share(&self) -> f64 {
         match self.aim {
-            Aim::Psnr { .. } => LEAST_PRICE,
-            Aim::Bytes { .. } => LEAST_PRICE * LEAST_PRICE * LEAST_PRICE,
+            Aim::Psnr { .. } => LEAST_LAMBDA,
+            Aim::Bytes { .. } => LEAST_LAMBDA * LEAST_LAMBDA * LEAST_LAMBDA,
         }
     }
 
-    fn set(&mut self, price: f64) {
-        self.price = Some(price.clamp(self.first * self.least_share() * 0.5, self.first * MOST_PRICE));
+    fn set(&mut self, lambda: f64) {
+        self.lambda = Some(lambda.clamp(self.first * self.least_share() * 0.5, self.first * MOST_LAMBDA));
     }
 
     /// How far a PSNR seen at high learning rates is below what can still lead to the target.
@@ -254,7 +254,7 @@ impl Search {
         (shortfall > 0.0).then_some(shortfall)
     }
 
-    /// Judges a result and sets the price for the next run.
+    /// Judges a result and sets lambda for the next run.
     pub(super) fn judge(&mut self, candidate: &Compressed) -> Verdict {
         self.overhead = (candidate.bytes.len() - candidate.parameter_bytes) as f64;
         match self.aim {
@@ -265,8 +265,8 @@ impl Search {
                     return Verdict::Met;
                 }
                 // Far off although bits were never dearer than at first, or off although they are all but free.
-                let hopeless = above < -MOST_GAIN_BY_PRICE_DB && self.price() <= self.first;
-                if hopeless || above < 0.0 && self.price() < self.least_share() * self.first {
+                let hopeless = above < -MOST_GAIN_BY_LAMBDA_DB && self.lambda() <= self.first;
+                if hopeless || above < 0.0 && self.lambda() < self.least_share() * self.first {
                     return Verdict::TooSmall { shortfall_db: -above };
                 }
                 self.correct_psnr(above);
@@ -277,7 +277,7 @@ impl Search {
                 if (NEAR_SHARE..=1.0).contains(&share) {
                     return Verdict::Met;
                 }
-                if share < LEAST_SHARE && self.price() < self.least_share() * self.first {
+                if share < LEAST_SHARE && self.lambda() < self.least_share() * self.first {
                     return Verdict::TooSmall { shortfall_db: 1.0 };
                 }
                 self.correct((share / AIM_SHARE).ln() / -TYPICAL_BYTES);
@@ -286,11 +286,11 @@ impl Search {
         }
     }
 
-    /// The price to begin a correction with, for a PSNR this far above the target. Above it: halfway to the lowest price
+    /// Lambda to begin a correction with, for a PSNR this far above the target. Above it: halfway to the lowest lambda
     /// that was too high, once. Below it: back to the highest that was good enough, once; a field that has lost features
-    /// needs a lower price than before to win them back.
+    /// needs a lower lambda than before to win them back.
     fn correct_psnr(&mut self, above: f64) {
-        let now = self.price().ln();
+        let now = self.lambda().ln();
         let typical = (above - AIM_DB) / -TYPICAL_DB;
         if above >= 0.0 {
             self.good = Some(self.good.map_or(now, |good| good.max(now)));
@@ -307,9 +307,9 @@ impl Search {
         }
     }
 
-    /// The price to begin a correction with, for a result this many units of ln(price) off; following does the rest.
+    /// Lambda to begin a correction with, for a result this many units of ln(lambda) off; following does the rest.
     fn correct(&mut self, off: f64) {
-        self.set(self.price() * off.clamp(-MAX_MOVE, MAX_MOVE).exp());
+        self.set(self.lambda() * off.clamp(-MAX_MOVE, MAX_MOVE).exp());
     }
 }
 

@@ -125,7 +125,7 @@ macro_rules! sample_types {
         pub enum SamplesMut<'a> { $($variant(&'a mut [$type]),)* }
 
         impl<'a> SamplesMut<'a> {
-            /// Bytes as samples of a type; `None` where they are not aligned for it or not a whole number of samples.
+            /// Bytes as samples of a type; `None` where they are not aligned for it or not a multiple of its size.
             pub fn from_bytes(sample_type: SampleType, bytes: &'a mut [u8]) -> Option<Self> {
                 match sample_type {
                     $(SampleType::$variant => bytemuck::try_cast_slice_mut(bytes).ok().map(SamplesMut::$variant),)*

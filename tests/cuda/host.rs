@@ -3,7 +3,7 @@
 use neuvol::Result;
 use neuvol::engine::cuda::decode::{DeviceModel, Launch};
 use neuvol::engine::cuda::machine::{Loaded, Machine, MachineShape, Memory, Points};
-use neuvol::engine::cuda::store::{Storage, StoredPiece};
+use neuvol::engine::cuda::store::{Storage, StoredChunk};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::process::Command;
@@ -253,12 +253,12 @@ impl Loaded for HostField {
         launch: &Launch,
         model: &DeviceModel,
         points: Points<'_>,
-        piece: &StoredPiece<'_>,
+        chunk: &StoredChunk<'_>,
     ) -> Result<()> {
-        let mut values = vec![0.0; piece.count];
+        let mut values = vec![0.0; chunk.count];
         self.run(launch, model, points, &mut values, &mut [])?;
-        assert!(piece.codes.is_none_or(|codes| codes.len() == piece.count));
-        let name = CString::new(piece.kernel).expect("a name");
+        assert!(chunk.codes.is_none_or(|codes| codes.len() == chunk.count));
+        let name = CString::new(chunk.kernel).expect("a name");
         // Fewer blocks than samples, so that threads have more than one to do.
         const BLOCKS: u32 = 3;
         const THREADS: u32 = 32;
@@ -269,14 +269,14 @@ impl Loaded for HostField {
                 name.as_ptr(),
                 BLOCKS,
                 THREADS,
-                piece.storage,
+                chunk.storage,
                 values.as_ptr(),
-                piece.codes.map_or(std::ptr::null(), <[u8]>::as_ptr),
-                std::ptr::with_exposed_provenance_mut(piece.address as usize),
-                piece.count as u64,
+                chunk.codes.map_or(std::ptr::null(), <[u8]>::as_ptr),
+                std::ptr::with_exposed_provenance_mut(chunk.address as usize),
+                chunk.count as u64,
             )
         };
-        assert_eq!(code, 0, "there is no kernel {}", piece.kernel);
+        assert_eq!(code, 0, "there is no kernel {}", chunk.kernel);
         Ok(())
     }
 }

@@ -96,7 +96,7 @@ def any_extent_alone():
         x0, x1, y0, y1, z0, z1 = extent
         assert r.GetOutput().GetExtent() == extent
         assert np.array_equal(cells(r.GetOutput()), CELLS[z0:z1, y0:y1, x0:x1])
-        # A lossless file is decoded by pieces of bricks, and this one is a single brick.
+        # A lossless file is decoded by chunks of bricks, and this one is a single brick.
         assert (x1 - x0) * (y1 - y0) * (z1 - z0) <= r.GetVoxelsEvaluated() <= CELLS.size
     # A plane of points has the cells behind it, and the last one those before it, as with VTK's own filters.
     whole = image(CELLS)

@@ -1,4 +1,4 @@
-"""vtkNeuvolWriter and vtkNeuvolCompress: what is written is what was promised, and what cannot be is refused."""
+"""vtkNeuvolWriter and vtkNeuvolCompress: what is written is what was asked for, and what cannot be is refused."""
 
 import re
 
@@ -55,7 +55,7 @@ def save_and_reopen():
     w.SetTargetSize(3.0)
     assert w.Write() == 1
     assert 0.97 * 3000 <= path.stat().st_size <= 3000
-    # Promises.
+    # Guarantees.
     w.SetTarget(w.MAX_ERROR)
     w.SetTargetMaxError(4)
     assert w.Write() == 1
@@ -225,7 +225,7 @@ def refusals():
     refused(vtkImageData(), "empty")
     wide = image(np.array([[[0, 2**40]]], np.int64), "wide")
     refused(wide, "32 bits", str(2**40))
-    refused(image(SMALL, "i"), "PSNR of -3 dB", Target=vtkNeuvolWriter.PSNR, TargetPSNR=-3.0)
+    refused(image(SMALL, "i"), "PSNR target of -3 dB", Target=vtkNeuvolWriter.PSNR, TargetPSNR=-3.0)
     refused(image(SMALL, "i"), "bytes", Target=vtkNeuvolWriter.SIZE, TargetSize=0.1)
     # The ratio that was asked for is named, and the best that there is.
     refused(

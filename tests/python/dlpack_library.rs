@@ -31,7 +31,7 @@ pub unsafe extern "C" fn round_trip_versioned(
     tensor: *mut DLManagedTensorVersioned,
     message: *mut u8,
 ) -> *mut DLManagedTensorVersioned {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's guarantee.
     unsafe { round_trip(tensor, message) }
 }
 
@@ -44,6 +44,6 @@ pub unsafe extern "C" fn round_trip_legacy(
     tensor: *mut DLManagedTensor,
     message: *mut u8,
 ) -> *mut DLManagedTensor {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's guarantee.
     unsafe { round_trip(tensor, message) }
 }

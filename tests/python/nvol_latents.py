@@ -83,13 +83,13 @@ def squash_table():
 
 
 SQUASH = squash_table()
-# stretch(p) is at place floor(p / 16).
-STRETCH = [min(bisect_left(SQUASH, 16 * n + 8) - 2560, 2560) for n in range(4096)]
+# logit(p) is at place floor(p / 16).
+LOGIT = [min(bisect_left(SQUASH, 16 * n + 8) - 2560, 2560) for n in range(4096)]
 
 
-class Count:
+class AdaptiveProbability:
     def __init__(self):
-        self.share, self.seen = 32768, 0
+        self.p, self.seen = 32768, 0
 
 
 class Mixer:
@@ -98,9 +98,9 @@ class Mixer:
         self.used = [0] * sets
 
 
-def mixed_decision(coder, counts, mixer, s):
+def mixed_decision(coder, probabilities, mixer, s):
     w = mixer.weights[s]
-    v = [STRETCH[c.share // 16] * (2560 * c.seen // (10 * c.seen + 16)) >> 8 for c in counts]
+    v = [LOGIT[c.p // 16] * (2560 * c.seen // (10 * c.seen + 16)) >> 8 for c in probabilities]
     total = sum(a * b for a, b in zip(v, w, strict=True)) >> 16
     q = SQUASH[min(max(total, -2560), 2560) + 2560]
     bit = coder.decode(min(max(65536 - q, 8), 65528))
@@ -110,14 +110,14 @@ def mixed_decision(coder, counts, mixer, s):
     mixer.used[s] += 1
     for i, a in enumerate(v):
         w[i] = min(max(w[i] + (a * (target - q) * rate >> 18), -1 << 20), 1 << 20)
-    for c in counts:
-        c.share += (target - c.share) * (655360 // (10 * c.seen + 16)) >> 16
+    for c in probabilities:
+        c.p += (target - c.p) * (655360 // (10 * c.seen + 16)) >> 16
         c.seen = min(c.seen + 1, 40)
     return bit
 
 
 class Models:
-    """The models of coefficients: of each its counts, and its mixer's number of sets."""
+    """The models of coefficients: of each its probabilities, and its mixer's number of sets."""
 
     SIZES = {
         "cell": ([288, 192, 384, 144], 3),
@@ -128,12 +128,12 @@ class Models:
     }
 
     def __init__(self):
-        self.counts = {m: [[Count() for _ in range(n)] for n in sizes] for m, (sizes, _) in self.SIZES.items()}
+        self.probabilities = {m: [[AdaptiveProbability() for _ in range(n)] for n in sizes] for m, (sizes, _) in self.SIZES.items()}
         self.mixers = {m: Mixer(sets, len(sizes)) for m, (sizes, sets) in self.SIZES.items()}
 
     def decide(self, coder, m, i, s):
-        counts = [of_input[index] for of_input, index in zip(self.counts[m], i, strict=True)]
-        return mixed_decision(coder, counts, self.mixers[m], s)
+        probabilities = [of_input[index] for of_input, index in zip(self.probabilities[m], i, strict=True)]
+        return mixed_decision(coder, probabilities, self.mixers[m], s)
 
 
 def g(n, most):
@@ -147,11 +147,11 @@ def g(n, most):
 
 
 def decode_low_band(coder, shape):
-    exponent = [[Count() for _ in range(33)] for _ in range(32)]
-    bits, sign, mixer = [Count() for _ in range(32)], Count(), Mixer(1, 1)
+    exponent = [[AdaptiveProbability() for _ in range(33)] for _ in range(32)]
+    bits, sign, mixer = [AdaptiveProbability() for _ in range(32)], AdaptiveProbability(), Mixer(1, 1)
 
-    def decide(count):
-        return mixed_decision(coder, [count], mixer, 0)
+    def decide(probability):
+        return mixed_decision(coder, [probability], mixer, 0)
 
     numbers, size = {}, 0
     for x, y, z in places(shape):
@@ -402,8 +402,8 @@ def gain(level):
 
 
 class Perceptron:
-    def __init__(self, width, places, stream):
-        require(width in (8, 16, 32) and places <= 8, "LATG: perceptron")
+    def __init__(self, width, fractional_bits, stream):
+        require(width in (8, 16, 32) and fractional_bits <= 8, "LATG: perceptron")
         sizes = [(27, width), (width, width), (width, 1)]
         q = np.array(decode_group(stream, sum((i + 1) * o for i, o in sizes), None))
         self.layers = []
@@ -411,7 +411,7 @@ class Perceptron:
             weights, biases, q = np.split(q, [inputs * outputs, (inputs + 1) * outputs])
             require(np.abs(weights).max() <= 127 and np.abs(biases).max() <= 8191, "LATG: parameters")
             self.layers.append((weights.reshape(inputs, outputs), biases))
-        self.unit = np.float32(2.0**-places)
+        self.unit = np.float32(2.0**-fractional_bits)
 
     def refine(self, v, levels, lows, step):
         f32 = np.float32
@@ -445,8 +445,8 @@ def latent_grid(section, shape):
     offsets = [fields.take("3b") for _ in range(4)]
     width = fields.take("B")
     if width:
-        places_behind, length = fields.take("B"), fields.take("H")
-        perceptron = Perceptron(width, places_behind, fields.bytes(length))
+        fractional_bits, length = fields.take("B"), fields.take("H")
+        perceptron = Perceptron(width, fractional_bits, fields.bytes(length))
     blocks = list(places([-(-n // EDGE) for n in shape]))
     lengths = [fields.take("I") for _ in blocks]
 

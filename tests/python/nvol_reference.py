@@ -199,13 +199,13 @@ def sign_of(n):
     return (n > 0) - (n < 0)
 
 
-def decode_numbers(stream, size, left_out):
-    """Numbers of a brick of section WHOL, by voxel (x, y, z)."""
+def decode_integer_block(stream, size, left_out):
+    """Numbers of a brick of section INTS, by voxel (x, y, z)."""
     least, shift = struct.unpack("<qB", stream[:9])
     voxels = [(x, y, z) for z in range(size[2]) for y in range(size[1]) for x in range(size[0])]
     if shift == 255:
         return dict.fromkeys(voxels, least)
-    require(shift <= 46, "WHOL: shift")
+    require(shift <= 46, "INTS: shift")
     coder = RangeDecoder(stream[9:])
     exponent, mantissa, sign = models(28, 8, 65), models(7, 65, 8), models(8, 9)
     w, numbers, residuals = list(WEIGHTS), {}, {}
@@ -235,7 +235,7 @@ def decode_numbers(stream, size, left_out):
         e = 0
         while exponent[c][t][e].decision(coder):
             e += 1
-            require(e < 64, "WHOL: exponent")
+            require(e < 64, "INTS: exponent")
         k, node = min(e, 3), 1
         for _ in range(k):
             node = 2 * node + mantissa[c // 4][e][node].decision(coder)
@@ -253,9 +253,9 @@ def decode_numbers(stream, size, left_out):
     return numbers
 
 
-def decode_whole(section, shape, base, dtype, codes, corrects):
+def decode_integers(section, shape, base, dtype, codes, corrects):
     """Samples, axes (z, y, x), and whether the masked ones are exact. `base` has the sample of number 0 for each voxel."""
-    fields = Fields(section, "WHOL")
+    fields = Fields(section, "INTS")
     require(fields.take("H") == 64, "brick edge")
     step = fields.take("d")
     require(np.isfinite(step) and step >= 0, "step")
@@ -268,7 +268,7 @@ def decode_whole(section, shape, base, dtype, codes, corrects):
         of_brick = None
         if codes is not None and step > 0:
             of_brick = codes[z0 : z0 + size[2], y0 : y0 + size[1], x0 : x0 + size[0]]
-        for (x, y, z), number in decode_numbers(fields.bytes(length), size, of_brick).items():
+        for (x, y, z), number in decode_integer_block(fields.bytes(length), size, of_brick).items():
             at = (z0 + z, y0 + y, x0 + x)
             samples[at] = sample_of(number, step, float(base[at]), dtype)
     fields.end()
@@ -367,8 +367,8 @@ def decode(data):
     achieved = quality(sections[b"QUAL"], shape, low, high)
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
-    if b"WHOL" in sections and b"LATG" not in sections:
-        samples, exact = decode_whole(sections[b"WHOL"], shape, np.full(shape[::-1], low), dtype, codes, False)
+    if b"INTS" in sections and b"LATG" not in sections:
+        samples, exact = decode_integers(sections[b"INTS"], shape, np.full(shape[::-1], low), dtype, codes, False)
         put_masked(samples, None if exact else codes, fill, dtype)
         return samples, samples.astype("f8"), achieved
     if b"LATG" in sections:
@@ -384,8 +384,8 @@ def decode(data):
     else:
         limits = np.iinfo(dtype)
         samples = np.clip(low + np.floor(distance + 0.5), limits.min, limits.max).astype(dtype)
-    if b"WHOL" in sections:
-        samples, _ = decode_whole(sections[b"WHOL"], shape, samples, dtype, codes, True)
+    if b"INTS" in sections:
+        samples, _ = decode_integers(sections[b"INTS"], shape, samples, dtype, codes, True)
         put_masked(samples, codes, fill, dtype)
         return samples, samples.astype("f8"), achieved
     put_masked(samples, codes, fill, dtype)

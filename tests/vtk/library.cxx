@@ -153,7 +153,7 @@ int main(int, char** argv)
   const auto thrower = [](double) -> bool { throw std::runtime_error("the caller's own"); };
   CHECK(has(messageOf([&] { neuvol::compress(samples, options, thrower); }), "the caller's own"));
   const auto otherThrower = [](double) -> bool { throw 42; };
-  CHECK(has(messageOf([&] { neuvol::compress(samples, options, otherThrower); }), "no std::exception"));
+  CHECK(has(messageOf([&] { neuvol::compress(samples, options, otherThrower); }), "not a std::exception"));
   neuvol::Samples nowhere = samples;
   nowhere.data = nullptr;
   CHECK(has(messageOf([&] { neuvol::compress(nowhere, options); }), "the array of samples is a null pointer"));

@@ -1,4 +1,4 @@
-//! Vectors of whole numbers, with as many lanes as those of f32: sums of products that are exact in any order.
+//! Vectors of integers, with as many lanes as those of f32: sums of products that are exact in any order.
 #![allow(unsafe_code)] // SIMD intrinsics
 
 #[cfg(target_arch = "x86_64")]
@@ -32,7 +32,7 @@ pub(crate) trait Integers: Simd {
     fn or(a: Self::I, b: Self::I) -> Self::I;
     /// The nearest f32.
     fn to_float(a: Self::I) -> Self::V;
-    /// The nearest whole number, ties to even, of less than 2^22.
+    /// The nearest integer, ties to even, of less than 2^22.
     fn nearest(a: Self::V) -> Self::I;
 }
 
@@ -186,7 +186,7 @@ pub(crate) fn pair_of_i16(first: i32, second: i32) -> i32 {
     (first & 0xffff) | second << 16
 }
 
-/// The nearest whole number, ties to even, of less than 2^22: where float32 counts in ones, its last bits are the number.
+/// The nearest integer, ties to even, of less than 2^22: where float32 counts in ones, its last bits are the number.
 #[inline(always)]
 pub(crate) fn nearest_integer(value: f32) -> i32 {
     const COUNTS_ONES: f32 = 12_582_912.0;

@@ -1,4 +1,4 @@
-//! Plans the launches of `decode.cu` and `tensor_decode.cu` and cuts requests into pieces.
+//! Plans the launches of `decode.cu` and `tensor_decode.cu` and cuts requests into chunks.
 
 use super::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
 use super::machine::{Loaded, Machine, MachineShape, Points};
@@ -34,8 +34,8 @@ const BLOCKS_A_MULTIPROCESSOR: u32 = 8;
 /// What the kernels for any network may use for activations, in every launch.
 const SCRATCH_BYTES: u64 = 64 << 20;
 /// Points of a launch: enough to fill a GPU, and so few that what is copied stays in the caches of the host's cores.
-const PIECE: usize = 1 << 18;
-/// Pieces under way at a time, and with as many threads on the host: while one is computed, others are copied, which takes the
+const CHUNK: usize = 1 << 18;
+/// Chunks under way at a time, and with as many threads on the host: while one is computed, others are copied, which takes the
 /// host longer than a GPU to compute them.
 const MOST_UNDER_WAY: usize = 12;
 
@@ -167,7 +167,7 @@ impl DeviceEvaluator {
         self.threads.count().clamp(1, MOST_UNDER_WAY)
     }
 
-    /// Evaluates piece by piece; `points` says where the piece of so many points from a first one on lies. `gradients` is
+    /// Evaluates chunk by chunk; `points` says where the chunk of so many points from a first one on lies. `gradients` is
     /// empty or has one a value.
     fn evaluate<'a>(
         &self,
@@ -176,14 +176,14 @@ impl DeviceEvaluator {
         gradients: &mut [[f32; 3]],
     ) -> Result<()> {
         let columns = if gradients.is_empty() { 1 } else { 4 };
-        let piece = |first: usize, values: &mut [f32], gradients: &mut [[f32; 3]]| {
+        let chunk = |first: usize, values: &mut [f32], gradients: &mut [[f32; 3]]| {
             let launch = Launch::new(&self.model, self.shape, columns, values.len());
             self.loaded.run(&launch, &self.device_model, points(first, values.len()), values, gradients)
         };
-        if values.len() <= PIECE {
-            return if values.is_empty() { Ok(()) } else { piece(0, values, gradients) };
+        if values.len() <= CHUNK {
+            return if values.is_empty() { Ok(()) } else { chunk(0, values, gradients) };
         }
-        let share = values.len().div_ceil(PIECE).div_ceil(self.under_way()) * PIECE;
+        let share = values.len().div_ceil(CHUNK).div_ceil(self.under_way()) * CHUNK;
         let mut rests = gradients;
         let mut shares = Vec::new();
         for (n, values) in values.chunks_mut(share).enumerate() {
@@ -194,10 +194,10 @@ impl DeviceEvaluator {
         self.threads.install(|| {
             shares.into_par_iter().try_for_each(|(first, values, gradients)| {
                 let mut rests = gradients;
-                for (n, values) in values.chunks_mut(PIECE).enumerate() {
+                for (n, values) in values.chunks_mut(CHUNK).enumerate() {
                     let (gradients, rest) = rests.split_at_mut(values.len().min(rests.len()));
                     rests = rest;
-                    piece(first + n * PIECE, values, gradients)?;
+                    chunk(first + n * CHUNK, values, gradients)?;
                 }
                 Ok(())
             })
@@ -227,19 +227,19 @@ impl DeviceEvaluator {
         count: usize,
         storing: Storing<'_>,
     ) -> Result<()> {
-        let pieces = count.div_ceil(PIECE);
-        let piece = |n: usize| {
-            let first = n * PIECE;
-            let count = PIECE.min(count - first);
+        let chunks = count.div_ceil(CHUNK);
+        let chunk = |n: usize| {
+            let first = n * CHUNK;
+            let count = CHUNK.min(count - first);
             let launch = Launch::new(&self.model, self.shape, 1, count);
-            let stored = storing.piece(first, count);
+            let stored = storing.chunk(first, count);
             self.loaded.store(&launch, &self.device_model, points(first, count), &stored)
         };
         self.threads.install(|| {
             let ways = self.under_way();
-            (0..ways.min(pieces))
+            (0..ways.min(chunks))
                 .into_par_iter()
-                .try_for_each(|way| (way..pieces).step_by(ways).try_for_each(piece))
+                .try_for_each(|way| (way..chunks).step_by(ways).try_for_each(chunk))
         })
     }
 }
@@ -272,7 +272,7 @@ impl Evaluator for DeviceEvaluator {
     }
 
     fn points_a_call(&self) -> usize {
-        self.under_way() * PIECE
+        self.under_way() * CHUNK
     }
 
     fn cuda(&self) -> Option<&DeviceEvaluator> {

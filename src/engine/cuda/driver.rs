@@ -5,7 +5,7 @@ use super::decode::{self, DeviceModel, Launch};
 use super::lane::Lane;
 use super::machine::{Loaded, Machine, MachineShape, Memory, Points};
 use super::memory::{CallersContext, GpuMemory};
-use super::store::{self, StoredPiece};
+use super::store::{self, StoredChunk};
 use super::tensor_decode;
 use crate::engine::device::CudaDevice;
 use crate::error::{Error, Result};
@@ -256,13 +256,13 @@ impl Loaded for GpuField {
         launch: &Launch,
         model: &DeviceModel,
         points: Points<'_>,
-        piece: &StoredPiece<'_>,
+        chunk: &StoredChunk<'_>,
     ) -> Result<()> {
         let kernel = self.kernels.of_field(launch.kernel)?;
-        let of_samples = self.kernels.of_samples(piece.kernel)?;
+        let of_samples = self.kernels.of_samples(chunk.kernel)?;
         self.on_a_lane(|lane| {
-            lane.evaluate(kernel, launch, model, &self.parameters, points, [piece.count, 0])?;
-            lane.store(of_samples, piece)
+            lane.evaluate(kernel, launch, model, &self.parameters, points, [chunk.count, 0])?;
+            lane.store(of_samples, chunk)
         })
     }
 }
@@ -280,7 +280,7 @@ pub(crate) unsafe fn copy_to_host(device: usize, address: u64, out: &mut [u8]) -
     let _callers = CallersContext::keep()?;
     let context = CudaContext::new(device).map_err(|e| failed("opening the device", e))?;
     context.synchronize().map_err(|e| failed("waiting for the device", e))?;
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's guarantee.
     unsafe { cudarc::driver::result::memcpy_dtoh_sync(out, address) }
         .map_err(|e| failed("copying from the device", e))
 }

@@ -1,10 +1,10 @@
-//! A stream of a GPU and the buffers that pieces of requests go through.
+//! A stream of a GPU and the buffers that chunks of requests go through.
 #![allow(unsafe_code)] // kernel launches
 
 use super::decode::{DeviceModel, Launch, THREADS};
 use super::driver::{failed, new_stream, no_room};
 use super::machine::Points;
-use super::store::{Storage, StoredPiece};
+use super::store::{Storage, StoredChunk};
 use crate::error::{Error, Result};
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig,
@@ -12,7 +12,7 @@ use cudarc::driver::{
 };
 use std::sync::Arc;
 
-/// A stream and its buffers: one piece at a time goes through it.
+/// A stream and its buffers: one chunk at a time goes through it.
 pub(super) struct Lane {
     stream: Arc<CudaStream>,
     positions: Buffer<f32>,
@@ -62,7 +62,7 @@ impl Lane {
         Ok(Self { stream, positions, values, gradients, codes: Buffer(None), scratch: None })
     }
 
-    /// Starts to evaluate `sizes` values and gradients of a piece.
+    /// Starts to evaluate `sizes` values and gradients of a chunk.
     pub(super) fn evaluate(
         &mut self,
         kernel: &CudaFunction,
@@ -130,18 +130,18 @@ impl Lane {
     }
 
     /// Leaves what was evaluated on the device as samples, and waits for them.
-    pub(super) fn store(&mut self, kernel: &CudaFunction, piece: &StoredPiece<'_>) -> Result<()> {
+    pub(super) fn store(&mut self, kernel: &CudaFunction, chunk: &StoredChunk<'_>) -> Result<()> {
         let stream = &self.stream;
-        let values = self.values.address(stream, piece.count)?;
-        let codes = match piece.codes {
+        let values = self.values.address(stream, chunk.count)?;
+        let codes = match chunk.codes {
             Some(codes) => self.codes.send(stream, codes)?,
             None => 0,
         };
-        let count = piece.count as u64;
+        let count = chunk.count as u64;
         let mut call = stream.launch_builder(kernel);
-        call.arg(piece.storage).arg(&values).arg(&codes).arg(&piece.address).arg(&count);
-        // A thread a sample: a piece has far fewer than a grid may have.
-        let blocks = piece.count.div_ceil(THREADS as usize) as u32;
+        call.arg(chunk.storage).arg(&values).arg(&codes).arg(&chunk.address).arg(&count);
+        // A thread a sample: a chunk has far fewer than a grid may have.
+        let blocks = chunk.count.div_ceil(THREADS as usize) as u32;
         let size = LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 };
         // SAFETY: the arguments are the kernel's own, in their order. `evaluate` made as many values on this stream, and
         // as many samples have room at the address, which its owner keeps until this has waited for the stream.
@@ -163,7 +163,7 @@ impl<T: DeviceRepr + ValidAsZeroBits + Copy + Default> Buffer<T> {
         if self.0.as_ref().is_none_or(|(device, _)| device.len() < count) {
             self.0 = None;
             let count = count.next_power_of_two().max(1 << 10);
-            let full = |e| no_room("a piece of the request", e);
+            let full = |e| no_room("a chunk of the request", e);
             let device = stream.alloc_zeros(count).map_err(full)?;
             // SAFETY: it is filled on the next line. Without flags, since `alloc_pinned` gives memory that is slow to read.
             let mut host = unsafe { stream.context().alloc_pinned_with_flags(count, 0) }.map_err(full)?;

@@ -1,7 +1,7 @@
 //! What runs the kernels: a GPU, or in the tests the host in a GPU's place.
 
 use super::decode::{DeviceModel, Launch};
-use super::store::StoredPiece;
+use super::store::StoredChunk;
 use crate::error::Result;
 
 /// The sizes that a launch is planned by.
@@ -35,7 +35,7 @@ pub trait Machine: Send + Sync {
 
 /// A field's parameters on the machine.
 pub trait Loaded: Send + Sync {
-    /// Evaluates a piece of a request; `gradients` is empty where the kernel makes none. May be called by many threads
+    /// Evaluates a chunk of a request; `gradients` is empty where the kernel makes none. May be called by many threads
     /// at a time.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ pub trait Loaded: Send + Sync {
         values: &mut [f32],
         gradients: &mut [[f32; 3]],
     ) -> Result<()>;
-    /// Evaluates a piece of a request, and leaves it as samples in the machine's memory. They are there when this returns.
+    /// Evaluates a chunk of a request, and leaves it as samples in the machine's memory. They are there when this returns.
     ///
     /// # Errors
     /// As for [`Machine::load`].
@@ -57,7 +57,7 @@ pub trait Loaded: Send + Sync {
         launch: &Launch,
         model: &DeviceModel,
         points: Points<'_>,
-        piece: &StoredPiece<'_>,
+        chunk: &StoredChunk<'_>,
     ) -> Result<()>;
 }
 
@@ -72,7 +72,7 @@ pub trait Memory: Send + Sync {
     fn fill(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
-/// Where a piece of a request is evaluated: as many points as there are values.
+/// Where a chunk of a request is evaluated: as many points as there are values.
 #[derive(Debug, Clone, Copy)]
 pub enum Points<'a> {
     /// At these positions.
@@ -83,7 +83,7 @@ pub enum Points<'a> {
         axes: &'a [f32],
         /// Points along x, y, z.
         shape: [u64; 3],
-        /// The number of the piece's first point.
+        /// The number of the chunk's first point.
         first: u64,
     },
 }

@@ -53,7 +53,7 @@ struct Range<int> {
     static constexpr double LOW = -2147483648.0, HIGH = 2147483647.0;
 };
 
-// Cut to a whole number inside the type; no number is 0.
+// Cut to an integer inside the type; no number is 0.
 template <typename T>
 __device__ void narrow(double value, T *out) {
     if (value >= Range<T>::HIGH) {

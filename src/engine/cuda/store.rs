@@ -74,14 +74,14 @@ pub(crate) struct Storing<'a> {
 }
 
 impl<'a> Storing<'a> {
-    /// What a machine does with the piece of `count` values from the request's value `first` on.
+    /// What a machine does with the chunk of `count` values from the request's value `first` on.
     ///
     /// # Panics
-    /// When the samples end before the piece does, or the codes do.
-    pub(super) fn piece(&self, first: usize, count: usize) -> StoredPiece<'a> {
+    /// When the samples end before the chunk does, or the codes do.
+    pub(super) fn chunk(&self, first: usize, count: usize) -> StoredChunk<'a> {
         let at = self.first + first;
         assert!(at + count <= self.out.len(), "samples {at} to {} of {}", at + count, self.out.len());
-        StoredPiece {
+        StoredChunk {
             kernel: kernel_of(self.out.sample_type),
             storage: self.storage,
             codes: self.codes.map(|codes| &codes[first..first + count]),
@@ -91,9 +91,9 @@ impl<'a> Storing<'a> {
     }
 }
 
-/// A piece of a request on its way into a machine's memory.
+/// A chunk of a request on its way into a machine's memory.
 #[derive(Debug, Clone, Copy)]
-pub struct StoredPiece<'a> {
+pub struct StoredChunk<'a> {
     /// The kernel's name.
     pub kernel: &'static str,
     /// Its first parameter.

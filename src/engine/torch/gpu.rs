@@ -104,7 +104,7 @@ impl StepMachine for Gpu {
         }
         self.context.bind_to_thread().map_err(failed("binding the device"))?;
         let (grid, block, shared) = ((how.blocks, 1, 1), (how.threads, 1, 1), how.shared_bytes);
-        // SAFETY: the caller's promise; the stream is libtorch's own.
+        // SAFETY: the caller's guarantee; the stream is libtorch's own.
         unsafe {
             result::launch_kernel(function.cu_function(), grid, block, shared, stream as CUstream, arguments)
         }

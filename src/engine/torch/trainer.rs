@@ -21,7 +21,7 @@ use tch::{Device, Kind, TchError, Tensor};
 /// et al. 2018; Mueller 2021 has the same factor), and its gradient divided by.
 const LOSS_SCALE: f32 = 128.0;
 /// Voxels that are sent to the device at a time.
-const PIECE: usize = 1 << 22;
+const CHUNK: usize = 1 << 22;
 /// Share of the device's free memory that the voxels may take.
 const SHARE_OF_MEMORY: f64 = 0.5;
 
@@ -229,12 +229,12 @@ impl Trainer for TorchTrainer {
             return Ok(Drawing::FromStretches);
         }
         let values = Tensor::f_empty([count as i64], (Kind::Float, self.device))?;
-        let mut piece = vec![0.0; PIECE.min(count)];
-        for first in (0..count).step_by(PIECE) {
-            let piece = &mut piece[..PIECE.min(count - first)];
-            voxels.values(first, piece);
-            let mut to = values.f_narrow(0, first as i64, piece.len() as i64)?;
-            to.f_copy_(&Tensor::f_from_slice(piece)?)?;
+        let mut chunk = vec![0.0; CHUNK.min(count)];
+        for first in (0..count).step_by(CHUNK) {
+            let chunk = &mut chunk[..CHUNK.min(count - first)];
+            voxels.values(first, chunk);
+            let mut to = values.f_narrow(0, first as i64, chunk.len() as i64)?;
+            to.f_copy_(&Tensor::f_from_slice(chunk)?)?;
         }
         self.kept = Some(KeptVoxels { shape, seed, values: KeptValues::Whole(values) });
         Ok(Drawing::FromCopy)

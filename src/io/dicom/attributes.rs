@@ -236,7 +236,7 @@ impl Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is '{}', which is no number", named(self.tag), self.text)
+        write!(f, "{} is '{}', which is not a number", named(self.tag), self.text)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn is_one(whole: &Attributes) -> bool {
 }
 
 /// What is said of an image that is marked as a mosaic and is none.
-pub(super) const NO_MOSAIC: &str = "the image is marked as a Siemens mosaic, but its size is no multiple of its tiles'; it is read as one slice";
+pub(super) const NO_MOSAIC: &str = "the image is marked as a Siemens mosaic, but its size is not a multiple of its tiles'; it is read as one slice";
 
 /// How many tiles of an image of this size hold a slice, and how many of them are beside each other; none where the file does not
 /// say it.

@@ -28,7 +28,7 @@ impl PixelSpacing {
             Ok(Some(values)) => match values[..] {
                 [rows, columns] if rows > 0.0 && columns > 0.0 => Self::Declared([rows, columns]),
                 [_, _] => {
-                    Self::Unusable(format!("{} is {}, which is no distance", named(tag), list(&values)))
+                    Self::Unusable(format!("{} is {}, which is not a distance", named(tag), list(&values)))
                 }
                 _ => Self::Unusable(format!(
                     "{} is {}, which are not two distances",

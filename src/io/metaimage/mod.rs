@@ -294,12 +294,12 @@ mod tests {
             volume.map(|volume| volume.geometry.spacing).map_err(|e| e.to_string())
         };
         for (fields, words) in [
-            ("ElementSpacing = 0,5 0,5 2", "elementspacing is '0,5', which is no distance"),
+            ("ElementSpacing = 0,5 0,5 2", "elementspacing is '0,5', which is not a distance"),
             ("ElementSpacing = 0.5,0.5,2", "holds 1 numbers for 3 axes: '0.5,0.5,2'"),
             ("ElementSpacing = 0.5 0.5", "holds 2 numbers for 3 axes"),
             ("ElementSpacing =", "holds 0 numbers for 3 axes"),
-            ("ElementSpacing = 0 1 1", "'0', which is no distance"),
-            ("ElementSize = 0 1 1", "elementsize is '0', which is no distance"),
+            ("ElementSpacing = 0 1 1", "'0', which is not a distance"),
+            ("ElementSize = 0 1 1", "elementsize is '0', which is not a distance"),
             ("Offset = 1,5 0 0", "'1,5' in the header's field offset"),
             ("Offset = 1 0", "offset holds 2 numbers"),
             ("TransformMatrix = 0 0 0 0 0 0 0 0 0", "TransformMatrix gives axis 0 no direction"),

@@ -363,7 +363,7 @@ mod tests {
             }
             assert_eq!(geometry.origin, [-10.0, -20.0, 30.0]);
             let message = read("a.nii", &with(0, rows)).unwrap_err().to_string();
-            assert!(message.contains("the sform (byte 280) is no transform"), "{message}");
+            assert!(message.contains("the sform (byte 280) is not a transform"), "{message}");
             assert!(message.contains("set sform_code (byte 254) to 0"), "{message}");
         }
     }

@@ -25,13 +25,16 @@ pub(super) fn geometry(
             return Err(Error::format(
                 path,
                 format!(
-                    "the sform (byte {srow}) is no transform: {why}; mend it, or set sform_code (byte {code}) to 0"
+                    "the sform (byte {srow}) is not a transform: {why}; mend it, or set sform_code (byte {code}) to 0"
                 ),
             ));
         }
         let zooms = zooms()?;
         let geometry = lps(path, header, qform(path, header, &zooms)?, shape)?;
-        log::warn!("{}: the sform (byte {srow}) is no transform: {why}; the qform is taken", path.display());
+        log::warn!(
+            "{}: the sform (byte {srow}) is not a transform: {why}; the qform is taken",
+            path.display()
+        );
         return Ok((geometry, zooms.declared));
     }
     let zooms = zooms()?;
@@ -99,7 +102,7 @@ impl Zooms {
                 return Err(Error::format(
                     path,
                     format!(
-                        "header field pixdim[{}] (byte {at}) is {number}, which is no distance above 0; say the right one \
+                        "header field pixdim[{}] (byte {at}) is {number}, which is not a distance above 0; say the right one \
                          with --spacing",
                         axis + 1
                     ),

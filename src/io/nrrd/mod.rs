@@ -398,10 +398,10 @@ mod tests {
             volume.map(|volume| volume.geometry.spacing).map_err(|e| e.to_string())
         };
         for (fields, words) in [
-            ("spacings: 0,5 0,5 2", "'0,5', which is no distance"),
+            ("spacings: 0,5 0,5 2", "'0,5', which is not a distance"),
             ("spacings: 0.5,0.5,2", "holds 1 numbers for 3 axes"),
-            ("spacings: 0 1 1", "'0', which is no distance"),
-            ("spacings: inf 1 1", "'inf', which is no distance"),
+            ("spacings: 0 1 1", "'0', which is not a distance"),
+            ("spacings: inf 1 1", "'inf', which is not a distance"),
             ("space: RAS\nspace directions: (0,5,0,0) (0,1,0) (0,0,1)", "of 3 numbers"),
             ("space: RAS\nspace directions: (0,0,0) (0,1,0) (0,0,1)", "axis 0 the vector [0.0, 0.0, 0.0]"),
         ] {

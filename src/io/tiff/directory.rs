@@ -410,14 +410,14 @@ impl<'a> Source<'a> {
         Ok((fields, next))
     }
 
-    /// The values of a field of whole numbers; of more than `most` none are read.
+    /// The values of a field of integers; of more than `most` none are read.
     fn numbers(&mut self, fields: &[Field], tag: u16, most: u64) -> Result<Option<Vec<u64>>> {
         let Some(field) = fields.iter().find(|f| f.tag == tag) else { return Ok(None) };
         let size = match field.kind {
             1 | 3 | 4 | 13 | 16 | 18 => field.value_bytes().unwrap_or(1),
             kind => {
                 return Err(
-                    self.damaged(format!("field {tag} has the type {kind}, which is none of whole numbers"))
+                    self.damaged(format!("field {tag} has the type {kind}, which is not an integer type"))
                 );
             }
         };

@@ -25,10 +25,7 @@ pub(super) fn arrangement(
     let count = |key: &str| match value(key) {
         None => Ok(None),
         Some(words) => words.parse::<usize>().ok().filter(|&n| n > 0).map(Some).ok_or_else(|| {
-            Error::format(
-                path,
-                format!("the ImageJ description says {key}={words}, which is no number of them"),
-            )
+            Error::format(path, format!("the ImageJ description says {key}={words}, which is not a count"))
         }),
     };
     let pages = directories.pages.len();

@@ -51,7 +51,7 @@ pub(super) fn arrangement(
         words.trim().parse().ok().filter(|&n: &usize| n > 0).ok_or_else(|| {
             Error::format(
                 path,
-                format!("the OME-XML gives Pixels the {name} '{words}', which is no number of them"),
+                format!("the OME-XML gives Pixels the {name} '{words}', which is not a count"),
             )
         })
     };
@@ -105,10 +105,9 @@ fn dimension_order(path: &Path, words: &str) -> Result<[usize; 3]> {
         words.strip_prefix("XY").unwrap_or_default().chars().filter_map(|c| "ZCT".find(c)).collect();
     match <[usize; 3]>::try_from(kinds) {
         Ok(order) if words.len() == 5 && (0..3).all(|kind| order.contains(&kind)) => Ok(order),
-        _ => Err(Error::format(
-            path,
-            format!("the OME-XML gives Pixels the DimensionOrder '{words}', which is none"),
-        )),
+        _ => {
+            Err(Error::format(path, format!("the OME-XML gives Pixels the invalid DimensionOrder '{words}'")))
+        }
     }
 }
 

@@ -262,7 +262,7 @@ impl Arrays<'_> {
         Ok(())
     }
 
-    /// The same for what is no field.
+    /// The same for what is not a field.
     pub(super) fn skip(
         &mut self,
         text: &mut Text,

@@ -164,7 +164,7 @@ fn a_spacing_that_is_none_is_refused() {
         volume.map(|volume| volume.geometry.spacing).map_err(|e| e.to_string())
     };
     for (spacing, words) in [
-        ("0 1 1", "SPACING is 0 along x, which is no distance"),
+        ("0 1 1", "SPACING is 0 along x, which is not a distance"),
         ("nan 1 1", "SPACING is NaN along x"),
         ("0,5 0,5 2", "'0,5' where a number should be"),
         ("0.5,0.5,2", "where a number should be"),

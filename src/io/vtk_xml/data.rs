@@ -99,7 +99,7 @@ pub(super) fn read_text(source: &mut Source, array: &Array) -> Result<Option<Str
             let codes = numbers.split_ascii_whitespace().map(str::parse::<i16>);
             // Signed or not: VTK writes `char`, which is either.
             let codes = codes.map(|code| code.ok().filter(|c| (-128..256).contains(c)).map(|c| c as u8));
-            text = codes.collect::<Option<_>>().ok_or_else(|| header.error("is no text".into()))?;
+            text = codes.collect::<Option<_>>().ok_or_else(|| header.error("is not text".into()))?;
         }
         (_, None) => {
             let length = header.number(bytes)?;
@@ -125,7 +125,7 @@ pub(super) fn read_text(source: &mut Source, array: &Array) -> Result<Option<Str
 const MOST_TEXT: u64 = 1 << 16;
 
 impl Compressor {
-    /// More than this no block can shrink: what a header promises beyond it is a lie.
+    /// More than this no block can shrink: what a header declares beyond it is a lie.
     fn largest_ratio(self) -> u64 {
         match self {
             Compressor::Zlib => 1032,

@@ -74,7 +74,7 @@ fn white_noise_is_found_at_any_level() {
         let found = share(&volume::<f32>(&noisy(&white, sigma)), sigma);
         assert!((0.93..1.02).contains(&found), "{sigma}: {found}");
     }
-    // As whole numbers it has their rounding, too.
+    // As integers it has their rounding, too.
     for sigma in [0.5, 0.8, 3.0] {
         let found = share(&volume::<u8>(&noisy(&white, sigma)), (sigma * sigma + 1.0 / 12.0).sqrt());
         assert!((0.9..1.05).contains(&found), "{sigma}: {found}");

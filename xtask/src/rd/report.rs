@@ -273,7 +273,7 @@ from the shore inwards, and their sizes hold no mask; ours do.
 for at least the target. ZFP's tolerances are powers of two.
 - Size at equal PSNR: the exponential of the mean difference of ln(bytes) over the PSNRs that both curves cover (Bjontegaard), \
 between points the monotone piecewise cubic of Fritsch, Carlson and Butland.
-- Bounds: the peers' tolerance is the bound. Where samples are whole numbers and floor(bound) + 0.499 is more, `rounded` has that \
+- Bounds: the peers' tolerance is the bound. Where samples are integers and floor(bound) + 0.499 is more, `rounded` has that \
 tolerance and its decoded samples are rounded. Largest errors are those of decoded files, in float64.
 - Seconds are of one run, reading and writing of volumes excluded; ours include the search for the target. Peers run on one thread.
 ";

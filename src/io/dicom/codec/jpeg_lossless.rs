@@ -65,7 +65,7 @@ impl Scan<'_> {
         }
         if !interval.is_multiple_of(columns) {
             return Err(format!(
-                "a restart interval of {interval} samples, which are no whole rows of {columns}"
+                "a restart interval of {interval} samples, which are not whole rows of {columns}"
             ));
         }
         let restart_rows = interval / columns;
@@ -243,7 +243,7 @@ pub(super) mod tests {
         refused(&changed(scan + 7, 0), 12, "predictor 0");
         refused(&changed(scan + 9, 12), 12, "a point transform by 12 bits");
         refused(&changed(scan + 6, 0x10), 12, "Huffman table is missing");
-        refused(&changed(scan - 1, 61), 12, "no whole rows");
+        refused(&changed(scan - 1, 61), 12, "not whole rows");
         refused(&encode(&samples, 31, 12, 1, 0, 0), 11, "a sample of");
         for at in 0..stream.len() {
             for value in [0, 0x7f, 0xff] {

@@ -28,19 +28,24 @@ fn commas_are_points_where_they_can_be_nothing_else() {
 fn numbers_that_cannot_be_read_are_shown() {
     let spacing = Some([0.7, 0.8, 2.5]);
     for (tag, text, words, has_way_on) in [
-        (tags::PIXEL_SPACING, "0,8,0,7", "Pixel Spacing (0028,0030) is '0,8,0,7', which is no number", true),
+        (
+            tags::PIXEL_SPACING,
+            "0,8,0,7",
+            "Pixel Spacing (0028,0030) is '0,8,0,7', which is not a number",
+            true,
+        ),
         (tags::PIXEL_SPACING, "0.8", "is 0.8, which are not two distances", true),
         (
             tags::PIXEL_SPACING,
             "0\\0",
-            "Pixel Spacing (0028,0030) is 0 x 0, which is no distance; --spacing",
+            "Pixel Spacing (0028,0030) is 0 x 0, which is not a distance; --spacing",
             true,
         ),
-        (tags::PIXEL_SPACING, "-1\\1", "-1 x 1, which is no distance", true),
+        (tags::PIXEL_SPACING, "-1\\1", "-1 x 1, which is not a distance", true),
         (
             tags::RESCALE_SLOPE,
             "two",
-            "Rescale Slope (0028,1053) is 'two', which is no number; --stored-values",
+            "Rescale Slope (0028,1053) is 'two', which is not a number; --stored-values",
             false,
         ),
         (tags::RESCALE_INTERCEPT, "1;5", "'1;5'", false),

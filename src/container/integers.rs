@@ -1,14 +1,14 @@
-//! Section WHOL: the samples themselves, as whole numbers, brick by brick; exact, or within a bound. Beside a latent grid
+//! Section INTS: the samples themselves, as integers, brick by brick; exact, or within a bound. Beside a latent grid
 //! the numbers are what it is off by.
 
 use super::brick_grid::{BRICK_EDGE, BrickGrid};
 use super::bytes::Fields;
-use crate::codec::{decode_numbers, encode_numbers};
+use crate::codec::{decode_integers, encode_integers};
 use crate::volume::{Sample, SampleType, Samples, for_each_type};
 
-/// How samples become whole numbers.
+/// How samples become integers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct WholeScale {
+pub(crate) struct IntegerScale {
     /// The sample of number 0.
     pub(crate) low: f64,
     /// Distance of the samples of neighbouring numbers; 0: numbers are the samples themselves, bit by bit.
@@ -16,7 +16,7 @@ pub(crate) struct WholeScale {
     pub(crate) sample_type: SampleType,
 }
 
-impl WholeScale {
+impl IntegerScale {
     /// True when every sample comes back as it was, masked ones too.
     pub(crate) fn is_exact(&self) -> bool {
         self.step == 0.0
@@ -47,7 +47,7 @@ pub(crate) enum Base<'a> {
 }
 
 impl Base<'_> {
-    fn at(self, scale: &WholeScale, voxel: usize) -> f64 {
+    fn at(self, scale: &IntegerScale, voxel: usize) -> f64 {
         match self {
             Base::Low => scale.low,
             Base::Samples(samples) => samples.get(voxel),
@@ -70,7 +70,7 @@ fn ordered<T: Sample>(sample: T) -> i64 {
             let magnitude = (bits & (u64::MAX >> 1)) as i64;
             if bits >> 63 == 1 { !magnitude } else { magnitude }
         }
-        // Whole numbers of 32 bits at most: exact.
+        // Integers of 32 bits at most: exact.
         _ => sample.to_f64() as i64,
     }
 }
@@ -95,21 +95,21 @@ fn from_ordered<T: Sample>(number: i64) -> T {
 
 /// The samples of a volume, coded brick by brick.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct WholeBricks {
+pub(crate) struct IntegerBricks {
     grid: BrickGrid,
-    scale: WholeScale,
+    scale: IntegerScale,
     /// Where each brick's stream begins; one entry more than bricks.
     starts: Vec<usize>,
     streams: Vec<u8>,
 }
 
-impl WholeBricks {
+impl IntegerBricks {
     /// The stream of a brick. Where numbers are not exact, masked samples (by `codes`, one a voxel) are left out.
     pub(crate) fn encode_brick(
         samples: &Samples,
         grid: &BrickGrid,
         brick: usize,
-        scale: WholeScale,
+        scale: IntegerScale,
         base: Base<'_>,
         codes: Option<&[u8]>,
     ) -> Vec<u8> {
@@ -121,11 +121,11 @@ impl WholeBricks {
             let samples = rows().flat_map(|row| values[row].iter().copied()).enumerate();
             samples.map(|(n, sample)| scale.number(sample, base.at(&scale, n))).collect()
         });
-        encode_numbers(&numbers, size, skip.as_deref())
+        encode_integers(&numbers, size, skip.as_deref())
     }
 
     /// The streams of all bricks, in order.
-    pub(crate) fn new(grid: BrickGrid, scale: WholeScale, streams: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn new(grid: BrickGrid, scale: IntegerScale, streams: Vec<Vec<u8>>) -> Self {
         let starts = starts(streams.iter().map(Vec::len));
         // Each is freed when it was taken over.
         let mut together = Vec::with_capacity(starts[starts.len() - 1]);
@@ -137,7 +137,7 @@ impl WholeBricks {
         &self.grid
     }
 
-    pub(crate) fn scale(&self) -> WholeScale {
+    pub(crate) fn scale(&self) -> IntegerScale {
         self.scale
     }
 
@@ -158,7 +158,7 @@ impl WholeBricks {
     ) -> Result<Samples, String> {
         let (_, size) = self.grid.bounds(brick);
         let stream = &self.streams[self.starts[brick]..self.starts[brick + 1]];
-        let numbers = decode_numbers(stream, size, codes.filter(|_| !self.scale.is_exact()))?;
+        let numbers = decode_integers(stream, size, codes.filter(|_| !self.scale.is_exact()))?;
         let mut samples = Samples::with_capacity(self.scale.sample_type, 0);
         for_each_type!(&mut samples, values => *values = self.scale.samples(&numbers, base));
         Ok(samples)
@@ -193,7 +193,7 @@ impl WholeBricks {
         }
         let step = fields.f64("step")?;
         if !(step.is_finite() && step >= 0.0) {
-            return Err(format!("a step of {step} is none"));
+            return Err(format!("invalid step {step}"));
         }
         let grid = BrickGrid::new(shape);
         let mut lengths = Vec::new();
@@ -203,7 +203,7 @@ impl WholeBricks {
         let starts = starts(lengths.into_iter());
         let streams = fields.bytes(starts[starts.len() - 1], "the bricks' streams")?.to_vec();
         fields.end()?;
-        Ok(Self { grid, scale: WholeScale { low, step, sample_type }, starts, streams })
+        Ok(Self { grid, scale: IntegerScale { low, step, sample_type }, starts, streams })
     }
 }
 
@@ -239,14 +239,14 @@ mod tests {
         let shape = [70, 65, 3];
         let samples = Samples::F32((0..70 * 65 * 3).map(|i| ((i % 70) as f32 * 0.1).sin()).collect());
         for step in [0.0, 0.01] {
-            let scale = WholeScale { low: -1.0, step, sample_type: SampleType::F32 };
+            let scale = IntegerScale { low: -1.0, step, sample_type: SampleType::F32 };
             let grid = BrickGrid::new(shape);
-            let stream = |brick| WholeBricks::encode_brick(&samples, &grid, brick, scale, Base::Low, None);
-            let bricks = WholeBricks::new(grid, scale, (0..grid.len()).map(stream).collect());
+            let stream = |brick| IntegerBricks::encode_brick(&samples, &grid, brick, scale, Base::Low, None);
+            let bricks = IntegerBricks::new(grid, scale, (0..grid.len()).map(stream).collect());
             let mut section = Vec::new();
             bricks.put_section(&mut section);
             assert_eq!(section.len(), bricks.section_bytes());
-            let bricks = WholeBricks::parse(&section, shape, -1.0, SampleType::F32).unwrap();
+            let bricks = IntegerBricks::parse(&section, shape, -1.0, SampleType::F32).unwrap();
             for brick in 0..bricks.grid().len() {
                 let decoded = bricks.decode(brick, Base::Low, None).unwrap();
                 let originals = bricks.grid().rows(brick).flatten().map(|i| samples.get(i));

@@ -1,4 +1,4 @@
-//! A block of whole numbers as a stream, none lost: FORMAT.md, section WHOL.
+//! A block of integers as a stream, none lost: FORMAT.md, section INTS.
 //!
 //! Every number is predicted from those before it by an adaptive linear filter (normalised least mean squares; Widrow &
 //! Hoff 1960, Nagumo & Noda 1967) in integer arithmetic, and what the prediction is off by is coded with models chosen by
@@ -232,7 +232,7 @@ const HEAD: usize = 9;
 
 /// The stream of a block of numbers, x fastest; those whose `skip` is not 0 are left out. A block of one number is its
 /// head.
-pub(crate) fn encode_numbers(numbers: &[i64], shape: [usize; 3], skip: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn encode_integers(numbers: &[i64], shape: [usize; 3], skip: Option<&[u8]>) -> Vec<u8> {
     let coded = |at: &usize| skip.is_none_or(|skip| skip[*at] == 0);
     let kept = || (0..numbers.len()).filter(coded).map(|at| numbers[at]);
     let (least, most) = (kept().min().unwrap_or(0), kept().max().unwrap_or(0));
@@ -285,7 +285,7 @@ pub(crate) fn encode_numbers(numbers: &[i64], shape: [usize; 3], skip: Option<&[
 const ONE_NUMBER: u8 = 255;
 
 /// The numbers of a stream; those left out are what the filter makes of their neighbours. The error says what is wrong.
-pub(crate) fn decode_numbers(
+pub(crate) fn decode_integers(
     stream: &[u8],
     shape: [usize; 3],
     skip: Option<&[u8]>,
@@ -363,7 +363,7 @@ mod tests {
             let numbers: Vec<i64> = (0..len).map(|_| next() as i64 >> bits).collect();
             let skip: Vec<u8> = (0..len).map(|_| u8::from(next() % 5 == 0)).collect();
             let skip = masked.then_some(skip.as_slice());
-            let back = decode_numbers(&encode_numbers(&numbers, shape, skip), shape, skip).unwrap();
+            let back = decode_integers(&encode_integers(&numbers, shape, skip), shape, skip).unwrap();
             for at in 0..len {
                 prop_assert!(skip.is_some_and(|s| s[at] != 0) || back[at] == numbers[at]);
             }
@@ -371,7 +371,7 @@ mod tests {
 
         #[test]
         fn hostile_streams_end(stream in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode_numbers(&stream, [7, 5, 3], None);
+            let _ = decode_integers(&stream, [7, 5, 3], None);
         }
     }
 
@@ -379,7 +379,7 @@ mod tests {
     fn ends_of_the_range_come_back() {
         let numbers = [i64::MIN, i64::MAX, 0, -1, i64::MAX, i64::MIN, 1, i64::MIN];
         assert_eq!(
-            decode_numbers(&encode_numbers(&numbers, [2, 2, 2], None), [2, 2, 2], None).unwrap(),
+            decode_integers(&encode_integers(&numbers, [2, 2, 2], None), [2, 2, 2], None).unwrap(),
             numbers
         );
     }
@@ -389,10 +389,10 @@ mod tests {
         let shape = [32, 32, 32];
         let ramp: Vec<i64> = (0..32768).map(|i| 3 * (i % 32) - 2 * (i / 32 % 32) + 5 * (i / 1024)).collect();
         assert!(
-            encode_numbers(&ramp, shape, None).len() < 400,
+            encode_integers(&ramp, shape, None).len() < 400,
             "{}",
-            encode_numbers(&ramp, shape, None).len()
+            encode_integers(&ramp, shape, None).len()
         );
-        assert_eq!(encode_numbers(&vec![7; 32768], shape, None).len(), HEAD);
+        assert_eq!(encode_integers(&vec![7; 32768], shape, None).len(), HEAD);
     }
 }
