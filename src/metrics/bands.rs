@@ -24,7 +24,7 @@ const TISSUES: [(&str, f64); 5] =
 /// What the bands of a volume are.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Bands {
-    /// None: all measurements have one value, or there is none.
+    /// None: all measurements have one value, or nothing is measured.
     #[default]
     None,
     /// Tissues by Hounsfield units: air below -900, lung to -200, fat to -30, soft tissue to 150, bone from there on.
@@ -112,7 +112,7 @@ impl Bands {
         }
     }
 
-    /// True where there is none.
+    /// True where nothing is measured.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -109,6 +109,8 @@ struct Source<'a> {
     span: f64,
     /// Voxels of a block along each axis.
     size: [usize; 3],
+    /// Where a block's voxels lie along each axis, from its middle.
+    positions: [Vec<f64>; 3],
     starts: Vec<Start>,
 }
 
@@ -136,7 +138,12 @@ impl<'a> Source<'a> {
             })
             .collect();
         let (low, span) = (low / unit, high / unit - low / unit);
-        Some(Self { volume, mask, unit, low, span, size, starts })
+        let steps = [1, size[0], size[0] * size[1]];
+        let positions = std::array::from_fn(|a| {
+            let middle = 0.5 * (size[a] as f64 - 1.0);
+            (0..size.iter().product()).map(|i| (i / steps[a] % size[a]) as f64 - middle).collect()
+        });
+        Some(Self { volume, mask, unit, low, span, size, positions, starts })
     }
 
     fn noise(&self) -> Option<f64> {
@@ -223,38 +230,31 @@ impl<'a> Source<'a> {
         let mut left = values.iter().map(|v| v * v).sum::<f64>();
         let mut freedoms = count as f64 - 1.0;
         let (mut far, mut near, mut axes) = (0.0, [0.0; 2], 0.0);
-        let steps = [1, nx, nx * ny];
-        let place =
-            |a: usize, i: usize| (i / steps[a] % self.size[a]) as f64 - 0.5 * (self.size[a] as f64 - 1.0);
-        // Mean square of places along an axis.
+        // Mean square of positions along an axis.
         let spread = |a: usize| (self.size[a] * self.size[a] - 1) as f64 / 12.0;
-        // What a term of mean square `spread` takes: on a grid all terms are independent of each other.
-        let taken = |term: &dyn Fn(usize) -> f64, spread: f64| {
-            let product: f64 = values.iter().enumerate().map(|(i, v)| v * term(i)).sum();
-            product * product / (spread * count as f64)
-        };
         let (mut bent, mut bends) = (0.0, 0.0);
-        for a in 0..3 {
-            let (n, step) = (self.size[a], steps[a]);
+        let [x, y, z] = &self.positions;
+        for (a, (along, step)) in [x, y, z].into_iter().zip([1, nx, nx * ny]).enumerate() {
+            let n = self.size[a];
             if n > 1 {
-                left -= taken(&|i| place(a, i), spread(a));
+                left -= explained(&values, spread(a), |i| along[i]);
                 freedoms -= 1.0;
             }
             if n >= LEAST_AXIS {
                 let fourth = spread(a) * (n * n - 4) as f64 / 15.0;
-                bent += taken(&|i| place(a, i).powi(2) - spread(a), fourth);
+                bent += explained(&values, fourth, |i| along[i] * along[i] - spread(a));
                 bends += 1.0;
-            }
-            for b in (0..a).filter(|&b| n > 1 && self.size[b] > 1) {
-                bent += taken(&|i| place(a, i) * place(b, i), spread(a) * spread(b));
-                bends += 1.0;
-            }
-            if n >= LEAST_AXIS {
                 let [square, _] = differences(&values, n, step, DISTANCE);
                 far += square;
                 let [square, magnitude] = differences(&values, n, step, 1);
                 near = [near[0] + square, near[1] + magnitude];
                 axes += 1.0;
+            }
+            for (b, other) in [x, y, z].into_iter().enumerate().take(a) {
+                if n > 1 && self.size[b] > 1 {
+                    bent += explained(&values, spread(a) * spread(b), |i| along[i] * other[i]);
+                    bends += 1.0;
+                }
             }
         }
         Some(Texture {
@@ -279,17 +279,27 @@ fn background(kinds: &[Block]) -> Option<f64> {
     most.map(|&(_, value)| value)
 }
 
+/// The sum of squares that a term of mean square `spread` explains of values whose mean is 0. On a grid all terms are
+/// independent of each other.
+fn explained(values: &[f64], spread: f64, term: impl Fn(usize) -> f64) -> f64 {
+    let product: f64 = values.iter().enumerate().map(|(i, v)| v * term(i)).sum();
+    product * product / (spread * values.len() as f64)
+}
+
 /// Second differences along an axis of `n` voxels, `step` apart in memory: the mean square and the mean magnitude, both in
 /// units of what white noise of deviation 1 gives for the square (6).
 fn differences(values: &[f64], n: usize, step: usize, distance: usize) -> [f64; 2] {
-    let (mut square, mut magnitude, mut count) = (0.0, 0.0, 0.0);
-    for first in (0..values.len()).filter(|i| i / step % n + 2 * distance < n) {
-        let [a, b, c] = [0, 1, 2].map(|k| values[first + k * distance * step]);
-        let difference = a - 2.0 * b + c;
-        square += difference * difference;
-        magnitude += difference.abs();
-        count += 1.0;
+    let (mut square, mut magnitude) = (0.0, 0.0);
+    let count = values.len() / n * (n - 2 * distance);
+    for line in values.chunks_exact(n * step) {
+        let (b, c) = (&line[distance * step..], &line[2 * distance * step..]);
+        for ((a, b), c) in line.iter().zip(b).zip(c) {
+            let difference = a - 2.0 * b + c;
+            square += difference * difference;
+            magnitude += difference.abs();
+        }
     }
+    let count = count as f64;
     [square / count / 6.0, magnitude / count / 6f64.sqrt()]
 }
 

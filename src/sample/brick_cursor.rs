@@ -47,8 +47,8 @@ impl<'a> BrickCursor<'a> {
         Ok(held.samples.get(held.place(voxel)))
     }
 
-    /// The field at a cell's corners, unrounded: between voxels it is as smooth as it is stored. A voxel that the mask says
-    /// is none counts as the place's nearest one, which is none of those.
+    /// The field at a cell's corners, unrounded: between voxels it is as smooth as it is stored. A masked voxel
+    /// counts as the nearest one that is not masked.
     #[inline]
     pub(super) fn corners(
         &mut self,
