@@ -11,7 +11,7 @@ knows a PSNR and is left out when it is not on the PATH.
 They know no mask: samples that are NaN, infinite or V get the mean of their neighbours with a value, from the shore
 inwards, and count neither in PSNR nor in errors. The mask's own bytes are not theirs.
 
-With --whole the samples are whole numbers. A bound b then allows a tolerance just below floor(b) + 1/2, with the
+With --whole the samples are integers. A bound b then allows a tolerance just below floor(b) + 1/2, with the
 decoded samples rounded; where that is more than b, there is a result `NAME, rounded` beside NAME.
 
 Prints one JSON object a result; what is infinite is null. `measure` compares a decoded file of RAW's type with RAW, and

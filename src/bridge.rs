@@ -50,7 +50,7 @@ mod ffi {
         unit: String,
         /// Smallest and largest measurement; NaN when every voxel is masked.
         range: [f64; 2],
-        /// Lowest and highest value of masked voxels; NaN when there are none.
+        /// Lowest and highest value of masked voxels; NaN when nothing is masked.
         fill_range: [f64; 2],
         file_bytes: u64,
         ratio: f64,

@@ -97,7 +97,7 @@ fn points_are_in_the_grid_up_to_the_cells_faces() {
             let off = (sample.value - expected).abs();
             assert!(off <= if is_exact { 0.0 } else { 60.0 }, "{} not {expected}", sample.value);
         }
-        // Beyond the centres the value is held, and so the slope across the face is none.
+        // Beyond the centres the value is held, and so the slope across the face is 0.
         assert_eq!(found[1].gradient[0], 0.0);
         if is_exact {
             assert_eq!(found[1].gradient, [0.0, 10.0, 100.0]);

@@ -116,7 +116,11 @@ fn failures_have_sentences_and_exit_codes() {
     std::fs::write(folder.join("ends.raw"), ends).unwrap();
     let share = ["compress", "ends.raw", "--max-error", "1%", "--dims", "4x1x1", "--type", "float64"];
     let cases: [(&[&str], i32, &str); 13] = [
-        (&share, 2, "a percentage of it cannot be computed: give --max-error as a number in the volume's unit, or --lossless"),
+        (
+            &share,
+            2,
+            "a percentage of it cannot be computed: give --max-error as a number in the volume's unit, or --lossless",
+        ),
         (&grid, 2, "one-blob has none"),
         (&functions, 2, "no grid has any"),
         (&many, 2, "1 to 16 functions"),
@@ -127,7 +131,7 @@ fn failures_have_sentences_and_exit_codes() {
         (&size, 3, "cannot be brought to 90 bytes (ratio 266.7); the smallest that was found is "),
         (&two, 2, "cannot be used with"),
         (&both, 2, "cannot be used with"),
-        (&["sample", "not.nvol", "1", "2"], 2, "2 numbers"),
+        (&["sample", "not.nvol", "1", "2"], 2, "coordinates, 2, is not a multiple of 3"),
         (&["decompress"], 2, "Usage"),
     ];
     for (arguments, code, sentence) in cases {

@@ -496,7 +496,7 @@ fn only_slices_that_lie_where_the_original_lies_have_its_attributes() {
         assert_eq!(text(&new[0], tags::PATIENT_ID), "P-1");
     }
 
-    // A frame of reference an image is none.
+    // A frame of reference that differs by image is left out.
     for (k, file) in files(&source).iter().enumerate() {
         edit(file, &[(tags::FRAME_OF_REFERENCE_UID, VR::UI, &format!("2.25.{}", k + 1))]);
     }

@@ -277,7 +277,7 @@ fn smooth_gradients_are_differences_and_continuous() {
     let smooth_ones = smooth(&beside);
     assert!(smooth_ones.iter().all(|s| s.valid));
     assert!(jump(&own) > 100.0 * jump(&smooth_ones), "{} and {}", jump(&own), jump(&smooth_ones));
-    // By the world they are turned and scaled as the grid is; outside and without a point there are none.
+    // By the world they are turned and scaled as the grid is; outside and without a point there is no gradient.
     let geometry = neural.info().geometry;
     let world: Vec<[f64; 3]> = beside.iter().map(|i| geometry.index_to_world(*i)).collect();
     let mut by_world = vec![PointSample::default(); world.len()];

@@ -130,7 +130,7 @@ struct Info : Fidelity
   std::string unit;
   /// Smallest and largest measurement; NaN when every voxel is masked.
   std::array<double, 2> range;
-  /// Masked voxels have values from the one to the other, inclusive, in either order; NaN when there are none.
+  /// Masked voxels have values from the one to the other, inclusive, in either order; NaN when nothing is masked.
   std::array<double, 2> fillRange;
   std::uint64_t fileBytes;
   /// Bytes in the stored type, and as float32, by bytes of the file.

@@ -161,7 +161,7 @@ protected:
   vtkImageData* GetImage(vtkInformationVector** inputs);
 
   /**
-   * The array that was chosen, and where it sits. Throws neuvol::Error where there is none.
+   * The array that was chosen, and where it sits. Throws neuvol::Error where the image has none.
    */
   vtkDataArray* GetArray(vtkImageData* image, int& association);
 

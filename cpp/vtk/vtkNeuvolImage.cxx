@@ -32,7 +32,7 @@ constexpr TypePair Types[] = { { "uint8", VTK_UNSIGNED_CHAR }, { "int8", VTK_SIG
   { "uint16", VTK_UNSIGNED_SHORT }, { "int16", VTK_SHORT }, { "uint32", VTK_UNSIGNED_INT }, { "int32", VTK_INT },
   { "float32", VTK_FLOAT }, { "float64", VTK_DOUBLE } };
 
-/// NumPy's name of an array's element type; empty where there is none.
+/// NumPy's name of an array's element type; empty where it has no such value.
 std::string SampleType(const vtkDataArray* array)
 {
   const int code = const_cast<vtkDataArray*>(array)->GetDataType();
@@ -327,7 +327,7 @@ vtkSmartPointer<vtkDataArray> vtkNeuvolImage::NewArray(const neuvol::Info& info,
 void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
 {
   vtkFieldData* fields = image->GetFieldData();
-  // VTK's legacy text files cannot hold infinity: where nothing differs there is none.
+  // VTK's legacy text files cannot hold infinity: where nothing differs it is left out.
   if (std::isfinite(info.psnr))
   {
     AddValue(fields, "neuvol_psnr", info.psnr);

@@ -1,4 +1,4 @@
-//! Tensors in the memory of the device that a volume is open on, or why there are none.
+//! Tensors in the memory of the device that a volume is open on, or why they cannot be had.
 
 use super::{Failure, OpenVolume, Tensor};
 #[cfg(not(feature = "cuda"))]

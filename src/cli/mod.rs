@@ -1,6 +1,6 @@
 //! The command line: one file per sub-command.
 
-/// Prints a line, or ends the command with the error: a reader that went away is none (see `main`).
+/// Prints a line, or ends the command with the error: a reader that went away is no error (see `main`).
 macro_rules! say {
     ($($line:tt)*) => {{
         use std::io::Write as _;

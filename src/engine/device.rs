@@ -159,7 +159,7 @@ pub struct CudaDevice {
 /// The CUDA devices of this machine.
 ///
 /// # Errors
-/// [`Error::Device`] when there is none, with the reason: a build without CUDA, no driver, no device.
+/// [`Error::Device`] when no device can be had, with the reason: a build without CUDA, no driver, no device.
 pub fn cuda_devices() -> Result<Vec<CudaDevice>> {
     #[cfg(feature = "cuda")]
     return super::cuda::devices();

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Lists that name lists go no deeper than this.
 const DEEPEST_LIST: usize = 4;
-/// A longer list than this is none.
+/// A longer list than this is refused.
 const LONGEST_BYTES: u64 = 1 << 26;
 /// Blocks that a message names.
 const MOST_NAMES: usize = 8;

@@ -24,7 +24,7 @@ impl Reading {
     /// The volume, with the caller's spacing along the axes of which the file says nothing.
     ///
     /// # Errors
-    /// [`Error::Options`] for a spacing that is none, or another one than the file declares.
+    /// [`Error::Options`] for an invalid spacing, or another one than the file declares.
     pub(super) fn volume_with(self, path: &Path, spacing: Option<[f64; 3]>) -> Result<Volume> {
         let Self { mut volume, declares_spacing } = self;
         let Some(given) = spacing else { return Ok(volume) };

@@ -122,7 +122,7 @@ impl BlockGrid {
         found
     }
 
-    /// The axes along which the parents of a level's coefficients have half as many; `None` where there are none.
+    /// The axes along which the parents of a level's coefficients have half as many; `None` at the coarsest level.
     fn parent_of(&self, level: usize, orientation: Orientation) -> Option<(&Level, [bool; 3])> {
         let parent = self.pyramid.levels().get(level + 1)?;
         let exists = (0..3).all(|a| orientation >> a & 1 == 0 || parent.split[a]);

@@ -59,7 +59,7 @@ impl Study {
 pub struct StudyOptions {
     /// The folder of the volumes, or one with a folder `volumes` in it.
     pub data: PathBuf,
-    /// The folder to write to; it is made where there is none.
+    /// The folder to write to; it is made if it is not there.
     pub output: PathBuf,
     /// Volumes by name; those of the paper's table when empty.
     pub volumes: Vec<String>,

@@ -49,7 +49,7 @@ fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.into() }
 }
 
-/// A number with so many digits; nothing where there is none.
+/// A number with so many digits; nothing for an absent number.
 pub(super) fn number(value: impl Into<Option<f64>>, digits: usize) -> String {
     value.into().map_or(String::new(), |v| format!("{v:.digits$}"))
 }

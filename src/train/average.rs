@@ -43,7 +43,7 @@ impl Average {
         &mut self.sum
     }
 
-    /// The sum of the states; empty when there is none.
+    /// The sum of the states; empty before the first.
     pub(super) fn sum(&mut self) -> &mut [f32] {
         &mut self.sum
     }

@@ -52,7 +52,7 @@ pub(super) struct Session<'a> {
     /// from there on, as far as they are drawn.
     stretch: (u64, Vec<f32>),
     roundings: Roundings,
-    /// Features are charged for their bits one by one. Where there are none, lambda sets how coarsely the weights are
+    /// Features are charged for their bits one by one. Without features, lambda sets how coarsely the weights are
     /// rounded: they are few, and all of them matter.
     has_features: bool,
     /// The weights' rounding at the first lambda.

@@ -18,11 +18,12 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  test [--full] [-- ARGS]   set up what the tests need, run all of them, build the examples and run those that need
-                            no arguments; also the tests of the feature torch, and with ParaView installed those of
-                            the plugin
-                              --full   also the tests over whole series (sets NEUVOL_FULL=1; minutes)
-                              ARGS     passed to cargo test, e.g. -- --test engine
+  test [OPTIONS] [-- ARGS]  set up the Python readers that tests compare with (150 MB), run the tests, build the examples
+                            and run those that need no arguments
+                              --with LIST  also the tests of torch (libtorch, a download of 635 MB) or of paraview (the
+                                           VTK module and the plugin), or of both: torch,paraview
+                              --full       also the tests over whole series (sets NEUVOL_FULL=1; minutes)
+                              ARGS         passed to cargo test, e.g. -- --test engine
   paraview [--prefix DIR]   build the VTK module and the ParaView plugin, install them below DIR (target/paraview when
                             absent), and print the PV_PLUGIN_PATH to set as the last line
   torch                     set up libtorch and NVRTC, and print the variables to build and run --features torch with:

@@ -116,15 +116,8 @@ pub(crate) fn install_packages() -> Result<()> {
     Ok(())
 }
 
-/// Builds the plugin and installs it below `prefix`.
-///
-/// # Errors
-/// When something is missing or does not build.
-pub(crate) fn install(root: &Path, prefix: &Path) -> Result<()> {
-    let needed: Vec<&str> = missing().into_iter().filter(|p| ["c++", "cmake"].contains(p)).collect();
-    if !needed.is_empty() {
-        bail!("{} is needed and not installed; {}", needed.join(" and "), hint());
-    }
+/// CMake's look at this machine for the plugin's build, and the build's folder.
+fn configuration(root: &Path) -> Result<(Command, PathBuf)> {
     let target = target(root)?;
     let source = root.join("plugin");
     let build = target.join("paraview-build");
@@ -135,6 +128,45 @@ pub(crate) fn install(root: &Path, prefix: &Path) -> Result<()> {
     if !missing().contains(&"ninja") {
         configure.args(["-G", "Ninja"]);
     }
+    Ok((configure, build))
+}
+
+/// Why the plugin cannot be built here although all programs are there: ParaView's headers, or what those ask for (OpenGL, GLEW,
+/// expat, ...), as CMake says it.
+///
+/// # Errors
+/// When CMake cannot be started.
+pub(crate) fn lacking(root: &Path) -> Result<Option<String>> {
+    let (mut configure, _) = configuration(root)?;
+    let output = configure.stdin(Stdio::null()).output().context("starting cmake")?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    Ok(Some(reason(&String::from_utf8_lossy(&output.stderr))))
+}
+
+/// What CMake did not find, of all that it says.
+fn reason(text: &str) -> String {
+    let words = ["Could NOT find", "Could not find", "provided by", "required package"];
+    let mut lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| words.iter().any(|word| line.contains(word))).collect();
+    lines.dedup();
+    match lines.as_slice() {
+        [] => "CMake cannot set up its build (`cargo xtask paraview` shows why)".to_owned(),
+        lines => format!("CMake says: {}", lines[..lines.len().min(3)].join(" ")),
+    }
+}
+
+/// Builds the plugin and installs it below `prefix`.
+///
+/// # Errors
+/// When something is missing or does not build.
+pub(crate) fn install(root: &Path, prefix: &Path) -> Result<()> {
+    let needed: Vec<&str> = missing().into_iter().filter(|p| ["c++", "cmake"].contains(p)).collect();
+    if !needed.is_empty() {
+        bail!("{} is needed and not installed; {}", needed.join(" and "), hint());
+    }
+    let (mut configure, build) = configuration(root)?;
     step(&mut configure)
         .with_context(|| format!("is ParaView 5.11 or later, with headers, here? {}", hint()))?;
     step(Command::new("cmake").arg("--build").arg(&build).args(["--parallel"]))?;

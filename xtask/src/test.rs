@@ -44,6 +44,10 @@ const TORCH_EXAMPLE: [&str; 4] =
 pub(crate) struct Options {
     /// Also the tests that take minutes.
     full: bool,
+    /// Also those of the feature torch, which needs a large download.
+    torch: bool,
+    /// Also those of the VTK module and the ParaView plugin.
+    paraview: bool,
     /// Further arguments of `cargo test`.
     cargo: Vec<String>,
 }
@@ -58,6 +62,16 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--full" => options.full = true,
+                "--with" => {
+                    let parts = arguments.next().context("--with needs a list of torch and paraview")?;
+                    for part in parts.split(',') {
+                        match part {
+                            "torch" => options.torch = true,
+                            "paraview" => options.paraview = true,
+                            other => bail!("unknown part {other:?}; --with takes torch, paraview or both"),
+                        }
+                    }
+                }
                 "--" => options.cargo = arguments.by_ref().collect(),
                 "--help" | "-h" => return Ok(None),
                 other => bail!("unknown argument {other:?}; cargo test's own follow a --"),
@@ -92,8 +106,15 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     let mut not_run = Vec::new();
     let environment = environment(root, options, &mut not_run)?;
     // Arguments for cargo ask for a part of its tests.
-    let with_paraview = options.cargo.is_empty() && paraview_is_set_up(&mut not_run)?;
-    let libtorch = if options.cargo.is_empty() { libtorch(root, &mut not_run)? } else { None };
+    let whole = options.cargo.is_empty();
+    let with_paraview = whole && options.paraview && paraview_is_set_up(root, &mut not_run)?;
+    let libtorch = if whole && options.torch { libtorch(root, &mut not_run)? } else { None };
+    for (asked, what) in [(options.torch, "torch"), (options.paraview, "paraview")] {
+        if whole && !asked {
+            not_run
+                .push(format!("tests of {what}; `cargo xtask test --with {what}` sets it up and runs them"));
+        }
+    }
     let cargo = || {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root).envs(environment.iter().map(|(name, value)| (name, value)));
@@ -227,18 +248,20 @@ fn environment(
     Ok(environment)
 }
 
-/// Whether the plugin can be built and tested here. What is missing is installed in CI, and told elsewhere.
-fn paraview_is_set_up(not_run: &mut Vec<String>) -> Result<bool> {
+/// Whether the plugin can be built and tested here, found out before anything is built. What is missing is installed in CI, and
+/// told elsewhere.
+fn paraview_is_set_up(root: &Path, not_run: &mut Vec<String>) -> Result<bool> {
     let missing = paraview::missing();
     if set("CI").is_some() && !(missing.is_empty() && paraview::missing_for_dicom().is_empty()) {
         paraview::install_packages()?;
         return Ok(true);
     }
-    if missing.is_empty() {
-        return Ok(true);
-    }
-    let message =
-        format!("tests of the ParaView plugin; {} missing; {}", missing.join(", "), paraview::hint());
+    let lacking = match missing.as_slice() {
+        [] => paraview::lacking(root)?,
+        missing => Some(format!("{} missing", missing.join(", "))),
+    };
+    let Some(lacking) = lacking else { return Ok(true) };
+    let message = format!("tests of the ParaView plugin; {lacking}; {}", paraview::hint());
     eprintln!("\n**** SKIPPED: {message} ****\n");
     not_run.push(message);
     Ok(false)
@@ -305,7 +328,7 @@ mod tests {
     #[test]
     fn arguments_after_each_dashes_go_to_cargo_and_to_the_tests() {
         let options = parsed("--full -- --test engine -- decode").expect("valid").expect("no help");
-        assert!(options.full);
+        assert!(options.full && !options.torch && !options.paraview);
         let expected =
             "test --no-fail-fast --workspace --features neuvol/dlpack --test engine -- --show-output decode";
         assert_eq!(options.arguments(false).join(" "), expected);
@@ -321,6 +344,10 @@ mod tests {
     #[test]
     fn unknown_arguments_are_refused_and_help_is_help() {
         assert!(parsed("--ful").unwrap_err().to_string().contains("--ful"));
+        assert!(parsed("--with torch,vtk").unwrap_err().to_string().contains("\"vtk\""));
+        assert!(parsed("--with").is_err());
+        let both = parsed("--with torch,paraview").expect("valid").expect("no help");
+        assert!(both.torch && both.paraview && !both.full);
         assert_eq!(parsed("--help").expect("valid"), None);
     }
 

@@ -220,7 +220,7 @@ const MOST_SHOWN: usize = 64;
 /// A value that may be absent, or be there and not be readable, which is not the same.
 pub(super) type Readable<T> = Result<Option<T>, Unreadable>;
 
-/// An attribute that should be a number and is none.
+/// An attribute that should be a number and is not.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Unreadable {
     tag: Tag,

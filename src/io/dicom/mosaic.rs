@@ -16,7 +16,7 @@ pub(super) fn is_one(whole: &Attributes) -> bool {
     whole.text(tags::IMAGE_TYPE).split('\\').any(|value| value.trim() == "MOSAIC")
 }
 
-/// What is said of an image that is marked as a mosaic and is none.
+/// What is said of an image that is marked as a mosaic and is not one.
 pub(super) const NO_MOSAIC: &str = "the image is marked as a Siemens mosaic, but its size is not a multiple of its tiles'; it is read as one slice";
 
 /// How many tiles of an image of this size hold a slice, and how many of them are beside each other; none where the file does not

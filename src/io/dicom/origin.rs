@@ -33,7 +33,7 @@ const LONGEST_NOTE: usize = 64;
 /// What a file says of how its image was made.
 #[derive(Debug)]
 pub(super) struct Origin {
-    /// The values of [`NOTES`]; empty where there is none.
+    /// The values of [`NOTES`]; empty where it has no such value.
     notes: [String; NOTES.len()],
     lossy: Vec<LossyStep>,
 }

@@ -359,7 +359,7 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
 pub(crate) fn lies_below(folder: &Path) -> Result<bool> {
     let mut files = Vec::new();
     walk(folder, 0, &mut files)?;
-    // One that cannot be read is none that can be taken.
+    // One that cannot be read cannot be taken.
     Ok(files.iter().any(|file| is_dicom(file).unwrap_or(false)))
 }
 

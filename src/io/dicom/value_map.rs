@@ -34,7 +34,7 @@ impl ValueMap {
         }
     }
 
-    /// That of a frame, or why there is none that could be used.
+    /// That of a frame, or why it cannot be used.
     ///
     /// A slope that is 0 or no number is not taken for absent: the samples would be other ones than those measured.
     pub(super) fn of(attributes: &Attributes, signed: bool) -> Result<Self, String> {

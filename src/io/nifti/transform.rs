@@ -79,7 +79,7 @@ struct Zooms {
 }
 
 impl Zooms {
-    /// A negative size loses its sign, as in nibabel. One that is none is refused unless the caller gives another, in
+    /// A negative size loses its sign, as in nibabel. A size of 0 or NaN is refused unless the caller gives another, in
     /// millimetres, or the axis has one sample.
     fn of(path: &Path, header: &Header, shape: [usize; 3], given: Option<[f64; 3]>) -> Result<Self> {
         let mut zooms = Self { sizes: [1.0; 3], declared: [true; 3] };

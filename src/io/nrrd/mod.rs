@@ -56,9 +56,9 @@ pub(super) fn time_steps(path: &Path) -> Result<usize> {
 struct Axes {
     /// Samples along the three axes of space; missing axes have one.
     sizes: [u64; 3],
-    /// Of the fastest axis when that is none of space.
+    /// Of the fastest axis when that is not an axis of space.
     components: usize,
-    /// Of the slowest axis when that is none of space.
+    /// Of the slowest axis when that is not an axis of space.
     steps: usize,
     /// Axes before those of space: 0 or 1.
     before_space: usize,
@@ -139,7 +139,7 @@ impl Axes {
 /// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`; also along which axes it
 /// has a spacing of the file's.
 ///
-/// The first `before` of the file's axes are none of space.
+/// The first `before` of the file's axes are not axes of space.
 fn geometry(
     path: &Path,
     header: &Header,
@@ -251,7 +251,7 @@ mod tests {
             crate::io::open(&path, &OpenOptions::default()).unwrap().geometry.spacing,
             [3.0, 4.0, 5.0]
         );
-        // The same by the directions that are none of space.
+        // The same by the directions that are not of space.
         let text = b"NRRD0004\ntype: uint8\ndimension: 4\nsizes: 2 1 1 2\nspace: lps\n\
             space directions: (2,0,0) (0,2,0) (0,0,2) none\nencoding: ascii\n\n1 2 3 4\n";
         std::fs::write(&path, text).unwrap();

@@ -207,7 +207,7 @@ impl Fields {
         self.bytes.len()
     }
 
-    /// The unsigned number of `size` bytes at a place; 0 where there is none.
+    /// The unsigned number of `size` bytes at a place; 0 where the file ends.
     pub(super) fn unsigned(&self, at: usize, size: usize) -> u64 {
         unsigned(self.bytes.get(at..at + size).unwrap_or_default(), self.order)
     }
@@ -231,7 +231,7 @@ pub(super) struct Directories {
     pub(super) pages: Vec<Page>,
     /// Smaller copies of pages that are left out.
     pub(super) reduced: usize,
-    /// `ImageDescription` of the first page; empty where there is none.
+    /// `ImageDescription` of the first page; empty where it has no such value.
     pub(super) description: String,
     /// Width and height of a pixel by the resolution of the first page.
     pub(super) pixel: [Option<f64>; 2],

@@ -66,7 +66,7 @@ pub(super) fn arrangement(
         },
     };
     let is_calibrated = !matches!(unit.as_str(), "pixel" | "pixels");
-    // A resolution of 1 pixel a nothing is what is written where there is none.
+    // A resolution of 1 pixel a nothing is what ImageJ writes where it is unknown.
     let pixel =
         directories.pixel.map(|size| size.filter(|&size| is_calibrated && (size != 1.0 || !unit.is_empty())));
     let depth = match value("spacing") {

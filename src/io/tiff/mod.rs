@@ -32,7 +32,7 @@ pub(super) fn recognises(start: &[u8]) -> bool {
     [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| start.starts_with(*magic))
 }
 
-/// The TIFF files of a folder in their natural order; none where there are none.
+/// The TIFF files of a folder in their natural order; empty where it has no such files.
 pub(super) fn files_of(folder: &Path, limits: &Limits) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {

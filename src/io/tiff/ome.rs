@@ -174,7 +174,7 @@ fn planes(
         let mut at = block.first;
         for number in ifd..ifd + count {
             if (0..3).any(|kind| at[kind] >= counts[kind]) {
-                // More pages than planes: what is behind the last plane is none of the image's.
+                // More pages than planes: what is behind the last plane is not the image's.
                 break;
             }
             listed.insert([at[2], at[1], at[0]], number);

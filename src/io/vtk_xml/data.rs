@@ -84,7 +84,7 @@ pub(super) fn read(source: &mut Source, array: &Array, component: usize, count: 
     part.read(path, &mut blocks, stored, document.byte_order)
 }
 
-/// The first string of an array of strings, as VTK stores them: the bytes of each, then a zero. `None` where there is none.
+/// The first string of an array of strings, as VTK stores them: the bytes of each, then a zero. `None` for an empty array.
 pub(super) fn read_text(source: &mut Source, array: &Array) -> Result<Option<String>> {
     let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
     let header =

@@ -13,9 +13,9 @@ use std::io::BufReader;
 use std::ops::Range;
 use std::path::Path;
 
-/// More arrays than this are no image file.
+/// More arrays than this are refused.
 const MOST_ARRAYS: usize = 4096;
-/// And more pieces than this none of a simulation.
+/// More pieces than this are refused.
 const MOST_PIECES: usize = 1 << 16;
 
 /// What an array belongs to.

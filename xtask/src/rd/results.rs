@@ -144,7 +144,7 @@ impl Results {
     /// Those of an earlier run of the same commit on the same machine, to be added to.
     ///
     /// # Errors
-    /// For a file that is none of ours, or of another machine.
+    /// For a file that is not ours, or of another machine.
     pub(crate) fn read_or_new(path: &Path, header: Header) -> Result<Self> {
         if !path.exists() {
             return Ok(Self { header, rows: Vec::new(), missed: Vec::new() });
@@ -157,7 +157,7 @@ impl Results {
     }
 
     /// # Errors
-    /// For a file that is none of ours.
+    /// For a file that is not ours.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| path.display().to_string())
