@@ -10,7 +10,6 @@ use neuvol::sample::{Outside, Space};
 use neuvol::train::{CompressOptions, Representation, Target, compress};
 use neuvol::{Axis, NeuralVolume, Region, Volume};
 use std::hint::black_box;
-use std::ops::ControlFlow;
 use std::path::Path;
 use timing::{RUNS, timed};
 
@@ -53,7 +52,7 @@ fn make(file: &Path) {
         representation: Representation::LatentGrid,
         ..CompressOptions::default()
     };
-    let run = || compress(&volume, &options, |_| ControlFlow::Continue(())).expect("a latent grid");
+    let run = || compress(&volume, &options).expect("a latent grid");
     let compressed = run();
     row("compressing to 50 dB, the search included", volume.len(), timed(|| drop(black_box(run()))));
     println!("| | {:.2} dB, {:.0}:1 | |", compressed.distortion.psnr, compressed.ratio_f32);
@@ -72,7 +71,7 @@ fn read(file: &Path) {
     let middle = shape.map(|n| (n / 2) as f64);
     let sample = |volume: &NeuralVolume, points: &[[f64; 3]]| {
         let mut out = vec![0.0; points.len()];
-        volume.sample(points, Space::Index, Outside::Clamp, &mut out).expect("values");
+        volume.values_at(points, Space::Index, Outside::Clamp, &mut out).expect("values");
         black_box(out);
     };
     milliseconds("opening and the first point", timed(|| sample(&open(), &[middle])));

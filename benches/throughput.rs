@@ -163,7 +163,7 @@ fn file(path: &str) {
     });
     let first = timed(|| {
         let mut value = [0.0];
-        open().sample(&[[1.5; 3]], Space::Index, Outside::Clamp, &mut value).expect("a sample");
+        open().values_at(&[[1.5; 3]], Space::Index, Outside::Clamp, &mut value).expect("a sample");
         black_box(value);
     });
     let neural = open();

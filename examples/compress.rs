@@ -5,7 +5,6 @@
 use neuvol::train::{CompressOptions, Preset, Target, compress};
 use neuvol::volume::{Frame, Geometry};
 use neuvol::{Result, Volume};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 fn main() -> Result<()> {
@@ -15,7 +14,7 @@ fn main() -> Result<()> {
         _ => (waves()?, std::env::temp_dir().join("neuvol-example-waves.nvol")),
     };
     let options = CompressOptions { target: Target::Psnr(40.0), preset: Preset::Fast, ..Default::default() };
-    let compressed = compress(&volume, &options, |_progress| ControlFlow::Continue(()))?;
+    let compressed = compress(&volume, &options)?;
     compressed.save(&output)?;
     println!(
         "{}: {:.2} dB, {:.0}:1, largest error {:.1}",

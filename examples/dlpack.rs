@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     // Sampled values, as a tensor of one axis.
     let points: Vec<[f64; 3]> = (0..100).map(|i| [f64::from(i) * 0.25, 10.0, 10.0]).collect();
     let mut values = vec![0.0; points.len()];
-    neural.sample(&points, Space::Index, Outside::Clamp, &mut values)?;
+    neural.values_at(&points, Space::Index, Outside::Clamp, &mut values)?;
     let tensor = dlpack::export_values::<DLManagedTensorVersioned>(values, &[points.len()])?;
     println!("mean of {} points: {}", points.len(), mean(tensor.into_raw()));
 

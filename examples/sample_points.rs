@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     let line: Vec<[f64; 3]> =
         (0..16).map(|i| [centre[0] + f64::from(i) / 4.0, centre[1], centre[2]]).collect();
     let mut values = vec![0.0; line.len()];
-    neural.sample(&line, Space::Index, Outside::Clamp, &mut values)?;
+    neural.values_at(&line, Space::Index, Outside::Clamp, &mut values)?;
     for (point, value) in line.iter().zip(&values) {
         println!("index {point:?}: {value} {}", info.unit);
     }
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     // The same points by their world position; NaN where a point is outside.
     let world: Vec<[f64; 3]> = line.iter().map(|&index| info.geometry.index_to_world(index)).collect();
     let mut again = vec![0.0; world.len()];
-    neural.sample(&world, Space::World, Outside::Value(f64::NAN), &mut again)?;
+    neural.values_at(&world, Space::World, Outside::Value(f64::NAN), &mut again)?;
     println!("first point in the world: {:?} ({}) = {}", world[0], info.geometry.frame.name(), again[0]);
     Ok(())
 }

@@ -365,7 +365,7 @@ impl OpenVolume {
                 self.points_on_device(points, space, outside)?
             } else {
                 let mut values = vec![0.0; points.len()];
-                self.0.sample(points, space, outside, &mut values)?;
+                self.0.values_at(points, space, outside, &mut values)?;
                 dlpack::export_values(values, &[points.len()])?
             };
             Ok(tensor.into_raw().cast())
@@ -398,9 +398,9 @@ impl OpenVolume {
                 if with_gradients {
                     let points = &points[chunk.clone()];
                     if how.smooth {
-                        self.0.probe_with_smooth_gradients(points, space, outside, samples)?;
+                        self.0.values_and_smooth_gradients_at(points, space, outside, samples)?;
                     } else {
-                        self.0.probe_with_gradients(points, space, outside, samples)?;
+                        self.0.values_and_gradients_at(points, space, outside, samples)?;
                     }
                     let gradients = &mut gradients.as_chunks_mut::<3>().0[chunk.clone()];
                     gradients.iter_mut().zip(samples.iter()).for_each(|(g, sample)| *g = sample.gradient);

@@ -45,9 +45,15 @@ pub enum Error {
         /// What would take them, and what to do.
         what: String,
     },
-    /// A quality or size target that this volume cannot meet; the text says the best that can be had.
-    #[error("{0}")]
-    Target(String),
+    /// A quality or size target that this volume cannot meet.
+    #[error("{what}")]
+    Target {
+        /// The best that was found, in the target's measure: dB of a quality or PSNR, bytes of a ratio or size, the largest
+        /// error. `None` where nothing was found.
+        best: Option<f64>,
+        /// What was asked for, and the best that was found.
+        what: String,
+    },
     /// A section of a `.nvol` file is damaged.
     #[error("{path}: section {section}: {what}", path = path.display())]
     Section {
@@ -92,7 +98,7 @@ impl Error {
             }
             Error::Options(_)
             | Error::Device(_)
-            | Error::Target(_)
+            | Error::Target { .. }
             | Error::TooLarge { .. }
             | Error::Interrupted => {}
         }

@@ -8,7 +8,7 @@
 //! use neuvol::engine::cpu::Cpu;
 //! use neuvol::train::{CompressOptions, Preset, Target, compress};
 //! use neuvol::{Axis, NeuralVolume, Region, Volume};
-//! use std::{ops::ControlFlow, sync::Arc};
+//! use std::sync::Arc;
 //!
 //! # fn main() -> neuvol::Result<()> {
 //! // 16 x 16 x 16 samples, x fastest.
@@ -16,7 +16,7 @@
 //! let volume = Volume::new(samples, [16, 16, 16])?;
 //!
 //! let options = CompressOptions { target: Target::Psnr(35.0), preset: Preset::Fast, ..Default::default() };
-//! let compressed = compress(&volume, &options, |_progress| ControlFlow::Continue(()))?;
+//! let compressed = compress(&volume, &options)?;
 //! assert!(compressed.distortion.psnr >= 35.0);
 //!
 //! let neural = NeuralVolume::from_bytes(&compressed.bytes, "in memory", Arc::new(Cpu::new(0)?))?;
@@ -25,10 +25,15 @@
 //! # Ok(()) }
 //! ```
 
+// Encoders lie beside their decoders, and what they share is one module: a build with a part of the features uses a part of it.
+#![cfg_attr(not(all(feature = "io", feature = "train")), allow(dead_code, unused_imports))]
+
 // Products of shapes, up to 2^40, are counted in `usize`.
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("neuvol needs a 64-bit target: its volumes have up to 2^40 voxels");
 
+#[cfg(any(feature = "io", feature = "train"))]
+mod atomic;
 #[cfg(feature = "bridge")]
 mod bridge;
 pub(crate) mod codec;
@@ -39,12 +44,16 @@ pub mod engine;
 pub mod error;
 pub mod field;
 pub(crate) mod guard;
+#[cfg(feature = "io")]
 pub mod io;
 pub(crate) mod latents;
 pub mod metrics;
+#[cfg(feature = "cli")]
 pub mod render;
 pub mod sample;
+#[cfg(feature = "cli")]
 pub mod study;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod volume;
 pub(crate) mod wavelet;

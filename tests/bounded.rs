@@ -5,7 +5,6 @@ use neuvol::sample::{Outside, PointSample, Space};
 use neuvol::train::{CompressOptions, Compressed, Target, compress};
 use neuvol::volume::{Mask, SampleType, Samples};
 use neuvol::{Error, NeuralVolume, Region, Volume};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 const SHAPE: [usize; 3] = [70, 66, 5];
@@ -37,7 +36,7 @@ fn volume(sample_type: SampleType) -> Volume {
 
 fn run(volume: &Volume, target: Target) -> Compressed {
     let options = CompressOptions { target, threads: 2, ..Default::default() };
-    compress(volume, &options, |_| ControlFlow::Continue(())).unwrap()
+    compress(volume, &options).unwrap()
 }
 
 fn open(compressed: &Compressed) -> NeuralVolume {
@@ -142,7 +141,7 @@ fn parts_are_cuts_of_the_whole_and_points_lie_between() {
         let mut out = [PointSample::default(); 3];
         // At a voxel, in the middle of a cell across four bricks, and outside.
         let points = [[12.0, 7.0, 3.0], [63.5, 63.25, 1.0], [-3.0, 0.0, 0.0]];
-        neural.probe_with_gradients(&points, Space::Index, Outside::Value(-7.0), &mut out).unwrap();
+        neural.values_and_gradients_at(&points, Space::Index, Outside::Value(-7.0), &mut out).unwrap();
         assert_eq!(out[0].value, voxel([12, 7, 3]));
         let [a, b, c, d] = [[63, 63, 1], [64, 63, 1], [63, 64, 1], [64, 64, 1]].map(voxel);
         let expected = 0.75 * (a + b) / 2.0 + 0.25 * (c + d) / 2.0;
@@ -204,7 +203,7 @@ fn degenerate_volumes_keep_the_guarantee() {
     let volume = volume(SampleType::U8);
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         let options = CompressOptions { target: Target::MaxError(bad), ..Default::default() };
-        let result = compress(&volume, &options, |_| ControlFlow::Continue(()));
+        let result = compress(&volume, &options);
         assert!(matches!(result, Err(Error::Options(_))), "{bad}");
     }
 }

@@ -5,7 +5,6 @@ use neuvol::sample::{Outside, PointSample, Space};
 use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
 use neuvol::volume::{Association, Geometry};
 use neuvol::{NeuralVolume, Region, Result, Volume};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 const SHAPE: [usize; 3] = [9, 8, 7];
@@ -29,7 +28,7 @@ fn bytes(volume: &Volume, representation: Representation, target: Target) -> Vec
         threads: 1,
         ..CompressOptions::default()
     };
-    compress(volume, &options, |_| ControlFlow::Continue(())).unwrap().bytes
+    compress(volume, &options).unwrap().bytes
 }
 
 fn lossless(volume: &Volume) -> Vec<u8> {
@@ -90,7 +89,7 @@ fn points_are_in_the_grid_up_to_the_cells_faces() {
         let target = if is_exact { Target::Lossless } else { Target::Psnr(30.0) };
         let file = open(&bytes(&ramp(SHAPE, CELLS), representation, target)).unwrap();
         let mut found = [PointSample::default(); 5];
-        file.probe_with_gradients(&at, Space::Index, Outside::Value(-1.0), &mut found).unwrap();
+        file.values_and_gradients_at(&at, Space::Index, Outside::Value(-1.0), &mut found).unwrap();
         assert_eq!(found.map(|s| s.valid), [true, true, true, false, false]);
         assert_eq!([found[3].value, found[4].value], [-1.0; 2]);
         for (sample, expected) in found.iter().zip(expected) {

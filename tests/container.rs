@@ -11,7 +11,6 @@ use neuvol::volume::{Frame, Geometry, LossyStep, SampleType, Samples};
 use neuvol::{Error, NeuralVolume, Region, Result, Volume};
 use proptest::prelude::*;
 use std::f64::consts::FRAC_1_SQRT_2;
-use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 const MAGIC: [u8; 8] = *b"\x89NVOL\r\n\x1a";
@@ -45,7 +44,7 @@ fn compressed_as(representation: Representation, volume: &Volume) -> Vec<u8> {
         threads: 1,
         ..Default::default()
     };
-    compress(volume, &options, |_| ControlFlow::Continue(())).unwrap().bytes
+    compress(volume, &options).unwrap().bytes
 }
 
 /// Every kind of section, and odd metadata.
@@ -144,7 +143,7 @@ fn read_a_little(bytes: &[u8]) {
     let points = [[0.0; 3], [0.4, 0.5, 2.6], last, [f64::NAN, 1e300, -1.0]];
     for space in [Space::Index, Space::World] {
         for outside in [Outside::Clamp, Outside::Value(-1.0)] {
-            let _ = volume.sample(&points, space, outside, &mut [0.0; 4]);
+            let _ = volume.values_at(&points, space, outside, &mut [0.0; 4]);
         }
     }
     let _ = (volume.info().psnr(), volume.info().stored_bytes(), volume.model_summary());
@@ -296,7 +295,7 @@ fn unknown_codes_are_refused_by_name() {
 #[test]
 fn damage_of_integers_is_named() {
     let options = CompressOptions { target: Target::MaxError(0.01), threads: 1, ..Default::default() };
-    let file = compress(&volume(), &options, |_| ControlFlow::Continue(())).unwrap().bytes;
+    let file = compress(&volume(), &options).unwrap().bytes;
     let sections = sections(&file);
     assert_eq!(
         sections.iter().map(|(n, _)| *n).collect::<Vec<_>>(),
@@ -333,7 +332,7 @@ fn damage_of_integers_is_named() {
         let message = neural.read_region(Region::whole([12, 11, 10]), 1).unwrap_err().to_string();
         assert!(message.contains("section INTS") && message.contains(what), "{message}");
         let mut out = [0.0];
-        assert!(neural.sample(&[[5.5; 3]], Space::Index, Outside::Clamp, &mut out).is_err());
+        assert!(neural.values_at(&[[5.5; 3]], Space::Index, Outside::Clamp, &mut out).is_err());
     }
 }
 
@@ -554,6 +553,6 @@ fn a_single_voxel_comes_back_exactly() {
     comes_back(vec![f32::NAN], [1; 3], None);
     let file = open(&compressed(&Volume::new(vec![42u16], [1; 3]).unwrap())).unwrap();
     let mut out = [0.0; 2];
-    file.sample(&[[0.0; 3], [9.0; 3]], Space::Index, Outside::Clamp, &mut out).unwrap();
+    file.values_at(&[[0.0; 3], [9.0; 3]], Space::Index, Outside::Clamp, &mut out).unwrap();
     assert_eq!(out, [42.0, 42.0]);
 }

@@ -16,7 +16,6 @@ use neuvol::field::{Encoding, Field, Model, NetworkKind};
 use neuvol::sample::{Outside, PointSample, Space};
 use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
 use neuvol::{Error, NeuralVolume, Region, Volume};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Every machine that there is: what stands for a GPU, and GPUs.
@@ -286,7 +285,7 @@ fn a_file_is_the_same_on_every_engine() {
         threads: 1,
         ..Default::default()
     };
-    let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(&volume, &options).unwrap();
     let open =
         |engine: Arc<dyn Engine>| NeuralVolume::from_bytes(&compressed.bytes, "test.nvol", engine).unwrap();
     // Between voxels, on voxels, and outside.
@@ -295,9 +294,9 @@ fn a_file_is_the_same_on_every_engine() {
     points.extend([[1.0, 1.0, 0.0], [20.0, 9.0, 3.0]]);
     let probe = |neural: &NeuralVolume| {
         let mut samples = vec![PointSample::default(); points.len()];
-        neural.probe_with_gradients(&points, Space::Index, Outside::Clamp, &mut samples).unwrap();
+        neural.values_and_gradients_at(&points, Space::Index, Outside::Clamp, &mut samples).unwrap();
         let mut values = vec![0.0; points.len()];
-        neural.sample(&points, Space::Index, Outside::Clamp, &mut values).unwrap();
+        neural.values_at(&points, Space::Index, Outside::Clamp, &mut values).unwrap();
         assert!(samples.iter().zip(&values).all(|(sample, value)| sample.value as f32 == *value));
         samples
     };

@@ -12,7 +12,6 @@ use neuvol::train::{CompressOptions, Preset, Target, compress};
 use neuvol::volume::{Frame, Geometry, LossyStep, Samples};
 use neuvol::{NeuralVolume, Region, Volume};
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -69,7 +68,7 @@ fn read(folder: &Path) -> Volume {
 /// Through a `.nvol` file and back.
 fn through_nvol(volume: &Volume, target: Target) -> Volume {
     let options = CompressOptions { target, preset: Preset::Fast, threads: 1, ..Default::default() };
-    let compressed = compress(volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(volume, &options).unwrap();
     let engine = Arc::new(Cpu::new(1).unwrap());
     let neural = NeuralVolume::from_bytes(&compressed.bytes, "in memory", engine).unwrap();
     neural.read_region(Region::whole(volume.shape()), 1).unwrap()

@@ -203,7 +203,7 @@ fn points_on_the_device_are_those_of_the_host() {
                 (Space::World, Outside::Value(f64::NAN)),
             ] {
                 let mut expected = vec![0.0; points.len()];
-                neural.sample(&points, space, outside, &mut expected).unwrap();
+                neural.values_at(&points, space, outside, &mut expected).unwrap();
                 let before = neural.evaluated();
                 let samples = neural.sample_on_device(&points, space, outside).unwrap();
                 assert_eq!(neural.evaluated() - before, points.len() as u64);
@@ -251,7 +251,7 @@ fn requests_of_several_slabs_and_chunks_are_whole() {
         // Not by `assert_same`: five million comparisons by type would take a while.
         assert!(ours == expected, "{name}: the region differs");
         let mut expected = vec![0.0; points.len()];
-        neural.sample(&points, Space::Index, Outside::Clamp, &mut expected).unwrap();
+        neural.values_at(&points, Space::Index, Outside::Clamp, &mut expected).unwrap();
         let samples = neural.sample_on_device(&points, Space::Index, Outside::Clamp).unwrap();
         assert_same(&name, &received(&name, number, samples), &expected.into());
     }
@@ -270,7 +270,7 @@ fn files_without_a_network_are_copied_to_the_device() {
         (&constant, Target::Psnr(40.0)),
     ] {
         let options = CompressOptions { target, threads: 1, ..Default::default() };
-        let compressed = compress(volume, &options, |_| ControlFlow::Continue(())).unwrap();
+        let compressed = compress(volume, &options).unwrap();
         for (name, number, engine) in engines("files_without_a_network_are_copied_to_the_device") {
             let neural = open(&compressed.bytes, &engine);
             let region = Region { start: [2, 0, 1], end: [21, 9, 12] };
@@ -282,7 +282,7 @@ fn files_without_a_network_are_copied_to_the_device() {
             }
             let points = [[0.5, 1.25, 3.0], [4.0, 4.0, 4.0], [-9.0, 0.0, 0.0]];
             let mut expected = vec![0.0; 3];
-            neural.sample(&points, Space::Index, Outside::Value(-3.0), &mut expected).unwrap();
+            neural.values_at(&points, Space::Index, Outside::Value(-3.0), &mut expected).unwrap();
             let samples = neural.sample_on_device(&points, Space::Index, Outside::Value(-3.0)).unwrap();
             assert_same(&format!("{target:?}"), &received(&name, number, samples), &expected.into());
         }
@@ -342,7 +342,7 @@ fn the_deleter_frees_the_devices_memory_once() {
 fn a_volume_that_is_not_on_a_device_says_so() {
     let volume = Volume::new(vec![1u8, 2, 3, 4], [4, 1, 1]).unwrap();
     let options = CompressOptions { target: Target::Lossless, threads: 1, ..Default::default() };
-    let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(&volume, &options).unwrap();
     let engine = Arc::new(Cpu::new(1).unwrap());
     let neural = NeuralVolume::from_bytes(&compressed.bytes, "test.nvol", engine).unwrap();
     let region = region_on_device(&neural, Region::whole([4, 1, 1]), 1, SampleType::U8);

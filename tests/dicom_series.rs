@@ -4,7 +4,6 @@ use neuvol::io::{OpenOptions, SeriesDescription, write_series};
 use neuvol::train::{CompressOptions, Preset, Target, compress};
 use neuvol::volume::{Frame, Geometry};
 use neuvol::{NeuralVolume, Region, Volume};
-use std::ops::ControlFlow;
 
 fn series() -> Volume {
     let shape = [20, 16, 12];
@@ -51,7 +50,7 @@ fn a_series_keeps_samples_and_geometry_and_leaves_the_patient_behind() {
         threads: 1,
         ..Default::default()
     };
-    let compressed = compress(&read, &options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(&read, &options).unwrap();
     let file = String::from_utf8_lossy(&compressed.bytes).into_owned();
     for secret in secrets {
         assert!(!file.contains(secret), "{secret} is in the file");

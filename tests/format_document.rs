@@ -12,7 +12,6 @@ use neuvol::train::{
 };
 use neuvol::volume::{Association, SampleType, Samples};
 use neuvol::{NeuralVolume, Region, Volume, field::encoding::HashGridShape};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -106,7 +105,7 @@ fn agree(name: &str, python: &Path, volume: &Volume, options: &CompressOptions) 
     let folder = tempfile::tempdir().unwrap();
     let [nvol, decoded, unrounded, quality] =
         ["volume.nvol", "decoded.npy", "unrounded.npy", "quality.json"].map(|f| folder.path().join(f));
-    let compressed = compress(volume, options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(volume, options).unwrap();
     eprintln!("{name}: {} bytes, {}", compressed.bytes.len(), compressed.model);
     compressed.save(&nvol).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/nvol_reference.py");

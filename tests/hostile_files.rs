@@ -313,7 +313,7 @@ fn what_memory_does_not_hold_is_an_error() {
     let mut value = [0.0];
     let point = [last.map(|n| n as f64)];
     let (needed, message) =
-        too_large(volume.sample(&point, sample::Space::Index, sample::Outside::Clamp, &mut value));
+        too_large(volume.values_at(&point, sample::Space::Index, sample::Outside::Clamp, &mut value));
     assert!(needed == 12 << 29 && message.starts_with("large.nvol: "), "{needed}: {message}");
     too_large(volume.read_region(Region { start: last, end: shape }, 1));
     too_large(volume.read_region(Region::whole(shape), 1));

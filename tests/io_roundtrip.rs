@@ -155,7 +155,7 @@ proptest! {
 #[test]
 fn other_names_are_refused_with_the_list() {
     let volume = Volume::new(vec![1u8], [1, 1, 1]).unwrap();
-    let message = io::save(&volume, "volume.tiff".as_ref()).unwrap_err().to_string();
+    let message = io::save(&volume, "volume.tiff").unwrap_err().to_string();
     for extension in [".vti", ".nii", ".nii.gz", ".nrrd", ".mha", ".npy", ".raw"] {
         assert!(message.contains(extension), "{message}");
     }

@@ -6,7 +6,6 @@ use neuvol::train::{CompressOptions, Compressed, Preset, Representation, Target,
 use neuvol::volume::{Sample, SampleType, Samples};
 use neuvol::{Error, NeuralVolume, Region, Volume};
 use proptest::prelude::*;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Waves with an edge, from 0 to 1, and noise of a thousandth.
@@ -35,7 +34,7 @@ fn options(target: Target) -> CompressOptions {
 }
 
 fn compressed(volume: &Volume, options: &CompressOptions) -> Compressed {
-    compress(volume, options, |_| ControlFlow::Continue(())).unwrap()
+    compress(volume, options).unwrap()
 }
 
 fn opened(compressed: &Compressed) -> NeuralVolume {
@@ -79,8 +78,8 @@ fn sizes_and_ratios_are_used_but_not_exceeded() {
         let size = compressed(&volume, &options(target)).bytes.len() as f64;
         assert!((0.97 * most..=most).contains(&size), "{target:?}: {size}");
     }
-    let result = compress(&volume, &options(Target::Size(150)), |_| ControlFlow::Continue(()));
-    let Err(Error::Target(sentence)) = result else { panic!("no header fits: {result:?}") };
+    let result = compress(&volume, &options(Target::Size(150)));
+    let Err(Error::Target { what: sentence, .. }) = result else { panic!("no header fits: {result:?}") };
     assert!(sentence.contains("150 bytes"), "{sentence}");
 }
 
@@ -89,8 +88,8 @@ fn a_size_that_cannot_be_had_names_the_smallest_that_can() {
     let volume = volume::<i16>([60, 50, 40], -1000.0, 2000.0);
     let anything = CompressOptions { representation: Representation::Smallest, ..options(Target::Size(1)) };
     for options in [options(Target::Size(150)), CompressOptions { target: Target::Ratio(2e3), ..anything }] {
-        let result = compress(&volume, &options, |_| ControlFlow::Continue(()));
-        let Err(Error::Target(sentence)) = result else { panic!("no header fits: {result:?}") };
+        let result = compress(&volume, &options);
+        let Err(Error::Target { what: sentence, .. }) = result else { panic!("no header fits: {result:?}") };
         let said = sentence.split("the smallest that was found is ").nth(1).expect(&sentence);
         let smallest: u64 = said.split(' ').next().unwrap().parse().expect(&sentence);
         assert_eq!(
@@ -107,7 +106,7 @@ fn a_size_that_cannot_be_had_names_the_smallest_that_can() {
 fn what_only_networks_have_is_refused_beside_a_latent_grid() {
     let volume = volume::<u8>([8, 8, 8], 0.0, 255.0);
     let options = CompressOptions { loss: neuvol::engine::Loss::L1, ..options(Target::Psnr(30.0)) };
-    let result = compress(&volume, &options, |_| ControlFlow::Continue(()));
+    let result = compress(&volume, &options);
     assert!(matches!(&result, Err(Error::Options(what)) if what.contains("perceptron itself")), "{result:?}");
 }
 
@@ -125,8 +124,8 @@ fn a_quality_beyond_it_is_met_by_integers() {
     // Of the long one, coefficients of the low band leave what a stream holds, too.
     for volume in [volume::<f32>([20, 16, 12], 0.0, 1.0), volume::<f64>([1 << 17, 1, 1], 0.0, 1.0)] {
         let target = Target::Psnr(145.0);
-        let result = compress(&volume, &options(target), |_| ControlFlow::Continue(()));
-        assert!(matches!(result, Err(Error::Target(_))), "float32 arithmetic does not carry so far");
+        let result = compress(&volume, &options(target));
+        assert!(matches!(result, Err(Error::Target { .. })), "float32 arithmetic does not carry so far");
         let anything = CompressOptions { representation: Representation::Smallest, ..options(target) };
         let result = compressed(&volume, &anything);
         assert!(result.distortion.psnr >= 145.0, "{}", result.distortion.psnr);
@@ -224,13 +223,13 @@ fn scattered_points_are_voxels_at_voxels_and_trilinear_between() {
     let points: Vec<[f64; 3]> =
         (0..5000).map(|n| std::array::from_fn(|a| (place(n, a) * (shape[a] - 1) as f64).floor())).collect();
     let mut out = vec![0.0; points.len()];
-    neural.sample(&points, Space::Index, Outside::Clamp, &mut out).unwrap();
+    neural.values_at(&points, Space::Index, Outside::Clamp, &mut out).unwrap();
     for (point, value) in points.iter().zip(&out) {
         assert_eq!(f64::from(*value), voxel(point.map(|n| n as usize)), "at {point:?}");
     }
     let between: Vec<[f64; 3]> = points.iter().map(|p| [p[0] + 0.25, p[1], p[2]]).collect();
     let mut out = vec![PointSample::default(); between.len()];
-    neural.probe_with_gradients(&between, Space::Index, Outside::Clamp, &mut out).unwrap();
+    neural.values_and_gradients_at(&between, Space::Index, Outside::Clamp, &mut out).unwrap();
     for (point, sample) in points.iter().zip(&out) {
         let here = point.map(|n| n as usize);
         let next = [(here[0] + 1).min(shape[0] - 1), here[1], here[2]];
@@ -254,13 +253,13 @@ fn many_points_get_what_few_of_them_get() {
     points[100][1] = f64::NAN;
     let probe = |points: &[[f64; 3]]| {
         let mut out = vec![PointSample::default(); points.len()];
-        neural.probe_with_gradients(points, Space::Index, Outside::Value(-7.0), &mut out).unwrap();
+        neural.values_and_gradients_at(points, Space::Index, Outside::Value(-7.0), &mut out).unwrap();
         out
     };
     let all = probe(&points);
     let mut values = vec![0.0; points.len()];
-    neural.sample(&points, Space::Index, Outside::Value(-7.0), &mut values).unwrap();
-    let stored = neural.sample_stored(&points, Space::Index, Outside::Value(-7.0)).unwrap();
+    neural.values_at(&points, Space::Index, Outside::Value(-7.0), &mut values).unwrap();
+    let stored = neural.stored_values_at(&points, Space::Index, Outside::Value(-7.0)).unwrap();
     for (n, points) in points.chunks(13).enumerate().step_by(29) {
         for (i, one) in probe(points).into_iter().enumerate().map(|(i, one)| (13 * n + i, one)) {
             assert_eq!(format!("{one:?}"), format!("{:?}", all[i]), "{:?}", points[i - 13 * n]);

@@ -7,7 +7,6 @@ use neuvol::train::{CompressOptions, Representation, Target, compress};
 use neuvol::volume::SampleType;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -157,7 +156,7 @@ fn a_lossless_file_is_held_twice() {
         let noise = |n: u32| f32::from_bits(0x3F80_0000 | n.wrapping_mul(2_654_435_769).rotate_left(13) >> 9);
         let volume = Volume::new((0..192u32.pow(3)).map(noise).collect::<Vec<_>>(), [192; 3]).unwrap();
         let options = CompressOptions { target: Target::Lossless, threads: 2, ..CompressOptions::default() };
-        let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+        let compressed = compress(&volume, &options).unwrap();
         println!(
             "held {} peak {}",
             volume.stored_bytes() + 2 * compressed.bytes.len() as u64,
@@ -192,7 +191,7 @@ fn masked_voxels_take_no_lists_when_they_are_filled() {
             threads: 2,
             ..CompressOptions::default()
         };
-        compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+        compress(&volume, &options).unwrap();
         println!("held {} peak {}", volume.stored_bytes(), peak().unwrap());
         return;
     }

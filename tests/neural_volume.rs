@@ -42,7 +42,7 @@ fn network(target: Target) -> CompressOptions {
 }
 
 fn compressed(volume: &Volume, options: &CompressOptions) -> Compressed {
-    compress(volume, options, |_| ControlFlow::Continue(())).unwrap()
+    compress(volume, options).unwrap()
 }
 
 fn opened(compressed: &Compressed) -> NeuralVolume {
@@ -154,7 +154,7 @@ fn points_are_voxels_at_voxels_and_the_field_between_them() {
     let world = indices.map(|i| volume.geometry.index_to_world(i));
     for (points, space) in [(indices, Space::Index), (world, Space::World)] {
         let mut values = [0.0; 4];
-        neural.sample(&points, space, Outside::Clamp, &mut values).unwrap();
+        neural.values_at(&points, space, Outside::Clamp, &mut values).unwrap();
         for (v, value) in voxels.iter().zip(values) {
             let expected = whole.samples().get(v[0] + SHAPE[0] * (v[1] + SHAPE[1] * v[2]));
             assert_eq!(f64::from(value), expected, "{v:?} in {space:?}");
@@ -163,25 +163,27 @@ fn points_are_voxels_at_voxels_and_the_field_between_them() {
     // Between voxels: unrounded, continuous, and near the neighbours' values.
     let steps: Vec<[f64; 3]> = (0..=1000).map(|i| [10.0 + f64::from(i) / 1000.0, 8.3, 7.1]).collect();
     let mut values = vec![0.0; steps.len()];
-    neural.sample(&steps, Space::Index, Outside::Clamp, &mut values).unwrap();
+    neural.values_at(&steps, Space::Index, Outside::Clamp, &mut values).unwrap();
     assert!(values.iter().any(|v| v.fract() != 0.0));
     assert!(values.windows(2).all(|w| (w[1] - w[0]).abs() < 10.0));
-    let stored = neural.sample_stored(&steps, Space::Index, Outside::Clamp).unwrap();
+    let stored = neural.stored_values_at(&steps, Space::Index, Outside::Clamp).unwrap();
     assert_eq!(stored.sample_type(), volume.sample_type());
     assert!((0..values.len()).all(|i| (stored.get(i) - f64::from(values[i])).abs() <= 0.5));
     // Outside.
     let outside = [[-3.0, 5.0, 5.0], [50.0, 40.0, 30.0]];
     let mut values = [0.0; 2];
-    neural.sample(&outside, Space::Index, Outside::Value(-4.5), &mut values).unwrap();
+    neural.values_at(&outside, Space::Index, Outside::Value(-4.5), &mut values).unwrap();
     assert_eq!(values, [-4.5, -4.5]);
-    neural.sample(&outside, Space::Index, Outside::Clamp, &mut values).unwrap();
+    neural.values_at(&outside, Space::Index, Outside::Clamp, &mut values).unwrap();
     let mut edge = [0.0; 2];
-    neural.sample(&[[0.0, 5.0, 5.0], [43.0, 36.0, 20.0]], Space::Index, Outside::Clamp, &mut edge).unwrap();
+    neural
+        .values_at(&[[0.0, 5.0, 5.0], [43.0, 36.0, 20.0]], Space::Index, Outside::Clamp, &mut edge)
+        .unwrap();
     assert_eq!(values, edge);
-    neural.sample(&[[f64::NAN, 0.0, 0.0]; 2], Space::Index, Outside::Clamp, &mut values).unwrap();
+    neural.values_at(&[[f64::NAN, 0.0, 0.0]; 2], Space::Index, Outside::Clamp, &mut values).unwrap();
     assert!(values.iter().all(|v| v.is_nan()));
     assert!(matches!(
-        neural.sample(&outside, Space::Index, Outside::Clamp, &mut [0.0]),
+        neural.values_at(&outside, Space::Index, Outside::Clamp, &mut [0.0]),
         Err(Error::Options(_))
     ));
 }
@@ -218,7 +220,7 @@ fn masked_voxels_come_back_and_do_not_count() {
     assert_eq!(strided.samples().get(2), fill, "x = 8 is fill");
     assert_ne!(strided.samples().get(3), fill, "x = 12 is not");
     let mut at = [0.0; 2];
-    neural.sample(&[[8.4, 2.0, 2.0], [9.0, 0.0, 1.0]], Space::Index, Outside::Clamp, &mut at).unwrap();
+    neural.values_at(&[[8.4, 2.0, 2.0], [9.0, 0.0, 1.0]], Space::Index, Outside::Clamp, &mut at).unwrap();
     assert_eq!(f64::from(at[0]), fill);
     assert!(at[1] < 2.0 || at[1].is_nan() || at[1].is_infinite());
 }
@@ -233,7 +235,7 @@ fn constant_tiny_and_flat_volumes_work() {
     let one = Volume::new(vec![3.5f64], [1, 1, 1]).unwrap();
     let decoded = opened(&compressed(&one, &CompressOptions::default()));
     assert_eq!(
-        decoded.sample_stored(&[[0.0; 3]], Space::Index, Outside::Clamp).unwrap(),
+        decoded.stored_values_at(&[[0.0; 3]], Space::Index, Outside::Clamp).unwrap(),
         Samples::F64(vec![3.5])
     );
     let nothing = Volume::new(vec![f32::NAN; 8], [2, 2, 2]).unwrap();
@@ -268,7 +270,7 @@ fn an_l1_loss_trains_too() {
 fn a_break_stops_the_work() {
     let volume = typed::<u8>(0.0, 255.0);
     let mut reports = 0;
-    let result = compress(&volume, &network(Target::Psnr(45.0)), |progress| {
+    let result = compress_with_progress(&volume, &network(Target::Psnr(45.0)), |progress| {
         assert!(progress.step <= progress.steps);
         reports += 1;
         if reports == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -279,18 +281,15 @@ fn a_break_stops_the_work() {
 #[test]
 fn impossible_targets_are_refused_with_the_best_that_can_be_had() {
     let constant = Volume::new(vec![7i16; 1000], [10, 10, 10]).unwrap();
-    let result = compress(&constant, &fast(Target::Size(100)), |_| ControlFlow::Continue(()));
-    assert!(matches!(result, Err(Error::Target(_))));
+    let result = compress(&constant, &fast(Target::Size(100)));
+    assert!(matches!(result, Err(Error::Target { .. })));
     let volume = typed::<f32>(0.0, 1.0);
     for nonsense in [Target::Psnr(-3.0), Target::Psnr(f64::NAN), Target::Ratio(0.0), Target::Size(0)] {
-        assert!(matches!(
-            compress(&volume, &fast(nonsense), |_| ControlFlow::Continue(())),
-            Err(Error::Options(_))
-        ));
+        assert!(matches!(compress(&volume, &fast(nonsense)), Err(Error::Options(_))));
     }
     // No header fits into 100 bytes, whatever the model.
-    let result = compress(&volume, &fast(Target::Size(100)), |_| ControlFlow::Continue(()));
-    let Err(Error::Target(sentence)) = result else { panic!("{result:?}") };
+    let result = compress(&volume, &fast(Target::Size(100)));
+    let Err(Error::Target { what: sentence, .. }) = result else { panic!("{result:?}") };
     assert!(
         sentence.contains("100 bytes") && sentence.contains("the smallest that was found is"),
         "{sentence}"

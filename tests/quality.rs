@@ -6,7 +6,6 @@ use neuvol::metrics::{self, Bands};
 use neuvol::train::{CompressOptions, Compressed, Preset, Quality, Target, compress};
 use neuvol::volume::Samples;
 use neuvol::{Error, NeuralVolume, Region, Volume};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 fn options(target: Target) -> CompressOptions {
@@ -14,7 +13,7 @@ fn options(target: Target) -> CompressOptions {
 }
 
 fn compressed(volume: &Volume, target: Target) -> Compressed {
-    compress(volume, &options(target), |_| ControlFlow::Continue(())).unwrap()
+    compress(volume, &options(target)).unwrap()
 }
 
 fn opened(compressed: &Compressed) -> NeuralVolume {
@@ -190,8 +189,8 @@ fn no_quality_takes_more_bytes_than_exact_samples_do() {
             // What a size allows exactly is exact.
             let found = compressed(&volume, Target::Size(exact as u64));
             assert_eq!(found.distortion.max_error, 0.0, "{name} {shape:?}");
-            match compress(&volume, &options(Target::Size(1)), |_| ControlFlow::Continue(())) {
-                Err(Error::Target(what)) => assert!(what.contains("1 "), "{what}"),
+            match compress(&volume, &options(Target::Size(1))) {
+                Err(Error::Target { what, .. }) => assert!(what.contains("1 "), "{what}"),
                 other => panic!("{other:?}"),
             }
         }

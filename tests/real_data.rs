@@ -4,7 +4,6 @@ use neuvol::io::OpenOptions;
 use neuvol::train::{CompressOptions, Preset, Target, compress};
 use neuvol::volume::SampleType;
 use neuvol::{Error, NeuralVolume, Region, Volume};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -31,7 +30,7 @@ fn through_a_file(volume: &Volume, psnr: f64, preset: Preset) -> (f64, f64) {
     static CORES: Mutex<()> = Mutex::new(());
     let _alone = CORES.lock().unwrap_or_else(PoisonError::into_inner);
     let options = CompressOptions { target: Target::Psnr(psnr), preset, ..CompressOptions::default() };
-    let compressed = compress(volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(volume, &options).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("volume.nvol");
     compressed.save(&path).unwrap();
@@ -95,7 +94,7 @@ fn the_whole_chest_ct_without_options_keeps_its_tissues() {
     }
     let volume = neuvol::io::open(&folder, &OpenOptions::default()).unwrap();
     let options = CompressOptions { preset: Preset::Fast, ..CompressOptions::default() };
-    let compressed = compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(&volume, &options).unwrap();
     let fidelity = &compressed.fidelity;
     let noise = fidelity.noise.unwrap();
     assert!((14.0..18.0).contains(&noise), "{noise}");

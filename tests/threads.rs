@@ -5,7 +5,6 @@ use neuvol::engine::cpu::Cpu;
 use neuvol::sample::{Outside, Space};
 use neuvol::train::{CompressOptions, Representation, Target, compress};
 use neuvol::{Axis, NeuralVolume, Region, Volume};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -53,7 +52,7 @@ fn files(folder: &Path, threads: usize) -> Vec<std::path::PathBuf> {
         .map(|(name, target, representation)| {
             let options = CompressOptions { target, representation, threads, ..CompressOptions::default() };
             let path = folder.join(name);
-            let compressed = compress(&volume(), &options, |_| ControlFlow::Continue(())).unwrap();
+            let compressed = compress(&volume(), &options).unwrap();
             compressed.save(&path).unwrap();
             path
         })
@@ -67,8 +66,8 @@ fn use_it(neural: &NeuralVolume) {
     let points: Vec<[f64; 3]> =
         (0..5000).map(|n| [0, 1, 2].map(|a| f64::from(n * (a + 7) % 600) / 601.0 * 19.0)).collect();
     let mut values = vec![0.0; points.len()];
-    neural.sample(&points, Space::Index, Outside::Clamp, &mut values).unwrap();
-    neural.sample(&points[..1], Space::Index, Outside::Clamp, &mut values[..1]).unwrap();
+    neural.values_at(&points, Space::Index, Outside::Clamp, &mut values).unwrap();
+    neural.values_at(&points[..1], Space::Index, Outside::Clamp, &mut values[..1]).unwrap();
 }
 
 #[test]

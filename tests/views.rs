@@ -30,7 +30,7 @@ static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     };
     let target = Target::Psnr(36.0);
     let options = CompressOptions { target, preset: Preset::Fast, threads: 1, ..Default::default() };
-    compress(&volume, &options, |_| ControlFlow::Continue(())).unwrap().bytes
+    compress(&volume, &options).unwrap().bytes
 });
 
 fn opened() -> NeuralVolume {
@@ -113,7 +113,7 @@ fn what_is_decoded_for_a_request_is_counted() {
     let mut value = [0.0];
     let mut costs = [[70.2, 40.0, 30.5], [70.7, 40.0, 30.5], [140.0, 3.5, 60.0]].map(|point| {
         let before = neural.evaluated();
-        neural.sample(&[point], Space::Index, Outside::Clamp, &mut value).unwrap();
+        neural.values_at(&[point], Space::Index, Outside::Clamp, &mut value).unwrap();
         neural.evaluated() - before
     });
     let whole = SHAPE.iter().product::<usize>() as u64;
@@ -126,7 +126,7 @@ fn what_is_decoded_for_a_request_is_counted() {
 fn of_target(target: Target) -> NeuralVolume {
     let whole = opened().read_region(Region::whole(SHAPE), 1).unwrap();
     let options = CompressOptions { target, preset: Preset::Fast, threads: 2, ..Default::default() };
-    let compressed = compress(&whole, &options, |_| ControlFlow::Continue(())).unwrap();
+    let compressed = compress(&whole, &options).unwrap();
     NeuralVolume::from_bytes(&compressed.bytes, "test.nvol", Arc::new(Cpu::new(2).unwrap())).unwrap()
 }
 
@@ -174,7 +174,7 @@ fn gradients_are_the_slopes_of_the_values() {
     let world: Vec<[f64; 3]> = index.iter().map(|i| geometry.index_to_world(*i)).collect();
     for (points, space) in [(index, Space::Index), (world, Space::World)] {
         let mut found = vec![PointSample::default(); points.len()];
-        neural.probe_with_gradients(&points, space, Outside::Clamp, &mut found).unwrap();
+        neural.values_and_gradients_at(&points, space, Outside::Clamp, &mut found).unwrap();
         let at = |points: &[[f64; 3]]| {
             let mut values = vec![PointSample::default(); points.len()];
             neural.probe(points, space, Outside::Clamp, &mut values).unwrap();
@@ -240,7 +240,7 @@ fn smooth_gradients_are_differences_and_continuous() {
     };
     let smooth = |points: &[[f64; 3]]| {
         let mut found = vec![PointSample::default(); points.len()];
-        neural.probe_with_smooth_gradients(points, Space::Index, Outside::Value(7.0), &mut found).unwrap();
+        neural.values_and_smooth_gradients_at(points, Space::Index, Outside::Value(7.0), &mut found).unwrap();
         found
     };
     // At voxels: inside, in a corner, and all over a mask's rim.
@@ -273,7 +273,7 @@ fn smooth_gradients_are_differences_and_continuous() {
         jumps.fold(0.0, f64::max)
     };
     let mut own = vec![PointSample::default(); beside.len()];
-    neural.probe_with_gradients(&beside, Space::Index, Outside::Clamp, &mut own).unwrap();
+    neural.values_and_gradients_at(&beside, Space::Index, Outside::Clamp, &mut own).unwrap();
     let smooth_ones = smooth(&beside);
     assert!(smooth_ones.iter().all(|s| s.valid));
     assert!(jump(&own) > 100.0 * jump(&smooth_ones), "{} and {}", jump(&own), jump(&smooth_ones));
@@ -281,7 +281,7 @@ fn smooth_gradients_are_differences_and_continuous() {
     let geometry = neural.info().geometry;
     let world: Vec<[f64; 3]> = beside.iter().map(|i| geometry.index_to_world(*i)).collect();
     let mut by_world = vec![PointSample::default(); world.len()];
-    neural.probe_with_smooth_gradients(&world, Space::World, Outside::Clamp, &mut by_world).unwrap();
+    neural.values_and_smooth_gradients_at(&world, Space::World, Outside::Clamp, &mut by_world).unwrap();
     let map = geometry.world_to_index().unwrap();
     for (found, expected) in by_world.iter().zip(&smooth_ones) {
         let expected = map.gradient(expected.gradient);
@@ -296,7 +296,7 @@ fn validity_follows_grid_and_mask() {
     let neural = opened();
     let points = [[100.0, 35.0, 30.2], [2.0, 3.0, 4.4], [-2.0, 35.0, 30.0], [f64::NAN, 1.0, 1.0]];
     let mut found = [PointSample::default(); 4];
-    neural.probe_with_gradients(&points, Space::Index, Outside::Value(7.0), &mut found).unwrap();
+    neural.values_and_gradients_at(&points, Space::Index, Outside::Value(7.0), &mut found).unwrap();
     assert_eq!(found.map(|s| s.valid), [true, false, false, false]);
     assert!(found[0].gradient != [0.0; 3]);
     assert_eq!([found[1].value, found[2].value], [f64::from(FILL), 7.0]);

@@ -6,7 +6,6 @@ use neuvol::train::{CompressOptions, Preset, Target, compress};
 use neuvol::volume::{Frame, Geometry, SampleType, Samples};
 use std::error::Error;
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 fn volume(sample_type: SampleType, shape: [usize; 3]) -> Result<Volume, Box<dyn Error>> {
@@ -65,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("bounded", masked, Target::MaxError(3.0)),
     ] {
         let options = CompressOptions { target, preset: Preset::Fast, ..CompressOptions::default() };
-        let compressed = compress(&volume, &options, |_| ControlFlow::Continue(()))?;
+        let compressed = compress(&volume, &options)?;
         compressed.save(&folder("nvol")?.join(format!("{name}.nvol")))?;
     }
     Ok(())

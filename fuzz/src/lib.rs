@@ -115,9 +115,9 @@ fn read_neural(bytes: &[u8]) {
     let last = shape.map(|n| (n - 1) as f64);
     let points = [[0.5; 3], last, last.map(|n| n * 0.37)];
     let mut values = [0.0; 3];
-    let _ = volume.sample(&points, Space::Index, Outside::Clamp, &mut values);
+    let _ = volume.values_at(&points, Space::Index, Outside::Clamp, &mut values);
     let mut samples = [PointSample::default(); 3];
-    let _ = volume.probe_with_gradients(&points, Space::World, Outside::Value(0.0), &mut samples);
+    let _ = volume.values_and_gradients_at(&points, Space::World, Outside::Value(0.0), &mut samples);
 }
 
 /// Writes the checksums that FORMAT.md asks for; nothing where the table of sections is not there.

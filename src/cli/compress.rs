@@ -356,7 +356,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
 pub(super) fn compress(volume: &Volume, options: &CompressOptions) -> Result<(Compressed, Duration)> {
     let start = Instant::now();
     let bar = Bar::new();
-    let compressed = train::compress(volume, options, |progress| bar.show(progress))?;
+    let compressed = train::compress_with_progress(volume, options, |progress| bar.show(progress))?;
     Ok((compressed, start.elapsed()))
 }
 

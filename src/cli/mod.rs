@@ -132,7 +132,7 @@ pub(crate) fn main() -> ExitCode {
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<neuvol::Error>() {
         Some(neuvol::Error::Options(_)) => 2,
-        Some(neuvol::Error::Target(_)) => 3,
+        Some(neuvol::Error::Target { .. }) => 3,
         Some(neuvol::Error::Interrupted) => 130,
         _ => 1,
     }

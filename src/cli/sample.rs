@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     let space = if arguments.world { Space::World } else { Space::Index };
     let outside = arguments.outside.map_or(Outside::Clamp, Outside::Value);
     let mut values = vec![0.0; points.len()];
-    neural.sample(&points, space, outside, &mut values)?;
+    neural.values_at(&points, space, outside, &mut values)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if arguments.json {
         writeln!(out, "{:#}", serde_json::json!({ "points": points, "values": values }))?;

@@ -32,13 +32,12 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) when the engine's device cannot hold it.
     fn evaluator(&self, field: &Field) -> Result<Box<dyn Evaluator>>;
-    /// Runs work on the engine's threads: what it does through `rayon` uses them and no others.
+    /// Runs work on the engine's threads, once: what it does through `rayon` uses them and no others. Callers that want a
+    /// result have [`Install::install`].
     fn run(&self, work: &mut (dyn FnMut() + Send));
     /// How many threads [`Self::run`] has.
     fn threads(&self) -> usize {
-        let mut count = 1;
-        self.run(&mut || count = rayon::current_num_threads());
-        count
+        self.install(rayon::current_num_threads)
     }
     /// The CUDA engine, where this is one or evaluates through one.
     #[cfg(feature = "cuda")]
@@ -46,6 +45,18 @@ pub trait Engine: Send + Sync {
         None
     }
 }
+
+/// Work on an engine's threads that has a result; [`Engine`] itself stays a trait of objects.
+pub trait Install: Engine {
+    /// Runs work on the engine's threads: what it does through `rayon` uses them and no others.
+    fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let (mut work, mut result) = (Some(work), None);
+        self.run(&mut || result = work.take().map(|work| work()));
+        result.expect("an engine runs what it is given")
+    }
+}
+
+impl<E: Engine + ?Sized> Install for E {}
 
 /// An engine that can train, too.
 pub trait TrainingEngine: Engine {

@@ -1,7 +1,6 @@
 //! Files in and out, one file or folder per format.
 
 mod affine;
-pub(crate) mod atomic;
 mod collection;
 mod detached;
 mod dicom;
@@ -30,6 +29,7 @@ pub use dicom::write::{OriginalSeries, SeriesDescription, write_series};
 pub use progress::ReadProgress;
 pub use volumes::Volumes;
 
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
 use std::fs::File;
@@ -224,7 +224,8 @@ enum Format {
 /// [`Error::Io`] when the file cannot be read, [`Error::Format`] when it breaks its format's rules,
 /// [`Error::Unsupported`] when it is valid but not a scalar volume on a regular grid, [`Error::Options`] when the file
 /// needs an option that is missing.
-pub fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
+pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Volume> {
+    let path = path.as_ref();
     let format = format_of(path, options)?;
     refuse_what_does_not_apply(path, format, options)?;
     if path.is_dir() && format == Format::Tiff {
@@ -337,7 +338,8 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
 /// # Errors
 /// [`Error::Options`] for another name or a volume that the format cannot hold, [`Error::Io`] when writing fails; an
 /// existing file is untouched then.
-pub fn save(volume: &Volume, path: &Path) -> Result<()> {
+pub fn save(volume: &Volume, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
     writer(path)?(volume, path)
 }
 
@@ -345,7 +347,8 @@ pub fn save(volume: &Volume, path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Options`] for a name of no format, [`Error::Io`] when the folder that the output lies in is not there.
-pub fn check_output(path: &Path) -> Result<()> {
+pub fn check_output(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
     writer(path)?;
     atomic::folder_of(path)?;
     Ok(())
@@ -355,7 +358,8 @@ pub fn check_output(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Io`] when there is a folder of this name, or the folder that the file is to lie in is not there.
-pub fn check_output_file(path: &Path) -> Result<()> {
+pub fn check_output_file(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
     if path.is_dir() {
         return Err(Error::io(
             path,

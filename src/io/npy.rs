@@ -5,7 +5,8 @@
 
 use super::elements::{self, ByteOrder, StoredType};
 use super::reading::Reading;
-use super::{OpenOptions, atomic, raw};
+use super::{OpenOptions, raw};
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
 use std::fs::File;

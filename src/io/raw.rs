@@ -1,8 +1,9 @@
 //! Headerless samples, x fastest, little endian: the caller says the grid and the type.
 
+use super::OpenOptions;
 use super::elements::{self, ByteOrder, StoredType};
 use super::reading::Reading;
-use super::{OpenOptions, atomic};
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::volume::{Volume, for_each_type};
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! Slices as RGB pictures, and PNG files of them.
 
+use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::atomic;
 use crate::volume::{Axis, Volume};
 use std::path::Path;
 

@@ -6,6 +6,7 @@ use super::bricks::BrickReader;
 use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
 use super::points::{Outside, Place, PointSample, Want};
+use crate::engine::Install;
 use crate::error::Result;
 use crate::volume::WorldToIndex;
 use rayon::prelude::*;
@@ -79,12 +80,10 @@ impl NeuralVolume {
             return self.probe_few(bricks, points, question, out);
         }
         let batch = (self.description.shape.iter().product::<usize>() / VOXELS_A_POINT).clamp(BATCH, MOST);
-        let mut result = Ok(());
-        self.engine.run(&mut || {
+        self.engine.install(|| {
             let mut batches = points.chunks(batch).zip(out.chunks_mut(batch));
-            result = batches.try_for_each(|(points, out)| self.probe_batch(bricks, points, question, out));
-        });
-        result
+            batches.try_for_each(|(points, out)| self.probe_batch(bricks, points, question, out))
+        })
     }
 
     /// Fewer points than bricks: they are sorted without a list of these, and stay on this thread where what they need is at
@@ -112,12 +111,10 @@ impl NeuralVolume {
         if places.iter().all(|place| bricks.keeps(self.place(*place).index)) {
             self.probe_parts(bricks, question, &mut parts)?;
         } else {
-            let mut result = Ok(());
-            self.engine.run(&mut || {
+            self.engine.install(|| {
                 let probe = |part| self.probe_parts(bricks, question, std::slice::from_mut(part));
-                result = parts.par_iter_mut().try_for_each(probe);
-            });
-            result?;
+                parts.par_iter_mut().try_for_each(probe)
+            })?;
         }
         placed.iter().zip(answers).for_each(|((number, _), answer)| out[*number] = answer);
         Ok(())

@@ -6,7 +6,7 @@ use super::{NeuralVolume, Outside, Region, Space, mask::MaskReader};
 use crate::engine::cuda::Cuda;
 use crate::engine::cuda::decode::DeviceEvaluator;
 use crate::engine::cuda::store::{self, DeviceSamples, Storage, Storing};
-use crate::engine::{Engine, Evaluator, Lattice};
+use crate::engine::{Evaluator, Install, Lattice};
 use crate::error::{Error, Result};
 use crate::volume::{MaskClass, SampleType};
 use rayon::prelude::*;
@@ -46,19 +46,15 @@ impl NeuralVolume {
             out.fill(volume.samples())?;
             return Ok(out);
         }
-        let mut slabs = Ok(Vec::new());
-        cuda.run(&mut || slabs = self.on_device().map(|evaluator| self.device_slabs(evaluator, &window)));
+        let slabs = cuda.install(|| self.on_device().map(|evaluator| self.device_slabs(evaluator, &window)));
         let storage = self.storage(sample_type, f64::NAN);
         let total = out.len();
         for (first, slab, lattice) in slabs? {
-            let mut done = Ok(());
-            cuda.run(&mut || {
-                done = self.mask_codes(&window, slab).and_then(|codes| {
-                    let storing = Storing { storage: &storage, codes: codes.as_deref(), out: &out, first };
-                    self.on_device()?.store_lattice(&lattice, storing)
-                });
-            });
-            done?;
+            cuda.install(|| {
+                let codes = self.mask_codes(&window, slab)?;
+                let storing = Storing { storage: &storage, codes: codes.as_deref(), out: &out, first };
+                self.on_device()?.store_lattice(&lattice, storing)
+            })?;
             self.evaluated.fetch_add(lattice.len() as u64, Ordering::Relaxed);
             if let ControlFlow::Break(()) = observe((first + lattice.len()) as f64 / total as f64) {
                 return Err(Error::Interrupted);
@@ -85,7 +81,7 @@ impl NeuralVolume {
         let mut out = cuda.samples(SampleType::F32, &[points.len()])?;
         if self.model.is_none() {
             let mut values = vec![0.0; points.len()];
-            self.sample(points, space, outside, &mut values)?;
+            self.values_at(points, space, outside, &mut values)?;
             out.fill(&values.into())?;
             return Ok(out);
         }
@@ -95,9 +91,8 @@ impl NeuralVolume {
         };
         let storage = self.storage(SampleType::F32, fixed);
         let shape = self.description.shape;
-        let mut done = Ok(());
-        cuda.run(&mut || {
-            done = points.chunks(DEVICE_CHUNK).enumerate().try_for_each(|(n, points)| {
+        cuda.install(|| {
+            points.chunks(DEVICE_CHUNK).enumerate().try_for_each(|(n, points)| {
                 let place =
                     |point: &[f64; 3]| self.place(to_index.map_or(*point, |to_index| to_index.apply(*point)));
                 let places: Vec<Place> = points.par_iter().map(place).collect();
@@ -108,9 +103,8 @@ impl NeuralVolume {
                 let first = n * DEVICE_CHUNK;
                 let storing = Storing { storage: &storage, codes: Some(&codes), out: &out, first };
                 self.on_device()?.store_points(&positions, storing)
-            });
-        });
-        done?;
+            })
+        })?;
         self.evaluated.fetch_add(points.len() as u64, Ordering::Relaxed);
         Ok(out)
     }

@@ -23,7 +23,7 @@ pub use region::{ObserveRegion, Region};
 pub(crate) use quantise::ValueScale;
 
 use crate::container::{Body, Contents, Description, StoredModel};
-use crate::engine::{Engine, Evaluator};
+use crate::engine::{Engine, Evaluator, Install};
 use crate::error::{Error, Result};
 use bricks::BrickReader;
 use cache::ChunkCache;
@@ -198,9 +198,8 @@ impl NeuralVolume {
         // Not inside `get_or_init`: a caller's own pool may run a second caller on this thread while the engine's
         // threads decode, and that one would wait for itself. At worst two decode, and the first one's result is kept.
         self.check_room(model.decoding_bytes())?;
-        let mut field = Err(String::new());
-        self.engine.run(&mut || field = model.decode());
-        let field = field.map_err(|what| self.section_error("PARM", what))?;
+        let field =
+            self.engine.install(|| model.decode()).map_err(|what| self.section_error("PARM", what))?;
         let evaluator = self.engine.evaluator(&field)?;
         Ok(Some(self.evaluator.get_or_init(|| evaluator).as_ref()))
     }

@@ -3,7 +3,7 @@
 use super::brick_points::Question;
 use super::mask::{MaskCursor, MaskReader};
 use super::{NeuralVolume, ValueScale};
-use crate::engine::Evaluator;
+use crate::engine::{Evaluator, Install};
 use crate::error::{Error, Result};
 use crate::volume::{MaskClass, Sample, SampleType, Samples, WorldToIndex, for_each_type};
 use rayon::prelude::*;
@@ -68,7 +68,13 @@ impl NeuralVolume {
     /// # Errors
     /// [`Error::Options`] when the slices differ in length or the affine cannot be inverted; [`Error::Section`] when
     /// the file is damaged.
-    pub fn sample(&self, points: &[[f64; 3]], space: Space, outside: Outside, out: &mut [f32]) -> Result<()> {
+    pub fn values_at(
+        &self,
+        points: &[[f64; 3]],
+        space: Space,
+        outside: Outside,
+        out: &mut [f32],
+    ) -> Result<()> {
         same_length(points.len(), out.len())?;
         if let Some(bricks) = &self.bricks {
             let to_index = self.to_index(space)?;
@@ -83,7 +89,7 @@ impl NeuralVolume {
     ///
     /// # Errors
     /// As for [`Self::sample`].
-    pub fn sample_stored(&self, points: &[[f64; 3]], space: Space, outside: Outside) -> Result<Samples> {
+    pub fn stored_values_at(&self, points: &[[f64; 3]], space: Space, outside: Outside) -> Result<Samples> {
         let mut samples = Samples::zeros(self.description.sample_type, points.len());
         if let Some(bricks) = &self.bricks {
             let to_index = self.to_index(space)?;
@@ -132,13 +138,13 @@ impl NeuralVolume {
 
     /// [`Self::probe`] with gradients: derivatives of the field as it is evaluated. Of a latent grid, the default of files, and
     /// of exact or bounded samples the field is trilinear in each cell of eight voxels, and so its derivative jumps from cell to
-    /// cell; [`Self::probe_with_smooth_gradients`] gives continuous ones. Of a network of the position it is the network's
+    /// cell; [`Self::values_and_smooth_gradients_at`] gives continuous ones. Of a network of the position it is the network's
     /// derivative, no differences; where two cells of its encoding's grid meet, the field has a kink, and it is the derivative
     /// of one side.
     ///
     /// # Errors
     /// As for [`Self::sample`].
-    pub fn probe_with_gradients(
+    pub fn values_and_gradients_at(
         &self,
         points: &[[f64; 3]],
         space: Space,
@@ -223,18 +229,16 @@ impl NeuralVolume {
         if points.len() <= TASK {
             return task(points, out);
         }
-        let mut result = Ok(());
-        self.engine.run(&mut || {
+        self.engine.install(|| {
             let together = evaluator.map_or(TASK, Evaluator::points_a_call);
-            result = if together > TASK {
+            if together > TASK {
                 let mut tasks = points.chunks(together).zip(out.chunks_mut(together));
                 tasks.try_for_each(|(points, out)| device_task(points, out))
             } else {
                 let tasks = points.par_chunks(TASK).zip(out.par_chunks_mut(TASK));
                 tasks.try_for_each(|(points, out)| task(points, out))
-            };
-        });
-        result
+            }
+        })
     }
 
     /// A point in index coordinates, moved into the grid.
@@ -309,7 +313,7 @@ impl NeuralVolume {
         Ok(MaskClass::from_code(code).map(Invalid::Masked))
     }
 
-    /// The type that [`Self::sample_stored`] gives.
+    /// The type that [`Self::stored_values_at`] gives.
     pub fn sample_type(&self) -> SampleType {
         self.description.sample_type
     }

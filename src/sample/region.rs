@@ -4,7 +4,7 @@ use super::NeuralVolume;
 use super::bricks::BrickReader;
 use super::cache::{BRICK_EDGE, ChunkCache, ChunkKey};
 use crate::container::TargetKind;
-use crate::engine::{Evaluator, Lattice, axis_position};
+use crate::engine::{Evaluator, Install, Lattice, axis_position};
 use crate::error::{Error, Result};
 use crate::volume::{Axis, Geometry, LossyStep, MaskClass, SampleType, Samples, SamplesMut, Volume};
 use rayon::prelude::*;
@@ -250,7 +250,7 @@ impl NeuralVolume {
                 }
                 cache.put(key(absolute(here)), samples);
             };
-            self.engine.run(&mut || (0..bricks).into_par_iter().filter(|&n| missing[n]).for_each(keep));
+            self.engine.install(|| (0..bricks).into_par_iter().filter(|&n| missing[n]).for_each(keep));
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl NeuralVolume {
         // The box's samples follow one another in the window.
         let contiguous = shape[..2] == window.shape[..2];
         self.read_slabs(window.voxels(region), window.stride, |first, values| {
-            self.engine.run(&mut || {
+            self.engine.install(|| {
                 if contiguous {
                     return scale.store(values, out, window.index(region.start) + first);
                 }
@@ -355,10 +355,9 @@ impl NeuralVolume {
                     BrickReader::copy(samples, (at, window.stride), out, index, count);
                 });
             };
-            let mut visit = Ok(());
-            self.engine.run(&mut || {
-                visit = reader.visit(self.mask.as_ref(), batch, [voxels.start, voxels.end], &mut take)
-            });
+            let visit = self
+                .engine
+                .install(|| reader.visit(self.mask.as_ref(), batch, [voxels.start, voxels.end], &mut take));
             visit.map_err(|what| self.section_error(reader.section(), what))?;
             done += batch.len();
             if observe(done as f64 / bricks.len() as f64).is_break() {
@@ -380,8 +379,7 @@ impl NeuralVolume {
                 }
             });
         };
-        let mut visit = Ok(());
-        self.engine.run(&mut || visit = mask.visit(voxels.start, voxels.end, &mut put));
+        let visit = self.engine.install(|| mask.visit(voxels.start, voxels.end, &mut put));
         visit.map_err(|what| self.section_error("BRIK", what))
     }
 }

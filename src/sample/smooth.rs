@@ -3,6 +3,7 @@
 use super::NeuralVolume;
 use super::cell::Cell;
 use super::points::{Outside, Place, PointSample, Space, Want};
+use crate::engine::Install;
 use crate::error::Result;
 use crate::volume::WorldToIndex;
 use rayon::prelude::*;
@@ -13,12 +14,12 @@ const CHUNK: usize = 1 << 15;
 impl NeuralVolume {
     /// [`Self::probe`] with smooth gradients: at a voxel the central difference `(f(i + 1) - f(i - 1)) / 2` of its neighbours
     /// along each axis, between voxels trilinear between those. They are continuous, where the derivative of a field that is
-    /// trilinear in each cell ([`Self::probe_with_gradients`]) jumps from cell to cell, and they are blunter. At the grid's ends
+    /// trilinear in each cell ([`Self::values_and_gradients_at`]) jumps from cell to cell, and they are blunter. At the grid's ends
     /// and beside masked voxels the difference is one-sided; masked voxels themselves count for nothing.
     ///
     /// # Errors
     /// As for [`Self::sample`].
-    pub fn probe_with_smooth_gradients(
+    pub fn values_and_smooth_gradients_at(
         &self,
         points: &[[f64; 3]],
         space: Space,
@@ -40,7 +41,7 @@ impl NeuralVolume {
         let shape = self.description.shape;
         let place = |point: &[f64; 3]| self.place(to_index.map_or(*point, |map| map.apply(*point)));
         let mut known = Voxels { shape, numbers: Vec::new(), samples: Vec::new() };
-        self.engine.run(&mut || {
+        self.engine.install(|| {
             let voxels =
                 points.par_iter().zip(&*out).filter(|(_, out)| out.valid).flat_map_iter(|(point, _)| {
                     let cell = Cell::around(place(point).index, shape);
@@ -54,7 +55,7 @@ impl NeuralVolume {
         let voxels: Vec<[f64; 3]> = known.numbers.iter().map(|&number| known.voxel(number)).collect();
         known.samples = vec![PointSample::default(); voxels.len()];
         self.probe_points(&voxels, Space::Index, Outside::Clamp, Want::Unrounded, &mut known.samples)?;
-        self.engine.run(&mut || {
+        self.engine.install(|| {
             points.par_iter().zip(&mut *out).filter(|(_, out)| out.valid).for_each(|(point, out)| {
                 let gradient = known.gradient(&place(point));
                 out.gradient = to_index.map_or(gradient, |map| map.gradient(gradient));

@@ -2,8 +2,8 @@
 
 use super::letters;
 use super::settings::Settings;
+use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::atomic;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters_backend::{

@@ -7,12 +7,13 @@ use super::settings::Settings;
 use super::table::Table;
 use super::volumes::Found;
 use super::{Event, Report, Study, StudyOptions};
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::field::encoding::AxisWise;
 use crate::field::network::SineResidual;
-use crate::io::atomic;
 use crate::train::{
-    CompressOptions, Compressed, FitOptions, Fitted, ModelOptions, Preset, Target, compress, fit,
+    CompressOptions, Compressed, FitOptions, Fitted, ModelOptions, Preset, Target, compress_with_progress,
+    fit,
 };
 use crate::volume::Volume;
 use std::ops::ControlFlow;
@@ -145,13 +146,14 @@ impl<'a> Workbench<'a> {
         };
         let start = Instant::now();
         let observe = &mut self.observe;
-        let compressed = match compress(volume, &options, |progress| observe(Event::Training(progress))) {
-            Err(Error::Target(why)) => {
-                self.tell(Event::Result(&format!("{name}: {why}")))?;
-                return Ok(None);
-            }
-            compressed => compressed?,
-        };
+        let compressed =
+            match compress_with_progress(volume, &options, |progress| observe(Event::Training(progress))) {
+                Err(Error::Target { what: why, .. }) => {
+                    self.tell(Event::Result(&format!("{name}: {why}")))?;
+                    return Ok(None);
+                }
+                compressed => compressed?,
+            };
         let seconds = start.elapsed().as_secs_f64();
         self.keep(&compressed, name)?;
         self.result(name, &compressed, seconds)?;

@@ -3,7 +3,7 @@
 use super::candidate::{Compressed, open_own};
 use super::tissues::Shift;
 use crate::container::{Achieved, BRICK_EDGE, Contents};
-use crate::engine::TrainingEngine;
+use crate::engine::{Install, TrainingEngine};
 use crate::error::Result;
 use crate::metrics::{Bands, Fidelity, FidelityMeter, noise_of};
 use crate::sample::{NeuralVolume, Region};
@@ -31,11 +31,8 @@ impl<'a> Original<'a> {
         range: Option<(f64, f64)>,
         engine: &dyn TrainingEngine,
     ) -> Self {
-        let (mut noise, mut bands) = (None, Bands::None);
-        engine.run(&mut || {
-            noise = noise_of(volume, mask, range);
-            bands = Bands::of_measurements(volume, mask, range);
-        });
+        let (noise, bands) =
+            engine.install(|| (noise_of(volume, mask, range), Bands::of_measurements(volume, mask, range)));
         Self { volume, mask, range, noise, bands }
     }
 
@@ -87,7 +84,7 @@ impl<'a> Original<'a> {
         for z in (0..nz).step_by(depth) {
             let slab = Region { start: [0, 0, z], end: [nx, ny, nz.min(z + depth)] };
             let decoded = neural.read_region(slab, 1)?;
-            engine.run(&mut || meter.add(z, decoded.samples()));
+            engine.install(|| meter.add(z, decoded.samples()));
         }
         Ok(meter.fidelity(self.noise))
     }

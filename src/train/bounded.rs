@@ -45,9 +45,12 @@ pub(super) fn compress(
     let compressed = writer.integers(exact, reporter)?;
     if compressed.distortion.max_error > bound {
         let reached = compressed.distortion.max_error;
-        return Err(Error::Target(format!(
-            "the largest error is {reached}, though every sample was to be kept within {bound}"
-        )));
+        return Err(Error::Target {
+            best: Some(reached),
+            what: format!(
+                "the largest error is {reached}, though every sample was to be kept within {bound}"
+            ),
+        });
     }
     Ok(compressed)
 }
@@ -68,14 +71,14 @@ fn corrected(
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
-    let encoder = source.encoder()?;
+    let encoder = source.encoder();
     let step_of = |n: usize| {
         let step = (LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span) as f32;
         step.min(MOST_STEP)
     };
     // What the grid takes, and the file.
     let attempt = |n: usize, reporter: &mut Reporter<'_>| {
-        let streams = writer.latent_streams(&encoder, Rate { step: step_of(n), lambda: LAMBDA })?;
+        let streams = writer.latent_streams(&encoder, Rate { step: step_of(n), lambda: LAMBDA });
         let of_grid = streams.bytes();
         Ok::<_, Error>((of_grid, writer.corrected(streams, scale, reporter)?))
     };

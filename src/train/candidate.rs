@@ -2,13 +2,13 @@
 
 use super::progress::{Reporter, Stage};
 use super::session::Session;
+use crate::atomic;
 use crate::container::{
     Achieved, BRICK_EDGE, Base, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale,
     MaskBricks, TargetKind,
 };
-use crate::engine::{Engine, TrainingEngine};
-use crate::error::{Error, Result};
-use crate::io::atomic;
+use crate::engine::{Engine, Install, TrainingEngine};
+use crate::error::Result;
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Rate};
 use crate::metrics::{Distortion, ErrorSums, Fidelity};
 use crate::sample::{Limits, NeuralVolume, OpenOptions, Region, ValueScale};
@@ -148,7 +148,7 @@ impl<'a> Writer<'a> {
         let codes = self.mask.map(Mask::codes);
         let mut streams = Vec::with_capacity(grid.len());
         while streams.len() < grid.len() && streams.iter().map(Vec::len).sum::<usize>() <= most {
-            self.engine.run(&mut || {
+            self.engine.install(|| {
                 let next = streams.len()..grid.len().min(streams.len() + 8 * rayon::current_num_threads());
                 let samples = self.volume.samples();
                 let stream = |brick| {
@@ -169,10 +169,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The streams of a latent grid, coded on the engine's threads.
-    pub(super) fn latent_streams(&self, encoder: &LatentEncoder, rate: Rate) -> Result<LatentStreams> {
-        let mut streams = None;
-        self.engine.run(&mut || streams = Some(encoder.encode(rate)));
-        streams.ok_or_else(|| Error::Device("the engine ran nothing".into()))
+    pub(super) fn latent_streams(&self, encoder: &LatentEncoder, rate: Rate) -> LatentStreams {
+        self.engine.install(|| encoder.encode(rate))
     }
 
     /// The file of a latent grid.
@@ -227,7 +225,7 @@ impl<'a> Writer<'a> {
             let decoded = draft.read_region(slab, 1)?;
             let (first, count) = (z * plane, decoded.len());
             let codes = self.mask.map(|m| &m.codes()[first..first + count]);
-            self.engine.run(&mut || sums.add(self.volume.samples(), first, decoded.samples(), codes));
+            self.engine.install(|| sums.add(self.volume.samples(), first, decoded.samples(), codes));
         }
         Ok(sums.distortion(self.range))
     }

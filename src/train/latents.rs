@@ -10,8 +10,8 @@ use super::refined_grid::RefinedGrid;
 use super::target::{Aim, Found};
 use super::tissues::Shift;
 use crate::container::MOST_STEP;
-use crate::engine::{Engine, TrainingEngine};
-use crate::error::{Error, Result};
+use crate::engine::{Engine, Install, TrainingEngine};
+use crate::error::Result;
 use crate::latents::{LatentEncoder, Rate};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume, for_each_type};
@@ -81,10 +81,8 @@ pub(super) struct Tissues<'a> {
 
 impl<'a> Source<'a> {
     /// The coefficients of the volume, transformed on the engine's threads.
-    pub(super) fn encoder(&self) -> Result<LatentEncoder> {
-        let mut encoder = None;
-        self.engine.run(&mut || encoder = Some(LatentEncoder::new(self.grid(None), self.volume.shape())));
-        encoder.ok_or_else(|| Error::Device("the engine ran nothing".into()))
+    pub(super) fn encoder(&self) -> LatentEncoder {
+        self.engine.install(|| LatentEncoder::new(self.grid(None), self.volume.shape()))
     }
 
     /// What learns perceptrons for grids that take about `bytes`.
@@ -116,7 +114,7 @@ pub(super) fn compress(
     reporter: &mut Reporter<'_>,
 ) -> Result<Found> {
     reporter.long_step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
-    let encoder = source.encoder()?;
+    let encoder = source.encoder();
     let voxels = source.volume.len();
 
     // Of a fine quantiser the error is a twelfth of the squared step; dead zones double it.
@@ -126,7 +124,7 @@ pub(super) fn compress(
     };
     let mut of_grid = 0;
     let mut plain = |step: f64| {
-        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, lambda: LAMBDA })?;
+        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, lambda: LAMBDA });
         of_grid = streams.bytes();
         writer.latents(streams)
     };

@@ -58,13 +58,19 @@ const MAX_GROWTHS: usize = 8;
 
 /// Compresses a volume.
 ///
-/// `observe` is told of the progress a few times a second and stops the work by answering [`ControlFlow::Break`].
-///
 /// # Errors
 /// [`Error::Options`] for contradictory options, [`Error::Device`] when the device cannot be had, [`Error::Target`] when
-/// the target cannot be met,
-/// [`Error::Interrupted`] when `observe` said so.
-pub fn compress(
+/// the target cannot be met.
+pub fn compress(volume: &Volume, options: &CompressOptions) -> Result<Compressed> {
+    compress_with_progress(volume, options, |_| ControlFlow::Continue(()))
+}
+
+/// [`compress`] under observation: `observe` is told of the progress a few times a second and stops the work by answering
+/// [`ControlFlow::Break`].
+///
+/// # Errors
+/// As for [`compress`], and [`Error::Interrupted`] when `observe` said so.
+pub fn compress_with_progress(
     volume: &Volume,
     options: &CompressOptions,
     observe: impl FnMut(&Progress) -> ControlFlow<()>,
@@ -72,7 +78,7 @@ pub fn compress(
     compress_on(options.device.training_engine(options.threads)?, volume, options, observe)
 }
 
-/// [`compress`] on an engine of the caller's choice.
+/// [`compress_with_progress`] on an engine of the caller's choice.
 ///
 /// # Errors
 /// As for [`compress`], and [`Error::Device`] when the engine's device fails.
@@ -119,7 +125,7 @@ fn smallest(
         return match options.target.byte_budget(volume.stored_bytes()) {
             Some(budget) if size > budget => {
                 let stored = volume.stored_bytes();
-                Err(Error::Target(aim.cannot(-(size as f64), options.target, stored)))
+                Err(aim.missed(-(size as f64), options.target, stored))
             }
             _ => Ok(constant),
         };
@@ -163,8 +169,7 @@ fn smallest(
         nearest = nearest.max(network.nearest);
         found = smaller(aim, found, network.met);
     }
-    let found =
-        found.ok_or_else(|| Error::Target(aim.cannot(nearest, options.target, volume.stored_bytes())))?;
+    let found = found.ok_or_else(|| aim.missed(nearest, options.target, volume.stored_bytes()))?;
     warn_of_the_window(aim, &found);
     Ok(found)
 }

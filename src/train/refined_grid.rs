@@ -8,6 +8,7 @@ use super::latents::{LAMBDA, Source};
 use super::refine::Refiner;
 use super::tissues::Shift;
 use crate::container::BrickGrid;
+use crate::engine::Install;
 use crate::error::Result;
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Perceptron, Rate};
 use crate::wavelet::Window;
@@ -40,8 +41,8 @@ impl<'a> RefinedGrid<'a> {
         if !self.rounds.is_empty() {
             self.grid_of_round(self.rounds.len());
         }
-        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA })?;
-        self.source.engine.run(&mut || self.refiner.learn(&streams));
+        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA });
+        self.source.engine.install(|| self.refiner.learn(&streams));
         self.perceptron = Some(self.refiner.perceptron());
         streams.perceptron.clone_from(&self.perceptron);
         self.rounds.push(streams.clone());
@@ -63,7 +64,7 @@ impl<'a> RefinedGrid<'a> {
 
     /// The streams of another step, with the same perceptron.
     pub(super) fn streams(&self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
-        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA })?;
+        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA });
         streams.perceptron.clone_from(&self.perceptron);
         Ok(streams)
     }
@@ -72,7 +73,7 @@ impl<'a> RefinedGrid<'a> {
     /// float32 once at a time.
     fn grid_of_round(&mut self, round: usize) {
         let Self { source, encoder, rounds, shift, .. } = self;
-        source.engine.run(&mut || {
+        source.engine.install(|| {
             encoder.clear();
             let mut grid = source.grid(shift.as_ref());
             if let Some(before) = round.checked_sub(1) {

@@ -1,7 +1,7 @@
 //! Which voxels a step sees: every epoch is a pseudo-random permutation of all voxels, so that each is drawn exactly
 //! once, in an order that has nothing to do with its place.
 
-use crate::engine::{Batch, Engine, Permutation, Voxels, axis_position};
+use crate::engine::{Batch, Engine, Install, Permutation, Voxels, axis_position};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume, for_each_type};
 use rayon::prelude::*;
@@ -72,7 +72,7 @@ impl VoxelSampler<'_> {
     pub(super) fn mean(&self, engine: &dyn Engine) -> f32 {
         let samples = self.volume.len().min(1 << 16);
         let mut batch = Batch { positions: vec![[0.0; 3]; samples], targets: vec![0.0; samples] };
-        engine.run(&mut || self.draw(0, &mut batch));
+        engine.install(|| self.draw(0, &mut batch));
         let measured = batch.targets.iter().filter(|t| !t.is_nan());
         let (sum, count) = measured.fold((0.0, 0), |(sum, n), &t| (sum + f64::from(t), n + 1));
         if count == 0 { 0.5 } else { (sum / f64::from(count)) as f32 }

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::sampler::VoxelSampler;
 use super::target::Lambda;
 use crate::container::StoredModel;
-use crate::engine::{Batch, Drawing, GroupUpdate, Loss, Trainer, TrainingEngine, Update};
+use crate::engine::{Batch, Drawing, GroupUpdate, Install, Loss, Trainer, TrainingEngine, Update};
 use crate::error::Result;
 use crate::field::{Field, GroupKind, Model, ParameterGroup, Rounding};
 
@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
         match self.drawing {
             Drawing::ByCaller => {
                 let (sampler, batch) = (self.sampler, &mut self.batch);
-                engine.run(&mut || sampler.draw(first, batch));
+                engine.install(|| sampler.draw(first, batch));
                 self.trainer.step(&self.batch, &update)
             }
             Drawing::FromCopy => self.trainer.step_drawn(first, self.batch_len, &update),
@@ -178,7 +178,7 @@ impl<'a> Session<'a> {
         let there = targets.len();
         targets.resize(len, 0.0);
         let (first, rest) = (*end + there as u64, &mut targets[there..]);
-        engine.run(&mut || sampler.draw_targets(first, rest));
+        engine.install(|| sampler.draw_targets(first, rest));
     }
 
     /// The last batch's mean squared error before its step, over its measurements.
@@ -247,8 +247,6 @@ impl<'a> Session<'a> {
     fn coded_on(&self, engine: &dyn TrainingEngine, parameters: Vec<f32>) -> StoredModel {
         let roundings: Vec<Rounding> = self.groups.iter().map(|g| self.roundings.of(g.kind)).collect();
         let field = Field { model: self.model.clone(), parameters };
-        let mut stored = None;
-        engine.run(&mut || stored = Some(StoredModel::encode(&field, &roundings)));
-        stored.expect("an engine runs the work it is given")
+        engine.install(|| StoredModel::encode(&field, &roundings))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::candidate::Compressed;
 use super::options::Target;
+use crate::error::Error;
 
 /// What is aimed at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,7 +71,13 @@ impl Aim {
         }
     }
 
-    /// The error's sentence, for a volume of so many stored bytes of which `asked` was asked.
+    /// The error of a volume of so many stored bytes, of which `asked` was asked and the best that was found is `best`, as
+    /// [`Self::figure`] has it.
+    pub(super) fn missed(&self, best: f64, asked: Target, stored_bytes: u64) -> Error {
+        let what = self.cannot(best, asked, stored_bytes);
+        Error::Target { best: best.is_finite().then_some(best.abs()), what }
+    }
+
     pub(super) fn cannot(&self, best: f64, asked: Target, stored_bytes: u64) -> String {
         let of_bytes = |bytes: f64| format!("{bytes} bytes (ratio {:.1})", stored_bytes as f64 / bytes);
         let allowed = |budget: u64| match asked {

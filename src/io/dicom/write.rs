@@ -10,8 +10,9 @@ pub use original::OriginalSeries;
 
 use super::attributes::Attributes;
 use super::file::File;
+use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::{Limits, atomic};
+use crate::io::Limits;
 use crate::volume::{Frame, LossyStep, Volume};
 use dicom_core::PrimitiveValue;
 use dicom_dictionary_std::{tags, uids};

@@ -1,7 +1,8 @@
 //! Writing `.mha` and `.mhd` files.
 
+use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::{atomic, raw};
+use crate::io::raw;
 use crate::volume::{Frame, SampleType, Volume};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;

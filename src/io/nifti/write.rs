@@ -1,9 +1,10 @@
 //! Writing `.nii` and `.nii.gz`.
 
 use super::transform;
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::io::affine::RAS_LPS;
-use crate::io::{atomic, raw};
+use crate::io::raw;
 use crate::volume::{Frame, SampleType, Volume};
 use flate2::Compression;
 use flate2::write::GzEncoder;

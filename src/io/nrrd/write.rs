@@ -1,7 +1,8 @@
 //! Writing attached `.nrrd` files, gzip encoded.
 
+use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::{atomic, raw};
+use crate::io::raw;
 use crate::volume::{Frame, Volume};
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -2,8 +2,8 @@
 //! before 9.3 does not find it with expat 2.6 and later, nor with the older ones that distributions mended like it.
 
 use super::base64;
+use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::atomic;
 use crate::io::elements::ByteOrder;
 use crate::io::vtk_fields::{ARRAY, FILL_LIMIT, FILL_VALUE, FRAME};
 use crate::volume::{Association, Frame, SampleType, Volume};

@@ -213,7 +213,7 @@ fn a_range_of_padding_goes_through_a_derived_series_and_a_lossless_file() {
         threads: 1,
         ..Default::default()
     };
-    let file = crate::train::compress(&volume, &options, |_| std::ops::ControlFlow::Continue(())).unwrap();
+    let file = crate::train::compress(&volume, &options).unwrap();
     let path = folder.path().join("a.nvol");
     file.save(&path).unwrap();
     let neural = crate::NeuralVolume::open(&path).unwrap();
