@@ -133,7 +133,7 @@ struct Info : Fidelity
   /// Masked voxels have values from the one to the other, inclusive, in either order; NaN when nothing is masked.
   std::array<double, 2> fillRange;
   std::uint64_t fileBytes;
-  /// Bytes in the stored type, and as float32, by bytes of the file.
+  /// Compression ratio: bytes of the samples, in the stored type and as float32, divided by bytes of the file.
   double ratio;
   double ratioFloat32;
   /// The model in one line.
@@ -251,12 +251,12 @@ enum class Memory
   /// In the host's memory.
   Host,
   /// On the CUDA device that the volume is open on (OpenOptions::device): decoded there and never copied, but for files
-  /// without a network (lossless, with a bounded error, constant), which are decoded on the host and copied to the
-  /// device. An Error where the volume is open on the CPU, also where that stands in for a device that cannot be had.
+  /// other than coordinate networks (latent grids, lossless, bounded-error and constant files), which are decoded on the
+  /// host and copied to the device. An Error where the volume is open on the CPU, also where that stands in for a device that cannot be had.
   Device
 };
 
-/// An open neural volume. Regions and points are evaluated on demand, the whole is never decompressed.
+/// An open neural volume. Regions and points are decoded on demand.
 class NEUVOL_EXPORT Volume
 {
 public:
@@ -272,8 +272,9 @@ public:
   Region whole(std::size_t stride = 1) const;
   Region slice(int axis, std::size_t index) const;
 
-  /// The voxels of a region into `out`, which has room for region.size() samples of this type (NumPy's name). The cost
-  /// follows the number of samples.
+  /// The voxels of a region into `out`, which has room for region.size() samples of this type (NumPy's name). Only the region
+  /// is decoded. With a stride above 1 a coordinate network is evaluated at the samples returned alone; of other files the
+  /// voxels between them are decoded, too, so that a stride saves memory but not time.
   void read(const Region& region, const char* sampleType, void* out, const Progress& progress = {}) const;
 
   template <typename T>
@@ -349,7 +350,7 @@ public:
   }
   /// At least so many dB over the volume's full range, at most 1 dB more.
   static Target psnr(double decibels) { return { Kind::Psnr, decibels }; }
-  /// Bytes of the stored samples by bytes of the file: at least this.
+  /// Compression ratio: bytes of the stored samples divided by bytes of the file, at least this.
   static Target ratio(double ratio) { return { Kind::Ratio, ratio }; }
   /// Bytes of the file: at most this.
   static Target size(std::uint64_t bytes) { return { Kind::Size, static_cast<double>(bytes) }; }
@@ -412,12 +413,13 @@ struct Outcome : Fidelity
 {
   /// Bytes of the file.
   std::uint64_t fileBytes;
-  /// Bytes in the stored type, and as float32, by bytes of the file.
+  /// Compression ratio: bytes of the samples, in the stored type and as float32, divided by bytes of the file.
   double ratio;
   double ratioFloat32;
   /// The model in one line.
   std::string model;
-  /// What the user should know beside it, each a sentence: a target that was missed upwards, a type that was narrowed.
+  /// What the user should know beside it, each a sentence: a result that exceeds the target by more than its
+  /// tolerance (the file is larger than necessary), a type that was narrowed.
   std::vector<std::string> warnings;
 };
 

@@ -2,15 +2,15 @@
  * @class vtkNeuvolCompressor
  * @brief what vtkNeuvolWriter and vtkNeuvolCompress share: the target that a compression must meet
  *
- * Which array is compressed is set with SetInputArrayToProcess(0, ...); without it the active point scalars, else the
- * first point array. Cell arrays, which sit at cell centres, are set. The array has one component. NaN and infinity are
+ * The array to compress is selected with SetInputArrayToProcess(0, ...). By default it is the active point scalars or, if
+ * there are none, the first point array; a cell array must be selected explicitly. The array must have one component. NaN and infinity are
  * masked: they come back exactly and do not disturb their neighbours.
  *
  * The whole image is compressed by one process: where there are several, the first asks its source for all of it, and
  * the others are idle.
  *
  * Compression searches for what meets the target, and learns a small network on the way: it takes seconds to minutes,
- * reports progress, and can be aborted. Warnings (a target missed upwards, integers of 64 bits that are kept in 32) are
+ * reports progress, and can be aborted. Warnings (a result that exceeds the target by more than its tolerance, integers of 64 bits that are kept in 32) are
  * the algorithm's own (vtkCommand::WarningEvent).
  */
 
@@ -56,7 +56,7 @@ public:
   };
   ///@{
   /**
-   * A quality that follows from the image's own noise: STANDARD (the default), an RMS error within the noise (40 to 50 dB);
+   * Used when Target is QUALITY: a quality that follows from the image's own noise: STANDARD (the default), an RMS error within the noise (40 to 50 dB);
    * FINE, within half of it (46 to 56 dB); PREVIEW, 40 dB.
    */
   vtkSetClampMacro(Quality, int, PREVIEW, FINE);
@@ -65,7 +65,7 @@ public:
 
   ///@{
   /**
-   * Quality: at least so many dB over the image's full range, and at most 1 dB more. Default 40.
+   * Minimum PSNR in dB over the image's full range, exceeded by at most 1 dB. Used when Target is PSNR. Default 40.
    */
   vtkSetMacro(TargetPSNR, double);
   vtkGetMacro(TargetPSNR, double);
@@ -73,7 +73,7 @@ public:
 
   ///@{
   /**
-   * Bytes of the stored samples by bytes of the file. Default 50.
+   * Minimum compression ratio: bytes of the stored samples divided by bytes of the file. Used when Target is RATIO. Default 50.
    */
   vtkSetMacro(TargetRatio, double);
   vtkGetMacro(TargetRatio, double);
@@ -81,7 +81,7 @@ public:
 
   ///@{
   /**
-   * Largest size of the file, in kilobytes (10^3 bytes). Default 100.
+   * Largest size of the file, in kilobytes (10^3 bytes). Used when Target is SIZE. Default 100.
    */
   vtkSetMacro(TargetSize, double);
   vtkGetMacro(TargetSize, double);
@@ -89,7 +89,7 @@ public:
 
   ///@{
   /**
-   * Guarantee: every value within this of the original, in the array's unit. Default 1.
+   * Guarantee: every value within this of the original, in the array's unit. Used when Target is MAX_ERROR. Default 1.
    */
   vtkSetMacro(TargetMaxError, double);
   vtkGetMacro(TargetMaxError, double);

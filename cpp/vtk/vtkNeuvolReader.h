@@ -2,20 +2,25 @@
  * @class vtkNeuvolReader
  * @brief read a neural volume (.nvol) as image data
  *
- * A .nvol file holds no samples but what they are computed from: wavelet coefficients that a small network reads, or a
- * network of the position. The reader computes what the pipeline asks for: any update extent is served alone, at the
- * cost of its own voxels. The output has the file's origin, spacing and direction, and one array of scalars with its
- * name, unit and stored type.
+ * Only the requested update extent is decoded. The output has the file's origin, spacing and direction, and one array of
+ * scalars with its name, unit and stored type. Masked voxels (NaN, infinity, values in the file's fill range) have their
+ * original value; they are not blanked.
  *
- * What was cell data comes back as cell data: the image has a point more than samples along each axis (but where the
- * original was flat), and the samples are at the centres. With a stride every so many-th cell is read, and drawn so
- * much larger around the centre that it has: values stay where they are in the world, and the image reaches a little
- * over the original's faces.
+ * Cell data: the output has dimensions n + 1 along each axis of n cells (1 along axes where the original image was flat).
+ * With stride s every s-th cell is read and enlarged s times about its centre, so that values keep their world positions; the
+ * image may extend slightly beyond the original bounds.
  *
- * What the file achieves against the original is in the output's field data: neuvol_psnr (dB over the full range; not
- * there where nothing differs), neuvol_max_error and neuvol_rmse (in the array's unit), neuvol_ratio (against the
- * stored type) and neuvol_ratio_float32; neuvol_frame says whether positions are DICOM's patient frame ("LPS mm"), or
- * "unknown".
+ * Field data arrays added to the output, of one value each where nothing else is said:
+ * - neuvol_psnr: dB over the full range; absent where nothing differs
+ * - neuvol_rmse, neuvol_mean_error, neuvol_max_error: in the array's unit; mean of decoded less original
+ * - neuvol_noise: standard deviation of the original's noise; absent where none was found
+ * - neuvol_ssim: structural similarity in windows of 7 voxels along each axis; absent where it is not known
+ * - neuvol_ratio, neuvol_ratio_float32: bytes of the samples, in the stored type and as float32, divided by bytes of the file
+ * - neuvol_band (strings), neuvol_band_share, neuvol_band_mean_error, neuvol_band_rmse: errors by bands of value, one value
+ *   per band; absent where nothing differs
+ * - neuvol_frame (string): "LPS mm", DICOM's patient frame, or "unknown"
+ * - neuvol_array (string): the array that neuvol_fill_value and neuvol_fill_limit belong to
+ * - neuvol_fill_value, neuvol_fill_limit: masked values; the second is there where they are a range
  *
  * Several file names are the steps of a time series, at times 0, 1, 2, ...
  */
