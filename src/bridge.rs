@@ -360,7 +360,7 @@ impl OpenVolume {
     ) -> Result<*mut ffi::DLManagedTensorVersioned, Failure> {
         guard(|| {
             let points = points.as_chunks::<3>().0;
-            let (space, outside) = meant(&how);
+            let (space, outside) = interpretation(&how);
             let tensor = if on_device {
                 self.points_on_device(points, space, outside)?
             } else {
@@ -388,7 +388,7 @@ impl OpenVolume {
             if !rest.is_empty() || rooms != [count; 3] {
                 return Err(Failure(format!("{count} points, but room for {rooms:?} results")));
             }
-            let (space, outside) = meant(&how);
+            let (space, outside) = interpretation(&how);
             // Chunk by chunk: what is kept beside the caller's own memory stays small.
             const CHUNK: usize = 1 << 16;
             let mut samples = vec![PointSample::default(); count.min(CHUNK)];
@@ -447,7 +447,7 @@ fn fidelity(fidelity: &Fidelity) -> ffi::Fidelity {
     }
 }
 
-fn meant(how: &ffi::Points) -> (Space, Outside) {
+fn interpretation(how: &ffi::Points) -> (Space, Outside) {
     let space = if how.world { Space::World } else { Space::Index };
     (space, if how.clamp { Outside::Clamp } else { Outside::Value(how.outside) })
 }

@@ -5,7 +5,8 @@ use neuvol::engine::{Engine, Evaluator, Lattice};
 use neuvol::field::Field;
 use neuvol::sample::{Outside, Space};
 use neuvol::train::{
-    Architecture, CompressOptions, Compressed, Preset, Representation, Target, compress, compress_with_progress,
+    Architecture, CompressOptions, Compressed, Preset, Representation, Target, compress,
+    compress_with_progress,
 };
 use neuvol::volume::{Frame, Geometry, Sample, Samples};
 use neuvol::{Axis, Error, NeuralVolume, Region, Volume};

@@ -2,8 +2,8 @@
  * @class vtkNeuvolCompressor
  * @brief what vtkNeuvolWriter and vtkNeuvolCompress share: the target that a compression must meet
  *
- * The array to compress is selected with SetInputArrayToProcess(0, ...). By default it is the active point scalars or, if
- * there are none, the first point array; a cell array must be selected explicitly. The array must have one component. NaN and infinity are
+ * The array to compress is selected with SetInputArrayToProcess(0, ...). By default it is the active point scalars or, without
+ * those, the first point array; a cell array must be selected explicitly. The array must have one component. NaN and infinity are
  * masked: they come back exactly and do not disturb their neighbours.
  *
  * The whole image is compressed by one process: where there are several, the first asks its source for all of it, and

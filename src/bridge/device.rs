@@ -13,7 +13,7 @@ fn no_device(why: &str) -> Failure {
 #[cfg(feature = "cuda")]
 impl OpenVolume {
     /// Fails where the CPU stands in for a device, with the reason.
-    fn on_what_was_asked_for(&self) -> Result<(), Failure> {
+    fn on_requested_device(&self) -> Result<(), Failure> {
         self.1.as_deref().map_or(Ok(()), |note| Err(no_device(note)))
     }
 
@@ -24,7 +24,7 @@ impl OpenVolume {
         sample_type: SampleType,
         observe: ObserveRegion<'_>,
     ) -> Result<Tensor, Failure> {
-        self.on_what_was_asked_for()?;
+        self.on_requested_device()?;
         let samples = self.0.read_region_on_device(region, stride, sample_type, observe)?;
         Ok(crate::dlpack::export_on_device(samples)?)
     }
@@ -35,7 +35,7 @@ impl OpenVolume {
         space: Space,
         outside: Outside,
     ) -> Result<Tensor, Failure> {
-        self.on_what_was_asked_for()?;
+        self.on_requested_device()?;
         Ok(crate::dlpack::export_on_device(self.0.sample_on_device(points, space, outside)?)?)
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     let original = open_either(&arguments.original, &arguments.from, place)?;
-    let decoded = open_either(&arguments.decoded, &arguments.from.of_a_decoded_one(), place)?;
+    let decoded = open_either(&arguments.decoded, &arguments.from.for_decoded(), place)?;
     let fidelity = metrics::fidelity(&original, &decoded)?;
     if arguments.json {
         say!("{:#}", report::fidelity_json(&fidelity, &original.geometry));

@@ -39,24 +39,25 @@ pub(super) struct Arguments {
 /// What is asked of a compression.
 #[derive(clap::Args, Debug)]
 pub(super) struct HowArguments {
-    /// Quality by the volume's own noise, the default target: preview is 40 dB; standard an RMS error within the noise, 40 to
-    /// 50 dB, 50 where there is no noise; fine an RMS error within half the noise, 46 to 56 dB.
+    /// Quality by the volume's own noise, the default target: standard, an RMS error equal to the noise, but at least 40 and at
+    /// most 50 dB; fine, half the noise, but at least 46 and at most 56 dB; preview, 40 dB. Without noise the upper limit.
     #[arg(long, value_enum, group = "target", help_heading = "Target (one of)", value_name = "NAME")]
     quality: Option<QualityName>,
     /// Quality: at least DB decibels over the volume's full range.
     #[arg(long, value_name = "DB", group = "target", help_heading = "Target (one of)")]
     psnr: Option<f64>,
-    /// Size: bytes of the stored samples by bytes of the file.
+    /// Size: compression ratio, bytes of the stored samples divided by bytes of the file, at least N.
     #[arg(long, value_name = "N", group = "target", help_heading = "Target (one of)")]
     ratio: Option<f64>,
     /// Size: at most so many bytes; k and M stand for thousands and millions.
     #[arg(long, value_name = "BYTES", group = "target", value_parser = parse_size, help_heading = "Target (one of)")]
     size: Option<u64>,
-    /// Guarantee: every measurement within E of the original, in the volume's unit, or within a share of its range with %.
+    /// Guarantee: every voxel within E of the original, in the volume's unit, or within P % of the original's max - min.
     /// The file holds integers in bricks: the samples, or the residuals of a latent grid.
     #[arg(long, value_name = "E|P%", group = "target", value_parser = parse_bound, help_heading = "Target (one of)")]
     max_error: Option<Bound>,
-    /// Guarantee: every sample as it was, bit by bit. As --max-error 0, but NaNs and -0.0 are kept, too.
+    /// Guarantee: every sample is restored bit for bit, including -0.0 and the bits of NaNs (other targets restore NaN as
+    /// NaN).
     #[arg(long, group = "target", help_heading = "Target (one of)")]
     lossless: bool,
     /// How much time training may take.

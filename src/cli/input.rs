@@ -18,7 +18,7 @@ pub(super) struct InputArguments {
     /// Raw files: the samples' type by NumPy's name (uint8, int16, float32, ...), little endian.
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type, help_heading = "Input")]
     sample_type: Option<SampleType>,
-    /// Distance between voxel centres along x, y, z where the file does not say it (raw, .npy, TIFF), as 0.7x0.7x1.
+    /// Distance between voxel centres along x, y, z where the file does not say it (raw, .npy, most TIFF), as 0.7x0.7x1.
     #[arg(long, value_name = "SXxSYxSZ", value_parser = parse_spacing, help_heading = "Input")]
     spacing: Option<[f64; 3]>,
     /// The value that stands for "no data here".
@@ -43,10 +43,10 @@ pub(super) struct InputArguments {
     /// `neuvol series` lists them, NAME=VALUE (`b-value=1000`), or all, each to a file of its own.
     #[arg(long, value_name = "VOLUME", help_heading = "Input")]
     volume: Option<String>,
-    /// DICOM: of files that are there twice take the first instead of refusing them.
+    /// DICOM: take the first of duplicate files instead of refusing them.
     #[arg(long, help_heading = "Input")]
     allow_duplicates: bool,
-    /// DICOM: of slices that differ in size, orientation, spacing or type take the largest group.
+    /// DICOM: keep only the largest group of slices that match in size, orientation, spacing and type, and drop the rest.
     #[arg(long, help_heading = "Input")]
     largest_group: bool,
     /// DICOM: resample a tilted gantry's slices to a right-angled grid; without it the grid is kept as it is, sheared.
@@ -66,7 +66,7 @@ pub(super) struct InputArguments {
 impl InputArguments {
     /// The same for a file that was decoded from an input: what was chosen there is all there is here, and the file may say
     /// its spacing itself.
-    pub(super) fn of_a_decoded_one(&self) -> Self {
+    pub(super) fn for_decoded(&self) -> Self {
         Self {
             array: None,
             component: None,

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 /// Where a DICOM series that is written belongs.
 #[derive(clap::Args, Debug)]
 pub(super) struct LikeArguments {
-    /// DICOM output: put the new series into the study of this one, a folder, a DICOMDIR or one file, with its patient and
-    /// study, its frame of reference where the volume lies where it lies, and a series number 1000 higher. Without it
-    /// nothing of a patient is written.
+    /// DICOM output: write the new series into the study of this one (a folder, a DICOMDIR or one file): same patient and
+    /// study, series number + 1000. The frame of reference is copied only if the volume occupies the same position in space.
+    /// Without --like no patient data are written.
     #[arg(long, value_name = "SERIES", help_heading = "DICOM output")]
     like: Option<PathBuf>,
     /// Which series of --like's folder: its number or the end of its UID, as `neuvol series` lists them.

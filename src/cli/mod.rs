@@ -30,7 +30,8 @@ use clap::{Parser, Subcommand};
 use neuvol::engine::device::Device;
 use std::process::ExitCode;
 
-/// Volumes as small neural networks, sampled without decompression.
+/// Quality-targeted compression of volumes (CT, MR, simulation fields): any slice, region or point is read without decoding
+/// the whole file.
 #[derive(Parser)]
 #[command(name = "neuvol", version, about, after_help = EXIT_CODES)]
 struct Cli {
@@ -57,7 +58,7 @@ Exit codes:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compress a DICOM series folder or a volume file into a .nvol file.
+    /// Compress a DICOM series folder or a volume file into a .nvol file; lossy, unless --lossless.
     Compress(Box<compress::Arguments>),
     /// Convert between formats, without compressing: a DICOM series to .nii.gz, .vti to NRRD, anything to DICOM.
     Convert(convert::Arguments),
@@ -73,7 +74,7 @@ enum Command {
     Slice(slice::Arguments),
     /// List the DICOM series of a folder: modality, description, size; nothing of the patient unless asked.
     Series(series::Arguments),
-    /// List where .nvol files can be evaluated, and why not on CUDA where that is so.
+    /// List the devices that can evaluate .nvol files, and why CUDA cannot.
     Devices(devices::Arguments),
     /// Make a phantom CT series, compress it, and show what came out.
     Demo(demo::Arguments),

@@ -170,7 +170,7 @@ fn smallest(
         found = smaller(aim, found, network.met);
     }
     let found = found.ok_or_else(|| aim.missed(nearest, options.target, volume.stored_bytes()))?;
-    warn_of_the_window(aim, &found);
+    warn_if_outside_window(aim, &found);
     Ok(found)
 }
 
@@ -214,7 +214,7 @@ fn integers_for(
 }
 
 /// Says so where a result is beyond the target's window.
-fn warn_of_the_window(aim: Aim, compressed: &Compressed) {
+fn warn_if_outside_window(aim: Aim, compressed: &Compressed) {
     let (psnr, bytes) = (compressed.distortion.psnr, compressed.bytes.len() as f64);
     match aim {
         Aim::Psnr { target } if psnr.is_finite() && psnr > target + 1.0 => {

@@ -77,7 +77,7 @@ impl<'a> RefinedGrid<'a> {
             encoder.clear();
             let mut grid = source.grid(shift.as_ref());
             if let Some(before) = round.checked_sub(1) {
-                take_away(&mut grid, source.volume.shape(), &rounds[before]);
+                subtract_prediction(&mut grid, source.volume.shape(), &rounds[before]);
             }
             encoder.transform(grid);
         });
@@ -85,7 +85,7 @@ impl<'a> RefinedGrid<'a> {
 }
 
 /// Takes from a grid of `shape` what the perceptron of `streams` adds to theirs.
-fn take_away(grid: &mut [f32], shape: [usize; 3], streams: &LatentStreams) {
+fn subtract_prediction(grid: &mut [f32], shape: [usize; 3], streams: &LatentStreams) {
     let reader = LatentReader::new(streams.clone(), usize::MAX);
     let chunks = BrickGrid::new(shape);
     let windows: Vec<Window> = (0..chunks.len())

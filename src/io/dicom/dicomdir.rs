@@ -8,13 +8,13 @@ use dicom_dictionary_std::tags;
 use std::path::{Component, Path, PathBuf};
 
 /// Whether a file is called as a DICOMDIR is.
-pub(super) fn is_named_so(path: &Path) -> bool {
+pub(super) fn has_this_name(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"))
 }
 
 /// Whether a file is a DICOMDIR, whatever it is called.
 pub(super) fn is_one(path: &Path, limits: &Limits) -> bool {
-    is_named_so(path)
+    has_this_name(path)
         || File::open(path, limits)
             .is_ok_and(|file| file.data_set.get(tags::DIRECTORY_RECORD_SEQUENCE).is_some())
 }

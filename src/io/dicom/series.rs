@@ -348,7 +348,7 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
         // Linked files are read; linked folders are not entered, for they may lead back here.
         if kind.is_dir() {
             walk(&entry.path(), depth + 1, files)?;
-        } else if entry.path().is_file() && !dicomdir::is_named_so(&entry.path()) {
+        } else if entry.path().is_file() && !dicomdir::has_this_name(&entry.path()) {
             files.push(entry.path());
         }
     }
