@@ -1,6 +1,7 @@
 // The C++ face over the bridge: types, exceptions, nothing else.
 
 #include "neuvol/neuvol.h"
+#include "neuvol/testing.h"
 
 // Before any catch of rust::Error.
 #include "rust/cxx.h"

@@ -460,9 +460,6 @@ NEUVOL_EXPORT Compressed compress(DLManagedTensorVersioned* tensor, const Descri
 /// neuvol's version.
 NEUVOL_EXPORT std::string version();
 
-/// For tests of hosts: panics inside, which must arrive here as an Error.
-NEUVOL_EXPORT void panicOnPurpose();
-
 } // namespace neuvol
 
 #endif

@@ -3,6 +3,8 @@
 #include "vtkNeuvolFile.h"
 #include "vtkNeuvolImage.h"
 
+#include <neuvol/testing.h>
+
 #include "vtkDataObject.h"
 #include "vtkDataSetAttributes.h"
 #include "vtkInformation.h"

@@ -66,6 +66,7 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
             format!("errors of at most {}", report::value(info.achieved.target_value, &info.unit))
         }
         TargetKind::Lossless => "every sample as it was".to_owned(),
+        other => format!("{other:?} {}", info.achieved.target_value),
     };
     say!("asked for   {asked}, preset {:?}", info.achieved.preset);
     match neural.parameter_count() {

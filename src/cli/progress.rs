@@ -75,6 +75,7 @@ impl Bar {
             Stage::Correcting => "correcting",
             Stage::Coding => "coding",
             Stage::Measuring => "measuring",
+            _ => "working",
         });
         let larger = if progress.restarts > 0 { " (larger model)" } else { "" };
         if progress.psnr.is_finite() {

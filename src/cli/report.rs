@@ -44,7 +44,7 @@ pub(super) const LABEL: usize = 10;
 
 /// How true a volume is to its original, in lines that begin with a label.
 pub(super) fn fidelity(fidelity: &Fidelity, geometry: &Geometry, unit: &str) -> Vec<String> {
-    let Fidelity { distortion, noise, bias, largest, similarity, bands } = fidelity;
+    let Fidelity { distortion, noise, bias, largest, similarity, bands, .. } = fidelity;
     let mut lines = vec![format!("PSNR      {}", psnr(distortion.psnr))];
     if let Some(noise) = noise {
         let share = if distortion.rmse > 0.0 {
@@ -130,7 +130,7 @@ fn signed(number: f64, unit: &str) -> String {
 
 /// The same for programs. PSNR is null where it is infinite, and what is not known is null.
 pub(super) fn fidelity_json(fidelity: &Fidelity, geometry: &Geometry) -> serde_json::Value {
-    let Fidelity { distortion, noise, bias, largest, similarity, bands } = fidelity;
+    let Fidelity { distortion, noise, bias, largest, similarity, bands, .. } = fidelity;
     serde_json::json!({
         "psnr_db": finite(distortion.psnr),
         "rmse": distortion.rmse,

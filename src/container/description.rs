@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// The volume behind a `.nvol` file, as its header describes it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Description {
     /// Samples along x, y, z.
     pub shape: [usize; 3],

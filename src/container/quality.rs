@@ -8,6 +8,7 @@ use half::{bf16, f16};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum TargetKind {
     /// Peak signal-to-noise ratio in dB.
     Psnr = 1,
@@ -27,6 +28,7 @@ pub enum TargetKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Preset {
     /// A first look.
     Fast = 1,
@@ -40,6 +42,7 @@ pub enum Preset {
 /// What was asked for, and what the shipped decoder measured over the unmasked voxels. Beside RMS and largest error, the file
 /// has its numbers with three digits.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Achieved {
     /// The target's kind.
     pub target: TargetKind,

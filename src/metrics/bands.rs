@@ -36,6 +36,7 @@ pub enum Bands {
 
 /// A band of values.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Band {
     /// A tissue's name; empty for a part of the volume by value.
     pub name: &'static str,
@@ -47,6 +48,7 @@ pub struct Band {
 
 /// The errors in a band.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct BandErrors {
     /// The band.
     pub band: Band,

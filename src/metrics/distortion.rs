@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 /// Errors of a decoded volume against its original, over unmasked voxels, accumulated in f64.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Distortion {
     /// `20 log10((max - min) / RMSE)` over the original's own range, in dB; infinite where nothing differs.
     pub psnr: f64,

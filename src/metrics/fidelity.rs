@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 /// How true a decoded volume is to its original. Masked voxels of the original do not count.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Fidelity {
     /// Errors of all voxels together.
     pub distortion: Distortion,

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 /// A compressed volume: the file's bytes and what they achieve.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Compressed {
     /// The whole `.nvol` file.
     pub bytes: Vec<u8>,

@@ -13,6 +13,7 @@ use crate::field::{Encoding, Model, Network, NetworkKind};
 /// The measure is the volume's own noise ([`crate::metrics::noise()`]): an error that is no larger is not seen beside it. What
 /// that comes to in dB stays within limits, and a volume without noise gets the upper one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Quality {
     /// 40 dB: what the volume shows, not its fine detail.
     Preview,
@@ -60,6 +61,7 @@ impl Quality {
 
 /// What a compression must meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Target {
     /// At least the PSNR that follows from the volume's noise, at most 1 dB more.
     Quality(Quality),
@@ -117,6 +119,7 @@ impl Target {
 
 /// How the parameters are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Storage {
     /// Rounded in training to what the quality needs, and entropy coded.
     #[default]
@@ -137,6 +140,7 @@ pub struct Architecture {
 
 /// What a file holds the volume as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Representation {
     /// What is smaller: a latent grid, or integers where a quality is asked for that needs many bits, or, with
     /// [`Preset::Best`], a hash grid with a perceptron. Losses other than L2, [`Storage::Half`] and a model chosen by hand

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 /// What is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stage {
     /// The main training run.
     Training,
@@ -19,6 +20,7 @@ pub enum Stage {
 
 /// A compression's progress.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Progress {
     /// What is going on.
     pub stage: Stage,

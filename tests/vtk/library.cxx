@@ -29,6 +29,12 @@ struct DLManagedTensorVersioned
 };
 static_assert(sizeof(DLManagedTensorVersioned) == 80, "no padding but the ABI's");
 
+namespace neuvol
+{
+/// Of neuvol's own header for tests, which is not installed.
+void panicOnPurpose();
+}
+
 namespace
 {
 
