@@ -24,7 +24,7 @@ pub fn export<M: ManagedTensorBase>(volume: Volume) -> Result<Managed<M>> {
     export_values(volume.into_samples(), &[nz, ny, nx])
 }
 
-/// [`export`] for values in any shape, slowest axis first: what [`NeuralVolume::sample`](crate::NeuralVolume::sample)
+/// [`export`] for values in any shape, slowest axis first: what [`NeuralVolume::values_at`](crate::NeuralVolume::values_at)
 /// gave for `n` points is a tensor of shape `[n]`.
 ///
 /// # Errors

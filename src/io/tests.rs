@@ -37,7 +37,7 @@ fn a_screenshot_does_not_take_the_place_of_the_images_beside_or_below() {
         }
         let volume = open(&study, &OpenOptions::default()).unwrap();
         assert_eq!((volume.shape(), volume.samples().get(11)), ([2, 2, 3], 11.0), "{of_images}");
-        assert_eq!(open(&study.join("screenshot.tif"), &OpenOptions::default()).unwrap().len(), 1);
+        assert_eq!(open(study.join("screenshot.tif"), &OpenOptions::default()).unwrap().len(), 1);
     }
     // TIFF files alone, and the forks that macOS left beside them.
     let folder = tempfile::tempdir().unwrap();

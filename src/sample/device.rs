@@ -63,13 +63,13 @@ impl NeuralVolume {
         Ok(out)
     }
 
-    /// [`Self::sample`] into the memory of the CUDA device that the volume is open on: float32, a value a point. The field's
+    /// [`Self::values_at`] into the memory of the CUDA device that the volume is open on: float32, a value a point. The field's
     /// values never leave the device; the points come from the host.
     ///
     /// A file without a network is sampled on the host, and its values are copied to the device.
     ///
     /// # Errors
-    /// As for [`Self::sample`]; [`Error::Device`] as for [`Self::read_region_on_device`].
+    /// As for [`Self::values_at`]; [`Error::Device`] as for [`Self::read_region_on_device`].
     pub fn sample_on_device(
         &self,
         points: &[[f64; 3]],

@@ -85,10 +85,10 @@ impl NeuralVolume {
         self.sample_each(points, space, outside, |i, value| out[i] = value as f32)
     }
 
-    /// [`Self::sample`] in the stored type: values between voxels are rounded to it.
+    /// [`Self::values_at`] in the stored type: values between voxels are rounded to it.
     ///
     /// # Errors
-    /// As for [`Self::sample`].
+    /// As for [`Self::values_at`].
     pub fn stored_values_at(&self, points: &[[f64; 3]], space: Space, outside: Outside) -> Result<Samples> {
         let mut samples = Samples::zeros(self.description.sample_type, points.len());
         if let Some(bricks) = &self.bricks {
@@ -125,7 +125,7 @@ impl NeuralVolume {
     /// Value and validity of each point, as f64; gradients are left at 0.
     ///
     /// # Errors
-    /// As for [`Self::sample`].
+    /// As for [`Self::values_at`].
     pub fn probe(
         &self,
         points: &[[f64; 3]],
@@ -143,7 +143,7 @@ impl NeuralVolume {
     /// of one side.
     ///
     /// # Errors
-    /// As for [`Self::sample`].
+    /// As for [`Self::values_at`].
     pub fn values_and_gradients_at(
         &self,
         points: &[[f64; 3]],

@@ -18,7 +18,7 @@ impl NeuralVolume {
     /// and beside masked voxels the difference is one-sided; masked voxels themselves count for nothing.
     ///
     /// # Errors
-    /// As for [`Self::sample`].
+    /// As for [`Self::values_at`].
     pub fn values_and_smooth_gradients_at(
         &self,
         points: &[[f64; 3]],

@@ -53,7 +53,7 @@ fn compare_with_dcm2niix(inputs: &[(String, PathBuf)], test: &str) {
         let folder = out.path().join(name);
         std::fs::create_dir(&folder).unwrap();
         let volume = io::open(input, &OpenOptions::default()).unwrap();
-        io::save(&volume, &folder.join("ours.nii")).unwrap();
+        io::save(&volume, folder.join("ours.nii")).unwrap();
         let single = if input.is_file() { "y" } else { "n" };
         let mut dcm2niix = Command::new("dcm2niix");
         dcm2niix.args(["-z", "n", "-b", "n", "-s", single, "-f", "theirs", "-o"]).arg(&folder).arg(input);

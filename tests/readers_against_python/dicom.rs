@@ -24,7 +24,7 @@ fn dicom_ct_series() {
 #[test]
 fn dicom_series_with_a_gap_is_refused() {
     let Some(data) = environment("NEUVOL_DATA", "dicom_series_with_a_gap_is_refused") else { return };
-    let message = io::open(&data.join("dicom_mr_t2_gap"), &OpenOptions::default()).unwrap_err().to_string();
+    let message = io::open(data.join("dicom_mr_t2_gap"), &OpenOptions::default()).unwrap_err().to_string();
     assert!(message.contains("slice missing: positions along the normal jump from"), "{message}");
     assert!(message.contains("a step of 5.00 mm where the others are 2.50 mm"), "{message}");
 }
@@ -67,7 +67,7 @@ fn dicom_stored_pixels() {
     for entry in index.as_array().unwrap() {
         let name = entry["file"].as_str().unwrap();
         let options = OpenOptions { stored_values: true, ..OpenOptions::default() };
-        let outcome = match io::open(&folder.join(name), &options) {
+        let outcome = match io::open(folder.join(name), &options) {
             Ok(volume) => {
                 // The types are as stored, the digests always of little-endian samples.
                 let kind = match entry["dtype"].as_str().unwrap_or_default() {
@@ -135,7 +135,7 @@ fn compressed_files_that_python_writes() {
     for path in files {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let volume = io::open(&path, &options).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let expected = io::open(&path.with_extension("npy"), &OpenOptions::default()).unwrap();
+        let expected = io::open(path.with_extension("npy"), &OpenOptions::default()).unwrap();
         assert_eq!(volume.shape(), expected.shape(), "{name}");
         assert_eq!(volume.sample_type(), expected.sample_type(), "{name}");
         let off = |i: usize| (volume.samples().get(i) - expected.samples().get(i)).abs();

@@ -16,7 +16,7 @@ fn nrrd_files() {
 #[test]
 fn nrrd_in_numbered_files() {
     let Some(data) = environment("NEUVOL_DATA", "nrrd_in_numbered_files") else { return };
-    let volume = io::open(&data.join("formats/nrrd/headsq/quarter.nhdr"), &OpenOptions::default()).unwrap();
+    let volume = io::open(data.join("formats/nrrd/headsq/quarter.nhdr"), &OpenOptions::default()).unwrap();
     assert_eq!(volume.shape(), [64, 64, 93]);
     assert_eq!(volume.geometry.spacing, [3.2, 3.2, 1.5]);
     let options = OpenOptions {
@@ -24,7 +24,7 @@ fn nrrd_in_numbered_files() {
         sample_type: Some(volume.sample_type()),
         ..OpenOptions::default()
     };
-    let raw = io::open(&data.join("volumes/headsq_quarter.raw"), &options).unwrap();
+    let raw = io::open(data.join("volumes/headsq_quarter.raw"), &options).unwrap();
     assert!(volume.samples() == raw.samples());
 }
 

@@ -33,7 +33,7 @@ fn nifti_index() {
         let steps = shape.pop().unwrap() as usize;
         assert_eq!(io::time_steps(&folder.join(name), &OpenOptions::default()).unwrap(), steps, "{name}");
         let options = OpenOptions { time_step: Some(steps - 1), ..OpenOptions::default() };
-        let volume = io::open(&folder.join(name), &options).unwrap();
+        let volume = io::open(folder.join(name), &options).unwrap();
         assert_eq!(shape, volume.shape().map(|n| n as f64), "{name}");
         let kinds = [
             ("u1", "uint8"),
@@ -90,7 +90,7 @@ json.dump({"origin": read.GetOrigin(), "spacing": read.GetSpacing(), "direction"
     run_python(&python, script, folder.path());
     let itk: Value = serde_json::from_slice(&std::fs::read(folder.path().join("itk.json")).unwrap()).unwrap();
     for name in ["one.nii", "two.nii"] {
-        let volume = io::open(&folder.path().join(name), &OpenOptions::default()).unwrap();
+        let volume = io::open(folder.path().join(name), &OpenOptions::default()).unwrap();
         let geometry = volume.geometry;
         let found = [&geometry.origin[..], &geometry.spacing, geometry.direction.as_flattened()].concat();
         let expected = ["origin", "spacing", "direction"].map(|key| numbers(&itk[key])).concat();

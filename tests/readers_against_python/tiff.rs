@@ -94,7 +94,7 @@ fn stacks_that_tifffile_writes() {
             component: number("component"),
             ..OpenOptions::default()
         };
-        let found = io::open(&folder.path().join(name), &options).unwrap();
+        let found = io::open(folder.path().join(name), &options).unwrap();
         assert_eq!(numbers(&volume["shape"]), found.shape().map(|n| n as f64), "{name}");
         assert_eq!(digest(found.samples()), volume["sha256"].as_str().unwrap(), "{name}: {volume}");
         if !volume["spacing"].is_null() {
@@ -110,7 +110,7 @@ fn stacks_that_tifffile_writes() {
         ("TZYX.ome.tif", "--time-step 0 to 1"),
         ("TYX.ij.tif", "--time-step 0 to 1"),
     ] {
-        let message = io::open(&folder.path().join(name), &OpenOptions::default()).unwrap_err().to_string();
+        let message = io::open(folder.path().join(name), &OpenOptions::default()).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
     }
 }

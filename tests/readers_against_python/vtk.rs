@@ -135,7 +135,7 @@ writer.SetInputData(blocks); writer.SetFileName(folder + "blocks.vtm")
 assert writer.Write()
 "#;
     run_python(&python, script, folder.path());
-    let read = |name: &str, options: &OpenOptions| io::open(&folder.path().join(name), options).unwrap();
+    let read = |name: &str, options: &OpenOptions| io::open(folder.path().join(name), options).unwrap();
     for (active, taken, first) in [("", "p", 100.0), ("q", "q", 200.0)] {
         for name in ["False.vtk", "True.vtk", ".vti"] {
             let name = format!("{active}{name}");

@@ -140,8 +140,8 @@ fn geometry_is_kept_around_the_formats() {
         ("f.nrrd", 1e-9),
         ("g.vti", 1e-9),
     ] {
-        io::save(&volume, &at(name)).unwrap();
-        let read = io::open(&at(name), &OpenOptions::default()).unwrap();
+        io::save(&volume, at(name)).unwrap();
+        let read = io::open(at(name), &OpenOptions::default()).unwrap();
         let apart = corners_apart(&read.geometry, &volume.geometry, shape);
         assert!(apart <= mm, "{name}: {apart} mm");
         // Through NIfTI-1, whose affine is float32, once; the second trip has nothing left to round.

@@ -428,14 +428,14 @@ mod tests {
             put(header, &whole[..348]);
             put(samples, &whole[352..]);
             for name in [header, samples] {
-                let volume = crate::io::open(&folder.path().join(name), &OpenOptions::default()).unwrap();
+                let volume = crate::io::open(folder.path().join(name), &OpenOptions::default()).unwrap();
                 assert_eq!(*volume.samples(), Samples::I16(vec![0, 1, 2, 3]), "{name}");
             }
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("A.HDR"), &whole[..348]).unwrap();
         let message =
-            crate::io::open(&folder.path().join("A.HDR"), &OpenOptions::default()).unwrap_err().to_string();
+            crate::io::open(folder.path().join("A.HDR"), &OpenOptions::default()).unwrap_err().to_string();
         assert!(message.contains("A.img, is missing"), "{message}");
     }
 }

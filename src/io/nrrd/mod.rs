@@ -226,7 +226,7 @@ mod tests {
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
-        crate::io::open(&folder.path().join(files[0].0), &OpenOptions::default())
+        crate::io::open(folder.path().join(files[0].0), &OpenOptions::default())
     }
 
     #[test]

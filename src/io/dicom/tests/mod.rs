@@ -350,9 +350,9 @@ fn a_dicomdir_names_the_files() {
     assert_eq!(crate::io::open(&path, &OpenOptions::default()).unwrap().samples(), phantom().samples());
     assert_eq!(list_series(&path, true).unwrap()[0].patient, "PHANTOM^NEUVOL, PHANTOM");
     assert_eq!(read(&folder).unwrap().samples(), phantom().samples(), "the folder is read without it");
-    let message = open(&list(vec!["..\\SECRET".into()]), &OpenOptions::default()).unwrap_err().to_string();
+    let message = open(list(vec!["..\\SECRET".into()]), &OpenOptions::default()).unwrap_err().to_string();
     assert!(message.contains("leads out"), "{message}");
-    let message = open(&list(vec!["SUB\\GONE".into()]), &OpenOptions::default()).unwrap_err().to_string();
+    let message = open(list(vec!["SUB\\GONE".into()]), &OpenOptions::default()).unwrap_err().to_string();
     assert!(message.contains("not there"), "{message}");
 }
 
