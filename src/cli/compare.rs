@@ -1,6 +1,6 @@
 //! `neuvol compare`.
 
-use super::Place;
+use super::Placement;
 use super::input::{InputArguments, is_neural, open_neural};
 use super::report;
 use anyhow::Result;
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let original = open_either(&arguments.original, &arguments.from, place)?;
     let decoded = open_either(&arguments.decoded, &arguments.from.for_decoded(), place)?;
     let fidelity = metrics::fidelity(&original, &decoded)?;
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
     Ok(())
 }
 
-fn open_either(path: &Path, from: &InputArguments, place: Place) -> Result<Volume> {
+fn open_either(path: &Path, from: &InputArguments, place: Placement) -> Result<Volume> {
     if is_neural(path) {
         let neural = open_neural(path, place, from.neural_limit())?;
         Ok(neural.read_region(Region::whole(neural.info().shape), 1)?)

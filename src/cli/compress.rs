@@ -1,6 +1,6 @@
 //! `neuvol compress`.
 
-use super::Place;
+use super::Placement;
 use super::input::{InputArguments, default_output, parse_size};
 use super::progress::Bar;
 use super::{interrupt, report};
@@ -183,7 +183,7 @@ enum LossName {
 
 impl HowArguments {
     /// The library's options for a volume.
-    pub(super) fn options(&self, volume: &Volume, place: Place) -> Result<CompressOptions> {
+    pub(super) fn options(&self, volume: &Volume, place: Placement) -> Result<CompressOptions> {
         let target = match (self.psnr, self.ratio, self.size, self.max_error) {
             (Some(db), ..) => Target::Psnr(db),
             (_, Some(ratio), ..) => Target::Ratio(ratio),
@@ -312,7 +312,7 @@ impl ModelArguments {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     interrupt::listen();
     let output = arguments.output.clone().unwrap_or_else(|| default_output(&arguments.input));
     if let Some(output) = &arguments.output {

@@ -1,6 +1,6 @@
 //! `neuvol decompress`.
 
-use super::Place;
+use super::Placement;
 use super::input::{NeuralLimit, open_neural};
 use super::like::{self, LikeArguments};
 use super::{interrupt, report};
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     like: LikeArguments,
 }
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     interrupt::listen();
     let original = arguments.like.read(&arguments.output)?;
     let start = Instant::now();

@@ -1,6 +1,6 @@
 //! `neuvol info`.
 
-use super::Place;
+use super::Placement;
 use super::input::{NeuralLimit, open_neural};
 use super::report;
 use anyhow::Result;
@@ -22,10 +22,10 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     // Nothing is evaluated: no device is to be started for it, unless it was asked for.
     let device = if place.device == Device::Auto { Device::Cpu } else { place.device };
-    let neural = open_neural(&arguments.input, Place { device }, arguments.limit)?;
+    let neural = open_neural(&arguments.input, Placement { device }, arguments.limit)?;
     if arguments.json { print_json(&neural) } else { print_text(&neural) }
 }
 

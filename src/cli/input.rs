@@ -1,6 +1,6 @@
 //! Arguments that sub-commands share: where a volume comes from.
 
-use super::Place;
+use super::Placement;
 use super::progress::ReadingBar;
 use anyhow::Result;
 use neuvol::io::{Limits, OpenOptions, Volumes};
@@ -172,7 +172,7 @@ pub(super) struct NeuralLimit {
 /// Opens a `.nvol` file.
 pub(super) fn open_neural(
     path: &Path,
-    place: Place,
+    place: Placement,
     NeuralLimit { limit }: NeuralLimit,
 ) -> Result<NeuralVolume> {
     let limits = limit.map_or_else(sample::Limits::default, sample::Limits::of_bytes);

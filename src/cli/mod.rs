@@ -87,7 +87,7 @@ enum Command {
 
 /// Where a command works.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Placement {
     device: Device,
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn main() -> ExitCode {
     if let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global() {
         log::warn!("the number of threads could not be set: {e}");
     }
-    let place = Place { device: cli.device };
+    let place = Placement { device: cli.device };
     let result = match cli.command {
         Command::Compress(arguments) => compress::run(&arguments, place),
         Command::Convert(arguments) => convert::run(&arguments),

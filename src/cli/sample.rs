@@ -1,6 +1,6 @@
 //! `neuvol sample`.
 
-use super::Place;
+use super::Placement;
 use super::input::{NeuralLimit, open_neural};
 use anyhow::{Context, Result, bail};
 use neuvol::sample::{Outside, Space};
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let points = points(arguments)?;
     if points.is_empty() {
         bail!(neuvol::Error::Options(

@@ -1,6 +1,6 @@
 //! `neuvol slice`.
 
-use super::Place;
+use super::Placement;
 use super::input::{NeuralLimit, open_neural};
 use anyhow::Result;
 use clap::ValueEnum;
@@ -45,7 +45,7 @@ impl From<AxisName> for Axis {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let neural = open_neural(&arguments.input, place, arguments.limit)?;
     let info = neural.info();
     let axis = Axis::from(arguments.axis);

@@ -1,6 +1,6 @@
 //! `neuvol study`.
 
-use super::Place;
+use super::Placement;
 use super::interrupt;
 use super::progress::Bar;
 use anyhow::Result;
@@ -56,7 +56,7 @@ enum StudyName {
     Table2,
 }
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     interrupt::listen();
     let study = match arguments.study {
         StudyName::Encodings => Study::Encodings,

@@ -78,7 +78,7 @@ impl Magnitudes {
 }
 
 /// A box of one band, and what is known of it before its first coefficient.
-pub(crate) struct Part<'a> {
+pub(crate) struct CodeBlock<'a> {
     pub(crate) shape: [usize; 3],
     /// Axes that the band is the high part of, a bit each.
     pub(crate) orientation: usize,
@@ -169,7 +169,7 @@ impl CoefficientModels {
     /// Codes a part: writes the magnitudes and signed numbers (x fastest) that `decisions` wants or reads.
     pub(crate) fn code<D: Decisions>(
         &mut self,
-        part: &Part<'_>,
+        part: &CodeBlock<'_>,
         decisions: &mut D,
     ) -> (Magnitudes, Vec<i32>) {
         let shape = part.shape;
@@ -212,7 +212,12 @@ impl CoefficientModels {
     }
 
     /// Which cells have anything but zeros.
-    fn cells<D: Decisions>(&mut self, part: &Part<'_>, cells: [usize; 3], decisions: &mut D) -> Magnitudes {
+    fn cells<D: Decisions>(
+        &mut self,
+        part: &CodeBlock<'_>,
+        cells: [usize; 3],
+        decisions: &mut D,
+    ) -> Magnitudes {
         let mut flags = Magnitudes::new(cells);
         let [_, sy, sz] = flags.steps();
         for z in 0..cells[2] {
@@ -254,7 +259,7 @@ impl CoefficientModels {
     #[inline(always)]
     fn neighbourhood(
         &self,
-        part: &Part<'_>,
+        part: &CodeBlock<'_>,
         magnitudes: &Magnitudes,
         index: usize,
         at: [usize; 3],
@@ -297,7 +302,7 @@ impl CoefficientModels {
     #[expect(clippy::too_many_arguments, reason = "the state of one pass over a part")]
     fn number<D: Decisions>(
         &mut self,
-        part: &Part<'_>,
+        part: &CodeBlock<'_>,
         signs: &[i8],
         index: usize,
         [_, sy, sz]: [usize; 3],
@@ -333,7 +338,7 @@ impl CoefficientModels {
 
     fn exponent_contexts(
         &self,
-        part: &Part<'_>,
+        part: &CodeBlock<'_>,
         around: &Neighbourhood,
         step: usize,
     ) -> [usize; MAGNITUDE_MODELS] {
@@ -353,7 +358,7 @@ impl CoefficientModels {
     }
 
     /// The bits that a magnitude and its sign will take, about.
-    fn bits_of(&self, part: &Part<'_>, around: &Neighbourhood, magnitude: u32) -> f32 {
+    fn bits_of(&self, part: &CodeBlock<'_>, around: &Neighbourhood, magnitude: u32) -> f32 {
         let exponent = magnitude.ilog2() as usize;
         let mut sum = 1.0 + exponent as f32;
         for step in 0..=exponent {
@@ -366,7 +371,7 @@ impl CoefficientModels {
     /// Codes a magnitude above 0: its exponent step by step, then the bits behind the leading one.
     fn magnitude<D: Decisions>(
         &mut self,
-        part: &Part<'_>,
+        part: &CodeBlock<'_>,
         around: &Neighbourhood,
         wanted: u32,
         decisions: &mut D,
@@ -402,7 +407,7 @@ impl CoefficientModels {
     }
 }
 
-impl Part<'_> {
+impl CodeBlock<'_> {
     /// Axes that the band is the high part of, less one.
     fn high_axes(&self) -> usize {
         self.orientation.count_ones().max(1) as usize - 1

@@ -9,7 +9,7 @@ mod parameters;
 mod range_coder;
 
 pub(crate) use bit_model::BitModel;
-pub(crate) use coefficients::{Choice, CoefficientModels, Decisions, Magnitudes, Part};
+pub(crate) use coefficients::{Choice, CodeBlock, CoefficientModels, Decisions, Magnitudes};
 pub(crate) use integers::{decode_integers, encode_integers};
 pub(crate) use low_band::code_low_band;
 pub(crate) use parameters::{MAX_INTEGER, decode_group, encode_group};

@@ -27,7 +27,7 @@ impl IntegerScale {
         if self.step > 0.0 { ((sample.to_f64() - base) / self.step).round() as i64 } else { ordered(sample) }
     }
 
-    fn samples<T: Sample>(&self, numbers: &[i64], base: Base<'_>) -> Vec<T> {
+    fn samples<T: Sample>(&self, numbers: &[i64], base: Prediction<'_>) -> Vec<T> {
         if self.step > 0.0 {
             let sample = |(n, &number): (usize, &i64)| base.at(self, n) + number as f64 * self.step;
             numbers.iter().enumerate().map(|number| T::from_f64(sample(number))).collect()
@@ -39,18 +39,18 @@ impl IntegerScale {
 
 /// The samples of number 0 in a brick.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Base<'a> {
+pub(crate) enum Prediction<'a> {
     /// The scale's lowest.
     Low,
     /// One a voxel, x fastest.
     Samples(&'a Samples),
 }
 
-impl Base<'_> {
+impl Prediction<'_> {
     fn at(self, scale: &IntegerScale, voxel: usize) -> f64 {
         match self {
-            Base::Low => scale.low,
-            Base::Samples(samples) => samples.get(voxel),
+            Prediction::Low => scale.low,
+            Prediction::Samples(samples) => samples.get(voxel),
         }
     }
 }
@@ -110,7 +110,7 @@ impl IntegerBricks {
         grid: &BrickGrid,
         brick: usize,
         scale: IntegerScale,
-        base: Base<'_>,
+        base: Prediction<'_>,
         codes: Option<&[u8]>,
     ) -> Vec<u8> {
         let (_, size) = grid.bounds(brick);
@@ -153,7 +153,7 @@ impl IntegerBricks {
     pub(crate) fn decode(
         &self,
         brick: usize,
-        base: Base<'_>,
+        base: Prediction<'_>,
         codes: Option<&[u8]>,
     ) -> Result<Samples, String> {
         let (_, size) = self.grid.bounds(brick);
@@ -241,14 +241,15 @@ mod tests {
         for step in [0.0, 0.01] {
             let scale = IntegerScale { low: -1.0, step, sample_type: SampleType::F32 };
             let grid = BrickGrid::new(shape);
-            let stream = |brick| IntegerBricks::encode_brick(&samples, &grid, brick, scale, Base::Low, None);
+            let stream =
+                |brick| IntegerBricks::encode_brick(&samples, &grid, brick, scale, Prediction::Low, None);
             let bricks = IntegerBricks::new(grid, scale, (0..grid.len()).map(stream).collect());
             let mut section = Vec::new();
             bricks.put_section(&mut section);
             assert_eq!(section.len(), bricks.section_bytes());
             let bricks = IntegerBricks::parse(&section, shape, -1.0, SampleType::F32).unwrap();
             for brick in 0..bricks.grid().len() {
-                let decoded = bricks.decode(brick, Base::Low, None).unwrap();
+                let decoded = bricks.decode(brick, Prediction::Low, None).unwrap();
                 let originals = bricks.grid().rows(brick).flatten().map(|i| samples.get(i));
                 for (i, original) in originals.enumerate() {
                     assert!((decoded.get(i) - original).abs() <= 0.5 * step + 1e-7, "{step}");

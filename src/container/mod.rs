@@ -15,7 +15,7 @@ pub(crate) use brick_grid::BrickGrid;
 pub(crate) use bricks::MaskBricks;
 pub use description::Description;
 pub(crate) use description::MAX_VOXELS;
-pub(crate) use integers::{Base, IntegerBricks, IntegerScale};
+pub(crate) use integers::{IntegerBricks, IntegerScale, Prediction};
 pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
 pub use quality::{Achieved, Preset, TargetKind};

@@ -44,7 +44,7 @@ pub fn export_values<M: ManagedTensorBase>(
     let sample_type = values.sample_type();
     // Moving the vector into its box leaves its values where they are.
     let data = for_each_type!(&mut values, values => values.as_mut_ptr().cast());
-    let place = Place { data, device: DLDevice::CPU, sample_type };
+    let place = TensorPlace { data, device: DLDevice::CPU, sample_type };
     // SAFETY: `data` points to as many values of this type as the shape says, in memory that the box holds; nothing else
     // points there.
     #[allow(unsafe_code)]
@@ -67,8 +67,11 @@ pub fn export_on_device<M: ManagedTensorBase>(samples: DeviceSamples) -> Result<
     let number = samples.device();
     let device = i32::try_from(number)
         .map_err(|_| Error::Options(format!("DLPack has no device of the number {number}")))?;
-    let place =
-        Place { data: samples.address(), device: DLDevice::cuda(device), sample_type: samples.sample_type() };
+    let place = TensorPlace {
+        data: samples.address(),
+        device: DLDevice::cuda(device),
+        sample_type: samples.sample_type(),
+    };
     let shape = samples.shape().to_vec();
     // SAFETY: the address is that of as many samples of this type as the shape says, in memory of the device that the box
     // holds; nothing else points there.
@@ -79,7 +82,7 @@ pub fn export_on_device<M: ManagedTensorBase>(samples: DeviceSamples) -> Result<
 }
 
 /// Where a tensor's values are.
-struct Place {
+struct TensorPlace {
     data: *mut c_void,
     device: DLDevice,
     sample_type: SampleType,
@@ -92,7 +95,7 @@ struct Place {
 #[allow(unsafe_code)]
 unsafe fn tensor<M: ManagedTensorBase>(
     owner: impl OpaqueContext,
-    place: Place,
+    place: TensorPlace,
     shape: &[usize],
 ) -> Result<Managed<M>> {
     let mut tensor = Dynamic::compact(shape)

@@ -142,7 +142,7 @@ pub(crate) fn read_samples(
 
 /// Which samples of a file are wanted: one of several volumes that follow each other, one component of each voxel's tuple.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
+pub(crate) struct FilePart {
     /// Voxels of a volume.
     pub(crate) count: usize,
     pub(crate) components: usize,
@@ -150,7 +150,7 @@ pub(crate) struct Part {
     pub(crate) step: usize,
 }
 
-impl Part {
+impl FilePart {
     /// Samples up to the end of the wanted volume; `usize::MAX` where they cannot be counted.
     fn samples_to_its_end(self) -> usize {
         self.count.saturating_mul(self.components).saturating_mul(self.step.saturating_add(1))
@@ -169,7 +169,7 @@ impl Part {
         stored: StoredType,
         order: ByteOrder,
     ) -> Result<Samples> {
-        let Part { count, components, component, step } = self;
+        let FilePart { count, components, component, step } = self;
         let before = self.bytes_to_its_end(stored) / (step as u64 + 1) * step as u64;
         std::io::copy(&mut (&mut *reader).take(before), &mut std::io::sink())
             .map_err(|e| Error::io(path, e))?;

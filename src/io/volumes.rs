@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 pub struct Volumes {
     path: PathBuf,
     options: OpenOptions,
-    found: Found,
+    found: FoundVolumes,
 }
 
-enum Found {
+enum FoundVolumes {
     Dicom(Box<dicom::Volumes>, usize),
     Other(usize),
 }
@@ -32,9 +32,9 @@ impl Volumes {
                 refuse_what_does_not_apply(path, format, &options)?;
                 let volumes = dicom::Volumes::open(path, &options)?;
                 let steps = volumes.steps(path)?;
-                Found::Dicom(Box::new(volumes), steps)
+                FoundVolumes::Dicom(Box::new(volumes), steps)
             }
-            _ => Found::Other(super::time_steps_of(path, format, &options)?),
+            _ => FoundVolumes::Other(super::time_steps_of(path, format, &options)?),
         };
         Ok(Self { path: path.to_owned(), options, found })
     }
@@ -43,7 +43,7 @@ impl Volumes {
     #[expect(clippy::len_without_is_empty, reason = "an input holds a volume")]
     pub fn len(&self) -> usize {
         match self.found {
-            Found::Dicom(_, steps) | Found::Other(steps) => steps,
+            FoundVolumes::Dicom(_, steps) | FoundVolumes::Other(steps) => steps,
         }
     }
 
@@ -60,11 +60,11 @@ impl Volumes {
             )));
         }
         match &self.found {
-            Found::Dicom(volumes, _) => {
+            FoundVolumes::Dicom(volumes, _) => {
                 let volume = volumes.read(&self.path, step, &self.options)?;
                 Ok(super::with_fill_value(volume, &self.options))
             }
-            Found::Other(_) => {
+            FoundVolumes::Other(_) => {
                 super::open(&self.path, &OpenOptions { time_step: Some(step), ..self.options.clone() })
             }
         }

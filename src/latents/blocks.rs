@@ -23,7 +23,7 @@ impl Block {
 }
 
 /// What all blocks share.
-struct Base {
+struct SharedState {
     coarse: Coarse,
     /// The grid after the blocks' levels.
     grid: Vec<f32>,
@@ -32,7 +32,7 @@ struct Base {
 /// A latent grid, read window by window.
 pub(crate) struct LatentReader {
     streams: LatentStreams,
-    base: OnceLock<Base>,
+    base: OnceLock<SharedState>,
     blocks: Mutex<Kept>,
     /// Bytes that decoded blocks may take together, but for one.
     bound: usize,
@@ -68,7 +68,7 @@ impl LatentReader {
     }
 
     /// The coarse levels, decoded once.
-    fn base(&self) -> &Base {
+    fn base(&self) -> &SharedState {
         self.base.get_or_init(|| {
             let grid = &self.streams.grid;
             let mut coarse = code_coarse(grid, &mut Reading(RangeDecoder::new(&self.streams.coarse)));
@@ -89,7 +89,7 @@ impl LatentReader {
                 let Ok(grid) = synthesise(&level, Window::whole(level.shape), band);
                 values = grid;
             }
-            Base { coarse, grid: values }
+            SharedState { coarse, grid: values }
         })
     }
 

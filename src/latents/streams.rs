@@ -2,7 +2,7 @@
 
 use super::surroundings::LEVELS_SEEN;
 use super::{BlockGrid, Numbers, Offsets, Perceptron};
-use crate::codec::{CoefficientModels, Decisions, Magnitudes, Part, RangeDecoder, code_low_band};
+use crate::codec::{CodeBlock, CoefficientModels, Decisions, Magnitudes, RangeDecoder, code_low_band};
 use crate::wavelet::Window;
 
 /// A latent grid, coded.
@@ -144,7 +144,7 @@ fn code_level<'p>(
         let here = window(orientation);
         let parent =
             grid.parent_of(level, orientation).and_then(|(_, halved)| Some((parent(orientation)?, halved)));
-        let part = Part { shape: here.shape(), orientation, level, parent, siblings: &siblings };
+        let part = CodeBlock { shape: here.shape(), orientation, level, parent, siblings: &siblings };
         let (found, of_band) =
             models.code(&part, &mut decisions.part(BandPart { level, orientation, window: here }));
         siblings.add(&found);

@@ -54,12 +54,12 @@ const LEAST_SHARE: f64 = 1e-5;
 /// The standard deviation of a volume's noise, in its unit; `None` where none is found: in a synthetic field, in simulations,
 /// in what is too small to tell. Noise that differs from place to place is that of the quietest tissue.
 pub fn noise(volume: &Volume) -> Option<f64> {
-    Source::new(volume, Mask::of(volume).as_ref(), volume.range())?.noise()
+    BlockSource::new(volume, Mask::of(volume).as_ref(), volume.range())?.noise()
 }
 
 /// [`noise`], for a volume whose mask and range are known.
 pub(crate) fn noise_of(volume: &Volume, mask: Option<&Mask>, range: Option<(f64, f64)>) -> Option<f64> {
-    Source::new(volume, mask, range)?.noise()
+    BlockSource::new(volume, mask, range)?.noise()
 }
 
 /// A block's first voxel.
@@ -101,7 +101,7 @@ impl Texture {
 }
 
 /// The volume and the blocks that are looked at. Values are in units of a power of two, so that their squares are numbers.
-struct Source<'a> {
+struct BlockSource<'a> {
     volume: &'a Volume,
     mask: Option<&'a Mask>,
     unit: f64,
@@ -114,7 +114,7 @@ struct Source<'a> {
     starts: Vec<Start>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> BlockSource<'a> {
     fn new(volume: &'a Volume, mask: Option<&'a Mask>, range: Option<(f64, f64)>) -> Option<Self> {
         let (low, high) = range.filter(|(low, high)| low < high)?;
         let unit = unit_of(range);

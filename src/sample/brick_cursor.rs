@@ -1,7 +1,7 @@
 //! Voxels and cells of a volume whose samples come in bricks, one place near the other.
 
 use super::ValueScale;
-use super::bricks::{BrickReader, Part};
+use super::bricks::{BrickReader, DecodedPart};
 use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
 use super::points::Place;
@@ -16,7 +16,7 @@ pub(super) struct BrickCursor<'a> {
     mask: Option<&'a MaskReader>,
     /// What turns a latent grid's values into samples.
     scale: Option<ValueScale>,
-    held: Vec<Part>,
+    held: Vec<DecodedPart>,
 }
 
 impl<'a> BrickCursor<'a> {
@@ -26,7 +26,7 @@ impl<'a> BrickCursor<'a> {
 
     /// What is decoded for a voxel, held.
     #[inline]
-    fn hold(&mut self, voxel: [usize; 3]) -> Result<&Part, String> {
+    fn hold(&mut self, voxel: [usize; 3]) -> Result<&DecodedPart, String> {
         let held = match self.held.iter().position(|held| held.is_asked_for(voxel)) {
             Some(held) => held,
             None => {

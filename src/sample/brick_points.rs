@@ -12,10 +12,10 @@ use crate::volume::WorldToIndex;
 use rayon::prelude::*;
 
 /// Points that are sorted by one task: what they take stays in a core's cache.
-const SHARE: usize = 1 << 14;
+const POINTS_A_SHARE: usize = 1 << 14;
 
 /// Points that one task evaluates, or a few more: all of a brick's, as a rule, since two tasks of one brick may both decode it.
-const TASK: usize = 1 << 15;
+const POINTS_A_TASK: usize = 1 << 15;
 
 /// Points that are sorted together at most, but for a share of a large volume's voxels: every brick may be decoded once for
 /// each such batch.
@@ -33,7 +33,7 @@ pub(super) struct Question<'a, F> {
 }
 
 /// Points that were next to each other, sorted by brick.
-struct Share<T> {
+struct PointShare<T> {
     /// Their numbers in the share.
     numbers: Vec<u32>,
     /// In index coordinates.
@@ -46,12 +46,12 @@ struct Share<T> {
 /// Points of one brick in one share, and their answers.
 type Asked<'a, T> = (&'a [[f64; 3]], &'a mut [T]);
 
-/// Parts of one brick, as many to a task as it takes for [`TASK`] points.
+/// Parts of one brick, as many to a task as it takes for [`POINTS_A_TASK`] points.
 fn in_tasks<'p, 'a, T>(parts: &'p mut [Asked<'a, T>]) -> impl Iterator<Item = &'p mut [Asked<'a, T>]> {
     let mut count = 0;
     parts.chunk_by_mut(move |(places, _), _| {
         count += places.len();
-        let goes_on = count < TASK;
+        let goes_on = count < POINTS_A_TASK;
         if !goes_on {
             count = 0;
         }
@@ -76,7 +76,7 @@ impl NeuralVolume {
             }
         }
         self.check_room(bricks.bytes_to_begin())?;
-        if points.len() < bricks.count().min(SHARE) {
+        if points.len() < bricks.count().min(POINTS_A_SHARE) {
             return self.probe_few(bricks, points, question, out);
         }
         let batch = (self.description.shape.iter().product::<usize>() / VOXELS_A_POINT).clamp(BATCH, MOST);
@@ -127,11 +127,11 @@ impl NeuralVolume {
         question: &Question<'_, impl Fn(PointSample) -> T + Sync>,
         out: &mut [T],
     ) -> Result<()> {
-        let share = SHARE.max(bricks.count());
-        let mut shares: Vec<Share<T>> =
+        let share = POINTS_A_SHARE.max(bricks.count());
+        let mut shares: Vec<PointShare<T>> =
             points.par_chunks(share).map(|points| self.sort(bricks, points, question.to_index)).collect();
         let mut parts: Vec<Vec<Asked<'_, T>>> = (0..bricks.count()).map(|_| Vec::new()).collect();
-        for Share { places, answers, ends, .. } in &mut shares {
+        for PointShare { places, answers, ends, .. } in &mut shares {
             let (mut places, mut answers, mut begin) = (&places[..], &mut answers[..], 0);
             for (parts, &end) in parts.iter_mut().zip(&*ends) {
                 let count = (end - begin) as usize;
@@ -159,7 +159,7 @@ impl NeuralVolume {
         bricks: &BrickReader,
         points: &[[f64; 3]],
         to_index: Option<&WorldToIndex>,
-    ) -> Share<T> {
+    ) -> PointShare<T> {
         let places: Vec<[f64; 3]> =
             points.iter().map(|point| to_index.map_or(*point, |map| map.apply(*point))).collect();
         let bricks_of: Vec<u32> =
@@ -171,7 +171,7 @@ impl NeuralVolume {
             begin += std::mem::replace(end, begin);
         }
         // Each is now where its brick begins, and becomes where it ends.
-        let mut share = Share {
+        let mut share = PointShare {
             numbers: vec![0; points.len()],
             places: vec![[0.0; 3]; points.len()],
             answers: vec![T::default(); points.len()],
@@ -245,11 +245,11 @@ mod tests {
 
     #[test]
     fn a_task_is_a_brick_or_so_many_of_its_points() {
-        let places = vec![[0.0; 3]; TASK];
+        let places = vec![[0.0; 3]; POINTS_A_TASK];
         for (sizes, expected) in [
             (vec![100; 50], vec![50]),
-            (vec![TASK / 4; 9], vec![4, 4, 1]),
-            (vec![TASK, 1, TASK - 1, 7], vec![1, 2, 1]),
+            (vec![POINTS_A_TASK / 4; 9], vec![4, 4, 1]),
+            (vec![POINTS_A_TASK, 1, POINTS_A_TASK - 1, 7], vec![1, 2, 1]),
             (vec![], vec![]),
         ] {
             let mut answers: Vec<Vec<f32>> = sizes.iter().map(|&n| vec![0.0; n]).collect();

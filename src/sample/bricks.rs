@@ -3,7 +3,7 @@
 use super::ValueScale;
 use super::cell::Cell;
 use super::mask::MaskReader;
-use crate::container::{BRICK_EDGE, Base, BrickGrid, IntegerBricks};
+use crate::container::{BRICK_EDGE, BrickGrid, IntegerBricks, Prediction};
 use crate::latents::{LatentReader, LatentStreams};
 use crate::volume::{Sample, Samples, SamplesMut, for_each_type};
 use crate::wavelet::Window;
@@ -25,7 +25,7 @@ const EDGES: [usize; 4] = [BRICK_EDGE, BRICK_EDGE / 2, BRICK_EDGE / 4, BRICK_EDG
 const BLOCK_BYTES: usize = 50;
 
 /// What bricks are decoded from.
-enum Source {
+enum BrickSource {
     /// A brick's samples are the volume's.
     Integers(IntegerBricks),
     /// A brick's samples are the volume's: a latent grid's, corrected.
@@ -35,19 +35,19 @@ enum Source {
 }
 
 pub(super) struct BrickReader {
-    source: Source,
+    source: BrickSource,
     /// What is decoded for points at a time.
     grid: BrickGrid,
     /// What is kept of it for points to come: all of it, or chunks where that would be too much.
     chunks: BrickGrid,
-    kept: Mutex<LruCache<usize, Part>>,
+    kept: Mutex<LruCache<usize, DecodedPart>>,
     /// Voxels that were decoded so far.
     decoded: AtomicU64,
 }
 
 /// Decoded samples of a part of the grid.
 #[derive(Clone)]
-pub(super) struct Part {
+pub(super) struct DecodedPart {
     start: [usize; 3],
     /// Of what is decoded, x fastest.
     pub(super) size: [usize; 3],
@@ -57,7 +57,7 @@ pub(super) struct Part {
     pub(super) samples: Arc<Samples>,
 }
 
-impl Part {
+impl DecodedPart {
     /// True for the voxels that the part is asked for.
     #[inline]
     pub(super) fn is_asked_for(&self, voxel: [usize; 3]) -> bool {
@@ -88,7 +88,7 @@ impl BrickReader {
     pub(super) fn of_integers(bricks: IntegerBricks) -> Self {
         let left = Self::left(&bricks, 0);
         let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 4 * 3));
-        Self::new(grid, chunks, Source::Integers(bricks))
+        Self::new(grid, chunks, BrickSource::Integers(bricks))
     }
 
     /// Of a latent grid and what it is off by. Decoded blocks take `most_bytes` at most.
@@ -101,7 +101,7 @@ impl BrickReader {
         let left = Self::left(&bricks, streams.bytes() + streams.coarse_bytes());
         let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 8 * 3));
         let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2)));
-        Self::new(grid, chunks, Source::Corrected(reader, bricks, scale))
+        Self::new(grid, chunks, BrickSource::Corrected(reader, bricks, scale))
     }
 
     /// What is left of a quarter of float32 when the coded bricks are in memory, and `others`.
@@ -124,7 +124,7 @@ impl BrickReader {
         Self::new(
             grid,
             (grid, MOST_KEPT),
-            Source::Latents(Box::new(LatentReader::new(streams, bound)), scale),
+            BrickSource::Latents(Box::new(LatentReader::new(streams, bound)), scale),
         )
     }
 
@@ -138,7 +138,7 @@ impl BrickReader {
     }
 
     /// That keeps a share of the chunks, and so many at most.
-    fn new(grid: BrickGrid, (chunks, most): (BrickGrid, usize), source: Source) -> Self {
+    fn new(grid: BrickGrid, (chunks, most): (BrickGrid, usize), source: BrickSource) -> Self {
         let kept = (chunks.len() / SHARE_KEPT).min(most).clamp(1, MOST_KEPT);
         let kept = Mutex::new(LruCache::new(NonZeroUsize::new(kept).unwrap_or(NonZeroUsize::MIN)));
         Self { source, grid, chunks, kept, decoded: AtomicU64::new(0) }
@@ -146,35 +146,35 @@ impl BrickReader {
 
     /// True when masked samples are in it, too.
     pub(super) fn is_exact(&self) -> bool {
-        matches!(&self.source, Source::Integers(bricks) if bricks.scale().is_exact())
+        matches!(&self.source, BrickSource::Integers(bricks) if bricks.scale().is_exact())
     }
 
     /// The file's section.
     pub(super) fn section(&self) -> &'static str {
         match &self.source {
-            Source::Integers(_) | Source::Corrected(..) => "INTS",
-            Source::Latents(..) => "LATG",
+            BrickSource::Integers(_) | BrickSource::Corrected(..) => "INTS",
+            BrickSource::Latents(..) => "LATG",
         }
     }
 
     /// One line for reports.
     pub(super) fn describe(&self) -> String {
         match &self.source {
-            Source::Integers(bricks) if bricks.scale().is_exact() => "lossless bricks".into(),
-            Source::Integers(bricks) => format!("bricks in steps of {}", bricks.scale().step),
-            Source::Corrected(reader, bricks, _) => {
+            BrickSource::Integers(bricks) if bricks.scale().is_exact() => "lossless bricks".into(),
+            BrickSource::Integers(bricks) => format!("bricks in steps of {}", bricks.scale().step),
+            BrickSource::Corrected(reader, bricks, _) => {
                 format!("{}, corrected in steps of {}", reader.streams().describe(), bricks.scale().step)
             }
-            Source::Latents(reader, _) => reader.streams().describe(),
+            BrickSource::Latents(reader, _) => reader.streams().describe(),
         }
     }
 
     /// Bytes of the coded samples.
     pub(super) fn stream_bytes(&self) -> usize {
         match &self.source {
-            Source::Integers(bricks) => bricks.stream_bytes(),
-            Source::Corrected(reader, bricks, _) => reader.streams().bytes() + bricks.stream_bytes(),
-            Source::Latents(reader, _) => reader.streams().bytes(),
+            BrickSource::Integers(bricks) => bricks.stream_bytes(),
+            BrickSource::Corrected(reader, bricks, _) => reader.streams().bytes() + bricks.stream_bytes(),
+            BrickSource::Latents(reader, _) => reader.streams().bytes(),
         }
     }
 
@@ -183,19 +183,19 @@ impl BrickReader {
         let chunk: usize = self.with_layer(self.chunks.bounds(0)).iter().product();
         let chunks = self.kept().cap().get() * chunk;
         match &self.source {
-            Source::Integers(bricks) => chunks * bricks.scale().sample_type.size(),
-            Source::Corrected(reader, bricks, _) => {
+            BrickSource::Integers(bricks) => chunks * bricks.scale().sample_type.size(),
+            BrickSource::Corrected(reader, bricks, _) => {
                 chunks * bricks.scale().sample_type.size() + reader.most_bytes()
             }
-            Source::Latents(reader, _) => chunks * size_of::<f32>() + reader.most_bytes(),
+            BrickSource::Latents(reader, _) => chunks * size_of::<f32>() + reader.most_bytes(),
         }
     }
 
     /// The size of what is decoded for a brick or chunk.
     fn with_layer(&self, (start, size): ([usize; 3], [usize; 3])) -> [usize; 3] {
         match &self.source {
-            Source::Integers(_) | Source::Corrected(..) => size,
-            Source::Latents(..) => {
+            BrickSource::Integers(_) | BrickSource::Corrected(..) => size,
+            BrickSource::Latents(..) => {
                 let shape = self.grid.shape();
                 std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a]))
             }
@@ -205,8 +205,8 @@ impl BrickReader {
     /// Bytes that the first brick takes: what all of them need is decoded with it. 0 when that was done.
     pub(super) fn bytes_to_begin(&self) -> u64 {
         match &self.source {
-            Source::Integers(_) => 0,
-            Source::Corrected(reader, ..) | Source::Latents(reader, _) => reader.bytes_to_begin(),
+            BrickSource::Integers(_) => 0,
+            BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => reader.bytes_to_begin(),
         }
     }
 
@@ -221,12 +221,12 @@ impl BrickReader {
         self.decoded.fetch_add(voxels as u64, Ordering::Relaxed);
     }
 
-    fn kept(&self) -> MutexGuard<'_, LruCache<usize, Part>> {
+    fn kept(&self) -> MutexGuard<'_, LruCache<usize, DecodedPart>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is at hand for a voxel, or the brick that it is in.
-    pub(super) fn part(&self, voxel: [usize; 3], mask: Option<&MaskReader>) -> Result<Part, String> {
+    pub(super) fn part(&self, voxel: [usize; 3], mask: Option<&MaskReader>) -> Result<DecodedPart, String> {
         let chunk = self.chunks.containing(voxel);
         if let Some(part) = self.kept().get(&chunk) {
             return Ok(part.clone());
@@ -242,27 +242,27 @@ impl BrickReader {
     }
 
     /// Decodes a brick.
-    fn decode(&self, brick: usize, mask: Option<&MaskReader>) -> Result<Part, String> {
+    fn decode(&self, brick: usize, mask: Option<&MaskReader>) -> Result<DecodedPart, String> {
         let (start, own) = self.grid.bounds(brick);
         let size = self.with_layer((start, own));
         let window = Window { start, end: std::array::from_fn(|a| start[a] + size[a]) };
         let samples = match &self.source {
-            Source::Integers(bricks) => {
+            BrickSource::Integers(bricks) => {
                 let codes = match mask {
                     Some(mask) if !self.is_exact() => Some(mask.codes(brick)?),
                     _ => None,
                 };
-                bricks.decode(brick, Base::Low, codes.as_deref().map(Vec::as_slice))?
+                bricks.decode(brick, Prediction::Low, codes.as_deref().map(Vec::as_slice))?
             }
-            Source::Corrected(reader, bricks, scale) => {
+            BrickSource::Corrected(reader, bricks, scale) => {
                 let codes = mask.map(|mask| mask.codes(brick)).transpose()?;
                 let base = scale.samples(&reader.window(window));
-                bricks.decode(brick, Base::Samples(&base), codes.as_deref().map(Vec::as_slice))?
+                bricks.decode(brick, Prediction::Samples(&base), codes.as_deref().map(Vec::as_slice))?
             }
-            Source::Latents(reader, _) => Samples::F32(reader.window(window)),
+            BrickSource::Latents(reader, _) => Samples::F32(reader.window(window)),
         };
         self.count_decoded(samples.len());
-        Ok(Part { start, size, own, samples: Arc::new(samples) })
+        Ok(DecodedPart { start, size, own, samples: Arc::new(samples) })
     }
 
     /// The file's bricks that meet the box from `start` to `end` (exclusive).
@@ -283,8 +283,8 @@ impl BrickReader {
     /// What turns a latent grid's values into samples; other bricks hold the samples.
     pub(super) fn value_scale(&self) -> Option<ValueScale> {
         match &self.source {
-            Source::Integers(_) | Source::Corrected(..) => None,
-            Source::Latents(_, scale) => Some(*scale),
+            BrickSource::Integers(_) | BrickSource::Corrected(..) => None,
+            BrickSource::Latents(_, scale) => Some(*scale),
         }
     }
 
@@ -311,7 +311,7 @@ impl BrickReader {
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
     ) -> Result<(), String> {
         match &self.source {
-            Source::Integers(_) | Source::Corrected(..) => {
+            BrickSource::Integers(_) | BrickSource::Corrected(..) => {
                 let decode = |&brick: &usize| match self.chunks == self.grid {
                     true => self.part(self.grid.bounds(brick).0, mask),
                     false => self.decode(brick, mask),
@@ -322,7 +322,7 @@ impl BrickReader {
                     each(part.start, part.size, &part.samples);
                 }
             }
-            Source::Latents(reader, scale) => {
+            BrickSource::Latents(reader, scale) => {
                 let part = |&brick: &usize| {
                     let (first, size) = self.tiles().bounds(brick);
                     Window {

@@ -5,8 +5,7 @@ use crate::volume::{SampleType, Samples};
 use lru::LruCache;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Voxels along the edge of a cache brick, counted at the resolution that was asked for.
-pub(super) const BRICK_EDGE: usize = 64;
+pub(super) use crate::container::BRICK_EDGE;
 
 /// A decoded box: a whole cache brick, or as much of one as a region needed. A slice through the volume neither decodes
 /// nor keeps more than the slice.

@@ -1,7 +1,7 @@
 //! Regions and points that stay in a GPU's memory.
 
 use super::points::{DEVICE_CHUNK, Invalid, Place, TASK};
-use super::region::{ObserveRegion, Window};
+use super::region::{ObserveRegion, StridedRegion};
 use super::{NeuralVolume, Outside, Region, Space, mask::MaskReader};
 use crate::engine::cuda::Cuda;
 use crate::engine::cuda::decode::DeviceEvaluator;
@@ -38,7 +38,7 @@ impl NeuralVolume {
     ) -> Result<DeviceSamples> {
         let cuda = self.cuda()?;
         region.check(self.description.shape, stride)?;
-        let window = Window::new(region, stride);
+        let window = StridedRegion::new(region, stride);
         let [nx, ny, nz] = window.shape;
         let mut out = cuda.samples(sample_type, &[nz, ny, nx])?;
         if self.model.is_none() {
@@ -137,7 +137,11 @@ impl NeuralVolume {
     }
 
     /// The slabs of a window that are evaluated at a time: the first one's sample, the box of samples, and its lattice.
-    fn device_slabs(&self, evaluator: &DeviceEvaluator, window: &Window) -> Vec<(usize, Region, Lattice)> {
+    fn device_slabs(
+        &self,
+        evaluator: &DeviceEvaluator,
+        window: &StridedRegion,
+    ) -> Vec<(usize, Region, Lattice)> {
         let whole = window.whole();
         let slabs = self.slabs(window.voxels(whole), window.stride, evaluator.points_a_call());
         slabs
@@ -151,7 +155,7 @@ impl NeuralVolume {
 
     /// The mask's codes of a slab of a window, x fastest; `None` where no voxel of it is masked. Decodes on the threads of
     /// the pool that this runs on.
-    fn mask_codes(&self, window: &Window, slab: Region) -> Result<Option<Vec<u8>>> {
+    fn mask_codes(&self, window: &StridedRegion, slab: Region) -> Result<Option<Vec<u8>>> {
         let Some(mask) = &self.mask else { return Ok(None) };
         let first = window.index(slab.start);
         let mut codes = None;

@@ -163,7 +163,7 @@ impl NeuralVolume {
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
         region.check(self.description.shape, stride)?;
-        let window = Window::new(region, stride);
+        let window = StridedRegion::new(region, stride);
         if out.len() != window.whole().len() {
             return Err(Error::Options(format!(
                 "{} samples, but room for {} values",
@@ -184,7 +184,7 @@ impl NeuralVolume {
     fn decode_through(
         &self,
         cache: &ChunkCache,
-        window: &Window,
+        window: &StridedRegion,
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
     ) -> Result<()> {
@@ -258,7 +258,7 @@ impl NeuralVolume {
     /// Decodes a box of a window and gives masked voxels their values back.
     fn decode_box(
         &self,
-        window: &Window,
+        window: &StridedRegion,
         region: Region,
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
@@ -340,7 +340,7 @@ impl NeuralVolume {
     fn copy_bricks(
         &self,
         reader: &BrickReader,
-        window: &Window,
+        window: &StridedRegion,
         region: Region,
         out: &mut SamplesMut<'_>,
         observe: ObserveRegion<'_>,
@@ -368,7 +368,7 @@ impl NeuralVolume {
     }
 
     /// Gives masked voxels of a box of a window their values back.
-    fn put_mask(&self, window: &Window, region: Region, out: &mut SamplesMut<'_>) -> Result<()> {
+    fn put_mask(&self, window: &StridedRegion, region: Region, out: &mut SamplesMut<'_>) -> Result<()> {
         let Some(mask) = &self.mask else { return Ok(()) };
         let fill = self.description.fill_value;
         let voxels = window.voxels(region);
@@ -385,14 +385,14 @@ impl NeuralVolume {
 }
 
 /// Where the samples that were asked for lie: in the grid, and in the caller's memory.
-pub(super) struct Window {
+pub(super) struct StridedRegion {
     /// The first sample's voxel.
     first: [usize; 3],
     pub(super) stride: usize,
     pub(super) shape: [usize; 3],
 }
 
-impl Window {
+impl StridedRegion {
     /// Every `stride`-th voxel of a region of the grid.
     pub(super) fn new(region: Region, stride: usize) -> Self {
         Self { first: region.start, stride, shape: region.samples(stride) }

@@ -4,7 +4,7 @@ use super::Report;
 use super::models;
 use super::plot::{Curve, Plot};
 use super::table::{Table, number, ratio};
-use super::volumes::Found;
+use super::volumes::StudyVolume;
 use super::workbench::Workbench;
 use crate::error::Result;
 use crate::field::encoding::Wave;
@@ -22,7 +22,7 @@ const COLUMNS: [&str; 10] = [
     "file",
 ];
 
-pub(super) fn run(bench: &mut Workbench<'_>, found: &[Found]) -> Result<Report> {
+pub(super) fn run(bench: &mut Workbench<'_>, found: &[StudyVolume]) -> Result<Report> {
     let mut figures = Table::new(&COLUMNS);
     let mut shown = Table::new(&[
         "volume",

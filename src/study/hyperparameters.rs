@@ -4,7 +4,7 @@ use super::Report;
 use super::models;
 use super::plot::{Curve, Plot};
 use super::table::{Table, number, ratio};
-use super::volumes::Found;
+use super::volumes::StudyVolume;
 use super::workbench::Workbench;
 use crate::error::Result;
 
@@ -13,7 +13,7 @@ const COMBINATIONS: [(usize, i32); 4] = [(1, 2), (2, 1), (4, 0), (8, -1)];
 /// Where the paper prints no ratio for a volume.
 pub(super) const USUAL_RATIO: f64 = 60.0;
 
-pub(super) fn run(bench: &mut Workbench<'_>, found: &[Found]) -> Result<Report> {
+pub(super) fn run(bench: &mut Workbench<'_>, found: &[StudyVolume]) -> Result<Report> {
     let mut figures = Table::new(&[
         "volume",
         "levels",

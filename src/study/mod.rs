@@ -26,7 +26,7 @@ use crate::train::{FitOptions, Progress};
 pub use drawing::draw;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use volumes::Found;
+use volumes::StudyVolume;
 use workbench::Workbench;
 
 /// The experiments.
@@ -137,7 +137,7 @@ pub fn run(
     if options.without_neurcomp && study != Study::Table2 {
         return Err(Error::Options("only table 2 can be made without Neurcomp".into()));
     }
-    let mut found = Found::in_folder(&options.data, &options.volumes)?;
+    let mut found = StudyVolume::in_folder(&options.data, &options.volumes)?;
     if options.volumes.is_empty() {
         match study {
             Study::Table2 if options.quick => {
@@ -149,10 +149,10 @@ pub fn run(
                 let skull = found.iter().position(|f| f.name == "Skull").filter(|_| !options.quick);
                 found = match skull {
                     Some(skull) => vec![found.swap_remove(skull)],
-                    None => Found::smallest(found),
+                    None => StudyVolume::smallest(found),
                 };
             }
-            _ if options.quick => found = Found::smallest(found),
+            _ if options.quick => found = StudyVolume::smallest(found),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use super::models;
 use super::peers::{PeerResult, Wanted};
 use super::plot::{Curve, Plot};
 use super::table::{Table, number};
-use super::volumes::Found;
+use super::volumes::StudyVolume;
 use super::workbench::Workbench;
 use super::{Event, Report};
 use crate::error::Result;
@@ -18,7 +18,7 @@ struct Method {
     points: Vec<(f64, f64)>,
 }
 
-pub(super) fn run(bench: &mut Workbench<'_>, found: &[Found]) -> Result<Report> {
+pub(super) fn run(bench: &mut Workbench<'_>, found: &[StudyVolume]) -> Result<Report> {
     bench.settings.add(
         "sizes",
         "T sets the hash grid's; Neurcomp has the nearest number of parameters, neuvol at most the bytes of the hash \

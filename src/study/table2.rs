@@ -5,7 +5,7 @@ use super::models;
 use super::paper::{HALF_RANGE_DB, Printed};
 use super::peers::{PeerResult, Wanted};
 use super::table::{Table, number, ratio};
-use super::volumes::Found;
+use super::volumes::StudyVolume;
 use super::workbench::Workbench;
 use super::{Event, Report};
 use crate::error::Result;
@@ -91,7 +91,7 @@ impl<'a> Row<'a> {
     }
 }
 
-pub(super) fn run(bench: &mut Workbench<'_>, found: &[Found]) -> Result<Report> {
+pub(super) fn run(bench: &mut Workbench<'_>, found: &[StudyVolume]) -> Result<Report> {
     let mut figures = Table::new(&COLUMNS);
     let mut shown = Table::new(&[
         "volume",

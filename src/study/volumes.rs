@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// A volume's file, not read yet.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct StudyVolume {
     /// The paper's name, or the file's where the paper has none.
     pub(super) name: String,
     /// The paper's row.
@@ -31,20 +31,20 @@ struct RawHeader {
 /// Files of one volume that are looked at beside `.raw`.
 const ENDINGS: [&str; 9] = ["nrrd", "nhdr", "mha", "mhd", "nii", "nii.gz", "vti", "npy", "tif"];
 
-impl Found {
+impl StudyVolume {
     /// The volumes of `folder` and of its folder `volumes`, in the order of the paper's table: those that the paper has,
     /// or those that `names` has, by the paper's name or the file's.
     ///
     /// # Errors
     /// [`Error::Io`] for a folder that cannot be read, [`Error::Options`] when a name, or any, is not there,
     /// [`Error::Format`] for the header beside a raw file.
-    pub(super) fn in_folder(folder: &Path, names: &[String]) -> Result<Vec<Found>> {
+    pub(super) fn in_folder(folder: &Path, names: &[String]) -> Result<Vec<StudyVolume>> {
         let mut files = files(folder)?;
         let below = folder.join("volumes");
         if below.is_dir() {
             files.extend(self::files(&below)?);
         }
-        let mut found: Vec<Found> = Vec::new();
+        let mut found: Vec<StudyVolume> = Vec::new();
         for path in files {
             let Some(stem) = stem(&path) else { continue };
             let (bare, named_header) = split_name(&stem);
@@ -64,10 +64,10 @@ impl Found {
                 continue;
             }
             let bytes = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?.len();
-            found.push(Found { name, paper, path, raw, bytes });
+            found.push(StudyVolume { name, paper, path, raw, bytes });
         }
         for name in names {
-            let is_it = |f: &Found| {
+            let is_it = |f: &StudyVolume| {
                 f.paper.is_some() && f.paper == PaperVolume::named(name) || f.name.eq_ignore_ascii_case(name)
             };
             if !found.iter().any(is_it) {
@@ -81,13 +81,14 @@ impl Found {
                 folder.display()
             )));
         }
-        let place = |f: &Found| VOLUMES.iter().position(|v| Some(v) == f.paper).unwrap_or(VOLUMES.len());
+        let place =
+            |f: &StudyVolume| VOLUMES.iter().position(|v| Some(v) == f.paper).unwrap_or(VOLUMES.len());
         found.sort_by_key(|f| (place(f), f.name.clone()));
         Ok(found)
     }
 
     /// The smallest file of several.
-    pub(super) fn smallest(found: Vec<Found>) -> Vec<Found> {
+    pub(super) fn smallest(found: Vec<StudyVolume>) -> Vec<StudyVolume> {
         found.into_iter().min_by_key(|f| f.bytes).into_iter().collect()
     }
 
@@ -176,16 +177,16 @@ mod tests {
         write("nucleon_1x1x1_uint8.raw", &[0]);
         write("skull.raw", &[0]);
         write("tooth.txt", b"");
-        let found = Found::in_folder(folder.path(), &[]).unwrap();
+        let found = StudyVolume::in_folder(folder.path(), &[]).unwrap();
         assert_eq!(found.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["Tooth", "Engine"]);
         let tooth = found[0].open().unwrap();
         assert_eq!((tooth.shape(), tooth.sample_type()), ([2, 2, 1], SampleType::U16));
         assert_eq!(tooth.geometry.spacing, [1.0, 1.0, 2.0]);
         assert_eq!(found[1].voxels(), Some(4));
-        assert_eq!(Found::smallest(found)[0].name, "Engine");
-        let named = Found::in_folder(folder.path(), &["nucleon".into()]).unwrap();
+        assert_eq!(StudyVolume::smallest(found)[0].name, "Engine");
+        let named = StudyVolume::in_folder(folder.path(), &["nucleon".into()]).unwrap();
         assert!(named.len() == 1 && named[0].paper.is_none());
-        let missing = Found::in_folder(folder.path(), &["foot".into()]).unwrap_err().to_string();
+        let missing = StudyVolume::in_folder(folder.path(), &["foot".into()]).unwrap_err().to_string();
         assert!(missing.contains("there is no volume foot"), "{missing}");
     }
 }

@@ -5,7 +5,7 @@ use super::peers::Peers;
 use super::plot::Plot;
 use super::settings::Settings;
 use super::table::Table;
-use super::volumes::Found;
+use super::volumes::StudyVolume;
 use super::{Event, Report, Study, StudyOptions};
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ impl<'a> Workbench<'a> {
     }
 
     /// Reads a volume and says so.
-    pub(super) fn open(&mut self, found: &Found) -> Result<Volume> {
+    pub(super) fn open(&mut self, found: &StudyVolume) -> Result<Volume> {
         let volume = found.open()?;
         let [x, y, z] = volume.shape();
         self.tell(Event::Begins(&format!("{}: {x} x {y} x {z} {}", found.name, volume.sample_type())))?;

@@ -2,7 +2,7 @@
 //! by, whichever is smaller.
 
 use super::candidate::{Compressed, Writer};
-use super::latents::{LAMBDA, Source};
+use super::latents::{LAMBDA, LatentSource};
 use super::options::Target;
 use super::progress::{Reporter, Stage};
 use super::refined_grid::RefinedGrid;
@@ -19,7 +19,7 @@ const MARGIN: f64 = 1e-9;
 /// # Errors
 /// [`Error::Target`] when the decoder finds the bound broken, which no volume is known to do.
 pub(super) fn compress(
-    source: &Source<'_>,
+    source: &LatentSource<'_>,
     range: Option<(f64, f64)>,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
@@ -64,7 +64,7 @@ const HOPELESS: usize = 2;
 /// The smallest of integers alone and of latent grids of several steps with corrections, read by a perceptron where that
 /// pays.
 fn corrected(
-    source: &Source<'_>,
+    source: &LatentSource<'_>,
     (bound, span): (f64, f64),
     scale: IntegerScale,
     integers: Compressed,

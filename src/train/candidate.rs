@@ -4,8 +4,8 @@ use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::atomic;
 use crate::container::{
-    Achieved, BRICK_EDGE, Base, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale,
-    MaskBricks, TargetKind,
+    Achieved, BRICK_EDGE, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale, MaskBricks,
+    Prediction, TargetKind,
 };
 use crate::engine::{Engine, Install, TrainingEngine};
 use crate::error::Result;
@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
                         let end = std::array::from_fn(|a| start[a] + size[a]);
                         values.samples(&reader.window(Window { start, end }))
                     });
-                    let base = base.as_ref().map_or(Base::Low, Base::Samples);
+                    let base = base.as_ref().map_or(Prediction::Low, Prediction::Samples);
                     IntegerBricks::encode_brick(samples, &grid, brick, scale, base, codes)
                 };
                 streams.extend(next.into_par_iter().map(stream).collect::<Vec<_>>());

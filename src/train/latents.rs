@@ -7,7 +7,7 @@ use super::options::CompressOptions;
 use super::progress::{Reporter, Stage};
 use super::refine::Refiner;
 use super::refined_grid::RefinedGrid;
-use super::target::{Aim, Found};
+use super::target::{Aim, SearchResult};
 use super::tissues::Shift;
 use crate::container::MOST_STEP;
 use crate::engine::{Engine, Install, TrainingEngine};
@@ -62,7 +62,7 @@ impl Aim {
 }
 
 /// What latent grids are made of.
-pub(super) struct Source<'a> {
+pub(super) struct LatentSource<'a> {
     pub(super) volume: &'a Volume,
     pub(super) mask: Option<&'a Mask>,
     pub(super) scale: ValueScale,
@@ -79,7 +79,7 @@ pub(super) struct Tissues<'a> {
     pub(super) engine: Arc<dyn TrainingEngine>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> LatentSource<'a> {
     /// The coefficients of the volume, transformed on the engine's threads.
     pub(super) fn encoder(&self) -> LatentEncoder {
         self.engine.install(|| LatentEncoder::new(self.grid(None), self.volume.shape()))
@@ -108,11 +108,11 @@ impl<'a> Source<'a> {
 /// # Errors
 /// [`Error::Interrupted`] when the reporter says so.
 pub(super) fn compress(
-    source: &Source<'_>,
+    source: &LatentSource<'_>,
     aim: Aim,
     writer: &Writer<'_>,
     reporter: &mut Reporter<'_>,
-) -> Result<Found> {
+) -> Result<SearchResult> {
     reporter.long_step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
     let encoder = source.encoder();
     let voxels = source.volume.len();
@@ -210,9 +210,9 @@ fn search(
     bounds: Bounds,
     attempt: &mut dyn FnMut(f64) -> Result<Compressed>,
     reporter: &mut Reporter<'_>,
-) -> Result<(Found, Option<f64>)> {
+) -> Result<(SearchResult, Option<f64>)> {
     let mut step = first;
-    let (mut found, mut step_met) = (Found { met: None, nearest: f64::NEG_INFINITY }, None);
+    let (mut found, mut step_met) = (SearchResult { met: None, nearest: f64::NEG_INFINITY }, None);
     let (mut last_met, mut same_side) = (None, 0);
     // The nearest ones on either side of the target.
     let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);

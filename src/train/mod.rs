@@ -47,7 +47,7 @@ use schedule::{Schedule, run};
 use session::Session;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use target::{Aim, Found, Search, Verdict};
+use target::{Aim, Search, SearchResult, Verdict};
 
 /// Corrections of lambda before a target counts as missed.
 const MAX_CORRECTIONS: usize = 14;
@@ -116,7 +116,8 @@ fn smallest(
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
         let mut reporter = Reporter::new(observe, 0, 1);
         let scale = ValueScale::new(range, volume.sample_type());
-        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref(), tissues: None };
+        let source =
+            latents::LatentSource { volume, mask, scale, options, engine: engine.as_ref(), tissues: None };
         return bounded::compress(&source, range, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
@@ -142,7 +143,7 @@ fn smallest(
     let (mut found, mut nearest) = (None, f64::NEG_INFINITY);
     if !matches!(representation, Representation::Network(_)) {
         let mut reporter = Reporter::new(observe, 0, 1);
-        let source = latents::Source { volume, mask, scale, options, engine: engine.as_ref(), tissues };
+        let source = latents::LatentSource { volume, mask, scale, options, engine: engine.as_ref(), tissues };
         let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
@@ -298,7 +299,7 @@ impl Work<'_> {
         scale: ValueScale,
         aim: Aim,
         observe: &mut impl FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Found> {
+    ) -> Result<SearchResult> {
         let options = self.options;
         let mut bytes = match aim {
             Aim::Bytes { budget } => budget as f64,
@@ -326,7 +327,7 @@ impl Work<'_> {
             match self.attempt(&plan, aim, unchanged == 0 && growth < MAX_GROWTHS, &mut reporter)? {
                 Attempt::Met(compressed) => {
                     let nearest = aim.figure(&compressed);
-                    return Ok(Found { met: Some(*compressed), nearest });
+                    return Ok(SearchResult { met: Some(*compressed), nearest });
                 }
                 Attempt::NoRoom { nearest } => {
                     best = best.max(nearest);
@@ -348,7 +349,7 @@ impl Work<'_> {
                 }
             }
         }
-        Ok(Found { met: None, nearest: best })
+        Ok(SearchResult { met: None, nearest: best })
     }
 
     /// Trains one model and corrects lambda until the target is met.

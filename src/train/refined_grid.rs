@@ -4,7 +4,7 @@
 //! that. The perceptron of that grid is learned anew, from where the last one ended.
 
 use super::candidate::Writer;
-use super::latents::{LAMBDA, Source};
+use super::latents::{LAMBDA, LatentSource};
 use super::refine::Refiner;
 use super::tissues::Shift;
 use crate::container::BrickGrid;
@@ -14,7 +14,7 @@ use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Perceptron, Rat
 use crate::wavelet::Window;
 
 pub(super) struct RefinedGrid<'a> {
-    source: &'a Source<'a>,
+    source: &'a LatentSource<'a>,
     refiner: Refiner<'a>,
     encoder: LatentEncoder,
     /// What every round gave.
@@ -27,7 +27,7 @@ pub(super) struct RefinedGrid<'a> {
 
 impl<'a> RefinedGrid<'a> {
     /// `encoder` is that of the volume.
-    pub(super) fn new(source: &'a Source<'a>, refiner: Refiner<'a>, encoder: LatentEncoder) -> Self {
+    pub(super) fn new(source: &'a LatentSource<'a>, refiner: Refiner<'a>, encoder: LatentEncoder) -> Self {
         Self { source, refiner, encoder, rounds: Vec::new(), perceptron: None, shift: None }
     }
 

@@ -33,7 +33,7 @@ const LEAST_COARSENING: f64 = 1.0 / 32.0;
 const MOST_COARSENING: f64 = 16.0;
 
 /// Targets that are streamed to a device at a time.
-const STRETCH: usize = 1 << 22;
+const TARGETS_AT_ONCE: usize = 1 << 22;
 
 /// Steps between two looks at the statistics of the parameters.
 const REFRESH: u64 = 32;
@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
             Drawing::FromCopy => self.trainer.step_drawn(first, self.batch_len, &update),
             Drawing::FromStretches => {
                 // Whole batches, so that none lies in two stretches.
-                let len = (STRETCH / self.batch_len).max(1) * self.batch_len;
+                let len = (TARGETS_AT_ONCE / self.batch_len).max(1) * self.batch_len;
                 if first == self.stretch.0 {
                     self.draw_ahead(engine, len);
                     let (end, targets) = &mut self.stretch;

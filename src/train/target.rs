@@ -115,7 +115,7 @@ impl Aim {
 }
 
 /// How a search ended.
-pub(super) struct Found {
+pub(super) struct SearchResult {
     /// The best that meets the aim.
     pub(super) met: Option<Compressed>,
     /// How near the nearest came, as [`Aim::figure`] has it.

@@ -3,7 +3,7 @@
 mod phantom;
 
 use super::input::{NeuralLimit, open_neural};
-use super::{Place, compress, interrupt};
+use super::{Placement, compress, interrupt};
 use anyhow::{Context, Result};
 use neuvol::io::{OpenOptions, SeriesDescription};
 use neuvol::render::{Picture, Window};
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 /// Hounsfield units that the picture shows: wide enough for lung and bone.
 const WINDOW: Window = Window { low: -1000.0, high: 500.0 };
 
-pub(super) fn run(arguments: &Arguments, place: Place) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     interrupt::listen();
     let folder = &arguments.output;
     let series = folder.join("series");

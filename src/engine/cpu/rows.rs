@@ -81,7 +81,7 @@ pub(crate) fn fit(network: Network, parameters: &mut [f32], rows: &Rows, how: Fi
         let targets = rows.targets[start..start + batch].par_chunks(share);
         let scale = 2.0 / batch as f32;
         workers.par_iter_mut().zip(inputs.zip(targets)).for_each(|(worker, (inputs, targets))| {
-            isa.run(Share { network: &packed, worker, inputs, targets, scale });
+            isa.run(RowShare { network: &packed, worker, inputs, targets, scale });
         });
         let phase = std::f32::consts::PI * step as f32 / how.steps as f32;
         let learning_rate = how.learning_rate * 0.5 * (1.0 + phase.cos());
@@ -121,7 +121,7 @@ impl Worker {
 }
 
 /// One share of a batch.
-struct Share<'a> {
+struct RowShare<'a> {
     network: &'a PackedNetwork,
     worker: &'a mut Worker,
     inputs: &'a [f32],
@@ -130,7 +130,7 @@ struct Share<'a> {
     scale: f32,
 }
 
-impl Kernel for Share<'_> {
+impl Kernel for RowShare<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::field::{Field, Model};
 use rayon::prelude::*;
 
 /// Parameters that one task of Adam takes.
-const STRETCH: usize = 8192;
+const PARAMETERS_A_TASK: usize = 8192;
 
 pub(super) struct CpuTrainer {
     engine: Cpu,
@@ -78,7 +78,7 @@ impl CpuTrainer {
         // Summed in the workers' order: the figure does not depend on which thread was first.
         let sums: Vec<f64> = self.engine.threads.install(|| {
             let sums = workers.map(|(worker, (positions, targets))| {
-                isa.run(Share { model, network, parameters, worker, positions, targets, loss, scale })
+                isa.run(TrainerShare { model, network, parameters, worker, positions, targets, loss, scale })
             });
             sums.collect()
         });
@@ -98,7 +98,7 @@ impl CpuTrainer {
         for (group, how) in self.model.groups().iter().zip(&update.groups) {
             let mut left = group.range.len();
             while left > 0 {
-                let n = left.min(STRETCH);
+                let n = left.min(PARAMETERS_A_TASK);
                 left -= n;
                 stretches.push(Stretch {
                     how: *how,
@@ -151,7 +151,7 @@ impl Trainer for CpuTrainer {
 }
 
 /// One thread's share of a batch.
-struct Share<'a> {
+struct TrainerShare<'a> {
     model: &'a Model,
     network: &'a PackedNetwork,
     parameters: &'a [f32],
@@ -162,7 +162,7 @@ struct Share<'a> {
     scale: f32,
 }
 
-impl Kernel for Share<'_> {
+impl Kernel for TrainerShare<'_> {
     type Output = f64;
     #[inline(always)]
     fn run<S: Simd>(self) -> f64 {

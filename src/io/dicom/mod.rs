@@ -38,7 +38,7 @@ use super::{OpenOptions, elements};
 use crate::error::Result;
 use crate::volume::Volume;
 use pixels::Padding;
-use separate::{Part, Parts};
+use separate::{Parts, SeparatePart};
 use slice::Slice;
 use std::path::Path;
 use value_map::ValueMap;
@@ -53,7 +53,7 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 
 /// The volumes of a series, with their headers read and nothing else.
 pub(super) struct Volumes {
-    parts: Vec<Part>,
+    parts: Vec<SeparatePart>,
     over_time: bool,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
 
 fn read(
     path: &Path,
-    part: &Part,
+    part: &SeparatePart,
     (step, step_count): (usize, usize),
     options: &OpenOptions,
 ) -> Result<Volume> {

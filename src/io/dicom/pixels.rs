@@ -173,10 +173,10 @@ impl Slice {
 /// Reads frames; the file of the last one stays open, since the next is often in it too.
 struct Frames<'a> {
     options: &'a OpenOptions,
-    open: Option<(Arc<Image>, Source)>,
+    open: Option<(Arc<Image>, PixelSource)>,
 }
 
-enum Source {
+enum PixelSource {
     /// Uncompressed frames are read where they lie.
     File(File),
     /// Compressed ones are taken out of the file's bytes.
@@ -188,26 +188,26 @@ impl Frames<'_> {
     fn read(&mut self, slice: &Slice) -> Result<Cow<'_, [u8]>> {
         let image = &slice.image;
         if !self.open.as_ref().is_some_and(|(open, _)| Arc::ptr_eq(open, image)) {
-            self.open = Some((image.clone(), Source::open(image, self.options)?));
+            self.open = Some((image.clone(), PixelSource::open(image, self.options)?));
         }
         let Some((_, source)) = &mut self.open else { return Ok(Cow::Borrowed(&[])) };
         let (native, words) = match &image.pixels {
             PixelPlace::Native { bytes, words } => (bytes.clone(), *words),
             PixelPlace::Encapsulated { .. } => {
-                let Source::Bytes(bytes) = source else { return Ok(Cow::Borrowed(&[])) };
+                let PixelSource::Bytes(bytes) = source else { return Ok(Cow::Borrowed(&[])) };
                 return codec::decode(image, slice.frame, bytes).map(Cow::Owned);
             }
         };
         let start = native.start + slice.frame * image.frame_bytes();
         match source {
-            Source::Bytes(bytes) => {
+            PixelSource::Bytes(bytes) => {
                 let range = start..start + image.frame_bytes();
                 bytes
                     .get(range)
                     .map(Cow::Borrowed)
                     .ok_or_else(|| Error::format(&image.path, "the file changed while it was read"))
             }
-            Source::File(file) => {
+            PixelSource::File(file) => {
                 let mut bytes = vec![0; image.frame_bytes()];
                 file.seek(SeekFrom::Start(start as u64))
                     .and_then(|_| file.read_exact(&mut bytes))
@@ -226,15 +226,15 @@ impl Frames<'_> {
     }
 }
 
-impl Source {
+impl PixelSource {
     fn open(image: &Image, options: &OpenOptions) -> Result<Self> {
         let path = &image.path;
         let is_native = matches!(image.pixels, PixelPlace::Native { .. });
         if is_native
             && image.transfer_syntax != dicom_dictionary_std::uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
         {
-            return Ok(Source::File(File::open(path).map_err(|e| Error::io(path, e))?));
+            return Ok(PixelSource::File(File::open(path).map_err(|e| Error::io(path, e))?));
         }
-        Ok(Source::Bytes(file::File::open(path, &options.limits)?.into_bytes()))
+        Ok(PixelSource::Bytes(file::File::open(path, &options.limits)?.into_bytes()))
     }
 }

@@ -17,7 +17,7 @@ const MOST_TOGETHER: usize = 3;
 const NAMED: usize = 24;
 
 /// One of the volumes of a series.
-pub(super) struct Part {
+pub(super) struct SeparatePart {
     /// `b-value 1000`; empty for the only volume.
     pub(super) label: String,
     pub(super) slices: Vec<Slice>,
@@ -25,7 +25,7 @@ pub(super) struct Part {
 
 /// The volumes of a series.
 pub(super) struct Parts {
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<SeparatePart>,
     /// True where they are steps of a series over time, or the only one: all of them are wanted unless one is chosen.
     pub(super) over_time: bool,
 }
@@ -59,7 +59,7 @@ pub(super) fn volumes(path: &Path, slices: Vec<Slice>, options: &OpenOptions) ->
 }
 
 /// The sentence for volumes of which one has to be chosen.
-pub(super) fn choose_one(path: &Path, parts: &[Part]) -> Error {
+pub(super) fn choose_one(path: &Path, parts: &[SeparatePart]) -> Error {
     Error::Options(format!(
         "{}: the series holds {} volumes; choose one with --volume NUMBER or NAME=VALUE, or --volume all:{}",
         path.display(),
@@ -68,7 +68,7 @@ pub(super) fn choose_one(path: &Path, parts: &[Part]) -> Error {
     ))
 }
 
-fn list(parts: &[Part]) -> String {
+fn list(parts: &[SeparatePart]) -> String {
     let mut lines: String = parts
         .iter()
         .take(NAMED)
@@ -164,7 +164,7 @@ fn all(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> Result<Parts> 
         if let Some(key) = passes::told_apart_by(path, &slices)? {
             return Ok(Parts { parts: grouped(slices, &[key]), over_time: false });
         }
-        return Ok(Parts { parts: vec![Part { label: String::new(), slices }], over_time: true });
+        return Ok(Parts { parts: vec![SeparatePart { label: String::new(), slices }], over_time: true });
     }
     let varying = varying(&positions);
     let by_value: Vec<usize> =
@@ -256,7 +256,7 @@ fn tells_apart(positions: &[Position], keys: &[usize]) -> Option<Apart> {
 }
 
 /// The volumes that the values of some dimensions make, in their order.
-fn grouped(slices: Vec<Slice>, keys: &[usize]) -> Vec<Part> {
+fn grouped(slices: Vec<Slice>, keys: &[usize]) -> Vec<SeparatePart> {
     let mut groups: BTreeMap<Vec<Option<Value>>, Vec<Slice>> = BTreeMap::new();
     for slice in slices {
         groups.entry(values(&slice, keys)).or_default().push(slice);
@@ -274,7 +274,7 @@ fn grouped(slices: Vec<Slice>, keys: &[usize]) -> Vec<Part> {
     };
     groups
         .into_values()
-        .map(|slices| Part { label: slices.first().map(label).unwrap_or_default(), slices })
+        .map(|slices| SeparatePart { label: slices.first().map(label).unwrap_or_default(), slices })
         .collect()
 }
 
@@ -343,7 +343,7 @@ fn in_blocks(numbers: &[Vec<f64>]) -> bool {
 }
 
 /// The volumes that the order of a dimension at each position makes.
-fn ranked(positions: Vec<Position>, key: usize, count: usize) -> Vec<Part> {
+fn ranked(positions: Vec<Position>, key: usize, count: usize) -> Vec<SeparatePart> {
     let mut steps: Vec<Vec<Slice>> = (0..count).map(|_| Vec::new()).collect();
     let mut name = String::new();
     for mut position in positions {
@@ -356,7 +356,7 @@ fn ranked(positions: Vec<Position>, key: usize, count: usize) -> Vec<Part> {
         }
     }
     let label = |step: usize| format!("step {} by {name}", step + 1);
-    steps.into_iter().enumerate().map(|(step, slices)| Part { label: label(step), slices }).collect()
+    steps.into_iter().enumerate().map(|(step, slices)| SeparatePart { label: label(step), slices }).collect()
 }
 
 /// Pictures of different contrast that were taken several times each: by contrast first, then by order.
@@ -365,7 +365,7 @@ fn repeated_contrasts(
     positions: &[Position],
     by_value: &[usize],
     options: &OpenOptions,
-) -> Result<Option<Vec<Part>>> {
+) -> Result<Option<Vec<SeparatePart>>> {
     let contrasts: Vec<usize> =
         by_value.iter().copied().filter(|&key| dimension::kind(key) == Kind::Contrast).collect();
     let slices: Vec<Slice> = positions.iter().flatten().map(|p| p.slice.clone()).collect();
@@ -376,9 +376,9 @@ fn repeated_contrasts(
     let mut parts = Vec::new();
     // What no attribute tells apart within a group is refused there.
     let strict = OpenOptions { allow_duplicates: false, ..options.clone() };
-    for Part { label, slices } in groups {
+    for SeparatePart { label, slices } in groups {
         match all(path, slices, &strict) {
-            Ok(inner) => parts.extend(inner.parts.into_iter().map(|part| Part {
+            Ok(inner) => parts.extend(inner.parts.into_iter().map(|part| SeparatePart {
                 label: [label.as_str(), part.label.as_str()].join(", ").trim_end_matches(", ").to_owned(),
                 ..part
             })),
@@ -433,5 +433,5 @@ fn first_of_each(path: &Path, positions: Vec<Position>, options: &OpenOptions) -
         position.into_iter().map(|p| p.slice).min_by_key(|s| (s.image.path.clone(), s.frame))
     };
     let slices = positions.into_iter().filter_map(first_of).collect();
-    Ok(Parts { parts: vec![Part { label: String::new(), slices }], over_time: true })
+    Ok(Parts { parts: vec![SeparatePart { label: String::new(), slices }], over_time: true })
 }

@@ -50,7 +50,7 @@ pub struct Series {
 /// [`Error::Io`] when the folder cannot be read.
 pub fn list_series(path: &Path, with_patient: bool) -> Result<Vec<Series>> {
     let stacks = Stacks::read(path, &OpenOptions::default(), leave_out)?.0;
-    let mut series: Vec<Series> = stacks.iter().map(Stack::summary).collect();
+    let mut series: Vec<Series> = stacks.iter().map(SeriesStack::summary).collect();
     for (series, stack) in series.iter_mut().zip(&stacks) {
         if with_patient {
             series.patient = stack.slices.first().map(|s| s.image.patient.clone()).unwrap_or_default();
@@ -126,13 +126,13 @@ fn say_left_out(folder: &Path, [one, several]: [&str; 2], files: &[&Path]) {
 
 /// The files of one series.
 #[derive(Default)]
-struct Stack {
+struct SeriesStack {
     uid: String,
     slices: Vec<Slice>,
     refused: Vec<Error>,
 }
 
-struct Stacks(Vec<Stack>);
+struct Stacks(Vec<SeriesStack>);
 
 impl Stacks {
     /// `damaged` says what becomes of a file that cannot be read.
@@ -169,7 +169,7 @@ impl Stacks {
                 .and_then(|is| if is { Slice::read(file, options) } else { Ok(Found::Foreign) });
             found.or_else(&damaged)
         });
-        let mut stacks: BTreeMap<String, Stack> = BTreeMap::new();
+        let mut stacks: BTreeMap<String, SeriesStack> = BTreeMap::new();
         let (mut foreign, mut without_image): (Vec<&Path>, Vec<&Path>) = Default::default();
         for (found, file) in found.collect::<Result<Vec<_>>>()?.into_iter().zip(&files) {
             let uid = match &found {
@@ -186,7 +186,8 @@ impl Stacks {
                     continue;
                 }
             };
-            let stack = stacks.entry(uid.clone()).or_insert_with(|| Stack { uid, ..Stack::default() });
+            let stack =
+                stacks.entry(uid.clone()).or_insert_with(|| SeriesStack { uid, ..SeriesStack::default() });
             match found {
                 Found::Image(slices) => stack.slices.extend(slices),
                 Found::Refused { why, .. } => stack.refused.push(why),
@@ -211,7 +212,7 @@ impl Stacks {
         let wanted = options.series.as_deref();
         let stacks = self.0;
         let all = stacks.len();
-        let mut candidates: Vec<Stack> = match wanted {
+        let mut candidates: Vec<SeriesStack> = match wanted {
             Some(wanted) => stacks.into_iter().filter(|s| s.is_called(wanted)).collect(),
             None => {
                 let (larger, single): (Vec<_>, Vec<_>) = stacks.into_iter().partition(|s| s.images() > 1);
@@ -240,7 +241,7 @@ impl Stacks {
             },
             (Some(one), false) => {
                 candidates.push(one);
-                let mut lines: Vec<String> = candidates.iter().map(Stack::line).collect();
+                let mut lines: Vec<String> = candidates.iter().map(SeriesStack::line).collect();
                 lines.sort();
                 Err(Error::Options(format!(
                     "{}: the folder holds {} series; choose one with --series NUMBER or the end of its UID:\n{}",
@@ -253,7 +254,7 @@ impl Stacks {
     }
 }
 
-impl Stack {
+impl SeriesStack {
     /// Images, those that cannot be read included.
     fn images(&self) -> usize {
         self.slices.len() + self.refused.len()

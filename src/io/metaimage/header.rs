@@ -13,7 +13,7 @@ use std::str::FromStr;
 const LONGEST_HEADER_BYTES: u64 = 1 << 20;
 
 /// The fields of a header, names in lower case.
-pub(super) struct Header {
+pub(super) struct MetaImageHeader {
     fields: BTreeMap<String, String>,
     /// What `ElementDataFile` says.
     pub(super) data_file: String,
@@ -23,11 +23,15 @@ pub(super) struct Header {
     pub(super) bytes: u64,
 }
 
-impl Header {
+impl MetaImageHeader {
     /// Reads up to and including `ElementDataFile`, and the list behind it where there is one.
     pub(super) fn read(path: &Path, reader: &mut impl BufRead) -> Result<Self> {
-        let mut header =
-            Header { fields: BTreeMap::new(), data_file: String::new(), listed_files: Vec::new(), bytes: 0 };
+        let mut header = MetaImageHeader {
+            fields: BTreeMap::new(),
+            data_file: String::new(),
+            listed_files: Vec::new(),
+            bytes: 0,
+        };
         header.bytes = skip_byte_order_mark(path, reader)?;
         let mut limited = reader.take(LONGEST_HEADER_BYTES);
         loop {

@@ -9,12 +9,12 @@ mod write;
 pub(super) use write::save;
 
 use super::detached::{self, Coding, Skip, Stream};
-use super::elements::{self, Part};
+use super::elements::{self, FilePart};
 use super::reading::{self, Reading};
 use super::{OpenOptions, affine};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
-use header::Header;
+use header::MetaImageHeader;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -31,14 +31,14 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
-    let header = Header::read(path, &mut reader)?;
+    let header = MetaImageHeader::read(path, &mut reader)?;
     let (sizes, steps) = sizes(path, &header)?;
     let stored = header.stored_type(path)?;
     let components = header.optional_number(path, "elementnumberofchannels")?.unwrap_or(1usize);
     if components == 0 {
         return Err(Error::format(path, "ElementNumberOfChannels is 0"));
     }
-    let part = Part {
+    let part = FilePart {
         count: elements::sample_count(path, sizes, stored.size(), &options.limits)?,
         components,
         component: super::component(path, "each voxel", components, options)?,
@@ -47,7 +47,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let shape = sizes.map(|n| n as usize);
 
     let files = data_files(path, &header, sizes, options)?;
-    let bytes_expected = Part { step: steps - 1, ..part }.bytes_to_its_end(stored);
+    let bytes_expected = FilePart { step: steps - 1, ..part }.bytes_to_its_end(stored);
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
     } else {
@@ -88,11 +88,11 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
 /// How many volumes over time a file holds.
 pub(super) fn time_steps(path: &Path) -> Result<usize> {
     let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
-    Ok(sizes(path, &Header::read(path, &mut reader)?)?.1)
+    Ok(sizes(path, &MetaImageHeader::read(path, &mut reader)?)?.1)
 }
 
 /// Samples along x, y, z (missing axes have one), and time steps, the fourth axis.
-fn sizes(path: &Path, header: &Header) -> Result<([u64; 3], usize)> {
+fn sizes(path: &Path, header: &MetaImageHeader) -> Result<([u64; 3], usize)> {
     let sizes: Vec<u64> = header.numbers(path, "dimsize")?;
     if sizes.is_empty() || header.optional_number(path, "ndims")?.is_some_and(|n: usize| n != sizes.len()) {
         return Err(Error::format(path, format!("DimSize lists {} axes, NDims says otherwise", sizes.len())));
@@ -112,7 +112,12 @@ fn sizes(path: &Path, header: &Header) -> Result<([u64; 3], usize)> {
 }
 
 /// The files that hold the samples, in order; none when they follow the header.
-fn data_files(path: &Path, header: &Header, sizes: [u64; 3], options: &OpenOptions) -> Result<Vec<PathBuf>> {
+fn data_files(
+    path: &Path,
+    header: &MetaImageHeader,
+    sizes: [u64; 3],
+    options: &OpenOptions,
+) -> Result<Vec<PathBuf>> {
     let words: Vec<&str> = header.data_file.split_whitespace().collect();
     let names: Vec<String> = match words.as_slice() {
         [word] if word.eq_ignore_ascii_case("local") => return Ok(Vec::new()),
@@ -138,7 +143,7 @@ fn data_files(path: &Path, header: &Header, sizes: [u64; 3], options: &OpenOptio
 /// The geometry, and along which axes the header says the spacing.
 fn geometry(
     path: &Path,
-    header: &Header,
+    header: &MetaImageHeader,
     shape: [usize; 3],
     given: Option<[f64; 3]>,
 ) -> Result<(Geometry, [bool; 3])> {

@@ -69,7 +69,7 @@ fn header(volume: &Volume, path: &Path) -> Result<Vec<u8>> {
     // 1: scanner coordinates, 2: aligned to something that the file does not name.
     let code: i16 = if patient { 1 } else { 2 };
 
-    let mut header = Header { bytes: vec![0; 352] };
+    let mut header = WrittenHeader { bytes: vec![0; 352] };
     header.put(0, &348i32.to_le_bytes());
     header.put(38, b"r");
     header.put_i16(40, &[3, shape[0] as i16, shape[1] as i16, shape[2] as i16, 1, 1, 1, 1]);
@@ -92,11 +92,11 @@ fn header(volume: &Volume, path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Header bytes under construction; offsets are those of `nifti1.h`.
-struct Header {
+struct WrittenHeader {
     bytes: Vec<u8>,
 }
 
-impl Header {
+impl WrittenHeader {
     fn put(&mut self, at: usize, value: &[u8]) {
         self.bytes[at..at + value.len()].copy_from_slice(value);
     }

@@ -1,10 +1,10 @@
 //! The samples: behind the header, or in one or many files beside it.
 
-use super::header::{self, Header};
+use super::header::{self, NrrdHeader};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::io::detached::{self, Coding, Skip, Stream};
-use crate::io::elements::{self, Part, StoredType};
+use crate::io::elements::{self, FilePart, StoredType};
 use crate::volume::Samples;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -21,10 +21,10 @@ enum Encoding {
 /// Reads the wanted samples of `steps` volumes; `reader` stands behind the header.
 pub(super) fn read(
     path: &Path,
-    header: &Header,
+    header: &NrrdHeader,
     reader: BufReader<File>,
     stored: StoredType,
-    part: Part,
+    part: FilePart,
     steps: usize,
     options: &OpenOptions,
 ) -> Result<Samples> {
@@ -51,7 +51,7 @@ pub(super) fn read(
             format!("a 'byte skip' of {} is not supported for these data files", skip.bytes),
         ));
     }
-    let bytes_expected = Part { step: steps - 1, ..part }.bytes_to_its_end(stored);
+    let bytes_expected = FilePart { step: steps - 1, ..part }.bytes_to_its_end(stored);
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
     } else {
@@ -75,7 +75,7 @@ pub(super) fn read(
 }
 
 /// The files that `data file` names, in order; empty when the samples follow the header.
-fn data_files(path: &Path, header: &Header, options: &OpenOptions) -> Result<Vec<PathBuf>> {
+fn data_files(path: &Path, header: &NrrdHeader, options: &OpenOptions) -> Result<Vec<PathBuf>> {
     let Some(text) = header.field("data file") else { return Ok(Vec::new()) };
     let words: Vec<&str> = text.split_whitespace().collect();
     let names: Vec<String> = match words.as_slice() {

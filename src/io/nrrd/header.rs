@@ -12,7 +12,7 @@ use std::path::Path;
 const LONGEST_HEADER_BYTES: u64 = 1 << 20;
 
 /// The fields of a header, names in lower case and in one spelling.
-pub(super) struct Header {
+pub(super) struct NrrdHeader {
     fields: BTreeMap<String, String>,
     /// Names of the files that hold the samples when `data file: LIST` is the last line.
     pub(super) listed_files: Vec<String>,
@@ -20,10 +20,10 @@ pub(super) struct Header {
     pub(super) bytes: u64,
 }
 
-impl Header {
+impl NrrdHeader {
     /// Reads up to and including the empty line, or to the end of a detached header.
     pub(super) fn read(path: &Path, reader: &mut impl BufRead) -> Result<Self> {
-        let mut header = Header { fields: BTreeMap::new(), listed_files: Vec::new(), bytes: 0 };
+        let mut header = NrrdHeader { fields: BTreeMap::new(), listed_files: Vec::new(), bytes: 0 };
         header.bytes = skip_byte_order_mark(path, reader)?;
         let mut limited = reader.take(LONGEST_HEADER_BYTES);
         for line_number in 1.. {
@@ -168,7 +168,7 @@ impl Vector {
     }
 }
 
-impl Header {
+impl NrrdHeader {
     /// Coordinates of a vector: the field `space dimension`, or what the name of the space means. The last of four is time.
     fn space_dimension(&self, path: &Path) -> Result<Option<usize>> {
         if let Some(dimension) = self.optional_numbers(path, "space dimension")?.first().copied() {

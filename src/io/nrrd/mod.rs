@@ -10,11 +10,11 @@ pub(super) use write::save;
 
 use super::OpenOptions;
 use super::affine::{self, RAS_LPS};
-use super::elements::{self, Part};
+use super::elements::{self, FilePart};
 use super::reading::{self, Reading};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
-use header::{Header, Vector};
+use header::{NrrdHeader, Vector};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -23,10 +23,10 @@ use std::path::Path;
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
-    let header = Header::read(path, &mut reader)?;
+    let header = NrrdHeader::read(path, &mut reader)?;
     let axes = Axes::of(path, &header)?;
     let stored = header.stored_type(path)?;
-    let part = Part {
+    let part = FilePart {
         count: elements::sample_count(path, axes.sizes, stored.size(), &options.limits)?,
         components: axes.components,
         component: super::component(path, "each voxel", axes.components, options)?,
@@ -49,7 +49,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
 /// How many volumes over time a file holds.
 pub(super) fn time_steps(path: &Path) -> Result<usize> {
     let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
-    Ok(Axes::of(path, &Header::read(path, &mut reader)?)?.steps)
+    Ok(Axes::of(path, &NrrdHeader::read(path, &mut reader)?)?.steps)
 }
 
 /// What an array's axes are.
@@ -65,7 +65,7 @@ struct Axes {
 }
 
 impl Axes {
-    fn of(path: &Path, header: &Header) -> Result<Self> {
+    fn of(path: &Path, header: &NrrdHeader) -> Result<Self> {
         let dimension = header.number::<usize>(path, "dimension")?;
         let sizes: Vec<u64> = header.numbers(path, "sizes")?;
         if sizes.len() != dimension || dimension == 0 {
@@ -142,7 +142,7 @@ impl Axes {
 /// The first `before` of the file's axes are not axes of space.
 fn geometry(
     path: &Path,
-    header: &Header,
+    header: &NrrdHeader,
     shape: [usize; 3],
     before: usize,
     given: Option<[f64; 3]>,

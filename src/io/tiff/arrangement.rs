@@ -50,7 +50,7 @@ pub(super) enum Planes {
 
 /// A plane's place in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PlanePlace {
     /// The index of a page of full size.
     Page(usize),
     /// The first of its bytes.
@@ -93,24 +93,25 @@ impl Arrangement {
         path: &Path,
         directories: &Directories,
         [slice, channel, step]: [usize; 3],
-    ) -> Result<Place> {
+    ) -> Result<PlanePlace> {
         let number = |strides: &[usize; 3]| slice * strides[0] + channel * strides[1] + step * strides[2];
         match &self.planes {
-            Planes::Pages(strides) => Ok(Place::Page(number(strides))),
+            Planes::Pages(strides) => Ok(PlanePlace::Page(number(strides))),
             Planes::Following(strides, start) => {
                 let first = &directories.pages[0];
                 let plane_bytes = first.plane().saturating_mul(first.element(path)?.size()) as u64;
                 let at = plane_bytes
                     .checked_mul(number(strides) as u64)
                     .and_then(|before| before.checked_add(*start));
-                at.map(Place::At).ok_or_else(|| Error::format(path, "a plane lies beyond any file's end"))
+                at.map(PlanePlace::At)
+                    .ok_or_else(|| Error::format(path, "a plane lies beyond any file's end"))
             }
             Planes::Listed(pages, elsewhere) => {
                 let plane = format!("the plane of Z = {slice}, C = {channel}, T = {step}");
                 match (pages.get(&[step, channel, slice]), elsewhere) {
                     (Some(&number), _) => {
                         let index = directories.pages.binary_search_by_key(&number, |page| page.number);
-                        index.map(Place::Page).map_err(|_| {
+                        index.map(PlanePlace::Page).map_err(|_| {
                             Error::format(
                                 path,
                                 format!(

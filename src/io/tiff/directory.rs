@@ -248,7 +248,7 @@ pub(super) struct Directories {
 impl Directories {
     /// Walks the chain of directories.
     pub(super) fn read(path: &Path, limits: &Limits) -> Result<Self> {
-        let mut source = Source::open(path)?;
+        let mut source = TagSource::open(path)?;
         let mut directories = Self {
             order: source.order,
             big: source.big,
@@ -276,7 +276,7 @@ impl Directories {
             }
             let number = seen.len() - 1;
             let (fields, next) = source.directory(at)?;
-            let number_of = |source: &mut Source, tag, default| -> Result<u64> {
+            let number_of = |source: &mut TagSource, tag, default| -> Result<u64> {
                 Ok(source.numbers(&fields, tag, 1)?.and_then(|n| n.first().copied()).unwrap_or(default))
             };
             // Bit 0: a smaller copy of another page.
@@ -299,7 +299,7 @@ impl Directories {
     }
 
     /// What the first page says for all of them.
-    fn take_first(&mut self, source: &mut Source, fields: &[Field]) -> Result<()> {
+    fn take_first(&mut self, source: &mut TagSource, fields: &[Field]) -> Result<()> {
         self.description = source.text(fields, tag::DESCRIPTION)?;
         for (pixel, tag) in self.pixel.iter_mut().zip([tag::X_RESOLUTION, tag::Y_RESOLUTION]) {
             *pixel = source.ratio(fields, tag)?.map(|resolution| 1.0 / resolution);
@@ -328,7 +328,7 @@ impl Directories {
 }
 
 /// A file whose numbers are read where they lie.
-struct Source<'a> {
+struct TagSource<'a> {
     path: &'a Path,
     file: BufReader<File>,
     file_bytes: u64,
@@ -338,7 +338,7 @@ struct Source<'a> {
     first: u64,
 }
 
-impl<'a> Source<'a> {
+impl<'a> TagSource<'a> {
     fn open(path: &'a Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         let file_bytes = file.metadata().map_err(|e| Error::io(path, e))?.len();

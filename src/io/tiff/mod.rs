@@ -19,7 +19,7 @@ use super::reading::Reading;
 use super::{Limits, OpenOptions, folder as neighbours};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Samples, Volume};
-use arrangement::{Arrangement, Place, Sizes};
+use arrangement::{Arrangement, PlanePlace, Sizes};
 use directory::{Directories, Element, Photometric};
 use rayon::prelude::*;
 use std::fs::File;
@@ -70,7 +70,7 @@ fn natural(name: &str) -> Vec<(u128, String)> {
 
 /// How many volumes over time a file or folder holds.
 pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
-    Ok(Stack::of(path, options)?.steps)
+    Ok(PageStack::of(path, options)?.steps)
 }
 
 /// No compressor shrinks a page further than this.
@@ -81,7 +81,7 @@ const BATCH_BYTES: usize = 1 << 28;
 
 /// Reads the pages of a file or folder as slices.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
-    let stack = Stack::of(path, options)?;
+    let stack = PageStack::of(path, options)?;
     let step = super::time_step(path, stack.steps, options)?;
     let component = super::component(path, "the stack", stack.channels * stack.samples, options)?;
     let [channel, sample] = [component / stack.samples, component % stack.samples];
@@ -144,16 +144,16 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
 }
 
 /// A file of a stack.
-struct Part {
+struct PagePart {
     path: PathBuf,
     directories: Directories,
     arrangement: Arrangement,
 }
 
 /// The files of a volume or of several, whose pages are all of one size and type.
-struct Stack {
+struct PageStack {
     /// Never empty.
-    parts: Vec<Part>,
+    parts: Vec<PagePart>,
     size: [usize; 2],
     element: Element,
     /// Of a pixel.
@@ -164,11 +164,11 @@ struct Stack {
     steps: usize,
 }
 
-impl Stack {
+impl PageStack {
     fn of(path: &Path, options: &OpenOptions) -> Result<Self> {
         let files = if path.is_dir() { files_of(path, &options.limits)? } else { vec![path.to_owned()] };
-        let parts: Vec<Part> =
-            files.into_par_iter().map(|file| Part::of(file, options)).collect::<Result<_>>()?;
+        let parts: Vec<PagePart> =
+            files.into_par_iter().map(|file| PagePart::of(file, options)).collect::<Result<_>>()?;
         let Some(first) = parts.first() else {
             return Err(Error::unsupported(path, "the folder holds no TIFF file"));
         };
@@ -214,7 +214,7 @@ impl Stack {
     }
 }
 
-impl Part {
+impl PagePart {
     fn of(path: PathBuf, options: &OpenOptions) -> Result<Self> {
         let directories = Directories::read(&path, &options.limits)?;
         let first = &directories.pages[0];
@@ -247,17 +247,17 @@ impl Part {
     }
 
     /// One sample of each pixel of a plane.
-    fn read(&self, place: Place, stack: &Stack, sample: usize) -> Result<DecodingResult> {
+    fn read(&self, place: PlanePlace, stack: &PageStack, sample: usize) -> Result<DecodingResult> {
         let file = File::open(&self.path).map_err(|e| Error::io(&self.path, e))?;
         let mut file = BufReader::with_capacity(1 << 14, file);
         match place {
-            Place::Page(index) => {
+            PlanePlace::Page(index) => {
                 let page = self.directories.pages.get(index);
                 let page =
                     page.ok_or_else(|| Error::format(&self.path, format!("there is no page {}", index + 1)))?;
                 page::decode(&self.path, &mut file, &self.directories, page, sample)
             }
-            Place::At(at) => {
+            PlanePlace::At(at) => {
                 file.seek(SeekFrom::Start(at)).map_err(|e| Error::io(&self.path, e))?;
                 page::read_plain(
                     &self.path,

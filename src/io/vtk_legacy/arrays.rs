@@ -3,7 +3,7 @@
 use super::text::Text;
 use super::{Grid, stored_type};
 use crate::error::{Error, Result};
-use crate::io::elements::{self, ByteOrder, Part, StoredType};
+use crate::io::elements::{self, ByteOrder, FilePart, StoredType};
 use crate::io::vtk_fields::{self, Fields};
 use crate::io::{OpenOptions, component, even, is_bookkeeping};
 use crate::volume::Samples;
@@ -21,7 +21,7 @@ pub(super) struct Array {
 
 /// An array that the file holds.
 #[derive(Clone)]
-pub(super) struct Found {
+pub(super) struct FoundArray {
     pub(super) name: String,
     pub(super) unit: String,
     pub(super) type_name: String,
@@ -46,7 +46,7 @@ pub(super) struct Arrays<'a> {
     pub(super) shape: [u64; 3],
     /// What the file's own field data says.
     pub(super) fields: Fields,
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<FoundArray>,
 }
 
 impl Arrays<'_> {
@@ -205,7 +205,7 @@ impl Arrays<'_> {
         }
         let unit = text.metadata(components)?;
         let type_name = type_name.to_owned();
-        self.found.push(Found {
+        self.found.push(FoundArray {
             name,
             unit,
             type_name,
@@ -279,14 +279,14 @@ impl Arrays<'_> {
     }
 
     /// The arrays that can be read, those of the points first.
-    pub(super) fn usable(&self) -> impl Iterator<Item = &Found> {
+    pub(super) fn usable(&self) -> impl Iterator<Item = &FoundArray> {
         let of = |cells: bool| self.found.iter().filter(move |array| !array.beside && array.cells == cells);
         of(false).chain(of(true))
     }
 
     /// The array asked for, else the active scalars, else the first with one component, else the first at all; points before
     /// cells. Where a component is asked for, arrays of several come before those of one.
-    pub(super) fn chosen(&self, path: &Path) -> Result<Found> {
+    pub(super) fn chosen(&self, path: &Path) -> Result<FoundArray> {
         let all: Vec<String> =
             self.found.iter().map(|a| format!("'{}' ({} components)", a.name, a.components)).collect();
         let all = if all.is_empty() { "none".into() } else { all.join(", ") };
@@ -313,7 +313,7 @@ impl Arrays<'_> {
     }
 
     /// The names of the arrays that could have been read instead.
-    pub(super) fn others(&self, chosen: &Found) -> String {
+    pub(super) fn others(&self, chosen: &FoundArray) -> String {
         let others = self.usable().filter(|array| array.at != chosen.at);
         others
             .map(|a| if a.cells { format!("{} (cells)", a.name) } else { a.name.clone() })
@@ -322,12 +322,12 @@ impl Arrays<'_> {
     }
 
     /// Reads the samples; the text stands before them.
-    pub(super) fn read(&self, text: &mut Text, array: Found) -> Result<Array> {
-        let Found { name, unit, components, tuples, .. } = array;
+    pub(super) fn read(&self, text: &mut Text, array: FoundArray) -> Result<Array> {
+        let FoundArray { name, unit, components, tuples, .. } = array;
         let component = component(text.path, &format!("array '{name}'"), components, self.options)?;
         let stored = stored_type(text, &array.type_name)?;
         elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
-        let part = Part { count: tuples, components, component, step: 0 };
+        let part = FilePart { count: tuples, components, component, step: 0 };
         let samples = if self.binary {
             let end = text.binary(tuples.saturating_mul(components), stored.size()).map(|_| text.at)?;
             let start = end - tuples * components * stored.size();

@@ -1,9 +1,9 @@
 //! The samples of one array: text or bytes, inline or appended, base64 or raw, compressed or not.
 
 use super::base64;
-use super::document::{Array, Compressor, Document, Place};
+use super::document::{Array, Compressor, DataPlace, Document};
 use crate::error::{Error, Result};
-use crate::io::elements::{self, ByteOrder, Part, StoredType};
+use crate::io::elements::{self, ByteOrder, FilePart, StoredType};
 use crate::volume::Samples;
 use flate2::read::ZlibDecoder;
 use lzma_rust2::XzReader;
@@ -12,17 +12,17 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Where an array's samples come from: a file, what its XML says of it.
-pub(super) struct Source<'a> {
+pub(super) struct ArraySource<'a> {
     pub(super) path: &'a Path,
     pub(super) file: &'a mut BufReader<File>,
     pub(super) file_bytes: u64,
     pub(super) document: &'a Document,
 }
 
-impl Source<'_> {
+impl ArraySource<'_> {
     /// What lies at the array's place: its text, or its bytes with the numbers before them.
     fn at<'a>(&'a mut self, array: &Array) -> Result<Box<dyn Read + 'a>> {
-        let Source { path, file, file_bytes, document } = self;
+        let ArraySource { path, file, file_bytes, document } = self;
         let (path, file_bytes) = (*path, *file_bytes);
         let seek = |file: &mut BufReader<File>, to: u64| {
             if to > file_bytes {
@@ -34,15 +34,15 @@ impl Source<'_> {
             file.seek(SeekFrom::Start(to)).map_err(|e| Error::io(path, e)).map(drop)
         };
         Ok(match &array.place {
-            Place::Ascii(range) => {
+            DataPlace::Ascii(range) => {
                 seek(file, range.start)?;
                 Box::new(file.take(range.end - range.start))
             }
-            Place::Binary(range) => {
+            DataPlace::Binary(range) => {
                 seek(file, range.start)?;
                 Box::new(base64::Decoder::new(file.take(range.end - range.start)))
             }
-            Place::Appended(offset) => {
+            DataPlace::Appended(offset) => {
                 let appended = document.appended.ok_or_else(|| {
                     Error::format(path, format!("array '{}' lies in missing <AppendedData>", array.name))
                 })?;
@@ -57,15 +57,20 @@ impl Source<'_> {
 }
 
 /// Reads one component of the `count` tuples of `array`.
-pub(super) fn read(source: &mut Source, array: &Array, component: usize, count: usize) -> Result<Samples> {
+pub(super) fn read(
+    source: &mut ArraySource,
+    array: &Array,
+    component: usize,
+    count: usize,
+) -> Result<Samples> {
     let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
     let stored = array.stored_type(path)?;
-    let part = Part { count, components: array.components(path)?, component, step: 0 };
+    let part = FilePart { count, components: array.components(path)?, component, step: 0 };
     let expected = part.bytes_to_its_end(stored);
     let header =
         BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
     let bytes = &mut *source.at(array)?;
-    if let Place::Ascii(_) = array.place {
+    if let DataPlace::Ascii(_) = array.place {
         return ascii(path, bytes, array, stored, part);
     }
     let Some(compressor) = document.compressor else {
@@ -85,7 +90,7 @@ pub(super) fn read(source: &mut Source, array: &Array, component: usize, count: 
 }
 
 /// The first string of an array of strings, as VTK stores them: the bytes of each, then a zero. `None` for an empty array.
-pub(super) fn read_text(source: &mut Source, array: &Array) -> Result<Option<String>> {
+pub(super) fn read_text(source: &mut ArraySource, array: &Array) -> Result<Option<String>> {
     let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
     let header =
         BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
@@ -93,7 +98,7 @@ pub(super) fn read_text(source: &mut Source, array: &Array) -> Result<Option<Str
     let long = || header.error(format!("has more than the {MOST_TEXT} bytes that a name may have"));
     let mut text = Vec::new();
     match (&array.place, document.compressor) {
-        (Place::Ascii(_), _) => {
+        (DataPlace::Ascii(_), _) => {
             let mut numbers = String::new();
             bytes.take(8 * MOST_TEXT).read_to_string(&mut numbers).map_err(|e| Error::io(path, e))?;
             let codes = numbers.split_ascii_whitespace().map(str::parse::<i16>);
@@ -140,7 +145,7 @@ fn ascii(
     bytes: &mut dyn Read,
     array: &Array,
     stored: StoredType,
-    part: Part,
+    part: FilePart,
 ) -> Result<Samples> {
     let mut text = Vec::new();
     bytes.read_to_end(&mut text).map_err(|e| Error::io(path, e))?;

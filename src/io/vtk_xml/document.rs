@@ -27,7 +27,7 @@ pub(super) enum Association {
 
 /// Where an array's samples are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum DataPlace {
     /// Between the array's tags, at these bytes of the file.
     Ascii(Range<u64>),
     /// The same, base64.
@@ -43,7 +43,7 @@ pub(super) struct Array {
     pub(super) name: String,
     components: u64,
     pub(super) unit: String,
-    pub(super) place: Place,
+    pub(super) place: DataPlace,
     type_name: String,
 }
 
@@ -235,7 +235,7 @@ impl Document {
                     if let (true, Some(array)) = (inside.array, document.last_array(&inside)) {
                         if inside.unit {
                             array.unit.push_str(&text);
-                        } else if let Place::Ascii(range) | Place::Binary(range) = &mut array.place
+                        } else if let DataPlace::Ascii(range) | DataPlace::Binary(range) = &mut array.place
                             && range.is_empty()
                             && !text.trim().is_empty()
                         {
@@ -478,9 +478,9 @@ impl Tag<'_> {
         let name = self.text("Name")?.unwrap_or_default();
         let number = |key| Ok::<_, Error>(self.numbers::<u64>(key)?.and_then(|n| n.first().copied()));
         let place = match self.text("format")?.as_deref() {
-            None | Some("ascii") => Place::Ascii(after..after),
-            Some("binary") => Place::Binary(after..after),
-            Some("appended") => Place::Appended(
+            None | Some("ascii") => DataPlace::Ascii(after..after),
+            Some("binary") => DataPlace::Binary(after..after),
+            Some("appended") => DataPlace::Appended(
                 number("offset")?.ok_or_else(|| self.error(format!("array '{name}' lacks its offset")))?,
             ),
             Some(other) => return Err(self.error(format!("array '{name}' has the unknown format '{other}'"))),

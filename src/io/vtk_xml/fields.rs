@@ -1,11 +1,11 @@
 //! Reading neuvol's own field data.
 
-use super::data::{self, Source};
+use super::data::{self, ArraySource};
 use crate::error::Result;
 use crate::io::vtk_fields::{self, ARRAY, FILL_LIMIT, FILL_VALUE, FRAME, Fields};
 
 /// What a file says in field data.
-pub(super) fn read(source: &mut Source) -> Result<Fields> {
+pub(super) fn read(source: &mut ArraySource) -> Result<Fields> {
     let document = source.document;
     let named = |name: &str| document.fields.iter().find(|array| array.name == name);
     let mut fields = Fields::default();

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::volume::{Samples, Volume};
 use array::Chosen;
 use assembly::Assembly;
-use data::Source;
+use data::ArraySource;
 use document::{Association, Document, Kind};
 use grid::Grid;
 use std::fs::File;
@@ -149,14 +149,15 @@ impl Opened {
         let file_bytes = file.metadata().map_err(|e| Error::io(path, e))?.len();
         let mut file = BufReader::with_capacity(1 << 18, file);
         let document = Document::read(path, &mut file)?;
-        let fields = fields::read(&mut Source { path, file: &mut file, file_bytes, document: &document })?;
+        let fields =
+            fields::read(&mut ArraySource { path, file: &mut file, file_bytes, document: &document })?;
         Ok(Self { file, file_bytes, document, fields })
     }
 
     /// Where samples are read from, and the XML that says where they are.
-    fn source<'a>(&'a mut self, path: &'a Path) -> (Source<'a>, &'a Document) {
+    fn source<'a>(&'a mut self, path: &'a Path) -> (ArraySource<'a>, &'a Document) {
         let Self { file, file_bytes, document, .. } = self;
-        (Source { path, file, file_bytes: *file_bytes, document }, document)
+        (ArraySource { path, file, file_bytes: *file_bytes, document }, document)
     }
 
     /// Puts all its pieces where they belong.

@@ -30,7 +30,8 @@ impl Kind {
             None if volume.unit == "HU" => "CT",
             None => original.map_or("", |original| original.modality.as_str()),
         };
-        let source = Source { volume, original: original.filter(|o| o.modality == modality), images: &[] };
+        let source =
+            DerivedSource { volume, original: original.filter(|o| o.modality == modality), images: &[] };
         match modality {
             "CT" => Self::Ct,
             "MR" => {
@@ -71,7 +72,7 @@ impl Kind {
     }
 
     /// Puts what a slice says of its acquisition: what its source says, and empty what has to be there.
-    pub(super) fn describe(self, object: &mut InMemDicomObject, source: &Source, geometry: &Geometry) {
+    pub(super) fn describe(self, object: &mut InMemDicomObject, source: &DerivedSource, geometry: &Geometry) {
         let mut copy = |tags: &[Tag]| {
             for tag in tags.iter().filter(|tag| **tag != tags::IMAGE_TYPE) {
                 if let Some(element) = source.element(*tag) {
@@ -140,7 +141,7 @@ impl Kind {
     }
 
     /// Image Type (0008,0008): derived; of the patient's examination as its source was; and the kind's own third value.
-    fn image_type(self, source: &Source) -> String {
+    fn image_type(self, source: &DerivedSource) -> String {
         let text = source.text(tags::IMAGE_TYPE).unwrap_or_default();
         let said: Vec<&str> = text.split('\\').map(str::trim).collect();
         let examination = match said.get(1) {
@@ -160,14 +161,14 @@ impl Kind {
 
 /// What is known of the acquisition of a slice: the images of the original series that lie where it lies, else what the
 /// volume's provenance has.
-pub(super) struct Source<'a> {
+pub(super) struct DerivedSource<'a> {
     pub(super) volume: &'a Volume,
     /// Where it is of the same modality.
     pub(super) original: Option<&'a OriginalSeries>,
     pub(super) images: &'a [&'a OriginalImage],
 }
 
-impl Source<'_> {
+impl DerivedSource<'_> {
     fn element(&self, tag: Tag) -> Option<InMemElement> {
         if let Some(element) = self.original.and_then(|original| original.acquisition(tag, self.images)) {
             return Some(element.clone());

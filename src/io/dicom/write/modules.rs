@@ -1,7 +1,7 @@
 //! What the images of a derived series say beside their pixels, module by module (PS3.3, annex C).
 
 use super::copied::{padded, text_value};
-use super::kind::{Kind, Source};
+use super::kind::{DerivedSource, Kind};
 use super::original::{FrameOfReference, OriginalImage, OriginalSeries};
 use super::{MANUFACTURER, SeriesDescription, decimals, fresh_uid};
 use crate::error::{Error, Result};
@@ -221,7 +221,7 @@ impl<'a> Series<'a> {
         put(&mut object, tags::IMAGE_POSITION_PATIENT, VR::DS, decimals(&position));
 
         let images = self.original.map(|original| original.at(geometry, k)).unwrap_or_default();
-        let source = Source { volume, original: self.acquired_as, images: &images };
+        let source = DerivedSource { volume, original: self.acquired_as, images: &images };
         self.kind.describe(&mut object, &source, geometry);
         let sources = match self.original {
             Some(original) if images.is_empty() => original.around(geometry, k),
