@@ -1,82 +1,14 @@
 //! Wavelet coefficients as a stream: zero or not, sign and magnitude, each decision with a probability mixed from what
 //! the coefficients around it, the next coarser level and the bands of the same level say. FORMAT.md, section LATG.
 //!
-//! The encoder chooses each integer for the sum of its squared error and lambda times the bits that it takes with the
-//! models as they are just then.
+//! Encoder and decoder go the same way; what chooses the integers is in `rate_distortion.rs`.
 
+use super::RangeDecoder;
+use super::magnitudes::{MARGIN, Magnitudes};
 use super::mixer::{Mixed, Mixer, Probabilities};
-use super::{RangeDecoder, RangeEncoder};
 
 /// Edge of a cell: cells of zeros are told at once.
-const CELL: usize = 4;
-/// Zeros around magnitudes, so that neighbours need no check.
-const MARGIN: usize = 2;
-
-/// Magnitudes of a box of coefficients, up to 255, with a margin of zeros.
-#[derive(Debug, Clone)]
-pub(crate) struct Magnitudes {
-    shape: [usize; 3],
-    values: Vec<u8>,
-}
-
-impl Magnitudes {
-    pub(crate) fn new(shape: [usize; 3]) -> Self {
-        let len = shape.iter().map(|n| n + 2 * MARGIN).product();
-        Self { shape, values: vec![0; len] }
-    }
-
-    fn steps(&self) -> [usize; 3] {
-        let [nx, ny, _] = self.shape.map(|n| n + 2 * MARGIN);
-        [1, nx, nx * ny]
-    }
-
-    fn index(&self, [x, y, z]: [usize; 3]) -> usize {
-        let [_, sy, sz] = self.steps();
-        (x + MARGIN) + sy * (y + MARGIN) + sz * (z + MARGIN)
-    }
-
-    /// The magnitudes in a box of these, with what lies around it.
-    pub(crate) fn window(&self, start: [usize; 3], end: [usize; 3]) -> Self {
-        let shape = std::array::from_fn(|a| end[a] - start[a]);
-        let mut window = Self::new(shape);
-        let [nx, ny, nz] = shape.map(|n| n + 2 * MARGIN);
-        let [_, sy, sz] = self.steps();
-        for z in 0..nz {
-            for y in 0..ny {
-                let from = start[0] + sy * (start[1] + y) + sz * (start[2] + z);
-                window.values[nx * (y + ny * z)..][..nx].copy_from_slice(&self.values[from..from + nx]);
-            }
-        }
-        window
-    }
-
-    /// Adds another box's magnitudes, whose shape is not larger.
-    pub(crate) fn add(&mut self, other: &Self) {
-        for z in 0..other.shape[2] {
-            for y in 0..other.shape[1] {
-                let (to, from) = (self.index([0, y, z]), other.index([0, y, z]));
-                let row = &other.values[from..from + other.shape[0]];
-                for (to, &from) in self.values[to..].iter_mut().zip(row) {
-                    *to = to.saturating_add(from);
-                }
-            }
-        }
-    }
-
-    /// Twice the magnitude at an index and those of its six neighbours.
-    #[inline(always)]
-    fn around(&self, index: usize, [_, sy, sz]: [usize; 3]) -> u32 {
-        let m = |i: usize| u32::from(self.values[i]);
-        2 * m(index)
-            + m(index - 1)
-            + m(index + 1)
-            + m(index - sy)
-            + m(index + sy)
-            + m(index - sz)
-            + m(index + sz)
-    }
-}
-
+pub(super) const CELL: usize = 4;
 /// A box of one band, and what is known of it before its first coefficient.
 pub(crate) struct CodeBlock<'a> {
     pub(crate) shape: [usize; 3],
@@ -471,7 +403,7 @@ fn learn<const N: usize>(
 }
 
 /// The bits that a decision of this probability (in units of 2^-16) takes, about.
-fn bits(probability: u32) -> f32 {
+pub(super) fn bits(probability: u32) -> f32 {
     16.0 - (probability as f32).log2()
 }
 
@@ -501,81 +433,5 @@ impl<D: Decisions> Decisions for &mut D {
 
     fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
         D::number(self, at, probability_of_zero, magnitude)
-    }
-}
-
-/// Chooses and writes a part's coefficients.
-pub(crate) struct Choice<'a> {
-    pub(crate) encoder: &'a mut RangeEncoder,
-    /// The coefficients in steps.
-    pub(crate) scaled: &'a [f32],
-    pub(crate) shape: [usize; 3],
-    /// What a bit costs, in squared steps.
-    pub(crate) lambda: f32,
-}
-
-/// Where a magnitude's coefficients lie on average, beside it: the encoder's assumption.
-const OFFSET: f32 = 0.0;
-/// What an encoder writes at most; a decoder takes twice as much.
-const MOST_MAGNITUDE: u32 = 1 << 30;
-/// Bits that a coefficient takes in a cell that holds few, about, beside its place in the cell.
-const LONELY_BITS: f32 = 2.5;
-
-impl Choice<'_> {
-    fn error(value: f32, magnitude: u32) -> f32 {
-        let off = match magnitude {
-            0 => value,
-            m => value - m as f32 - OFFSET,
-        };
-        off * off
-    }
-}
-
-impl Decisions for Choice<'_> {
-    fn decide(&mut self, wanted: bool, probability_of_zero: u32) -> bool {
-        self.encoder.encode(wanted, probability_of_zero);
-        wanted
-    }
-
-    fn cell(&mut self, cell: [usize; 3], probability_of_zero: u32) -> bool {
-        let [nx, ny, _] = self.shape;
-        let end: [usize; 3] = std::array::from_fn(|a| (cell[a] * CELL + CELL).min(self.shape[a]));
-        let (mut gain, mut others) = (0.0, 0u32);
-        for z in cell[2] * CELL..end[2] {
-            for y in cell[1] * CELL..end[1] {
-                let row = nx * (y + ny * z);
-                for value in &self.scaled[row + cell[0] * CELL..row + end[0]] {
-                    let value = value.abs();
-                    if value > 0.55 {
-                        others += 1;
-                        let magnitude = (value.round() as u32).clamp(1, MOST_MAGNITUDE);
-                        gain += (Self::error(value, 0) - Self::error(value, magnitude)).max(0.0);
-                    }
-                }
-            }
-        }
-        if others == 0 {
-            return false;
-        }
-        let positions = others as f32 * (LONELY_BITS + (64.0 / others as f32).log2());
-        let flag = bits(65536 - probability_of_zero) - bits(probability_of_zero);
-        gain > self.lambda * (flag + positions)
-    }
-
-    fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
-        let value = self.scaled[at].abs();
-        let most = (value.round() as u32).min(MOST_MAGNITUDE);
-        if most == 0 {
-            return 0;
-        }
-        let (zero, other) = (bits(probability_of_zero), bits(65536 - probability_of_zero));
-        let mut best = (Self::error(value, 0) + self.lambda * zero, 0);
-        for candidate in most.saturating_sub(1).max(1)..=most {
-            let cost = Self::error(value, candidate) + self.lambda * (other + magnitude(candidate));
-            if cost < best.0 {
-                best = (cost, candidate);
-            }
-        }
-        if self.scaled[at] < 0.0 { -(best.1 as i32) } else { best.1 as i32 }
     }
 }

@@ -1,7 +1,8 @@
 //! Regions and points that stay in a GPU's memory.
 
 use super::points::{DEVICE_CHUNK, Invalid, Place, TASK};
-use super::region::{ObserveRegion, StridedRegion};
+use super::region::ObserveRegion;
+use super::strided_region::StridedRegion;
 use super::{NeuralVolume, Outside, Region, Space, mask::MaskReader};
 use crate::engine::cuda::Cuda;
 use crate::engine::cuda::decode::DeviceEvaluator;

@@ -13,6 +13,7 @@ mod points;
 mod quantise;
 mod region;
 mod smooth;
+mod strided_region;
 
 #[cfg(feature = "cuda")]
 pub use crate::engine::cuda::store::DeviceSamples;

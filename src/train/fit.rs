@@ -3,6 +3,7 @@
 use super::appraisal::Original;
 use super::candidate::{Compressed, Writer};
 use super::initial::Start;
+use super::network_search::check_parameters;
 use super::options::{ModelOptions, Storage};
 use super::plan::{Plan, network_rate, usual_roundings};
 use super::progress::{Progress, Reporter, Stage};
@@ -10,7 +11,7 @@ use super::sampler::VoxelSampler;
 use super::schedule::{RecentError, Schedule};
 use super::session::Session;
 use super::target::Lambda;
-use super::{check_parameters, check_range, check_shape};
+use super::{check_range, check_shape};
 use crate::container::Achieved;
 use crate::engine::Loss;
 use crate::engine::device::Device;
