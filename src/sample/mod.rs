@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// An open neural volume: regions and points are evaluated on demand, the whole is never decompressed.
+/// An open neural volume: regions and points are decoded on demand.
 ///
 /// ```no_run
 /// # fn main() -> neuvol::Result<()> {
@@ -108,10 +108,10 @@ impl NeuralVolume {
             Some(Body::Latents(streams)) => {
                 (None, Some(BrickReader::of_latents(streams, description.shape, scale, most_bytes)))
             }
-            Some(Body::Corrected(streams, whole)) => {
-                (None, Some(BrickReader::of_corrected(streams, whole, scale, most_bytes)))
+            Some(Body::Corrected(streams, residuals)) => {
+                (None, Some(BrickReader::of_corrected(streams, residuals, scale, most_bytes)))
             }
-            Some(Body::Integers(whole)) => (None, Some(BrickReader::of_integers(whole))),
+            Some(Body::Integers(bricks)) => (None, Some(BrickReader::of_integers(bricks))),
             None => (None, None),
         };
         let file_bytes = bytes.len() as u64;
