@@ -51,6 +51,7 @@ pub mod metrics;
 #[cfg(feature = "cli")]
 pub mod render;
 pub mod sample;
+pub(crate) mod simd;
 #[cfg(feature = "cli")]
 pub mod study;
 #[cfg(feature = "train")]

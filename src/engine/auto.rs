@@ -1,10 +1,9 @@
 //! The engine of a machine that nobody has looked at yet.
 
 use super::cpu::Cpu;
-use super::cuda::Cuda;
+use super::cuda::{self, Cuda};
 use super::{Engine, Evaluator};
-use crate::engine::device::first_cuda;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::field::Field;
 use std::sync::{Arc, OnceLock};
 
@@ -29,6 +28,17 @@ impl Auto {
             }
         };
         self.chosen.get_or_init(choose).as_ref()
+    }
+}
+
+/// The first CUDA device that can be used.
+fn first_cuda(cpu: &Cpu) -> Result<Arc<dyn Engine>> {
+    let open = |number| Cuda::beside(number, cpu).map(|engine| Arc::new(engine) as Arc<dyn Engine>);
+    // What is wrong with the first one is told, when all are.
+    let first = open(0);
+    match first {
+        Err(Error::Device(_)) => (1..cuda::count()?).find_map(|number| open(number).ok()).map_or(first, Ok),
+        _ => first,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which engine evaluates: asked for by name, or what this machine has.
 
 use super::cpu::Cpu;
+pub use super::cuda_device::CudaDevice;
 use super::{Engine, TrainingEngine};
 use crate::error::{Error, Result};
 use std::fmt;
@@ -115,19 +116,6 @@ fn auto(cpu: Cpu) -> Arc<dyn Engine> {
     Arc::new(super::auto::Auto::new(cpu))
 }
 
-#[cfg(feature = "cuda")]
-pub(super) fn first_cuda(cpu: &Cpu) -> Result<Arc<dyn Engine>> {
-    // What is wrong with the first one is told, when all are.
-    let first = cuda(0, cpu);
-    match first {
-        Err(Error::Device(_)) => {
-            let mut others = 1..super::cuda::count()?;
-            others.find_map(|number| cuda(number, cpu).ok()).map_or(first, Ok)
-        }
-        _ => first,
-    }
-}
-
 #[cfg(not(feature = "cuda"))]
 fn cuda(_number: usize, _cpu: &Cpu) -> Result<Arc<dyn Engine>> {
     Err(Error::Device(NOT_BUILT.into()))
@@ -137,23 +125,6 @@ fn cuda(_number: usize, _cpu: &Cpu) -> Result<Arc<dyn Engine>> {
 fn auto(cpu: Cpu) -> Arc<dyn Engine> {
     log::info!("evaluating on the CPU: {NOT_BUILT}");
     Arc::new(cpu)
-}
-
-/// A CUDA device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CudaDevice {
-    /// Its number, from 0.
-    pub number: usize,
-    /// As its maker calls it.
-    pub name: String,
-    /// Its memory.
-    pub memory_bytes: usize,
-    /// Compute capability, major and minor.
-    pub capability: (u32, u32),
-    /// The CUDA version of the driver, major and minor.
-    pub driver: (u32, u32),
-    /// Why it cannot be used; `None` when it can.
-    pub problem: Option<String>,
 }
 
 /// The CUDA devices of this machine.

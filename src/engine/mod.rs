@@ -9,6 +9,7 @@ mod auto;
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+mod cuda_device;
 pub mod device;
 pub mod scalar;
 mod threads;

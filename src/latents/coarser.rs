@@ -1,7 +1,7 @@
 //! Coarser levels of the pyramid as a perceptron sees them: low bands, at the voxels of the grid.
 
 use super::surroundings::SLACK;
-use crate::engine::cpu::{Integers, vector};
+use crate::simd::{Integers, vector};
 use crate::wavelet::{INVERSE_GAIN, Level, Window};
 
 /// A low band at the voxels of a window of the grid that its level splits: its samples are the values at even indices along a

@@ -6,9 +6,9 @@
 
 use super::surroundings::{INPUTS, MOST_LANES, PAIRS, Surroundings};
 use crate::codec::{decode_group, encode_group};
-use crate::engine::cpu::{Integers, Isa, Kernel, pair_of_i16, write};
 use crate::field::network::Layer;
 use crate::field::{GroupKind, Network, NetworkKind, ParameterGroup};
+use crate::simd::{Integers, Isa, Kernel, pair_of_i16, write};
 
 /// Hidden layers.
 const HIDDEN_LAYERS: usize = 2;

@@ -2,7 +2,7 @@
 
 use super::coarser::Coarser;
 use super::perceptron::{MOST_UNITS, UNITS_A_STEP};
-use crate::engine::cpu::{Integers, integers, nearest_integer, vector};
+use crate::simd::{Integers, integers, nearest_integer, vector};
 use crate::wavelet::Window;
 
 /// The neighbours: those that share a face or an edge, and the next ones along the axes.

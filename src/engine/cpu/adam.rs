@@ -1,9 +1,9 @@
 //! Adam over a stretch of one group: sums the threads' gradients, moves the masters, rounds.
 
-use super::simd::{Kernel, Simd};
 use crate::engine::GroupUpdate;
 use crate::engine::adam_constants::{BETA1, BETA2, EPSILON};
 use crate::field::Rounding;
+use crate::simd::{Kernel, Simd};
 
 /// A stretch of parameters; all slices have one length.
 pub(super) struct Stretch<'a> {

@@ -1,9 +1,9 @@
 //! One layer of a network before its activation, on a tile of samples.
 
 use super::gemm::{Finish, Operand, product};
-use super::network::padded;
-use super::simd::{Aligned, Simd, axpy};
+use super::tile::padded;
 use crate::field::network::Layer;
+use crate::simd::{Aligned, Simd, axpy};
 
 /// A layer's parameters, aligned, with the transpose that the backward pass reads. Rows are padded with zeros to whole
 /// cache lines; so are the tiles' rows, and what the padding computes stays zero or meets a zero.

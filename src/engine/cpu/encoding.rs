@@ -2,10 +2,10 @@
 
 use super::axis_wise::{self, LatticeFeatures};
 use super::hash_grid::{self, Corners, LatticePlan};
-use super::network::TILE;
-use super::simd::Simd;
+use super::tile::TILE;
 use crate::engine::Lattice;
 use crate::field::Encoding;
+use crate::simd::Simd;
 
 /// What an encoding remembers of a tile between the forward and the backward pass.
 pub(super) enum TileEncoder {

@@ -2,11 +2,13 @@
 
 use super::Cpu;
 use super::encoding::{LatticeEncoder, TileEncoder};
-use super::network::{PackedNetwork, TILE, TileBuffers, backward, forward, padded};
-use super::simd::{Kernel, Simd};
+use super::network::{backward, forward};
+use super::packed::PackedNetwork;
+use super::tile::{TILE, TileBuffers, padded};
 use crate::engine::{Evaluator, Lattice};
 use crate::error::Result;
 use crate::field::{Field, Model};
+use crate::simd::{Kernel, Simd};
 use rayon::prelude::*;
 use std::sync::Mutex;
 

@@ -1,7 +1,7 @@
 //! Small matrix products in registers: the network's three products are one kernel with different strides.
 #![allow(unsafe_code)] // raw pointers: every access is inside the slices checked on entry
 
-use super::simd::Simd;
+use crate::simd::Simd;
 
 /// A matrix operand: element (row, k) of A is `data[row * row_stride + k * k_stride]`.
 #[derive(Clone, Copy)]

@@ -1,10 +1,10 @@
 //! The hash grid on tiles of samples (training, points) and on lattices (decoding).
 #![allow(unsafe_code)] // unchecked table reads: entries are bounded by construction, see `Corners::locate`
 
-use super::network::TILE;
-use super::simd::Simd;
+use super::tile::TILE;
 use crate::engine::Lattice;
 use crate::field::encoding::{HashGrid, Level};
+use crate::simd::Simd;
 
 /// Table entries and trilinear weights of the eight cell corners of every sample of a tile, on every level.
 pub(super) struct Corners {

@@ -1,8 +1,9 @@
 //! The multi-layer perceptron's hidden layers on a tile of samples.
 
 use super::gemm::Finish;
-use super::network::{PackedGradient, PackedNetwork, TileBuffers, padded};
-use super::simd::{Simd, where_positive};
+use super::packed::{PackedGradient, PackedNetwork};
+use super::tile::{TileBuffers, padded};
+use crate::simd::{Simd, where_positive};
 
 /// Every hidden layer's output.
 #[inline(always)]

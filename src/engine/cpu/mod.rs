@@ -7,19 +7,17 @@ mod encoding;
 mod evaluator;
 mod gemm;
 mod hash_grid;
-mod integers;
 mod mlp;
 mod network;
+mod packed;
 mod rows;
-mod simd;
 mod sine;
 mod sine_residual;
+mod tile;
 mod trainer;
 
-pub(crate) use integers::{Integers, integers, nearest_integer, pair_of_i16};
+pub use crate::simd::Isa;
 pub(crate) use rows::{BATCH, Fit, Rows, fit};
-pub use simd::Isa;
-pub(crate) use simd::{Kernel, vector, write};
 
 use super::threads::Threads;
 use super::{Engine, Evaluator, Trainer, TrainingEngine};

@@ -2,11 +2,13 @@
 
 use super::Isa;
 use super::adam::Stretch;
-use super::network::{PackedGradient, PackedNetwork, TILE, TileBuffers, backward, forward, padded};
-use super::simd::{Kernel, Simd};
+use super::network::{backward, forward};
+use super::packed::{PackedGradient, PackedNetwork};
+use super::tile::{TILE, TileBuffers, padded};
 use crate::engine::GroupUpdate;
 use crate::engine::adam_constants::{BETA1, BETA2};
 use crate::field::{Network, Rounding};
+use crate::simd::{Kernel, Simd};
 use rayon::prelude::*;
 
 /// Shares of a batch: as many whatever the number of threads, so that this changes no bit.

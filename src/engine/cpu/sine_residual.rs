@@ -4,9 +4,10 @@
 
 use super::dense::{Dense, DenseGradient};
 use super::gemm::Finish;
-use super::network::{PackedGradient, PackedNetwork, TileBuffers, padded};
-use super::simd::{Aligned, Simd};
+use super::packed::{PackedGradient, PackedNetwork};
 use super::sine::sin_cos;
+use super::tile::{TileBuffers, padded};
+use crate::simd::{Aligned, Simd};
 
 /// Every hidden layer's output; the sines' derivatives where the tile has room for them.
 #[inline(always)]

@@ -4,12 +4,14 @@
 use super::Cpu;
 use super::adam::Stretch;
 use super::encoding::TileEncoder;
-use super::network::{PackedGradient, PackedNetwork, TILE, TileBuffers, backward, forward, padded};
-use super::simd::{Kernel, Simd};
+use super::network::{backward, forward};
+use super::packed::{PackedGradient, PackedNetwork};
+use super::tile::{TILE, TileBuffers, padded};
 use crate::engine::adam_constants::{BETA1, BETA2};
 use crate::engine::{Batch, Loss, Trainer, Update};
 use crate::error::Result;
 use crate::field::{Field, Model};
+use crate::simd::{Kernel, Simd};
 use rayon::prelude::*;
 
 /// Parameters that one task of Adam takes.

@@ -7,7 +7,7 @@ use super::machine::{Loaded, Machine, MachineShape, Memory, Points};
 use super::memory::{CallersContext, GpuMemory};
 use super::store::{self, StoredChunk};
 use super::tensor_decode;
-use crate::engine::device::CudaDevice;
+use crate::engine::cuda_device::CudaDevice;
 use crate::error::{Error, Result};
 use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUresult};

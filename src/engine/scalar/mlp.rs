@@ -1,7 +1,7 @@
 //! The multi-layer perceptron, forward and backward.
 
 use super::dense;
-use super::network::Forward;
+use super::passes::Forward;
 use crate::field::network::Layer;
 
 /// `h_0 = features`, `h_{l+1} = relu(W_l^T h_l + b_l)`, value `= w^T h_n + b`.

@@ -7,6 +7,7 @@ mod encoding;
 mod hash_grid;
 mod mlp;
 mod network;
+mod passes;
 mod sine_residual;
 
 use super::{Batch, Engine, Evaluator, Lattice, Loss, Trainer, TrainingEngine, Update};

@@ -1,17 +1,8 @@
 //! The networks behind one face.
 
+use super::passes::Forward;
 use super::{mlp, sine_residual};
 use crate::field::Network;
-
-/// What the backward pass needs of the forward pass.
-pub(super) struct Forward {
-    /// The input of each layer.
-    pub(super) inputs: Vec<Vec<f32>>,
-    /// The derivative of each sine.
-    pub(super) slopes: Vec<Vec<f32>>,
-    /// The network's value.
-    pub(super) output: f32,
-}
 
 /// The network's value.
 pub(super) fn forward(network: &Network, parameters: &[f32], features: &[f32]) -> Forward {

@@ -1,7 +1,7 @@
 //! The residual sine network, forward and backward.
 
 use super::dense;
-use super::network::Forward;
+use super::passes::Forward;
 use crate::field::network::Layer;
 
 /// `h_0 = sin(W_0^T x + b_0)`, `h_{i+1} = (h_i + sin(V_i^T sin(U_i^T h_i + a_i) + c_i)) / 2`, value `= w^T h_n + b`.

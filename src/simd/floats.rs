@@ -1,112 +1,8 @@
-//! The vector operations the kernels are written in, for AVX-512, AVX2 + FMA, and portable code.
-//!
-//! A kernel is a [`Kernel`]: generic over [`Simd`], every function on its way `#[inline(always)]`, so that it is
-//! compiled once inside a function that has the instruction set enabled. [`Isa::run`] picks that function.
+//! Vectors of f32, and what is done to slices of whole vectors.
 #![allow(unsafe_code)] // SIMD intrinsics and raw pointers of the kernels
 
-use super::integers::Integers;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
-use std::sync::OnceLock;
-
-/// An instruction set that kernels are compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isa {
-    /// 16 lanes, 32 registers.
-    Avx512,
-    /// 8 lanes, 16 registers.
-    Avx2,
-    /// What every target has.
-    Portable,
-}
-
-impl Isa {
-    /// The instruction sets this machine has, fastest first.
-    pub fn available() -> Vec<Isa> {
-        let mut found = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-            {
-                found.push(Isa::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                found.push(Isa::Avx2);
-            }
-        }
-        found.push(Isa::Portable);
-        found
-    }
-
-    /// The fastest of them, asked for once.
-    pub(crate) fn fastest() -> Isa {
-        static FASTEST: OnceLock<Isa> = OnceLock::new();
-        *FASTEST.get_or_init(|| Self::available()[0])
-    }
-
-    /// `avx512`, `avx2`, `portable`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Isa::Avx512 => "avx512",
-            Isa::Avx2 => "avx2",
-            Isa::Portable => "portable",
-        }
-    }
-
-    /// Runs a kernel with this instruction set, which must be one of [`Isa::available`].
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
-            // SAFETY: `Isa` values reach here from `available`, which asked the processor (`Cpu::with_isa` checks).
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { run_avx512(kernel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { run_avx2(kernel) },
-            _ => kernel.run::<Portable>(),
-        }
-    }
-
-    /// The same for a kernel that is mostly [`Integers::add_products`], which many machines with AVX-512 have in one instruction.
-    pub(crate) fn run_products<K: Kernel>(self, kernel: K) -> K::Output {
-        #[cfg(target_arch = "x86_64")]
-        if self == Isa::Avx512 && is_x86_feature_detected!("avx512vnni") {
-            // SAFETY: as above, and the processor was asked for the rest.
-            return unsafe { run_avx512_vnni(kernel) };
-        }
-        self.run(kernel)
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512<false>>()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni,avx2,fma")]
-fn run_avx512_vnni<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512<true>>()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx2>()
-}
-
-/// Code that is compiled for every instruction set.
-pub(crate) trait Kernel {
-    /// What it returns.
-    type Output;
-    /// The code; implementations are `#[inline(always)]`.
-    fn run<S: Integers>(self) -> Self::Output;
-}
 
 /// Vectors of f32.
 pub(crate) trait Simd: Copy + 'static {
@@ -147,15 +43,15 @@ pub(crate) trait Simd: Copy + 'static {
 /// With the instructions of VNNI, or without.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Avx512<const VNNI: bool>;
+pub(crate) struct Avx512<const VNNI: bool>;
 
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Avx2;
+pub(crate) struct Avx2;
 
 /// Arrays of eight, which compilers turn into whatever vectors the target has.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 // SAFETY of both blocks: the methods are reached only through `Isa::run`, inside a function with the instruction set
 // enabled; pointers are valid for `LANES` values by the trait's contract.
@@ -320,33 +216,9 @@ impl Simd for Portable {
     }
 }
 
-/// A cache line of values: what aligned buffers are made of.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
-
-/// Zero-initialised f32 storage on a cache-line boundary.
-#[derive(Clone)]
-pub(super) struct Aligned {
-    lines: Vec<Line>,
-    len: usize,
-}
-
-impl Aligned {
-    pub(super) fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
-    }
-    pub(super) fn as_slice(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
-    }
-    pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
-    }
-}
-
 /// The scalar product of two slices of whole vectors.
 #[inline(always)]
-pub(super) fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
     let mut sum = S::splat(0.0);
     for (a, b) in a.chunks_exact(S::LANES).zip(b.chunks_exact(S::LANES)) {
         sum = S::mul_add(vector::<S>(a), vector::<S>(b), sum);
@@ -356,7 +228,7 @@ pub(super) fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
 
 /// `y += a x`, slices of whole vectors.
 #[inline(always)]
-pub(super) fn axpy<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
+pub(crate) fn axpy<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
     let a = S::splat(a);
     for (x, y) in x.chunks_exact(S::LANES).zip(y.chunks_exact_mut(S::LANES)) {
         let sum = S::mul_add(a, vector::<S>(x), vector::<S>(y));
@@ -366,7 +238,7 @@ pub(super) fn axpy<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
 
 /// `y = a x`, slices of whole vectors.
 #[inline(always)]
-pub(super) fn scaled<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
+pub(crate) fn scaled<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
     let a = S::splat(a);
     for (x, y) in x.chunks_exact(S::LANES).zip(y.chunks_exact_mut(S::LANES)) {
         write::<S>(y, S::mul(a, vector::<S>(x)));
@@ -375,7 +247,7 @@ pub(super) fn scaled<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
 
 /// Sets `y` to 0 where `gate` is not above it; slices of whole vectors.
 #[inline(always)]
-pub(super) fn where_positive<S: Simd>(gate: &[f32], y: &mut [f32]) {
+pub(crate) fn where_positive<S: Simd>(gate: &[f32], y: &mut [f32]) {
     for (gate, y) in gate.chunks_exact(S::LANES).zip(y.chunks_exact_mut(S::LANES)) {
         let kept = S::where_positive(vector::<S>(y), vector::<S>(gate));
         write::<S>(y, kept);

@@ -2,8 +2,8 @@
 #![allow(unsafe_code)] // SIMD intrinsics
 
 #[cfg(target_arch = "x86_64")]
-use super::simd::{Avx2, Avx512};
-use super::simd::{Portable, Simd};
+use super::floats::{Avx2, Avx512};
+use super::floats::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -36,7 +36,7 @@ pub(crate) trait Integers: Simd {
     fn nearest(a: Self::V) -> Self::I;
 }
 
-// SAFETY of both blocks: as in `super::simd`.
+// SAFETY of both blocks: as in `super::floats`.
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::undocumented_unsafe_blocks)] // documented once, above
 impl<const VNNI: bool> Integers for Avx512<VNNI> {
@@ -203,7 +203,7 @@ pub(crate) fn integers<S: Integers>(from: &[i32]) -> S::I {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::{Isa, Kernel, write};
+    use super::super::{Isa, Kernel, write};
     use super::*;
     use crate::engine::hash;
 
@@ -218,7 +218,7 @@ mod tests {
             let mut out = vec![0.0; 48];
             for at in (0..48).step_by(S::LANES) {
                 let [a, b, c] = [integers::<S>(&a[at..]), integers::<S>(&b[at..]), integers::<S>(&c[at..])];
-                let nearest = S::nearest(super::super::simd::vector::<S>(&floats[at..]));
+                let nearest = S::nearest(super::super::vector::<S>(&floats[at..]));
                 let clamped =
                     S::clamp_integers(S::subtract(a, c), S::splat_integer(-2047), S::splat_integer(2047));
                 let sum = S::add_products(S::pair(a, clamped), S::pair(b, c), nearest);
