@@ -272,7 +272,7 @@ fn an_interrupt_leaves_nothing_half_written_and_the_old_file_alone() {
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     // Training has begun.
     assert!(said.by_ref().any(|line| line.contains("model of")));
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let kill = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
     assert!(kill.success());
     let said: Vec<String> = said.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");

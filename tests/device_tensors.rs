@@ -46,7 +46,7 @@ fn engines(test: &str) -> Vec<(String, usize, Arc<Cuda>)> {
 fn host_engine(
     test: &str,
     turns: Turns,
-    shape: neuvol::engine::cuda::machine::MachineShape,
+    shape: neuvol::engine::cuda::launch::MachineShape,
 ) -> Option<(Arc<Cuda>, Arc<AtomicUsize>)> {
     let Some(kernels) = host::kernels() else {
         eprintln!("SKIPPED {test} on the host: no C++ compiler");

@@ -1,8 +1,10 @@
 //! Coarser levels of the pyramid as a perceptron sees them: low bands, at the voxels of the grid.
 
-use super::surroundings::SLACK;
 use crate::simd::{Integers, vector};
 use crate::wavelet::{INVERSE_GAIN, Level, Window};
+
+/// Values that may be read behind the last one: those of the widest vectors.
+pub(super) const SLACK: usize = 16;
 
 /// A low band at the voxels of a window of the grid that its level splits: its samples are the values at even indices along a
 /// split axis, and between them is the mean of both, at the end the last one. Along x first, then along y, then along z.

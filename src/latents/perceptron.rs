@@ -4,7 +4,7 @@
 //! and the few other operations are rounded one by one: every machine and every instruction set gets the same bits, and
 //! corrections of a bounded error can rely on them.
 
-use super::surroundings::{INPUTS, MOST_LANES, PAIRS, Surroundings};
+use super::surroundings::{INPUTS, MOST_LANES, MOST_UNITS, PAIRS, Surroundings, UNITS_A_STEP};
 use crate::codec::{decode_group, encode_group};
 use crate::field::network::Layer;
 use crate::field::{GroupKind, Network, NetworkKind, ParameterGroup};
@@ -14,9 +14,6 @@ use crate::simd::{Integers, Isa, Kernel, pair_of_i16, write};
 const HIDDEN_LAYERS: usize = 2;
 /// Neurons of a hidden layer that a perceptron may have.
 const WIDTHS: [usize; 3] = [8, 16, 32];
-/// Inputs and activations count sixteenths of the grid's step, and are at most this.
-pub(super) const UNITS_A_STEP: f32 = 16.0;
-pub(super) const MOST_UNITS: f32 = 2047.0;
 /// Weights and biases in units of their last place: with these, no sum of products leaves the integers of float32, which
 /// it becomes next.
 const MOST_WEIGHT: i32 = 127;

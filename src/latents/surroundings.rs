@@ -1,7 +1,6 @@
 //! What a perceptron sees of a latent grid around a voxel: its neighbours, and two coarser levels of the pyramid.
 
-use super::coarser::Coarser;
-use super::perceptron::{MOST_UNITS, UNITS_A_STEP};
+use super::coarser::{Coarser, SLACK};
 use crate::simd::{Integers, integers, nearest_integer, vector};
 use crate::wavelet::Window;
 
@@ -44,16 +43,17 @@ pub(crate) const INPUTS: usize = NEIGHBOURS.len() + LEVELS_SEEN + 1;
 /// Inputs two by two; the last one's other is 0.
 pub(super) const PAIRS: usize = INPUTS.div_ceil(2);
 
+/// Inputs and activations count sixteenths of the grid's step, and are at most [`MOST_UNITS`].
+pub(super) const UNITS_A_STEP: f32 = 16.0;
+pub(super) const MOST_UNITS: f32 = 2047.0;
 /// Units of the last input from the lowest value of the field to the highest.
 const VALUE_UNITS: f32 = 128.0;
 /// Values beyond this are as this.
 const MOST_VALUE: f32 = 4_194_303.0;
 /// Differences beyond this are as this.
 const MOST_DIFFERENCE: i32 = MOST_UNITS as i32;
-/// Values that may be read behind the last.
-pub(super) const SLACK: usize = MOST_LANES;
 /// Lanes of the widest vectors.
-pub(super) const MOST_LANES: usize = 16;
+pub(super) const MOST_LANES: usize = SLACK;
 
 /// A window of a latent grid, and what is around it.
 pub(crate) struct Surroundings {

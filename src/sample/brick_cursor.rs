@@ -4,7 +4,7 @@ use super::ValueScale;
 use super::bricks::{BrickReader, DecodedPart};
 use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
-use super::points::Place;
+use super::point::Place;
 use crate::volume::Samples;
 
 /// Bricks that meet in a corner, or chunks of them.

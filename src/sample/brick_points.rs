@@ -5,7 +5,7 @@ use super::brick_cursor::BrickCursor;
 use super::bricks::BrickReader;
 use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
-use super::points::{Outside, Place, PointSample, Want};
+use super::point::{Outside, Place, PointSample, Want};
 use crate::engine::Install;
 use crate::error::Result;
 use crate::volume::WorldToIndex;

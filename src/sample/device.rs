@@ -1,12 +1,14 @@
 //! Regions and points that stay in a GPU's memory.
 
-use super::points::{DEVICE_CHUNK, Invalid, Place, TASK};
+use super::point::{Invalid, Place};
+use super::points::{DEVICE_CHUNK, TASK};
 use super::region::ObserveRegion;
 use super::strided_region::StridedRegion;
 use super::{NeuralVolume, Outside, Region, Space, mask::MaskReader};
 use crate::engine::cuda::Cuda;
 use crate::engine::cuda::decode::DeviceEvaluator;
-use crate::engine::cuda::store::{self, DeviceSamples, Storage, Storing};
+use crate::engine::cuda::device_samples::{DeviceSamples, Storing};
+use crate::engine::cuda::store::{self, Storage};
 use crate::engine::{Evaluator, Install, Lattice};
 use crate::error::{Error, Result};
 use crate::volume::{MaskClass, SampleType};

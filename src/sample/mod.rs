@@ -9,6 +9,7 @@ mod cell;
 mod device;
 mod mask;
 mod options;
+mod point;
 mod points;
 mod quantise;
 mod region;
@@ -16,9 +17,9 @@ mod smooth;
 mod strided_region;
 
 #[cfg(feature = "cuda")]
-pub use crate::engine::cuda::store::DeviceSamples;
+pub use crate::engine::cuda::device_samples::DeviceSamples;
 pub use options::{Limits, OpenOptions};
-pub use points::{Outside, PointSample, Space};
+pub use point::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
 
 pub(crate) use quantise::ValueScale;

@@ -2,7 +2,7 @@
 
 use super::NeuralVolume;
 use super::cell::Cell;
-use super::points::{Outside, Place, PointSample, Space, Want};
+use super::point::{Outside, Place, PointSample, Space, Want};
 use crate::engine::Install;
 use crate::error::Result;
 use crate::volume::WorldToIndex;

@@ -1,6 +1,7 @@
 //! What is measured of a finished file, beyond the error that the search goes by.
 
-use super::candidate::{Compressed, open_own};
+use super::candidate::open_own;
+use super::compressed::Compressed;
 use super::tissues::Shift;
 use crate::container::{Achieved, BRICK_EDGE, Contents};
 use crate::engine::{Install, TrainingEngine};

@@ -1,8 +1,9 @@
 //! Targets that bound every sample's error: the samples themselves, as integers, or a latent grid and what it is off
 //! by, whichever is smaller.
 
-use super::candidate::{Compressed, Writer};
-use super::latents::{LAMBDA, LatentSource};
+use super::candidate::Writer;
+use super::compressed::Compressed;
+use super::latent_source::{LAMBDA, LatentSource};
 use super::options::Target;
 use super::progress::{Reporter, Stage};
 use super::refined_grid::RefinedGrid;

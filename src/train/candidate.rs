@@ -1,8 +1,8 @@
 //! A trained field as a finished file, measured with the shipped decoder.
 
+use super::compressed::Compressed;
 use super::progress::{Reporter, Stage};
 use super::session::Session;
-use crate::atomic;
 use crate::container::{
     Achieved, BRICK_EDGE, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale, MaskBricks,
     Prediction, TargetKind,
@@ -15,39 +15,7 @@ use crate::sample::{Limits, NeuralVolume, OpenOptions, Region, ValueScale};
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
 use rayon::prelude::*;
-use std::path::Path;
 use std::sync::Arc;
-
-/// A compressed volume: the file's bytes and what they achieve.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Compressed {
-    /// The whole `.nvol` file.
-    pub bytes: Vec<u8>,
-    /// Measured with the shipped decoder, against the volume that went in.
-    pub distortion: Distortion,
-    /// The same beside the volume's noise, in bands of value, and more.
-    pub fidelity: Fidelity,
-    /// Bytes in the stored type by bytes of the file.
-    pub ratio: f64,
-    /// Bytes as float32 by bytes of the file.
-    pub ratio_f32: f64,
-    /// The model in one line.
-    pub model: String,
-    /// Bytes of the coded parameters.
-    pub(super) parameter_bytes: usize,
-}
-
-impl Compressed {
-    /// Writes the file, whole or not at all; an existing one is replaced.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io).
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        atomic::write(path, |out| out.write_all(&self.bytes).map_err(|e| crate::Error::io(path, e)))
-    }
-}
 
 /// Makes files of fields.
 pub(super) struct Writer<'a> {

@@ -1,8 +1,10 @@
 //! One given model, trained for a number of epochs: the paper's training, without the search for a target.
 
 use super::appraisal::Original;
-use super::candidate::{Compressed, Writer};
+use super::candidate::Writer;
+use super::compressed::Compressed;
 use super::initial::Start;
+use super::lambda::Lambda;
 use super::network_search::check_parameters;
 use super::options::{ModelOptions, Storage};
 use super::plan::{Plan, network_rate, usual_roundings};
@@ -10,7 +12,6 @@ use super::progress::{Progress, Reporter, Stage};
 use super::sampler::VoxelSampler;
 use super::schedule::{RecentError, Schedule};
 use super::session::Session;
-use super::target::Lambda;
 use super::{check_range, check_shape};
 use crate::container::Achieved;
 use crate::engine::Loss;

@@ -1,26 +1,15 @@
 //! Targets met by a latent grid: its step is searched for, the rest follows.
 
-use super::appraisal::Original;
-use super::candidate::{Compressed, Writer};
-use super::infill::infill;
-use super::options::CompressOptions;
+use super::candidate::Writer;
+use super::compressed::Compressed;
+use super::latent_source::{LAMBDA, LatentSource, Tissues};
 use super::progress::{Reporter, Stage};
-use super::refine::Refiner;
 use super::refined_grid::RefinedGrid;
 use super::target::{Aim, SearchResult};
-use super::tissues::Shift;
 use crate::container::MOST_STEP;
-use crate::engine::{Engine, Install, TrainingEngine};
 use crate::error::Result;
-use crate::latents::{LatentEncoder, Rate};
-use crate::sample::ValueScale;
-use crate::volume::{Mask, Volume, for_each_type};
-use rayon::prelude::*;
-use std::sync::Arc;
+use crate::latents::Rate;
 
-/// What a bit costs, in squared steps: the slope of the error by the rate of a fine uniform quantiser is
-/// `ln(2) / 6 = 0.116`; a little less was best on every volume tried (benches/README.md).
-pub(super) const LAMBDA: f32 = 0.07;
 /// Steps that are tried.
 const MOST_TRIES: u64 = 16;
 /// A PSNR this near above the target is taken at once.
@@ -58,48 +47,6 @@ impl Aim {
             Aim::Psnr { .. } => DB_A_NEPER,
             Aim::Bytes { .. } => -BYTES_A_NEPER,
         }
-    }
-}
-
-/// What latent grids are made of.
-pub(super) struct LatentSource<'a> {
-    pub(super) volume: &'a Volume,
-    pub(super) mask: Option<&'a Mask>,
-    pub(super) scale: ValueScale,
-    pub(super) options: &'a CompressOptions,
-    pub(super) engine: &'a dyn Engine,
-    /// Where tissues are to stay where they are in the mean: what tells how far they are off.
-    pub(super) tissues: Option<Tissues<'a>>,
-}
-
-/// The original and what measures files against it.
-#[derive(Clone)]
-pub(super) struct Tissues<'a> {
-    pub(super) original: &'a Original<'a>,
-    pub(super) engine: Arc<dyn TrainingEngine>,
-}
-
-impl<'a> LatentSource<'a> {
-    /// The coefficients of the volume, transformed on the engine's threads.
-    pub(super) fn encoder(&self) -> LatentEncoder {
-        self.engine.install(|| LatentEncoder::new(self.grid(None), self.volume.shape()))
-    }
-
-    /// What learns perceptrons for grids that take about `bytes`.
-    pub(super) fn refiner(&self, bytes: usize) -> Option<Refiner<'a>> {
-        Refiner::new(self.volume, self.mask, self.scale, self.options, bytes)
-    }
-
-    /// The volume's values, 0 to 1 but for what is added to them, smooth where it is masked.
-    pub(super) fn grid(&self, shift: Option<&Shift>) -> Vec<f32> {
-        let shifted = |value: f64| shift.map_or(value, |shift| shift.apply(value));
-        let mut values: Vec<f32> = for_each_type!(self.volume.samples(), samples => {
-            samples.par_iter().map(|&v| self.scale.normalised(shifted(crate::volume::Sample::to_f64(v)))).collect()
-        });
-        if let Some(mask) = self.mask {
-            infill(&mut values, mask.codes(), self.volume.shape());
-        }
-        values
     }
 }
 

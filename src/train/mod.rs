@@ -8,10 +8,13 @@ mod average;
 mod bounded;
 mod candidate;
 mod complexity;
+mod compressed;
 mod fit;
 mod infill;
 mod initial;
 mod labels;
+mod lambda;
+mod latent_source;
 mod latents;
 mod network_search;
 mod options;
@@ -19,13 +22,14 @@ mod plan;
 mod progress;
 mod refine;
 mod refined_grid;
+mod roundings;
 mod sampler;
 mod schedule;
 mod session;
 mod target;
 mod tissues;
 
-pub use candidate::Compressed;
+pub use compressed::Compressed;
 pub use fit::{CurvePoint, FitOptions, Fitted, LearningRates, fit};
 pub use options::{
     Architecture, CompressOptions, EncodingOptions, ModelOptions, Preset, Quality, Representation, Storage,
@@ -102,13 +106,19 @@ fn smallest(
     let writer = Writer::new(volume, range, mask, original.described(options.asked_for()), engine.clone());
     // Explicit targets mean what they say: the smallest file.
     let keeps_tissues = matches!(options.target, Target::Quality(Quality::Standard | Quality::Fine));
-    let tissues = keeps_tissues.then(|| latents::Tissues { original, engine: engine.clone() });
+    let tissues = keeps_tissues.then(|| latent_source::Tissues { original, engine: engine.clone() });
     let options = &options.in_decibels(noise, range);
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
         let mut reporter = Reporter::new(observe, 0, 1);
         let scale = ValueScale::new(range, volume.sample_type());
-        let source =
-            latents::LatentSource { volume, mask, scale, options, engine: engine.as_ref(), tissues: None };
+        let source = latent_source::LatentSource {
+            volume,
+            mask,
+            scale,
+            options,
+            engine: engine.as_ref(),
+            tissues: None,
+        };
         return bounded::compress(&source, range, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
@@ -134,7 +144,8 @@ fn smallest(
     let (mut found, mut nearest) = (None, f64::NEG_INFINITY);
     if !matches!(representation, Representation::Network(_)) {
         let mut reporter = Reporter::new(observe, 0, 1);
-        let source = latents::LatentSource { volume, mask, scale, options, engine: engine.as_ref(), tissues };
+        let source =
+            latent_source::LatentSource { volume, mask, scale, options, engine: engine.as_ref(), tissues };
         let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {

@@ -1,7 +1,8 @@
 //! The search for a network: models of several sizes are trained at a lambda that is corrected until the target is met.
 
-use super::candidate::{Compressed, Writer};
+use super::candidate::Writer;
 use super::complexity;
+use super::compressed::Compressed;
 use super::initial::Start;
 use super::options::{Architecture, CompressOptions, Storage};
 use super::plan::Plan;

@@ -1,7 +1,7 @@
 //! The model's size from the budget, and how long it is trained.
 
 use super::options::{Architecture, CompressOptions, Preset, Storage, Target};
-use super::session::Roundings;
+use super::roundings::Roundings;
 use crate::field::encoding::{AxisWise, EncodingKind, HashGrid, HashGridShape};
 use crate::field::network::SineResidual;
 use crate::field::{Encoding, Model, Network, NetworkKind, Rounding};

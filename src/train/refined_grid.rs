@@ -4,7 +4,7 @@
 //! that. The perceptron of that grid is learned anew, from where the last one ended.
 
 use super::candidate::Writer;
-use super::latents::{LAMBDA, LatentSource};
+use super::latent_source::{LAMBDA, LatentSource};
 use super::refine::Refiner;
 use super::tissues::Shift;
 use crate::container::BrickGrid;

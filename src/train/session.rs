@@ -2,31 +2,14 @@
 
 use super::average::Average;
 use super::initial::{Start, initial_field};
+use super::lambda::Lambda;
 use super::plan::Plan;
+use super::roundings::Roundings;
 use super::sampler::VoxelSampler;
-use super::target::Lambda;
 use crate::container::StoredModel;
 use crate::engine::{Batch, Drawing, GroupUpdate, Install, Loss, Trainer, TrainingEngine, Update};
 use crate::error::Result;
 use crate::field::{Field, GroupKind, Model, ParameterGroup, Rounding};
-
-/// What the stored parameters are rounded to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Roundings {
-    pub(super) features: Rounding,
-    pub(super) weights: Rounding,
-    pub(super) biases: Rounding,
-}
-
-impl Roundings {
-    fn of(&self, kind: GroupKind) -> Rounding {
-        match kind {
-            GroupKind::Features => self.features,
-            GroupKind::Weights => self.weights,
-            GroupKind::Biases => self.biases,
-        }
-    }
-}
 
 /// Bounds of how much coarser than at first weights are rounded where lambda says so.
 const LEAST_COARSENING: f64 = 1.0 / 32.0;

@@ -1,6 +1,7 @@
 //! The closed loop around a target: what a result is worth, and lambda for the next run.
 
-use super::candidate::Compressed;
+use super::compressed::Compressed;
+use super::lambda::Lambda;
 use super::options::Target;
 use crate::error::Error;
 
@@ -156,20 +157,6 @@ const FOLLOW: f64 = 0.4;
 const MAX_FOLLOW: f64 = 0.4;
 /// Change of the logarithm of lambda in one correction, at most.
 const MAX_MOVE: f64 = 1.0;
-
-/// What bits cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Lambda {
-    /// In mean squared error (of values scaled to 0..1) for a bit a voxel.
-    pub(super) value: f64,
-    /// In units of the first lambda.
-    pub(super) relative: f64,
-}
-
-impl Lambda {
-    /// Of bits that cost nothing.
-    pub(super) const FREE: Self = Self { value: 0.0, relative: 1.0 };
-}
 
 /// The search for lambda that meets the target.
 pub(super) struct Search {

@@ -1,8 +1,8 @@
 //! The host in a GPU's place: the kernels compiled as C++, and what launches them.
 
 use neuvol::Result;
-use neuvol::engine::cuda::decode::{DeviceModel, Launch};
-use neuvol::engine::cuda::machine::{Loaded, Machine, MachineShape, Memory, Points};
+use neuvol::engine::cuda::launch::{DeviceModel, Launch, MachineShape};
+use neuvol::engine::cuda::machine::{Loaded, Machine, Memory, Points};
 use neuvol::engine::cuda::store::{Storage, StoredChunk};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;

@@ -1,145 +1,24 @@
-//! Plans the launches of `decode.cu` and `tensor_decode.cu` and cuts requests into chunks.
+//! Evaluates a field on a machine: cuts requests into chunks and keeps several of them under way.
 
-use super::hash_grid::{DeviceLevel, MAX_LEVELS, device_levels};
-use super::machine::{Loaded, Machine, MachineShape, Points};
-use super::store::Storing;
-use super::tensor_decode;
+use super::device_samples::Storing;
+use super::launch::MachineShape;
+pub use super::launch::{DeviceModel, KERNELS, Launch, THREADS};
+use super::machine::{Loaded, Machine, Points};
 use crate::engine::threads::Threads;
 use crate::engine::{Evaluator, Lattice};
 use crate::error::Result;
-use crate::field::encoding::Wave;
-use crate::field::{Encoding, Field, Model, Network, NetworkKind};
+use crate::field::{Field, Model};
 use rayon::prelude::*;
 
 /// The kernels for every GPU since Turing, which the driver compiles for the one at hand. `cargo xtask ptx` makes it of
 /// `decode.cu`; `tests/nvrtc.rs` compares the two.
 pub const PTX: &str = include_str!("decode.ptx");
 
-/// Every kernel of [`PTX`].
-pub const KERNELS: [&str; 8] = [
-    "values_16",
-    "values_32",
-    "values_64",
-    "values_any",
-    "gradients_16",
-    "gradients_32",
-    "gradients_64",
-    "gradients_any",
-];
-
-/// Threads of a block, and columns of a tile.
-pub const THREADS: u32 = 128;
-/// Blocks for each multiprocessor: more than run at a time, so that the last ones to finish keep few waiting.
-const BLOCKS_A_MULTIPROCESSOR: u32 = 8;
-/// What the kernels for any network may use for activations, in every launch.
-const SCRATCH_BYTES: u64 = 64 << 20;
 /// Points of a launch: enough to fill a GPU, and so few that what is copied stays in the caches of the host's cores.
 const CHUNK: usize = 1 << 18;
 /// Chunks under way at a time, and with as many threads on the host: while one is computed, others are copied, which takes the
 /// host longer than a GPU to compute them.
 const MOST_UNDER_WAY: usize = 12;
-
-/// `Model` of `decode.cu`: a kernel's parameter.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub struct DeviceModel {
-    encoding: u32,
-    network: u32,
-    count: u32,
-    features: u32,
-    inputs: u32,
-    width: u32,
-    layers: u32,
-    network_size: u32,
-    network_offset: u64,
-    levels: [DeviceLevel; MAX_LEVELS],
-}
-
-impl DeviceModel {
-    fn new(model: &Model) -> Self {
-        let mut levels = [DeviceLevel::default(); MAX_LEVELS];
-        let (encoding, count, features) = match &model.encoding {
-            Encoding::HashGrid(grid) => {
-                levels = device_levels(grid);
-                (0, grid.levels().len(), grid.features())
-            }
-            Encoding::AxisWise(axis_wise) => {
-                let code = match axis_wise.wave() {
-                    Wave::Identity => 1,
-                    Wave::Frequency => 2,
-                    Wave::TriangleWave => 3,
-                    Wave::OneBlob => 4,
-                };
-                (code, axis_wise.count(), axis_wise.features_an_axis())
-            }
-        };
-        let network = &model.network;
-        Self {
-            encoding,
-            network: match network.kind() {
-                NetworkKind::Mlp => 0,
-                NetworkKind::SineResidual => 1,
-            },
-            count: count as u32,
-            features: features as u32,
-            inputs: network.inputs() as u32,
-            width: network.width() as u32,
-            layers: (network.layers().len() - 1) as u32,
-            network_size: network.parameter_count() as u32,
-            network_offset: model.network_offset() as u64,
-            levels,
-        }
-    }
-}
-
-/// A kernel and how it is started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Launch {
-    /// Its name.
-    pub kernel: &'static str,
-    /// Blocks of [`THREADS`] threads.
-    pub blocks: u32,
-    /// Shared memory of a block.
-    pub shared_bytes: usize,
-    /// Numbers of global memory that the kernel writes to and nobody reads.
-    pub scratch: usize,
-}
-
-impl Launch {
-    /// The launch for `count` points. `columns` is 4 where gradients are wanted, else 1.
-    fn new(model: &Model, shape: MachineShape, columns: u32, count: usize) -> Self {
-        if columns == 1
-            && shape.tensor_cores
-            && let Some(tensor) = tensor_decode::kernel(model)
-            && tensor.shared_bytes <= shape.shared_bytes
-        {
-            let most = shape.multiprocessors * tensor.blocks_a_multiprocessor;
-            let blocks = count.div_ceil(THREADS as usize).min(most as usize) as u32;
-            return Self { kernel: tensor.name, blocks, shared_bytes: tensor.shared_bytes, scratch: 0 };
-        }
-        let network = &model.network;
-        let wide = network.inputs().max(network.width());
-        let most = shape.multiprocessors * BLOCKS_A_MULTIPROCESSOR;
-        let shared_bytes = 4 * (network.parameter_count().next_multiple_of(4) + wide * THREADS as usize);
-        let tile = match network {
-            Network::Mlp(mlp) if shared_bytes <= shape.shared_bytes => {
-                [16, 32, 64].into_iter().position(|width| width == mlp.width)
-            }
-            _ => None,
-        };
-        let of_kind = if columns == 1 { &KERNELS[..4] } else { &KERNELS[4..] };
-        if let Some(n) = tile {
-            let tiles = count.div_ceil((THREADS / columns) as usize);
-            let blocks = tiles.min(most as usize) as u32;
-            return Self { kernel: of_kind[n], blocks, shared_bytes, scratch: 0 };
-        }
-        // Two rows of activations are kept: those of a layer and those of the next.
-        let a_block = 2 * wide * columns as usize * THREADS as usize;
-        let room = (SCRATCH_BYTES / (4 * a_block as u64)).max(1) as usize;
-        let blocks = count.div_ceil(THREADS as usize).min(most as usize).min(room);
-        Self { kernel: of_kind[3], blocks: blocks as u32, shared_bytes: 0, scratch: blocks * a_block }
-    }
-}
 
 /// A field on a machine.
 pub struct DeviceEvaluator {

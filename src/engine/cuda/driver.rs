@@ -1,17 +1,18 @@
 //! A GPU through NVIDIA's driver, which is loaded when it is asked for.
 #![allow(unsafe_code)] // kernel launches
 
-use super::decode::{self, DeviceModel, Launch};
-use super::lane::Lane;
-use super::machine::{Loaded, Machine, MachineShape, Memory, Points};
+use super::decode;
+use super::failure::{failed, no_room};
+use super::lane::{Lane, new_stream};
+use super::launch::{DeviceModel, Launch, MachineShape};
+use super::machine::{Loaded, Machine, Memory, Points};
 use super::memory::{CallersContext, GpuMemory};
 use super::store::{self, StoredChunk};
 use super::tensor_decode;
 use crate::engine::cuda_device::CudaDevice;
 use crate::error::{Error, Result};
-use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUresult};
-use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream};
+use cudarc::driver::{CudaContext, CudaFunction, CudaSlice};
 use cudarc::nvrtc::Ptx;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -71,10 +72,6 @@ fn driver() -> Result<(u32, u32)> {
         .result()
         .map_err(|e| failed("asking for the driver's version", e))?;
     Ok((version as u32 / 1000, version as u32 % 1000 / 10))
-}
-
-pub(super) fn failed(what: &str, error: DriverError) -> Error {
-    Error::Device(format!("CUDA: {what} failed: {error}"))
 }
 
 /// A GPU with the kernels on it.
@@ -199,14 +196,6 @@ impl Machine for Gpu {
         let (context, kernels) = (self.context.clone(), self.kernels.clone());
         Ok(Box::new(GpuField { context, kernels, parameters: loaded, idle: Mutex::default() }))
     }
-}
-
-pub(super) fn new_stream(context: &Arc<CudaContext>) -> Result<Arc<CudaStream>> {
-    context.new_stream().map_err(|e| failed("making a stream", e))
-}
-
-pub(super) fn no_room(what: &str, error: DriverError) -> Error {
-    failed(&format!("finding room for {what}"), error)
 }
 
 struct GpuField {

@@ -1,8 +1,8 @@
 //! A stream of a GPU and the buffers that chunks of requests go through.
 #![allow(unsafe_code)] // kernel launches
 
-use super::decode::{DeviceModel, Launch, THREADS};
-use super::driver::{failed, new_stream, no_room};
+use super::failure::{failed, no_room};
+use super::launch::{DeviceModel, Launch, THREADS};
 use super::machine::Points;
 use super::store::{Storage, StoredChunk};
 use crate::error::{Error, Result};
@@ -203,4 +203,8 @@ impl<T: DeviceRepr + ValidAsZeroBits + Copy + Default> Buffer<T> {
             None => Ok(&[]),
         }
     }
+}
+
+pub(super) fn new_stream(context: &Arc<CudaContext>) -> Result<Arc<CudaStream>> {
+    context.new_stream().map_err(|e| failed("making a stream", e))
 }

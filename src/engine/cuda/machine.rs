@@ -1,19 +1,8 @@
 //! What runs the kernels: a GPU, or in the tests the host in a GPU's place.
 
-use super::decode::{DeviceModel, Launch};
+use super::launch::{DeviceModel, Launch, MachineShape};
 use super::store::StoredChunk;
 use crate::error::Result;
-
-/// The sizes that a launch is planned by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MachineShape {
-    /// Multiprocessors: blocks beyond a few for each wait.
-    pub multiprocessors: u32,
-    /// Bytes of shared memory that a block may ask for.
-    pub shared_bytes: usize,
-    /// Has tensor cores that multiply floats: the kernels of [`tensor_decode`](super::tensor_decode) run.
-    pub tensor_cores: bool,
-}
 
 /// A GPU or what stands for one.
 pub trait Machine: Send + Sync {

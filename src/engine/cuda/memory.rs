@@ -1,7 +1,7 @@
 //! Memory of a GPU that outlives requests, and whose context a thread works in.
 #![allow(unsafe_code)] // the driver's calls
 
-use super::driver::{failed, no_room};
+use super::failure::{failed, no_room};
 use super::machine::Memory;
 use crate::error::Result;
 use cudarc::driver::CudaContext;

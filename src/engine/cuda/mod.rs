@@ -6,9 +6,12 @@
 //! the device as samples, `store.cu` makes of the field's values.
 
 pub mod decode;
+pub(crate) mod device_samples;
 mod driver;
+mod failure;
 pub(crate) mod hash_grid;
 mod lane;
+pub mod launch;
 pub mod machine;
 mod memory;
 pub mod store;
@@ -25,9 +28,9 @@ use super::{Engine, Evaluator};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::volume::SampleType;
+use device_samples::DeviceSamples;
 use machine::Machine;
 use std::sync::Arc;
-use store::DeviceSamples;
 
 /// The CUDA engine.
 #[derive(Clone)]

@@ -1,12 +1,11 @@
 //! What may tell slices at one position apart: the attributes that standard and vendors have for it.
 
 use super::attributes::{Attributes, Readable};
+pub(super) use super::dimension_value::Value;
 use super::image::Image;
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use super::own_dimensions::indices;
 use dicom_core::{Tag, VR};
-use dicom_dictionary_std::{StandardDataDictionary, tags};
-use std::cmp::Ordering;
-use std::fmt;
+use dicom_dictionary_std::tags;
 
 /// What an attribute's values mean for volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,61 +65,6 @@ pub(super) fn name(index: usize, image: &Image) -> &str {
     match DIMENSIONS.get(index) {
         Some(dimension) => dimension.name,
         None => image.dimensions.get(index - DIMENSIONS.len()).map_or("", String::as_str),
-    }
-}
-
-/// A value that can be compared.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    Number(f64),
-    Text(String),
-}
-
-impl Value {
-    fn rank(&self) -> u8 {
-        match self {
-            Value::Number(_) => 0,
-            Value::Text(_) => 1,
-        }
-    }
-
-    /// Whether a caller means this value by a text: the number, the text, or one of the values of the text.
-    pub(super) fn is_meant_by(&self, text: &str) -> bool {
-        match self {
-            Value::Number(number) => {
-                text.parse::<f64>().is_ok_and(|n| (n - number).abs() <= 1e-6 * number.abs())
-            }
-            Value::Text(own) => {
-                own.eq_ignore_ascii_case(text) || own.split('\\').any(|part| part.eq_ignore_ascii_case(text))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Number(number) => write!(f, "{number}"),
-            Value::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-impl Eq for Value {}
-
-impl PartialOrd for Value {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Value {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Value::Number(a), Value::Number(b)) => a.total_cmp(b),
-            (Value::Text(a), Value::Text(b)) => a.cmp(b),
-            _ => self.rank().cmp(&other.rank()),
-        }
     }
 }
 
@@ -220,64 +164,6 @@ fn gradient(attributes: &Attributes) -> Option<Value> {
         })?;
     let text: Vec<String> = vector.iter().map(|v| format!("{v:.4}")).collect();
     Some(Value::Text(text.join(" ")))
-}
-
-/// Attributes that only say where a frame lies, or which of the dimensions above it has.
-const POSITIONS: [Tag; 2] = [tags::IN_STACK_POSITION_NUMBER, tags::IMAGE_POSITION_PATIENT];
-
-/// The names of a file's own dimensions (PS3.3, C.7.6.17): those of its index, of nuclear medicine's vectors else.
-pub(super) fn names(whole: &Attributes) -> Vec<String> {
-    let of_index = whole.items(tags::DIMENSION_INDEX_SEQUENCE).map(|item| {
-        let keyword = item
-            .tag_value(tags::DIMENSION_INDEX_POINTER)
-            .and_then(|tag| StandardDataDictionary.by_tag(tag))
-            .map(|entry| entry.alias().to_owned());
-        let label = item.text(tags::DIMENSION_DESCRIPTION_LABEL);
-        if label.is_empty() { keyword.unwrap_or_else(|| "dimension".into()) } else { label }
-    });
-    let names: Vec<String> = of_index.collect();
-    if names.is_empty() { VECTORS.iter().map(|(_, name)| (*name).to_owned()).collect() } else { names }
-}
-
-/// Nuclear medicine numbers its frames by vectors, an entry a frame (PS3.3, C.8.4.8).
-const VECTORS: [(Tag, &str); 6] = [
-    (tags::ENERGY_WINDOW_VECTOR, "energy window"),
-    (tags::DETECTOR_VECTOR, "detector"),
-    (tags::PHASE_VECTOR, "phase"),
-    (tags::RR_INTERVAL_VECTOR, "R-R interval"),
-    (tags::TIME_SLOT_VECTOR, "time slot"),
-    (tags::TIME_SLICE_VECTOR, "time slice"),
-];
-
-/// A frame's values of its file's own dimensions; none for those that only say where it lies.
-fn indices(attributes: &Attributes) -> Vec<Option<Value>> {
-    let pointers: Vec<Option<Tag>> = attributes
-        .items(tags::DIMENSION_INDEX_SEQUENCE)
-        .map(|item| item.tag_value(tags::DIMENSION_INDEX_POINTER))
-        .collect();
-    if pointers.is_empty() {
-        let frame = attributes.frame();
-        return VECTORS
-            .iter()
-            .map(|(tag, _)| {
-                let vector = attributes.numbers(*tag).ok().flatten()?;
-                vector.get(frame).copied().map(Value::Number)
-            })
-            .collect();
-    }
-    let values = attributes
-        .grouped(tags::FRAME_CONTENT_SEQUENCE, tags::DIMENSION_INDEX_VALUES)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    pointers
-        .iter()
-        .enumerate()
-        .map(|(at, pointer)| {
-            let says_where = pointer.is_some_and(|pointer| POSITIONS.contains(&pointer));
-            values.get(at).filter(|_| !says_where).copied().map(Value::Number)
-        })
-        .collect()
 }
 
 /// Seconds out of `HHMMSS.ffffff`, or out of a date with such a time behind it (PS3.5, section 6.2); days count in the latter.

@@ -1,10 +1,11 @@
 //! What the slices of a file share: an image, of one frame or several.
 
 use super::attributes::{Attributes, named, transfer_syntax_name};
+use super::codec::transfer_syntax;
 use super::file::{EXPLICIT_VR_BIG_ENDIAN, File};
+use super::mosaic;
 use super::origin::Origin;
 use super::walk::PixelPlace;
-use super::{codec, mosaic};
 use crate::error::{Error, Result};
 use crate::io::Limits;
 use crate::volume::SampleType;
@@ -59,7 +60,7 @@ impl Image {
             return Ok(None);
         };
         refuse_colour(path, &whole)?;
-        if !codec::is_supported(&file.transfer_syntax) {
+        if !transfer_syntax::is_supported(&file.transfer_syntax) {
             return Err(Error::unsupported(
                 path,
                 format!(
@@ -125,7 +126,7 @@ impl Image {
                 .into_iter()
                 .find(|unit| !unit.is_empty())
                 .unwrap_or_default(),
-            dimensions: super::dimension::names(&whole),
+            dimensions: super::own_dimensions::names(&whole),
             origin: Origin::of(&whole, file),
             notes: file.notes.clone(),
         };

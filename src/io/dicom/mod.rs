@@ -7,17 +7,21 @@
 //!
 //! Nothing that identifies a patient leaves this module unasked: no names, dates, identifiers, UIDs or free text.
 
+mod area;
 mod attributes;
 mod codec;
 mod data_set;
 mod decimal;
 mod dicomdir;
 mod dimension;
+mod dimension_value;
 mod file;
+mod found;
 mod frames;
 mod image;
 mod mosaic;
 mod origin;
+mod own_dimensions;
 mod passes;
 mod pixels;
 mod regrid;
@@ -77,7 +81,7 @@ impl Volumes {
     /// Reads one of them into LPS millimetres.
     pub(super) fn read(&self, path: &Path, step: usize, options: &OpenOptions) -> Result<Volume> {
         let count = self.steps(path)?;
-        let part = self.parts.get(step).ok_or_else(|| series::no_image(path))?;
+        let part = self.parts.get(step).ok_or_else(|| stack::no_image(path))?;
         read(path, part, (step, count), options)
     }
 }
@@ -100,7 +104,7 @@ fn read(
         slices.iter_mut().for_each(|slice| slice.values = Ok(ValueMap::Linear(Rescale::NONE)));
     }
     let mut stack = stack::measure(path, slices, options)?;
-    let first = series::first(path, &stack.slices)?;
+    let first = stack::first(path, &stack.slices)?;
     let shape = [first.area.columns, first.area.rows, stack.slices.len()];
     elements::sample_count(path, shape.map(|n| n as u64), first.stored_type().size(), &options.limits)?;
     let decoded = pixels::decode(path, &stack.slices, options)?;

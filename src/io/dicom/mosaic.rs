@@ -4,8 +4,8 @@
 //! position that the file declares is the corner of a sheet as large as the whole image around the first slice's centre.
 
 use super::Slice;
+use super::area::Area;
 use super::attributes::Attributes;
-use super::slice::Area;
 use crate::error::{Error, Result};
 use crate::io::affine::{cross, dot};
 use dicom_core::VR;

@@ -1,10 +1,10 @@
 //! Pixels: decoded slice by slice, in parallel, straight into the volume's memory.
 
+use super::area::Area;
 use super::image::{Image, container_value};
-use super::slice::Area;
 use super::value_map::ValueMap;
 use super::walk::PixelPlace;
-use super::{Slice, codec, file, series};
+use super::{Slice, codec, file, stack};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::io::elements::swap_bytes;
@@ -64,7 +64,7 @@ impl Padding {
 /// Integer rescales keep integers: the stored ones are decoded into the final memory and shifted there. Tables have
 /// integers. Others are applied pixel by pixel on the way into a float32 volume.
 pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Result<Decoded> {
-    let first = series::first(path, slices)?;
+    let first = stack::first(path, slices)?;
     let maps = slices.iter().map(value_map).collect::<Result<Vec<_>>>()?;
     let uniform = maps.first().filter(|first| maps.iter().all(|map| map == *first)).copied();
     let count = first.area.columns * first.area.rows * slices.len();

@@ -1,7 +1,7 @@
 //! The series in a folder, and the slices of one of them.
 
+use super::found::{self, Found};
 use super::image::Image;
-use super::slice::Found;
 use super::{Slice, dicomdir, separate, stack, syntax};
 use crate::error::{Error, Result};
 use crate::io::{OpenOptions, folder};
@@ -70,7 +70,7 @@ fn leave_out(damaged: Error) -> Result<Found> {
 /// The slices of a series under `path`, unsorted; never empty. `wanted` is its number or the end of its UID.
 pub(super) fn find(path: &Path, options: &OpenOptions) -> Result<Vec<Slice>> {
     if path.is_file() && !dicomdir::is_one(path, &options.limits) {
-        return match Slice::read(path, options)? {
+        return match found::read(path, options)? {
             Found::Image(slices) => {
                 say_notes(&slices);
                 Ok(slices)
@@ -166,7 +166,7 @@ impl Stacks {
         }
         let found = files.par_iter().map(|file| {
             let found = is_dicom(file)
-                .and_then(|is| if is { Slice::read(file, options) } else { Ok(Found::Foreign) });
+                .and_then(|is| if is { found::read(file, options) } else { Ok(Found::Foreign) });
             found.or_else(&damaged)
         });
         let mut stacks: BTreeMap<String, SeriesStack> = BTreeMap::new();
@@ -223,7 +223,7 @@ impl Stacks {
             }
         };
         match (candidates.pop(), candidates.is_empty()) {
-            (None, _) if all == 0 => Err(no_image(path)),
+            (None, _) if all == 0 => Err(super::stack::no_image(path)),
             (None, _) => Err(Error::Options(format!(
                 "{}: none of its {all} series has the number or the UID ending {}; `neuvol series` lists them",
                 path.display(),
@@ -329,15 +329,6 @@ fn with_way_on(why: Error, others: usize) -> Error {
 const ID_LENGTH: usize = 16;
 /// And that a caller has to give at least.
 const LEAST_ID_LENGTH: usize = 8;
-
-/// The first slice; a series has one.
-pub(super) fn first<'a>(path: &Path, slices: &'a [Slice]) -> Result<&'a Slice> {
-    slices.first().ok_or_else(|| no_image(path))
-}
-
-pub(super) fn no_image(path: &Path) -> Error {
-    Error::unsupported(path, "the folder holds no DICOM image")
-}
 
 fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
     if depth > DEEPEST_FOLDER {

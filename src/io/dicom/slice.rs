@@ -1,18 +1,15 @@
 //! One slice: an image file, a frame of one, or a tile of a mosaic; what geometry and pixels need, nothing else.
 
+use super::area::Area;
 use super::attributes::Attributes;
 use super::dimension::Traits;
-use super::file::File;
 use super::image::Image;
 use super::spacing::{Depth, PixelSpacing};
 use super::value_map::ValueMap;
-use super::{frames, mosaic};
-use crate::error::{Error, Result};
-use crate::io::OpenOptions;
+use crate::error::Result;
 use crate::volume::SampleType;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A slice's header.
@@ -36,57 +33,8 @@ pub(super) struct Slice {
     pub(super) traits: Traits,
 }
 
-/// A rectangle of a frame, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Area {
-    pub(super) left: usize,
-    pub(super) top: usize,
-    pub(super) columns: usize,
-    pub(super) rows: usize,
-}
-
-/// What a DICOM file is to us.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// The slices of an image.
-    Image(Vec<Slice>),
-    /// An image that is not handled: which series it belongs to, and why not.
-    Refused { series_uid: String, why: Error },
-    /// DICOM without an image: a structure set, a report.
-    NoImage,
-    /// Something else than DICOM.
-    Foreign,
-}
-
 impl Slice {
-    /// Reads a file's header. A damaged file is an error.
-    pub(super) fn read(path: &Path, options: &OpenOptions) -> Result<Found> {
-        let file = File::open(path, &options.limits)?;
-        match Self::of(path, &file, options) {
-            Ok(Some(slices)) => Ok(Found::Image(slices)),
-            Ok(None) => Ok(Found::NoImage),
-            Err(why @ Error::Unsupported { .. }) => {
-                Ok(Found::Refused { series_uid: Attributes::of(&file).text(tags::SERIES_INSTANCE_UID), why })
-            }
-            Err(damaged) => Err(damaged),
-        }
-    }
-
-    fn of(path: &Path, file: &File, options: &OpenOptions) -> Result<Option<Vec<Self>>> {
-        let whole = Attributes::of(file);
-        let Some(image) = Image::of(path, file, &options.limits)?.map(Arc::new) else { return Ok(None) };
-        let mut slices = (0..image.frames)
-            .map(|frame| Self::of_frame(image.clone(), frame, &Attributes::of_frame(file, frame)))
-            .collect::<Result<Vec<_>>>()?;
-        frames::place(&whole, &mut slices, options)?;
-        let cut = slices.first().is_some_and(|s| mosaic::is_cut(&whole, s.area.columns, s.area.rows));
-        if mosaic::is_one(&whole) && !cut {
-            slices = mosaic::unfold(&whole, slices)?;
-        }
-        Ok(Some(slices))
-    }
-
-    fn of_frame(image: Arc<Image>, frame: usize, attributes: &Attributes) -> Result<Self> {
+    pub(super) fn of_frame(image: Arc<Image>, frame: usize, attributes: &Attributes) -> Result<Self> {
         let path = &image.path;
         let vector =
             |numbers: &[f64], at: usize| -> Option<[f64; 3]> { numbers.get(at..at + 3)?.try_into().ok() };

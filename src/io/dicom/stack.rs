@@ -123,6 +123,15 @@ fn unlike(first: &Slice, slice: &Slice) -> Option<String> {
     None
 }
 
+/// The first slice; a series has one.
+pub(super) fn first<'a>(path: &Path, slices: &'a [Slice]) -> Result<&'a Slice> {
+    slices.first().ok_or_else(|| no_image(path))
+}
+
+pub(super) fn no_image(path: &Path) -> Error {
+    Error::unsupported(path, "the folder holds no DICOM image")
+}
+
 /// A slice and where it lies.
 pub(super) struct Placed {
     /// mm along the normal.
@@ -183,7 +192,7 @@ fn missing(slice: &Slice, name: &str) -> Error {
 pub(super) fn measure(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> Result<Stack> {
     let Some(axes) = axes(&slices)? else {
         // A lone image may lie nowhere in the patient (a scan, a secondary capture).
-        let first = super::series::first(path, &slices)?;
+        let first = first(path, &slices)?;
         let [between_rows, between_columns] = first.pixel_spacing.or_one();
         let depth = options.spacing.map_or(first.depth.of_one(), |[.., z]| z);
         let spacing = [between_columns, between_rows, depth];

@@ -3,7 +3,7 @@
 //! TIFF 6.0, section 2, and BigTIFF (<http://bigtiff.org>). Own code, since the `tiff` crate reads every field of every page
 //! and refuses files for pages that nobody asks for; one walk over the chain is all that any number of pages costs.
 
-use super::microscope;
+use super::microscope_fields::{CZ_LSMINFO, LSM_BYTES, UIC2, UIC2_BYTES};
 use crate::error::{Error, Result};
 use crate::io::Limits;
 use crate::io::elements::{ByteOrder, StoredType};
@@ -307,13 +307,12 @@ impl Directories {
         let unit = source.numbers(fields, tag::RESOLUTION_UNIT, 1)?;
         self.resolution_unit = unit.and_then(|n| n.first().copied()).unwrap_or(2);
         let find = |tag| fields.iter().find(|field| field.tag == tag);
-        let has_all = |field: &&Field| field.bytes().is_some_and(|bytes| bytes >= microscope::LSM_BYTES);
-        if let Some(field) = find(microscope::CZ_LSMINFO).filter(has_all) {
-            self.lsm =
-                Some(Fields { bytes: source.bytes(field.at, microscope::LSM_BYTES)?, order: source.order });
+        let has_all = |field: &&Field| field.bytes().is_some_and(|bytes| bytes >= LSM_BYTES);
+        if let Some(field) = find(CZ_LSMINFO).filter(has_all) {
+            self.lsm = Some(Fields { bytes: source.bytes(field.at, LSM_BYTES)?, order: source.order });
         }
-        if let Some(field) = find(microscope::UIC2).filter(|field| field.count > 1) {
-            let bytes = field.count.saturating_mul(microscope::UIC2_BYTES);
+        if let Some(field) = find(UIC2).filter(|field| field.count > 1) {
+            let bytes = field.count.saturating_mul(UIC2_BYTES);
             self.stk = Some(Fields { bytes: source.bytes(field.at, bytes)?, order: source.order });
         }
         // A strip a row is the most that there can be.

@@ -4,16 +4,9 @@
 
 use super::arrangement::{self, Arrangement, Planes, Sizes};
 use super::directory::{Directories, Fields};
+use super::microscope_fields::UIC2_BYTES;
 use crate::error::{Error, Result};
 use std::path::Path;
-
-pub(super) const CZ_LSMINFO: u16 = 34412;
-pub(super) const UIC2: u16 = 33629;
-
-/// Bytes of CZ_LSMINFO that are looked at: up to the scan type.
-pub(super) const LSM_BYTES: u64 = 90;
-/// Bytes that UIC2Tag has for each plane.
-pub(super) const UIC2_BYTES: u64 = 24;
 
 /// Slices and time steps, slices first; channels are samples of a pixel, distances are in metres.
 pub(super) fn lsm(path: &Path, info: &Fields, directories: &Directories) -> Result<Arrangement> {

@@ -7,6 +7,7 @@ mod arrangement;
 mod directory;
 mod imagej;
 mod microscope;
+mod microscope_fields;
 mod ome;
 mod page;
 mod shaped;

@@ -6,7 +6,7 @@ use crate::io::affine::{cross, dot, norm};
 use crate::io::dicom::Slice;
 use crate::io::dicom::attributes::Attributes;
 use crate::io::dicom::file::File;
-use crate::io::dicom::series;
+use crate::io::dicom::{series, stack};
 use crate::io::{Limits, OpenOptions};
 use crate::volume::{Frame, Geometry, Volume};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
@@ -91,11 +91,11 @@ impl OriginalSeries {
     pub fn read(path: &Path, series: Option<&str>) -> Result<Self> {
         let options = OpenOptions { series: series.map(str::to_owned), ..OpenOptions::default() };
         let slices = series::find(path, &options)?;
-        let first = File::open(&series::first(path, &slices)?.image.path, &Limits::default())?;
+        let first = File::open(&stack::first(path, &slices)?.image.path, &Limits::default())?;
         let attributes = Attributes::of(&first);
         if attributes.text(tags::STUDY_INSTANCE_UID).is_empty() {
             return Err(Error::format(
-                &series::first(path, &slices)?.image.path,
+                &stack::first(path, &slices)?.image.path,
                 "the image has no Study Instance UID (0020,000D): there is no study that a derived series could join",
             ));
         }
