@@ -298,7 +298,7 @@ impl OpenVolume {
                 ratio_float32: self.0.ratio_f32(),
                 fidelity: fidelity(&info.fidelity()),
                 model: self.0.model_summary(),
-                writer: info.achieved.writer.clone(),
+                writer: info.writer.clone(),
             })
         })
     }

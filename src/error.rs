@@ -48,8 +48,9 @@ pub enum Error {
     /// A quality or size target that this volume cannot meet.
     #[error("{what}")]
     Target {
-        /// The best that was found, in the target's measure: dB of a quality or PSNR, bytes of a ratio or size, the largest
-        /// error. `None` where nothing was found.
+        /// What was asked for, in the target's measure: dB of a quality or PSNR, bytes of a ratio or size, the largest error.
+        asked: f64,
+        /// The best that was found, in the same measure; `None` where nothing was found.
         best: Option<f64>,
         /// What was asked for, and the best that was found.
         what: String,

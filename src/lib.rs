@@ -37,7 +37,7 @@ mod atomic;
 #[cfg(feature = "bridge")]
 mod bridge;
 pub(crate) mod codec;
-pub mod container;
+pub(crate) mod container;
 #[cfg(feature = "dlpack")]
 pub mod dlpack;
 pub mod engine;
@@ -59,6 +59,7 @@ pub mod train;
 pub mod volume;
 pub(crate) mod wavelet;
 
+pub use container::{Achieved, Asked, Description, FORMAT_VERSION, TargetKind};
 pub use error::{Error, Result};
 pub use sample::{NeuralVolume, Region};
 pub use volume::{Axis, Volume};

@@ -2,7 +2,7 @@
 //!
 //! Frames are built here from FORMAT.md, not with the library's writer.
 
-use neuvol::container::FORMAT_VERSION;
+use neuvol::FORMAT_VERSION;
 use neuvol::engine::Engine;
 use neuvol::engine::cpu::Cpu;
 use neuvol::sample::{Outside, Space};
@@ -502,7 +502,7 @@ fn metadata_comes_back_exactly() {
     assert_eq!(info.fill_value, original.fill_value);
     assert_eq!(info.provenance, original.provenance);
     assert_eq!(info.range, original.range());
-    assert_eq!((info.achieved.target_value, info.achieved.preset), (25.0, Preset::Fast));
+    assert_eq!((info.asked.value, info.asked.preset), (25.0, Preset::Fast));
     assert!(info.psnr() >= 25.0 && info.achieved.max_error >= info.achieved.rmse, "{:?}", info.achieved);
     let decoded = file.read_region(Region::whole(info.shape), 1).unwrap();
     assert_eq!(decoded.geometry, original.geometry);

@@ -279,5 +279,5 @@ fn what_is_kept_in_memory_is_less_than_a_quarter_of_float32() {
     neural.read_region(Region::whole(neural.info().shape), 1).unwrap();
     assert!(neural.memory_bytes() < voxels, "{} for {voxels} voxels", neural.memory_bytes());
     assert_eq!(neural.sample_type(), SampleType::I16);
-    assert_eq!(neural.info().achieved.preset, Preset::Balanced);
+    assert_eq!(neural.info().asked.preset, Preset::Balanced);
 }

@@ -226,6 +226,11 @@ fn masked_voxels_come_back_and_do_not_count() {
     neural.values_at(&[[8.4, 2.0, 2.0], [9.0, 0.0, 1.0]], Space::Index, Outside::Clamp, &mut at).unwrap();
     assert_eq!(f64::from(at[0]), fill);
     assert!(at[1] < 2.0 || at[1].is_nan() || at[1].is_infinite());
+    let one = |point: [f64; 3]| neural.value_at(point, Space::Index).unwrap();
+    assert_eq!([one([8.4, 2.0, 2.0]), one([-3.0, 2.0, 2.0])], [None; 2], "masked, and outside");
+    let mut value = [0.0];
+    neural.values_at(&[[12.3, 2.1, 2.2]], Space::Index, Outside::Clamp, &mut value).unwrap();
+    assert_eq!(one([12.3, 2.1, 2.2]).map(|v| v as f32), Some(value[0]));
 }
 
 #[test]
@@ -292,7 +297,8 @@ fn impossible_targets_are_refused_with_the_best_that_can_be_had() {
     }
     // No header fits into 100 bytes, whatever the model.
     let result = compress(&volume, &fast(Target::Size(100)));
-    let Err(Error::Target { what: sentence, .. }) = result else { panic!("{result:?}") };
+    let Err(Error::Target { asked, best, what: sentence, .. }) = result else { panic!("{result:?}") };
+    assert!(asked == 100.0 && best.is_some_and(|best| best > asked), "{asked} {best:?}");
     assert!(
         sentence.contains("100 bytes") && sentence.contains("the smallest that was found is"),
         "{sentence}"

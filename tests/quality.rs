@@ -1,6 +1,6 @@
 //! What a quality guarantees, and what a file says of itself.
 
-use neuvol::container::TargetKind;
+use neuvol::TargetKind;
 use neuvol::engine::cpu::Cpu;
 use neuvol::metrics::{self, Bands};
 use neuvol::train::{CompressOptions, Compressed, Preset, Quality, Target, compress};
@@ -107,7 +107,7 @@ fn a_file_says_what_was_asked_for_and_what_it_is_worth() {
     let info = neural.info();
     let achieved = &info.achieved;
     assert_eq!(
-        (achieved.target, Quality::from_number(achieved.target_value)),
+        (info.asked.target, Quality::from_number(info.asked.value)),
         (TargetKind::Quality, Some(Quality::Preview))
     );
     let decoded = neural.read_region(Region::whole(volume.shape()), 1).unwrap();

@@ -5,10 +5,10 @@ use super::input::{NeuralLimit, open_neural};
 use super::report;
 use anyhow::Result;
 use neuvol::NeuralVolume;
-use neuvol::container::{Description, TargetKind};
 use neuvol::engine::device::Device;
 use neuvol::train::Quality;
 use neuvol::volume::Association;
+use neuvol::{Description, TargetKind};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -57,24 +57,24 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
         let (label, text) = line.split_at(report::LABEL);
         say!("{label}  {text}");
     }
-    let asked = match info.achieved.target {
+    let asked = match info.asked.target {
         TargetKind::Quality => quality(info),
-        TargetKind::Psnr => format!("{} dB", info.achieved.target_value),
-        TargetKind::Ratio => format!("ratio {}:1", info.achieved.target_value),
-        TargetKind::Size => format!("{} bytes", info.achieved.target_value),
+        TargetKind::Psnr => format!("{} dB", info.asked.value),
+        TargetKind::Ratio => format!("ratio {}:1", info.asked.value),
+        TargetKind::Size => format!("{} bytes", info.asked.value),
         TargetKind::MaxError => {
-            format!("errors of at most {}", report::value(info.achieved.target_value, &info.unit))
+            format!("errors of at most {}", report::value(info.asked.value, &info.unit))
         }
         TargetKind::Lossless => "every sample as it was".to_owned(),
-        other => format!("{other:?} {}", info.achieved.target_value),
+        other => format!("{other:?} {}", info.asked.value),
     };
-    say!("asked for   {asked}, preset {:?}", info.achieved.preset);
+    say!("asked for   {asked}, preset {:?}", info.asked.preset);
     match neural.parameter_count() {
         0 => say!("model       {}", neural.model_summary()),
         parameters => say!("model       {} ({parameters} parameters)", neural.model_summary()),
     }
     say!("memory      {} once samples were read", report::bytes(neural.memory_bytes() as u64));
-    say!("written by  {}", info.achieved.writer);
+    say!("written by  {}", info.writer);
     for (key, value) in &info.provenance {
         say!("source      {key}: {value}");
     }
@@ -83,8 +83,8 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
 
 /// The quality that was asked for, and what it came to.
 fn quality(info: &Description) -> String {
-    let Some(quality) = Quality::from_number(info.achieved.target_value) else {
-        return format!("quality {}", info.achieved.target_value);
+    let Some(quality) = Quality::from_number(info.asked.value) else {
+        return format!("quality {}", info.asked.value);
     };
     let span = info.range.map_or(0.0, |(low, high)| high - low);
     format!("quality {}, here {:.2} dB", quality.name(), quality.psnr(info.achieved.noise, span))
@@ -120,7 +120,9 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
         "ratio": neural.ratio(),
         "ratio_float32": neural.ratio_f32(),
         "psnr_db": report::finite(info.psnr()),
+        "asked": info.asked,
         "achieved": achieved,
+        "writer": info.writer,
         "model": neural.model_summary(),
         "memory_bytes": neural.memory_bytes(),
         "parameters": neural.parameter_count(),

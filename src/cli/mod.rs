@@ -14,6 +14,7 @@ mod convert;
 mod decompress;
 mod demo;
 mod devices;
+mod flags;
 mod info;
 mod input;
 mod interrupt;
@@ -28,6 +29,7 @@ mod study;
 
 use clap::{Parser, Subcommand};
 use neuvol::engine::device::Device;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Quality-targeted compression of volumes (CT, MR, simulation fields): any slice, region or point is read without decoding
@@ -99,7 +101,7 @@ pub(crate) fn main() -> ExitCode {
         1 => log::LevelFilter::Info,
         _ => log::LevelFilter::Debug,
     };
-    env_logger::Builder::new().filter_level(level).format_timestamp(None).format_target(false).init();
+    start_logging(level);
     // Everything works on rayon's own threads: one pool, of as many as the user allows.
     if let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global() {
         log::warn!("the number of threads could not be set: {e}");
@@ -124,10 +126,18 @@ pub(crate) fn main() -> ExitCode {
         // `neuvol sample ... | head` is no failure of ours.
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("neuvol: {e:#}");
+            eprintln!("neuvol: {}", flags::with_flags(&format!("{e:#}")));
             ExitCode::from(exit_code(&e))
         }
     }
+}
+
+/// Messages go to standard error, each with its level.
+fn start_logging(level: log::LevelFilter) {
+    let write = |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {
+        writeln!(out, "[{:<5}] {}", record.level(), flags::with_flags(&record.args().to_string()))
+    };
+    env_logger::Builder::new().filter_level(level).format(write).init();
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

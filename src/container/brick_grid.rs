@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Voxels along the edge of a file's bricks; bricks at the far faces are cut.
-pub const BRICK_EDGE: usize = 64;
+pub(crate) const BRICK_EDGE: usize = 64;
 
 /// The bricks of a volume, numbered x fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a file says of its volume: grid, geometry, provenance.
 
 use super::bytes::{Fields, put_text};
-use super::quality::Achieved;
+use super::quality::{Achieved, Asked};
 use crate::metrics::{Distortion, Fidelity};
 use crate::volume::{Association, Frame, Geometry, SampleType, Volume};
 use std::collections::BTreeMap;
@@ -30,8 +30,12 @@ pub struct Description {
     pub range: Option<(f64, f64)>,
     /// Where the volume came from. Nothing that identifies a patient.
     pub provenance: BTreeMap<String, String>,
-    /// What was asked for and achieved.
+    /// What was asked for.
+    pub asked: Asked,
+    /// What was achieved.
     pub achieved: Achieved,
+    /// The neuvol that wrote the file.
+    pub writer: String,
 }
 
 /// Flags of section VOLM: which numbers it has.
@@ -46,7 +50,7 @@ const FILL_LIMIT: u8 = 64;
 
 impl Description {
     /// The description of a volume.
-    pub(crate) fn of(volume: &Volume, range: Option<(f64, f64)>, achieved: Achieved) -> Self {
+    pub(crate) fn of(volume: &Volume, range: Option<(f64, f64)>, asked: Asked, achieved: Achieved) -> Self {
         Self {
             shape: volume.shape(),
             sample_type: volume.sample_type(),
@@ -58,7 +62,9 @@ impl Description {
             fill_limit: volume.fill_limit.map(|limit| volume.sample_type().nearest(limit)),
             range,
             provenance: volume.provenance.clone(),
+            asked,
             achieved,
+            writer: concat!("neuvol ", env!("CARGO_PKG_VERSION")).into(),
         }
     }
 
@@ -199,7 +205,9 @@ impl Description {
             fill_limit,
             range,
             provenance: BTreeMap::new(),
+            asked: Asked::default(),
             achieved: Achieved::default(),
+            writer: String::new(),
         })
     }
 
@@ -226,7 +234,7 @@ impl Description {
     }
 
     pub(super) fn quality_section(&self) -> Vec<u8> {
-        self.achieved.section(self.shape, self.range)
+        self.achieved.section(&self.asked, &self.writer, self.shape, self.range)
     }
 }
 

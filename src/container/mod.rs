@@ -10,15 +10,14 @@ mod model;
 mod quality;
 mod sections;
 
-pub use brick_grid::BRICK_EDGE;
-pub(crate) use brick_grid::BrickGrid;
+pub(crate) use brick_grid::{BRICK_EDGE, BrickGrid};
 pub(crate) use bricks::MaskBricks;
 pub use description::Description;
 pub(crate) use description::MAX_VOXELS;
 pub(crate) use integers::{IntegerBricks, IntegerScale, Prediction};
 pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
-pub use quality::{Achieved, Preset, TargetKind};
+pub use quality::{Achieved, Asked, Preset, TargetKind};
 
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
@@ -123,7 +122,7 @@ impl Contents {
         if file.has(PROVENANCE) {
             description.provenance = file.parse(PROVENANCE, Description::parse_provenance)?;
         }
-        description.achieved =
+        (description.asked, description.achieved, description.writer) =
             file.parse(QUALITY, |section| Achieved::parse(section, description.shape, description.range))?;
         let (shape, sample_type) = (description.shape, description.sample_type);
         let damaged = |what: &str| Error::Section {

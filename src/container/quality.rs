@@ -39,20 +39,32 @@ pub enum Preset {
     Best = 3,
 }
 
-/// What was asked for, and what the shipped decoder measured over the unmasked voxels. Beside RMS and largest error, the file
-/// has its numbers with three digits.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Achieved {
+pub struct Asked {
     /// The target's kind.
     pub target: TargetKind,
     /// The target's value: dB, ratio, bytes or an error; of a quality 1 for preview, 2 for standard, 3 for fine; 0 where it has
     /// none.
-    pub target_value: f64,
+    pub value: f64,
     /// The preset.
     pub preset: Preset,
     /// Seed of the training.
     pub seed: u64,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { target: TargetKind::Psnr, value: 0.0, preset: Preset::default(), seed: 0 }
+    }
+}
+
+/// What the shipped decoder measured over the unmasked voxels. Beside RMS and largest error, the file has its numbers with three
+/// digits.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Achieved {
     /// The original's noise, in the volume's unit, where any was found.
     pub noise: Option<f64>,
     /// Root of the mean squared error, in the volume's unit.
@@ -72,8 +84,6 @@ pub struct Achieved {
     /// What the bands are.
     #[serde(skip)]
     pub(crate) band_limits: Bands,
-    /// The neuvol that wrote the file.
-    pub writer: String,
 }
 
 /// Flags of the section.
@@ -89,13 +99,9 @@ const EIGHTHS: u8 = 2;
 const VOXEL_BYTES: usize = 5;
 
 impl Default for Achieved {
-    /// Nothing asked for, nothing measured yet: errors are NaN.
+    /// Nothing measured yet: errors are NaN.
     fn default() -> Self {
         Self {
-            target: TargetKind::Psnr,
-            target_value: 0.0,
-            preset: Preset::default(),
-            seed: 0,
             noise: None,
             rmse: f64::NAN,
             max_error: f64::NAN,
@@ -104,7 +110,6 @@ impl Default for Achieved {
             similarity: None,
             bands: Vec::new(),
             band_limits: Bands::None,
-            writer: concat!("neuvol ", env!("CARGO_PKG_VERSION")).into(),
         }
     }
 }
@@ -125,22 +130,28 @@ impl Achieved {
         }
     }
 
-    /// The section, of a volume of this shape and range. How long it is does not depend on what was measured, but for errors of 0, of
-    /// which nothing is written.
-    pub(super) fn section(&self, shape: [usize; 3], range: Option<(f64, f64)>) -> Vec<u8> {
+    /// The section, of a volume of this shape and range, by this writer. How long it is does not depend on what was measured, but
+    /// for errors of 0, of which nothing is written.
+    pub(super) fn section(
+        &self,
+        asked: &Asked,
+        writer: &str,
+        shape: [usize; 3],
+        range: Option<(f64, f64)>,
+    ) -> Vec<u8> {
         let has_errors = self.max_error != 0.0;
         let flags = [(has_errors, ERRORS), (self.noise.is_some(), NOISE)];
         let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum();
-        let mut out = vec![self.target as u8, self.preset as u8, flags];
-        put_varint(&mut out, self.seed);
-        out.extend(self.target_value.to_le_bytes());
+        let mut out = vec![asked.target as u8, asked.preset as u8, flags];
+        put_varint(&mut out, asked.seed);
+        out.extend(asked.value.to_le_bytes());
         if let Some(noise) = self.noise {
             out.extend((noise as f32).to_le_bytes());
         }
         if has_errors {
             self.put_errors(&mut out, shape, range);
         }
-        put_text(&mut out, &self.writer);
+        put_text(&mut out, writer);
         out
     }
 
@@ -173,12 +184,12 @@ impl Achieved {
         }
     }
 
-    /// Reads the section of a volume of this shape and range.
+    /// Reads the section of a volume of this shape and range: what was asked for and achieved, and the writer.
     pub(super) fn parse(
         section: &[u8],
         shape: [usize; 3],
         range: Option<(f64, f64)>,
-    ) -> Result<Self, String> {
+    ) -> Result<(Asked, Self, String), String> {
         let mut fields = Fields::new(section);
         let target = match fields.u8("target")? {
             1 => TargetKind::Psnr,
@@ -197,18 +208,18 @@ impl Achieved {
         };
         let flags = fields.u8("flags")?;
         let seed = varint(&mut fields, "seed")?;
-        let target_value = fields.f64("value")?;
+        let value = fields.f64("value")?;
         let noise = if flags & NOISE != 0 { Some(fields.f32("noise")?.into()) } else { None };
-        let mut achieved = Self { target, target_value, preset, seed, noise, ..Self::default() };
+        let mut achieved = Self { noise, ..Self::default() };
         if flags & ERRORS != 0 {
             achieved.parse_errors(&mut fields, shape, range)?;
         } else {
             (achieved.rmse, achieved.max_error, achieved.bias) = (0.0, 0.0, 0.0);
             achieved.similarity = Some(1.0);
         }
-        achieved.writer = fields.text("writer")?;
+        let writer = fields.text("writer")?;
         fields.end()?;
-        Ok(achieved)
+        Ok((Asked { target, value, preset, seed }, achieved, writer))
     }
 
     fn parse_errors(
@@ -283,6 +294,8 @@ mod tests {
     use crate::metrics::{Distortion, fidelity};
     use crate::volume::Volume;
 
+    const WRITER: &str = "neuvol 1.2.3";
+
     #[test]
     fn what_was_measured_comes_back_with_three_digits() {
         let shape = [20, 16, 12];
@@ -295,34 +308,23 @@ mod tests {
             let decoded = Volume::new(decoded.clone(), shape).unwrap();
             let mut fidelity = fidelity(&original, &decoded).unwrap();
             fidelity.noise = Some(0.25);
-            let asked = Achieved {
-                target: TargetKind::Quality,
-                target_value: 2.0,
-                seed: 77_000,
-                band_limits: Bands::of(&original),
-                noise: Some(0.25),
-                ..Achieved::default()
-            };
+            let asked = Asked { target: TargetKind::Quality, value: 2.0, seed: 77_000, ..Asked::default() };
+            let before =
+                Achieved { band_limits: Bands::of(&original), noise: Some(0.25), ..Achieved::default() };
             let range = original.range();
-            let length = asked.section(shape, range).len();
-            let achieved = asked.clone().with(&fidelity);
-            let section = achieved.section(shape, range);
+            let length = before.section(&asked, WRITER, shape, range).len();
+            let achieved = before.clone().with(&fidelity);
+            let section = achieved.section(&asked, WRITER, shape, range);
             assert_eq!(section.len(), length, "known before anything is measured");
             // A band of parts by value needs its limit, too.
-            let count = asked.band_limits.len();
+            let count = before.band_limits.len();
             let of_bands = 6 * count + if unit.is_empty() { 2 * count - 1 } else { 0 };
-            assert_eq!(length, 46 + of_bands + achieved.writer.len());
-            let back = Achieved::parse(&section, shape, range).unwrap();
+            assert_eq!(length, 46 + of_bands + WRITER.len());
+            let (back_asked, back, writer) = Achieved::parse(&section, shape, range).unwrap();
+            assert_eq!((back_asked, writer.as_str()), (asked, WRITER));
             assert_eq!(
-                (back.target, back.target_value, back.seed, back.rmse, back.max_error, back.max_error_voxel),
-                (
-                    TargetKind::Quality,
-                    2.0,
-                    77_000,
-                    achieved.rmse,
-                    achieved.max_error,
-                    achieved.max_error_voxel
-                )
+                (back.rmse, back.max_error, back.max_error_voxel),
+                (achieved.rmse, achieved.max_error, achieved.max_error_voxel)
             );
             let near = |a: f64, b: f64| (a - b).abs() <= 1e-3 * b.abs().max(1e-3 * achieved.rmse);
             assert!(near(back.bias, achieved.bias), "{} {}", back.bias, achieved.bias);
@@ -340,10 +342,10 @@ mod tests {
     #[test]
     fn an_exact_file_says_so_in_a_few_bytes() {
         let exact = Fidelity::of(Distortion { psnr: f64::INFINITY, rmse: 0.0, max_error: 0.0, voxels: 8 });
-        let achieved = Achieved { target: TargetKind::Lossless, ..Achieved::default() }.with(&exact);
-        let section = achieved.section([2, 2, 2], Some((0.0, 1.0)));
-        assert_eq!(section.len(), 14 + achieved.writer.len());
-        let back = Achieved::parse(&section, [2, 2, 2], Some((0.0, 1.0))).unwrap();
+        let asked = Asked { target: TargetKind::Lossless, ..Asked::default() };
+        let section = Achieved::default().with(&exact).section(&asked, WRITER, [2, 2, 2], Some((0.0, 1.0)));
+        assert_eq!(section.len(), 14 + WRITER.len());
+        let (_, back, _) = Achieved::parse(&section, [2, 2, 2], Some((0.0, 1.0))).unwrap();
         assert_eq!((back.rmse, back.max_error, back.bias, back.similarity), (0.0, 0.0, 0.0, Some(1.0)));
     }
 

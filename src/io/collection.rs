@@ -308,7 +308,7 @@ mod tests {
             assert_eq!(volume.samples().get(0), step as f64 + 1.0);
         }
         assert_eq!(read(&path, Some(1)).unwrap().provenance["time step"], "2 of 3, at 0.5");
-        refused(&path, "choose one with --time-step 0 to 2");
+        refused(&path, "choose one with `time_step` 0 to 2");
         assert!(read(&path, Some(3)).unwrap_err().to_string().contains("no time step 3"));
         // One is no series.
         let one = write(&folder, "one.pvd", &collection(&[("7", "b.vti")]));

@@ -50,7 +50,7 @@ pub(crate) fn file_of(path: &Path, name: &str, allow_outside: bool) -> Result<Pa
         return Err(Error::unsupported(
             path,
             format!(
-                "the file '{name}' that it names lies outside its folder; --allow-outside reads it{}",
+                "the file '{name}' that it names lies outside its folder; `allow_outside` reads it{}",
                 found_beside(folder, name)
             ),
         ));

@@ -132,9 +132,9 @@ fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions
     }
     let is_vtk = matches!(format, Format::VtkXml | Format::VtkLegacy);
     for (given, fits, what) in [
-        (options.array.is_some(), is_vtk, "arrays to choose; leave --array out"),
-        (options.series.is_some(), format == Format::Dicom, "DICOM series to choose; leave --series out"),
-        (options.volume.is_some(), format == Format::Dicom, "DICOM volumes to choose; leave --volume out"),
+        (options.array.is_some(), is_vtk, "arrays to choose; leave `array` out"),
+        (options.series.is_some(), format == Format::Dicom, "DICOM series to choose; leave `series` out"),
+        (options.volume.is_some(), format == Format::Dicom, "DICOM volumes to choose; leave `volume` out"),
     ] {
         if given && !fits {
             return Err(Error::Options(format!("{}: the file holds no {what}", path.display())));
@@ -153,7 +153,7 @@ fn component(path: &Path, name: &str, count: usize, options: &OpenOptions) -> Re
             path.display()
         ))),
         None => Err(Error::Options(format!(
-            "{}: {name} has {count} components; choose one with --component 0 to {}",
+            "{}: {name} has {count} components; choose one with `component` 0 to {}",
             path.display(),
             count.saturating_sub(1)
         ))),
@@ -170,7 +170,7 @@ fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> 
             path.display()
         ))),
         None => Err(Error::Options(format!(
-            "{}: it holds {count} volumes over time; choose one with --time-step 0 to {}",
+            "{}: it holds {count} volumes over time; choose one with `time_step` 0 to {}",
             path.display(),
             count.saturating_sub(1)
         ))),
@@ -327,7 +327,7 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
         Err(Error::unsupported(
             path,
             "the format is told neither by content nor by name; neuvol reads DICOM, NIfTI, NRRD, MetaImage, VTK \
-             images, .npy, TIFF and raw (which needs --dims and --type)",
+             images, .npy, TIFF and raw (which needs `dims` and `sample_type`)",
         ))
     }
 }

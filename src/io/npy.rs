@@ -255,7 +255,7 @@ mod tests {
             "'formats': ['<f4']} are not supported",
         );
         refuse(&plain("'<f4'", "(2, 1, 1, 1, 1)"), "5 axes");
-        refuse(&plain("'<f4'", "(2, 1, 1, 1)"), "--time-step 0 to 1");
+        refuse(&plain("'<f4'", "(2, 1, 1, 1)"), "`time_step` 0 to 1");
         refuse(&plain("'<f4'", "(100, 100)"), "truncated");
         refuse(&plain("'<f4'", "(0, 4)"), "empty");
         refuse(&plain("'<f4'", "(a, 4)"), "'shape'");

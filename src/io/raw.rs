@@ -14,7 +14,7 @@ use std::path::Path;
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (Some(dims), Some(sample_type)) = (options.dims, options.sample_type) else {
         return Err(Error::Options(format!(
-            "{}: a raw file does not say its grid; give --dims NX,NY,NZ and --type (uint8, int16, float32, ...)",
+            "{}: a raw file does not say its grid; give `dims` NX,NY,NZ and `sample_type` (uint8, int16, float32, ...)",
             path.display()
         )));
     };
@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         return Err(Error::format(
             path,
             format!(
-                "{} x {} x {} samples of {sample_type} are {expected} bytes, but the file has {found}; check --dims and --type",
+                "{} x {} x {} samples of {sample_type} are {expected} bytes, but the file has {found}; check `dims` and `sample_type`",
                 dims[0], dims[1], dims[2]
             ),
         ));
@@ -69,6 +69,6 @@ mod tests {
         let message = crate::io::open(&path, &options).unwrap_err().to_string();
         assert!(message.contains("are 24 bytes, but the file has 23"), "{message}");
         let message = crate::io::open(&path, &OpenOptions::default()).unwrap_err().to_string();
-        assert!(message.contains("--dims"), "{message}");
+        assert!(message.contains("`dims`"), "{message}");
     }
 }

@@ -34,7 +34,7 @@ impl Reading {
         let declared = volume.geometry.spacing;
         if declares_spacing == [true; 3] {
             return Err(Error::Options(format!(
-                "{}: the file says its spacing itself ({declared:?}); leave --spacing out",
+                "{}: the file says its spacing itself ({declared:?}); leave `spacing` out",
                 path.display()
             )));
         }
@@ -42,7 +42,7 @@ impl Reading {
             let differs = (given[axis] - declared[axis]).abs() > ROUNDING * declared[axis];
             if declares_spacing[axis] && differs {
                 return Err(Error::Options(format!(
-                    "{}: the file says itself that the spacing along {} is {}, not {}; give the file's in --spacing",
+                    "{}: the file says itself that the spacing along {} is {}, not {}; give the file's in `spacing`",
                     path.display(),
                     ["x", "y", "z"][axis],
                     declared[axis],
@@ -73,7 +73,7 @@ pub(super) fn distance(
         _ => Err(Error::format(
             path,
             format!(
-                "{field} is '{}', which is not a distance above 0; say the right one with --spacing",
+                "{field} is '{}', which is not a distance above 0; say the right one with `spacing`",
                 words.trim()
             ),
         )),
@@ -102,7 +102,7 @@ pub(super) fn distances(
                 return Err(Error::format(
                     path,
                     format!(
-                        "{field} is {} along {}, which is not a distance; say the right one with --spacing",
+                        "{field} is {} along {}, which is not a distance; say the right one with `spacing`",
                         numbers[axis],
                         ["x", "y", "z"][axis]
                     ),
@@ -130,7 +130,7 @@ mod tests {
         let message = of([true, true, false], [0.5, 0.7, 4.0]).unwrap_err().to_string();
         assert!(message.contains("along y is 0.5, not 0.7"), "{message}");
         let message = of([true; 3], [2.0, 3.0, 4.0]).unwrap_err().to_string();
-        assert!(message.contains("leave --spacing out"), "{message}");
+        assert!(message.contains("leave `spacing` out"), "{message}");
         assert!(of([false; 3], [0.0, 1.0, 1.0]).is_err() && of([false; 3], [f64::NAN; 3]).is_err());
     }
 

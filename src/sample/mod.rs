@@ -96,7 +96,7 @@ impl NeuralVolume {
         for (bytes, limit, what) in needed {
             if bytes > limit {
                 let what = format!(
-                    "{what} {bytes} bytes, which exceeds the limit of {limit} bytes; raise the limit (--limit) if the file \
+                    "{what} {bytes} bytes, which exceeds the limit of {limit} bytes; raise `limits` if the file \
                      is to be trusted"
                 );
                 return Err(too_large(path, bytes, &what));

@@ -145,7 +145,7 @@ impl NeuralVolume {
     /// Whether samples decoded to a type are those that were compressed, as far as the type can hold them.
     fn gives_exact(&self, sample_type: SampleType) -> bool {
         let achieved = &self.description.achieved;
-        let bounded = matches!(achieved.target, TargetKind::Lossless | TargetKind::MaxError);
+        let bounded = matches!(self.description.asked.target, TargetKind::Lossless | TargetKind::MaxError);
         let constant = self.model.is_none() && self.bricks.is_none();
         // What was measured was rounded to the stored type.
         achieved.max_error == 0.0 && (bounded || constant || sample_type == self.description.sample_type)

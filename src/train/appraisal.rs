@@ -37,9 +37,9 @@ impl<'a> Original<'a> {
         Self { volume, mask, range, noise, bands }
     }
 
-    /// What a file says was asked for, with what it will say of the original.
-    pub(super) fn described(&self, asked_for: Achieved) -> Achieved {
-        Achieved { noise: self.noise, band_limits: self.bands.clone(), ..asked_for }
+    /// What a file says of the original before anything is measured.
+    pub(super) fn described(&self) -> Achieved {
+        Achieved { noise: self.noise, band_limits: self.bands.clone(), ..Achieved::default() }
     }
 
     /// Measures a file with the shipped decoder in all that [`Fidelity`] has, and writes it into the file.

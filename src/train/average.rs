@@ -69,7 +69,7 @@ impl Average {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::Achieved;
+    use crate::container::{Achieved, Asked};
     use crate::engine::cpu::Cpu;
     use crate::sample::ValueScale;
     use crate::train::candidate::Writer;
@@ -133,7 +133,8 @@ mod tests {
         let ended = run(&mut session, engine.as_ref(), main, &mut search, &mut reporter).unwrap();
         assert!(ended.is_continue());
 
-        let writer = Writer::new(&volume, volume.range(), None, Achieved::default(), engine);
+        let writer =
+            Writer::new(&volume, volume.range(), None, Asked::default(), Achieved::default(), engine);
         let averaged = writer.write(&mut session).unwrap();
         session.begin_average().unwrap();
         let last = writer.write(&mut session).unwrap();

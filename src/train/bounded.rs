@@ -47,6 +47,7 @@ pub(super) fn compress(
     if compressed.distortion.max_error > bound {
         let reached = compressed.distortion.max_error;
         return Err(Error::Target {
+            asked: bound,
             best: Some(reached),
             what: format!(
                 "the largest error is {reached}, though every sample was to be kept within {bound}"

@@ -4,8 +4,8 @@ use super::compressed::Compressed;
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::container::{
-    Achieved, BRICK_EDGE, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale, MaskBricks,
-    Prediction, TargetKind,
+    Achieved, Asked, BRICK_EDGE, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale,
+    MaskBricks, Prediction, TargetKind,
 };
 use crate::engine::{Engine, Install, TrainingEngine};
 use crate::error::Result;
@@ -23,6 +23,7 @@ pub(super) struct Writer<'a> {
     range: Option<(f64, f64)>,
     mask: Option<&'a Mask>,
     bricks: Option<MaskBricks>,
+    asked: Asked,
     achieved: Achieved,
     /// No target was asked for but the size of a given model.
     size_is_given: bool,
@@ -37,22 +38,23 @@ pub(super) fn open_own(bytes: &[u8], engine: Arc<dyn TrainingEngine>) -> Result<
 }
 
 impl<'a> Writer<'a> {
-    /// `achieved` says what was asked for.
+    /// `achieved` says what is known of the original.
     pub(super) fn new(
         volume: &'a Volume,
         range: Option<(f64, f64)>,
         mask: Option<&'a Mask>,
+        asked: Asked,
         achieved: Achieved,
         engine: Arc<dyn TrainingEngine>,
     ) -> Self {
         let bricks = mask.map(|m| Contents::mask_bricks(m, volume.shape()));
-        Self { volume, range, mask, bricks, achieved, size_is_given: false, engine }
+        Self { volume, range, mask, bricks, asked, achieved, size_is_given: false, engine }
     }
 
     /// The same for files of a given model, whose target is the size that it has.
     pub(super) fn of_a_given_size(self) -> Self {
-        let achieved = Achieved { target: TargetKind::Size, ..self.achieved };
-        Self { achieved, size_is_given: true, ..self }
+        let asked = Asked { target: TargetKind::Size, ..self.asked };
+        Self { asked, size_is_given: true, ..self }
     }
 
     /// The file of a session's field.
@@ -154,7 +156,7 @@ impl<'a> Writer<'a> {
             Some(Body::Latents(_) | Body::Integers(_) | Body::Corrected(..)) => (0, BRICK_EDGE),
             None => (0, 1),
         };
-        let mut description = Description::of(self.volume, self.range, self.achieved.clone());
+        let mut description = Description::of(self.volume, self.range, self.asked, self.achieved.clone());
         // What is coded is most of the memory of a lossless file: at any time it is held twice, not more often.
         let contents = Contents { description: description.clone(), body, mask: self.bricks.clone() };
         let mut bytes = contents.to_bytes();
@@ -168,7 +170,7 @@ impl<'a> Writer<'a> {
         Contents::replace_achieved(&mut bytes, &description);
         if self.size_is_given {
             // A number of fixed length: it does not change the size.
-            description.achieved.target_value = bytes.len() as f64;
+            description.asked.value = bytes.len() as f64;
             Contents::replace_achieved(&mut bytes, &description);
         }
         Ok(Compressed {

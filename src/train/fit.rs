@@ -13,7 +13,7 @@ use super::sampler::VoxelSampler;
 use super::schedule::{RecentError, Schedule};
 use super::session::Session;
 use super::{check_range, check_shape};
-use crate::container::Achieved;
+use crate::container::Asked;
 use crate::engine::Loss;
 use crate::engine::device::Device;
 use crate::error::{Error, Result};
@@ -162,8 +162,9 @@ pub fn fit(
     let engine = options.device.training_engine(options.threads)?;
     let mask = Mask::of(volume);
     let original = Original::new(volume, mask.as_ref(), range, engine.as_ref());
-    let seeded = original.described(Achieved { seed: options.seed, ..Achieved::default() });
-    let writer = Writer::new(volume, range, mask.as_ref(), seeded, engine.clone()).of_a_given_size();
+    let seeded = Asked { seed: options.seed, ..Asked::default() };
+    let writer = Writer::new(volume, range, mask.as_ref(), seeded, original.described(), engine.clone())
+        .of_a_given_size();
     let voxels = volume.len() as u64;
     let plan = options.plan(volume)?;
     let parameters = plan.model.parameter_count();
@@ -258,8 +259,8 @@ mod tests {
             let measured = crate::metrics::compare(&volume, &decoded).unwrap();
             assert!((measured.psnr - curve[3].psnr).abs() < 1e-9);
             let achieved = &neural.info().achieved;
-            assert_eq!((achieved.target, achieved.rmse), (TargetKind::Size, measured.rmse));
-            assert_eq!(achieved.target_value, compressed.bytes.len() as f64);
+            assert_eq!((neural.info().asked.target, achieved.rmse), (TargetKind::Size, measured.rmse));
+            assert_eq!(neural.info().asked.value, compressed.bytes.len() as f64);
             if storage == Storage::Half {
                 assert_eq!(compressed.parameter_bytes, 2 * parameters);
             }

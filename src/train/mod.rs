@@ -103,7 +103,7 @@ fn smallest(
     observe: &mut impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Compressed> {
     let &Original { volume, mask, range, noise, .. } = original;
-    let writer = Writer::new(volume, range, mask, original.described(options.asked_for()), engine.clone());
+    let writer = Writer::new(volume, range, mask, options.asked_for(), original.described(), engine.clone());
     // Explicit targets mean what they say: the smallest file.
     let keeps_tissues = matches!(options.target, Target::Quality(Quality::Standard | Quality::Fine));
     let tissues = keeps_tissues.then(|| latent_source::Tissues { original, engine: engine.clone() });

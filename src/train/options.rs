@@ -1,7 +1,7 @@
 //! What the user asks of a compression.
 
 pub use crate::container::Preset;
-use crate::container::{Achieved, TargetKind};
+use crate::container::{Asked, TargetKind};
 use crate::engine::Loss;
 use crate::engine::device::Device;
 use crate::error::{Error, Result};
@@ -257,9 +257,9 @@ impl Default for CompressOptions {
 
 impl CompressOptions {
     /// What the file will say was asked for.
-    pub(super) fn asked_for(&self) -> Achieved {
-        let (target, target_value) = self.target.named();
-        Achieved { target, target_value, preset: self.preset, seed: self.seed, ..Achieved::default() }
+    pub(super) fn asked_for(&self) -> Asked {
+        let (target, value) = self.target.named();
+        Asked { target, value, preset: self.preset, seed: self.seed }
     }
 
     /// The same options, a quality being the PSNR that it comes to.

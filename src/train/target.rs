@@ -76,7 +76,11 @@ impl Aim {
     /// [`Self::figure`] has it.
     pub(super) fn missed(&self, best: f64, asked: Target, stored_bytes: u64) -> Error {
         let what = self.cannot(best, asked, stored_bytes);
-        Error::Target { best: best.is_finite().then_some(best.abs()), what }
+        let figure = match *self {
+            Aim::Psnr { target } => target,
+            Aim::Bytes { budget } => budget as f64,
+        };
+        Error::Target { asked: figure, best: best.is_finite().then_some(best.abs()), what }
     }
 
     pub(super) fn cannot(&self, best: f64, asked: Target, stored_bytes: u64) -> String {

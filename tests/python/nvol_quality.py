@@ -26,7 +26,7 @@ def quality(section, shape, low, high):
     fields = Fields(section, "QUAL")
     target, preset, flags = fields.take("BBB")
     require(1 <= target <= 6 and 1 <= preset <= 3, "target or preset")
-    found = {"seed": whole(fields), "target_value": fields.take("d")}
+    found = {"seed": whole(fields), "value": fields.take("d")}
     found["noise"] = fields.take("f") if flags & 2 else None
     found.update(rmse=0.0, max_error=0.0, mean_error=0.0, ssim=1.0, max_error_voxel=None, bands=[])
     if flags & 1:

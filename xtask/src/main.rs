@@ -18,7 +18,7 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  test [OPTIONS] [-- ARGS]  set up the Python readers that tests compare with (150 MB), run the tests, build the examples
+  test [OPTIONS] [-- ARGS]  set up the Python readers that tests compare with (250 MB), run the tests, build the examples
                             and run those that need no arguments
                               --with LIST  also the tests of torch (libtorch, a download of 635 MB) or of paraview (the
                                            VTK module and the plugin), or of both: torch,paraview

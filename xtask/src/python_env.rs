@@ -16,8 +16,8 @@ const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 /// In the folder of [`files`], where they are.
 const FILES: &str = "files";
 
-/// The interpreter of an environment with `requirements` installed; set up on the first call, kept in the cache. `what`
-/// they are and their `size` are for people.
+/// The interpreter of an environment with `requirements` installed, and nothing of what those depend on; set up on the first
+/// call, kept in the cache. `what` they are and their `size` are for people.
 ///
 /// # Errors
 /// When no interpreter is new enough, an environment cannot be made, or pip fails.
@@ -26,7 +26,8 @@ pub(crate) fn interpreter(requirements: &Path, what: &str, size: &str) -> Result
     let usable = |folder: &Path| succeeds(Command::new(python(folder)).args(["-c", NEW_ENOUGH]));
     let folder = cache::once("python", &read(requirements)?, usable, |folder| {
         eprintln!("Setting up {what} in {} (once, about {size})", folder.display());
-        install(environment_with_pip(folder)?.arg("install"), requirements)
+        // The requirements are complete; what else their packages ask for (drawing, say) nobody here uses.
+        install(environment_with_pip(folder)?.args(["install", "--no-deps"]), requirements)
     })?;
     Ok(python(&folder))
 }

@@ -232,7 +232,7 @@ fn environment(
         None => python_env::interpreter(
             &root.join("tests/python/requirements.txt"),
             "Python packages for the tests",
-            "150 MB",
+            "250 MB",
         ),
     };
     match python {

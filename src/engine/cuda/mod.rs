@@ -5,16 +5,22 @@
 //! [`machine::Machine`] runs them: the driver, or where there is no GPU the tests' emulation on the host. What is to stay on
 //! the device as samples, `store.cu` makes of the field's values.
 
+// Hidden modules are open to the tests alone, which run the kernels on a machine of their own.
+#[doc(hidden)]
 pub mod decode;
 pub(crate) mod device_samples;
 mod driver;
 mod failure;
 pub(crate) mod hash_grid;
 mod lane;
+#[doc(hidden)]
 pub mod launch;
+#[doc(hidden)]
 pub mod machine;
 mod memory;
+#[doc(hidden)]
 pub mod store;
+#[doc(hidden)]
 pub mod tensor_decode;
 
 #[cfg(feature = "dlpack")]

@@ -7,10 +7,13 @@
 mod adam;
 mod encoding;
 mod evaluator;
+// Hidden modules are open to the tests alone, which run the kernels on a machine of their own.
+#[doc(hidden)]
 pub mod fused;
 mod gpu;
 mod library;
 mod network;
+#[doc(hidden)]
 pub mod step;
 mod trainer;
 

@@ -112,7 +112,7 @@ impl AxisWise {
 }
 
 impl Wave {
-    /// The spelling of `--encoding`.
+    /// The name that options give it.
     pub fn name(self) -> &'static str {
         match self {
             Wave::Identity => "identity",

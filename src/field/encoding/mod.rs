@@ -23,7 +23,7 @@ pub enum EncodingKind {
 }
 
 impl EncodingKind {
-    /// The spelling of `--encoding`.
+    /// The name that options give it.
     pub fn name(self) -> &'static str {
         match self {
             EncodingKind::HashGrid => "hash-grid",

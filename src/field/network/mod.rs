@@ -30,7 +30,7 @@ pub enum NetworkKind {
 }
 
 impl NetworkKind {
-    /// The spelling of `--network`.
+    /// The name that options give it.
     pub fn name(self) -> &'static str {
         match self {
             NetworkKind::Mlp => "mlp",

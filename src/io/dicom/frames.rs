@@ -96,7 +96,7 @@ fn lies_nowhere(path: &Path, count: usize, first: &Slice) -> Error {
     Error::unsupported(
         path,
         format!(
-            "{what}{thickness}. If they are slices and no film, --spacing SXxSYxSZ says how far they lie apart"
+            "{what}{thickness}. If they are slices and no film, `spacing` SXxSYxSZ says how far they lie apart"
         ),
     )
 }

@@ -104,7 +104,7 @@ pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Re
 
 fn value_map(slice: &Slice) -> Result<&ValueMap> {
     slice.values.as_ref().map_err(|why| {
-        let way_on = "--stored-values takes the numbers as they are stored";
+        let way_on = "`stored_values` takes the numbers as they are stored";
         Error::format(&slice.image.path, format!("{why}; {way_on}"))
     })
 }

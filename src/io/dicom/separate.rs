@@ -61,7 +61,7 @@ pub(super) fn volumes(path: &Path, slices: Vec<Slice>, options: &OpenOptions) ->
 /// The sentence for volumes of which one has to be chosen.
 pub(super) fn choose_one(path: &Path, parts: &[SeparatePart]) -> Error {
     Error::Options(format!(
-        "{}: the series holds {} volumes; choose one with --volume NUMBER or NAME=VALUE, or --volume all:{}",
+        "{}: the series holds {} volumes; choose one with `volume` NUMBER or NAME=VALUE, or `volume` all:{}",
         path.display(),
         parts.len(),
         list(parts)
@@ -76,7 +76,7 @@ fn list(parts: &[SeparatePart]) -> String {
         .map(|(n, part)| format!("\n  {n}: {}, {} slices", part.label, part.slices.len()))
         .collect();
     if parts.len() > NAMED {
-        lines.push_str(&format!("\n  and {} more (neuvol series --json lists them)", parts.len() - NAMED));
+        lines.push_str(&format!("\n  and {} more (`neuvol series --json` lists them)", parts.len() - NAMED));
     }
     lines
 }
@@ -108,7 +108,7 @@ fn without_copies(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> Res
     if !options.allow_duplicates {
         return Err(Error::format(
             path,
-            format!("{sentence}; --allow-duplicates takes the first of each by its name"),
+            format!("{sentence}; `allow_duplicates` takes the first of each by its name"),
         ));
     }
     log::warn!("{}: {sentence}; the first of each is taken", path.display());
@@ -117,7 +117,7 @@ fn without_copies(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> Res
 
 /// The slices that `NAME=VALUE,NAME=VALUE` means.
 fn chosen(path: &Path, slices: Vec<Slice>, choice: &str) -> Result<Vec<Slice>> {
-    let wrong = |what: String| Error::Options(format!("{}: --volume {choice}: {what}", path.display()));
+    let wrong = |what: String| Error::Options(format!("{}: `volume` {choice}: {what}", path.display()));
     let mut slices = slices;
     for condition in choice.split(',') {
         let (name, value) = condition
@@ -411,7 +411,7 @@ fn first_of_each(path: &Path, positions: Vec<Position>, options: &OpenOptions) -
         return Err(Error::format(
             path,
             format!(
-                "{sentence}; they differ in {}, which does not make whole volumes of them: --volume NAME=VALUE takes those \
+                "{sentence}; they differ in {}, which does not make whole volumes of them: `volume` NAME=VALUE takes those \
                  of one value",
                 differing.join(", ")
             ),
@@ -421,7 +421,7 @@ fn first_of_each(path: &Path, positions: Vec<Position>, options: &OpenOptions) -
         return Err(Error::format(
             path,
             format!(
-                "{sentence}; no attribute tells them apart: --allow-duplicates takes the first of each by its name"
+                "{sentence}; no attribute tells them apart: `allow_duplicates` takes the first of each by its name"
             ),
         ));
     }

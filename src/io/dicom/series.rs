@@ -244,7 +244,7 @@ impl Stacks {
                 let mut lines: Vec<String> = candidates.iter().map(SeriesStack::line).collect();
                 lines.sort();
                 Err(Error::Options(format!(
-                    "{}: the folder holds {} series; choose one with --series NUMBER or the end of its UID:\n{}",
+                    "{}: the folder holds {} series; choose one with `series` NUMBER or the end of its UID:\n{}",
                     path.display(),
                     candidates.len(),
                     lines.join("\n")
@@ -318,7 +318,7 @@ impl SeriesStack {
 
 /// An image that cannot be read, among others that can.
 fn with_way_on(why: Error, others: usize) -> Error {
-    let way_on = format!("; --largest-group leaves it out and takes the {others} others");
+    let way_on = format!("; `largest_group` leaves it out and takes the {others} others");
     match why {
         Error::Unsupported { path, what } => Error::Unsupported { path, what: what + &way_on },
         other => other,

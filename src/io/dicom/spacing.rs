@@ -97,7 +97,7 @@ pub(super) fn settle(path: &Path, slices: &mut [Slice], options: &OpenOptions) -
     let settled = match (found, asked) {
         (PixelSpacing::Declared(declared), Some(asked)) if !same(declared, asked) => {
             return Err(Error::Options(format!(
-                "{}: the file says its pixel spacing itself ({} x {} mm); leave --spacing out, or give the same",
+                "{}: the file says its pixel spacing itself ({} x {} mm); leave `spacing` out, or give the same",
                 path.display(),
                 declared[1],
                 declared[0]
@@ -109,7 +109,7 @@ pub(super) fn settle(path: &Path, slices: &mut [Slice], options: &OpenOptions) -
             let hint =
                 hint.map_or(String::new(), |hint| format!(" ({hint}, which is not measured in the patient)"));
             log::warn!(
-                "{}: {} is missing{hint}: pixels are taken to lie 1 mm apart; --spacing says how far they do",
+                "{}: {} is missing{hint}: pixels are taken to lie 1 mm apart; `spacing` says how far they do",
                 path.display(),
                 named(tags::PIXEL_SPACING)
             );
@@ -118,7 +118,7 @@ pub(super) fn settle(path: &Path, slices: &mut [Slice], options: &OpenOptions) -
         (PixelSpacing::Unusable(why), None) => {
             return Err(Error::format(
                 &first.image.path,
-                format!("{why}; --spacing SXxSYxSZ says the distances in mm instead"),
+                format!("{why}; `spacing` SXxSYxSZ says the distances in mm instead"),
             ));
         }
     };
@@ -136,7 +136,7 @@ fn same(a: [f64; 2], b: [f64; 2]) -> bool {
 pub(super) fn check_step(path: &Path, step: f64, options: &OpenOptions) -> Result<()> {
     match options.spacing {
         Some([x, y, z]) if (z - step).abs() > SAME * step => Err(Error::Options(format!(
-            "{}: the slices lie {step:.4} mm apart, not {z}; give --spacing {x}x{y}x{step:.4}",
+            "{}: the slices lie {step:.4} mm apart, not {z}; give `spacing` {x}x{y}x{step:.4}",
             path.display()
         ))),
         _ => Ok(()),

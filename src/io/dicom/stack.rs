@@ -45,7 +45,7 @@ pub(super) fn alike(path: &Path, slices: Vec<Slice>, options: &OpenOptions) -> R
             &first.image.path,
             format!(
                 "the series is not one volume: {what}; {} slices are alike and {} differ{} from them: \
-                 --largest-group takes the {} alone",
+                 `largest_group` takes the {} alone",
                 largest.len(),
                 others,
                 if others == 1 { "s" } else { "" },
@@ -245,7 +245,7 @@ pub(super) fn measure(path: &Path, slices: Vec<Slice>, options: &OpenOptions) ->
             let how = if options.resample_tilt {
                 "is resampled to a right-angled grid"
             } else {
-                "is kept as a sheared grid; --resample-tilt makes a right-angled one"
+                "is kept as a sheared grid; `resample_tilt` makes a right-angled one"
             };
             log::warn!(
                 "{}: the slices lean by {degrees:.1} degrees, {:.2} mm from the first to the last (a tilted gantry): the \
@@ -288,7 +288,7 @@ fn uneven(path: &Path, placed: &[Placed], options: &OpenOptions) -> Result<Optio
     }
     let named = named(&gaps);
     if !options.allow_gaps {
-        return Err(Error::format(path, format!("{named}; --allow-gaps interpolates to an even grid")));
+        return Err(Error::format(path, format!("{named}; `allow_gaps` interpolates to an even grid")));
     }
     let height = last.along - first.along;
     let count = (height / usual).round();

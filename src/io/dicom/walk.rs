@@ -245,7 +245,7 @@ impl<'a> Walk<'a> {
             self.path,
             format!(
                 "the header, which precedes the pixels, exceeds the limit of {most} bytes or {} elements; check the file, or \
-                 raise the limit with --limit (Limits::header_bytes)",
+                 raise `limits` (header_bytes)",
                 most / KEPT_BYTES
             ),
         ))

@@ -255,9 +255,9 @@ mod tests {
             let message = read(&[("a.mha", text.as_bytes())]).unwrap_err().to_string();
             assert!(message.contains(words), "{message}");
         };
-        refuse("DimSize = 1 1 1 2\nElementType = MET_UCHAR", "--time-step 0 to 1");
+        refuse("DimSize = 1 1 1 2\nElementType = MET_UCHAR", "`time_step` 0 to 1");
         refuse("DimSize = 1 1 1 1 2\nElementType = MET_UCHAR", "5 axes");
-        refuse("DimSize = 2 2\nElementNumberOfChannels = 3\nElementType = MET_UCHAR", "--component 0 to 2");
+        refuse("DimSize = 2 2\nElementNumberOfChannels = 3\nElementType = MET_UCHAR", "`component` 0 to 2");
         refuse("DimSize = 2 2\nElementType = MET_UCHAR_ARRAY", "MET_UCHAR_ARRAY");
         refuse("DimSize = 100 100 100\nElementType = MET_UCHAR", "truncated");
         refuse("DimSize = 2 x\nElementType = MET_UCHAR", "'x'");
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(of(&folder.path().join("below/a.raw"), false), Ok(Samples::U8(vec![5, 6])));
         assert_eq!(of(&folder.path().join("below/../a.raw"), false), Ok(Samples::U8(vec![1, 2])));
         let message = of(&other.path().join("a.raw"), false).unwrap_err();
-        assert!(message.contains("--allow-outside") && message.contains("'a.raw' lies beside"), "{message}");
+        assert!(message.contains("`allow_outside`") && message.contains("'a.raw' lies beside"), "{message}");
         assert_eq!(of(&other.path().join("a.raw"), true), Ok(Samples::U8(vec![3, 4])));
         // Where the header has been moved, and from another system.
         let message = of(std::path::Path::new("/gone/away/a.raw"), true).unwrap_err();

@@ -386,7 +386,7 @@ mod tests {
             for size in [0.0, f32::NAN, f32::INFINITY] {
                 let message = of(size, code, None).unwrap_err();
                 assert!(
-                    message.contains("pixdim[1] (byte 80)") && message.contains("--spacing"),
+                    message.contains("pixdim[1] (byte 80)") && message.contains("`spacing`"),
                     "{message}"
                 );
                 assert_eq!(of(size, code, Some([2.0, 0.5, 3.0])).unwrap().spacing, [2.0, 0.5, 3.0]);

@@ -103,7 +103,7 @@ impl Zooms {
                     path,
                     format!(
                         "header field pixdim[{}] (byte {at}) is {number}, which is not a distance above 0; say the right one \
-                         with --spacing",
+                         with `spacing`",
                         axis + 1
                     ),
                 ));

@@ -318,11 +318,11 @@ mod tests {
         refuse("type: uint8\ndimension: 4\nsizes: 1 1 1 1\nencoding: raw", "4 axes");
         refuse(
             "type: uint8\ndimension: 2\nsizes: 2 1\nkinds: vector domain\nencoding: raw",
-            "--component 0 to 1",
+            "`component` 0 to 1",
         );
         refuse(
             "type: uint8\ndimension: 2\nsizes: 1 2\nkinds: domain time\nencoding: raw",
-            "--time-step 0 to 1",
+            "`time_step` 0 to 1",
         );
         refuse("type: uint8\ndimension: 2\nsizes: 3 1\nkinds: RGB-color domain\nencoding: raw", "colours");
         refuse("type: uint8\ndimension: 2\nsizes: 1 0\nkinds: domain list\nencoding: raw", "empty");

@@ -1,7 +1,6 @@
 //! How a file's planes make volumes: slices, channels, time steps, and the distances between their pixels.
 
 use super::directory::Directories;
-use super::{imagej, microscope, ome, shaped};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,23 +57,6 @@ pub(super) enum PlanePlace {
 }
 
 impl Arrangement {
-    /// What a file's description says of its pages; all of them are slices where it says nothing.
-    pub(super) fn of(path: &Path, directories: &Directories, given: Option<[f64; 3]>) -> Result<Self> {
-        let description = directories.description.trim_start_matches('\u{feff}').trim();
-        let arrangement = if ome::recognises(description) {
-            Some(ome::arrangement(path, description, directories, given)?)
-        } else if imagej::recognises(description) {
-            Some(imagej::arrangement(path, description, directories, given)?)
-        } else if let Some(info) = &directories.lsm {
-            Some(microscope::lsm(path, info, directories)?)
-        } else if let (Some(info), 1) = (&directories.stk, directories.pages.len()) {
-            Some(microscope::stk(path, info, directories)?)
-        } else {
-            shaped::arrangement(path, description, directories)?
-        };
-        Ok(arrangement.unwrap_or_else(|| Self::plain(directories.pages.len())))
-    }
-
     /// Pages that are slices.
     pub(super) fn plain(pages: usize) -> Self {
         Self {

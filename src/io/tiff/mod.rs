@@ -4,6 +4,7 @@
 //! `tiff` crate decodes the pages. Resolutions alone are not taken for spacings: most files have a printer's there.
 
 mod arrangement;
+mod conventions;
 mod directory;
 mod imagej;
 mod microscope;
@@ -220,7 +221,7 @@ impl PagePart {
         let directories = Directories::read(&path, &options.limits)?;
         let first = &directories.pages[0];
         let element = first.element(&path)?;
-        let arrangement = Arrangement::of(&path, &directories, options.spacing)?;
+        let arrangement = conventions::arrangement(&path, &directories, options.spacing)?;
         // In an ImageJ file the palette is how the numbers are shown, not what they are.
         if first.photometric == Photometric::Palette && !imagej::recognises(&directories.description) {
             return Err(Error::unsupported(

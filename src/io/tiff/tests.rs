@@ -197,9 +197,9 @@ fn ome_xml_says_slices_channels_and_time() {
         let volume = read_with(&bytes, &chosen(Some(1), Some(1))).unwrap();
         assert_eq!(pages_of(&volume), expected, "{order}");
         let message = read_with(&bytes, &chosen(None, Some(0))).unwrap_err().to_string();
-        assert!(message.contains("choose one with --component 0 to 1"), "{message}");
+        assert!(message.contains("choose one with `component` 0 to 1"), "{message}");
         let message = read_with(&bytes, &chosen(Some(0), None)).unwrap_err().to_string();
-        assert!(message.contains("choose one with --time-step 0 to 1"), "{message}");
+        assert!(message.contains("choose one with `time_step` 0 to 1"), "{message}");
     }
 }
 
@@ -250,7 +250,7 @@ fn ome_distances_are_in_one_unit() {
         let more = format!("PhysicalSizeX=\"{bad}\"");
         let message = of(&more, &OpenOptions::default()).unwrap_err().to_string();
         assert!(message.contains(&format!("PhysicalSizeX is '{bad}'")), "{message}");
-        assert!(message.contains("--spacing"), "{message}");
+        assert!(message.contains("`spacing`"), "{message}");
         let given = OpenOptions { spacing: Some([1.0, 2.0, 3.0]), ..OpenOptions::default() };
         assert_eq!(of(&more, &given).unwrap().geometry.spacing, [1.0, 2.0, 3.0]);
     }
@@ -291,8 +291,8 @@ fn imagej_hyperstacks_count_channels_then_slices_then_frames() {
     assert_eq!(slices("ImageJ=1.53\nimages=6\n"), Ok(6));
     for (more, words) in [
         ("frames=6\n", "6 volumes over time"),
-        ("channels=3\nframes=2\n", "--time-step 0 to 1"),
-        ("channels=3\nslices=2\n", "--component 0 to 2"),
+        ("channels=3\nframes=2\n", "`time_step` 0 to 1"),
+        ("channels=3\nslices=2\n", "`component` 0 to 2"),
         ("slices=5\n", "5 slices x 1 channels"),
         ("slices=x\n", "slices=x"),
         ("slices=6\nspacing=1,5\n", "'1,5'"),
@@ -403,7 +403,7 @@ fn samples_of_a_pixel_are_components() {
         let bytes = file(vec![page]);
         let volume = read_with(&bytes, &chosen(Some(1), None)).unwrap();
         assert_eq!(*volume.samples(), Samples::U8(expected));
-        refused(&bytes, "--component 0 to 1");
+        refused(&bytes, "`component` 0 to 1");
     }
 }
 

@@ -29,7 +29,7 @@ fn binary_arrays_are_big_endian_and_found_by_name() {
     let volume = read(&header, data, None).unwrap();
     assert_eq!(*volume.samples(), Samples::U16(vec![1, 256, 3, 4]));
     assert_eq!(*read(&header, data, Some("y")).unwrap().samples(), Samples::I8(vec![-1, 0, 1, 2]));
-    assert!(read(&header, data, Some("v")).unwrap_err().to_string().contains("--component 0 to 2"));
+    assert!(read(&header, data, Some("v")).unwrap_err().to_string().contains("`component` 0 to 2"));
     assert!(read(&header, data, Some("z")).unwrap_err().to_string().contains("'an x' (1 components)"));
     assert!(read(&header, &data[..50], None).unwrap_err().to_string().contains("truncated"));
 }
@@ -147,7 +147,7 @@ fn arrays_of_points_come_before_those_of_cells() {
     // Vectors alone: a component has to be chosen, which is an option's matter.
     let vectors = format!("ASCII\n{GRID}POINT_DATA 4\nVECTORS v float\n1 2 3 4 5 6 7 8 9 10 11 12\n");
     let error = read(&vectors, b"", None).unwrap_err();
-    assert!(matches!(&error, Error::Options(what) if what.contains("--component 0 to 2")), "{error}");
+    assert!(matches!(&error, Error::Options(what) if what.contains("`component` 0 to 2")), "{error}");
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn a_component_of_a_vector_is_chosen() {
     );
     let bytes = file("", &vectors, b"");
     let message = read(&bytes).unwrap_err().to_string();
-    assert!(message.contains("'v' has 2 components; choose one with --component 0 to 1"), "{message}");
+    assert!(message.contains("'v' has 2 components; choose one with `component` 0 to 1"), "{message}");
     let volume = read_with(&bytes, &OpenOptions { component: Some(1), ..OpenOptions::default() }).unwrap();
     assert_eq!(*volume.samples(), Samples::U8(vec![2, 4, 6, 8]));
     assert_eq!(volume.name, "v_1");

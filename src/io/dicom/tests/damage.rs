@@ -135,7 +135,7 @@ fn the_limit_of_headers_can_be_moved() {
     let limits = Limits { header_bytes: 1 << 20, ..Limits::default() };
     let message =
         open(folder.path(), &OpenOptions { limits, ..OpenOptions::default() }).unwrap_err().to_string();
-    assert!(message.contains("limit of 1048576 bytes") && message.contains("--limit"), "{message}");
+    assert!(message.contains("limit of 1048576 bytes") && message.contains("`limits`"), "{message}");
     // Many small elements take more memory than they take in the file.
     let small = b"\x08\0\x70\x10LO\0\0".repeat(100_000);
     insert(&files[1], &small);
@@ -152,7 +152,7 @@ fn an_image_that_cannot_be_read_is_left_out_where_that_is_allowed() {
         put(o, tags::SAMPLES_PER_PIXEL, VR::US, 3u16);
         put(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
     });
-    refused(&folder, "--largest-group leaves it out and takes the 6 others");
+    refused(&folder, "`largest_group` leaves it out and takes the 6 others");
     let options = OpenOptions { largest_group: true, ..OpenOptions::default() };
     assert_eq!(open(folder.path(), &options).unwrap().samples(), phantom().samples());
 }

@@ -74,7 +74,7 @@ fn nuclear_medicine_has_its_detectors_position_and_numbers_its_slices() {
 fn the_distance_of_frames_at_one_position_can_be_given() {
     let (_folder, file) = stacked(|o| put(o, tags::SLICE_THICKNESS, VR::DS, "0.3"));
     let message = open(&file, &OpenOptions::default()).unwrap_err().to_string();
-    for words in ["Spacing Between Slices (0018,0088)", "Slice Thickness (0018,0050) is 0.3 mm", "--spacing"]
+    for words in ["Spacing Between Slices (0018,0088)", "Slice Thickness (0018,0050) is 0.3 mm", "`spacing`"]
     {
         assert!(message.contains(words), "{message}");
     }

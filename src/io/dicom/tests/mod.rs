@@ -190,7 +190,7 @@ fn gaps_are_interpolated_when_allowed() {
     assert_eq!(volume.samples(), phantom().samples());
     assert!((volume.geometry.spacing[2] - 2.5).abs() < 1e-9);
     assert!(volume.provenance["resampled"].contains("interpolated"));
-    refused(&folder, "--allow-gaps");
+    refused(&folder, "`allow_gaps`");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn copies_and_other_slices_are_left_out_when_allowed() {
     let (folder, files) = series();
     std::fs::copy(&files[2], folder.path().join("copy.dcm")).unwrap();
     refused(&folder, "holds files twice");
-    refused(&folder, "--allow-duplicates");
+    refused(&folder, "`allow_duplicates`");
     let options = OpenOptions { allow_duplicates: true, ..OpenOptions::default() };
     assert_eq!(open(folder.path(), &options).unwrap().samples(), phantom().samples());
 
@@ -223,7 +223,7 @@ fn time_steps_are_told_apart() {
         });
     }
     assert_eq!(crate::io::time_steps(folder.path(), &OpenOptions::default()).unwrap(), 2);
-    refused(&folder, "--time-step 0 to 1");
+    refused(&folder, "`time_step` 0 to 1");
     let step = |n| open(folder.path(), &OpenOptions { time_step: Some(n), ..OpenOptions::default() });
     assert_eq!(step(0).unwrap().samples(), phantom().samples());
     let second = step(1).unwrap();
@@ -369,7 +369,7 @@ fn one_of_several_series_is_chosen() {
         edit(file, |o| put(o, tags::SERIES_NUMBER, VR::IS, "7"));
     }
     refused(&folder, "2 series");
-    refused(&folder, "--series");
+    refused(&folder, "`series`");
     assert!(matches!(read(&folder), Err(Error::Options(_))));
 
     let listed = list_series(folder.path(), false).unwrap();

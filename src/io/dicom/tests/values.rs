@@ -38,14 +38,14 @@ fn numbers_that_cannot_be_read_are_shown() {
         (
             tags::PIXEL_SPACING,
             "0\\0",
-            "Pixel Spacing (0028,0030) is 0 x 0, which is not a distance; --spacing",
+            "Pixel Spacing (0028,0030) is 0 x 0, which is not a distance; `spacing`",
             true,
         ),
         (tags::PIXEL_SPACING, "-1\\1", "-1 x 1, which is not a distance", true),
         (
             tags::RESCALE_SLOPE,
             "two",
-            "Rescale Slope (0028,1053) is 'two', which is not a number; --stored-values",
+            "Rescale Slope (0028,1053) is 'two', which is not a number; `stored_values`",
             false,
         ),
         (tags::RESCALE_INTERCEPT, "1;5", "'1;5'", false),
@@ -94,7 +94,7 @@ fn a_slope_of_0_is_refused_unless_stored_values_are_wanted() {
     let (folder, files) = series();
     edit_all(&files, |o, _| put(o, tags::RESCALE_SLOPE, VR::DS, "0"));
     refused(&folder, "Rescale Slope (0028,1053) is 0");
-    refused(&folder, "--stored-values");
+    refused(&folder, "`stored_values`");
     let stored = OpenOptions { stored_values: true, ..OpenOptions::default() };
     assert_eq!(open(folder.path(), &stored).unwrap().samples().get(3), 90.0);
 }

@@ -138,7 +138,7 @@ fn times_are_steps_even_where_they_differ_from_slice_to_slice() {
     });
     let step = |n| open(folder.path(), &OpenOptions { time_step: Some(n), ..OpenOptions::default() });
     (0..3).for_each(|n| is_copy(&step(n).unwrap(), n));
-    refused(&folder, "--time-step 0 to 2");
+    refused(&folder, "`time_step` 0 to 2");
     // A slice that is missing in one step is missing there alone.
     let folder = repeated(3, |o, copy, _| {
         put(o, tags::TEMPORAL_POSITION_IDENTIFIER, VR::IS, format!("{copy}").as_str());
