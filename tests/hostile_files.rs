@@ -271,7 +271,7 @@ fn a_neural_volume_that_claims_much_is_refused_before_allocating() {
     };
     let (needed, message) = too_large(open(Default::default()));
     assert!(needed > 1 << 37 && message.contains("limit of 17179869184 bytes"), "{message}");
-    assert!(message.starts_with("bomb.nvol: ") && message.contains("--limit"), "{message}");
+    assert!(message.starts_with("bomb.nvol: ") && message.contains("raise `limits`"), "{message}");
     let (needed, message) = too_large(open(sample::Limits::of_bytes(1 << 40)));
     assert_eq!(needed, 1 << 42, "{message}");
     let volume = open(sample::Limits::of_bytes(u64::MAX)).expect("a claim alone costs nothing");

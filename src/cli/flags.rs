@@ -1,7 +1,7 @@
 //! The library names the options of its interface; on the command line they are flags.
 
 /// Options by their names in the library, and the flags that set them.
-const FLAGS: [(&str, &str); 15] = [
+const FLAGS: [(&str, &str); 16] = [
     ("allow_duplicates", "--allow-duplicates"),
     ("allow_gaps", "--allow-gaps"),
     ("allow_outside", "--allow-outside"),
@@ -9,6 +9,7 @@ const FLAGS: [(&str, &str); 15] = [
     ("component", "--component"),
     ("dims", "--dims"),
     ("largest_group", "--largest-group"),
+    ("like_series", "--like-series"),
     ("limits", "--limit"),
     ("resample_tilt", "--resample-tilt"),
     ("sample_type", "--type"),

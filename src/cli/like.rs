@@ -32,7 +32,7 @@ impl LikeArguments {
         }
         let read = OriginalSeries::read(like, self.like_series.as_deref()).map_err(|error| match error {
             // The reader's words are of a series that is read.
-            Error::Options(what) => Error::Options(what.replace("--series", "--like-series")),
+            Error::Options(what) => Error::Options(what.replace("`series`", "`like_series`")),
             other => other,
         });
         Ok(Some(read?))

@@ -1,4 +1,4 @@
-//! What a DICOM file is to us: its slices, unfolded and placed, or why there are none.
+//! What a DICOM file is to us: slices, unfolded and placed, or the reason why it has no slices.
 
 use super::attributes::Attributes;
 use super::file::File;
