@@ -97,6 +97,16 @@ mod ffi {
         warnings: Vec<String>,
     }
 
+    /// What samples are, beside their numbers.
+    struct Labels {
+        grid: Grid,
+        /// Empty: as it is called already.
+        name: String,
+        unit: String,
+        /// The values from the first to the second stand for "no data here"; NaN where there are none.
+        fill_range: [f64; 2],
+    }
+
     /// What a compression must meet.
     enum TargetKind {
         /// The qualities have no value.
@@ -195,24 +205,17 @@ mod ffi {
 
         /// Takes the tensor, whatever happens.
         unsafe fn import_tensor(tensor: *mut DLManagedTensorVersioned) -> Result<Box<ImportedVolume>>;
-        /// The grid's shape is the tensor's, not what `grid` says.
+        /// The grid's shape is the tensor's, not what the labels say.
         fn compress_imported(
             imported: Box<ImportedVolume>,
-            grid: Grid,
-            name: &str,
-            unit: &str,
-            fill_range: [f64; 2],
+            labels: Labels,
             request: Request,
             observer: &Observer,
         ) -> Result<Box<CompressedVolume>>;
-        #[allow(clippy::too_many_arguments)] // one a property of a volume
         fn compress(
             samples: &[u8],
             sample_type: &str,
-            grid: Grid,
-            name: &str,
-            unit: &str,
-            fill_range: [f64; 2],
+            labels: Labels,
             request: Request,
             observer: &Observer,
         ) -> Result<Box<CompressedVolume>>;

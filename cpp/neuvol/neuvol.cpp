@@ -175,6 +175,18 @@ bridge::Grid gridOf(const Grid& grid)
   return out;
 }
 
+/// Of samples, or of a tensor's description.
+template <typename T>
+bridge::Labels labelsOf(const T& described)
+{
+  bridge::Labels labels;
+  labels.grid = gridOf(described.grid);
+  labels.name = described.name;
+  labels.unit = described.unit;
+  std::copy(described.fillRange.begin(), described.fillRange.end(), labels.fill_range.begin());
+  return labels;
+}
+
 bridge::Box3 boxOf(const Region& region)
 {
   if (region.stride == 0)
@@ -421,8 +433,7 @@ Compressed compress(const Samples& samples, const CompressOptions& options, cons
     [&]
     {
       const rust::Slice<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(samples.data), samples.bytes);
-      auto handle = bridge::compress(bytes, text(samples.type), gridOf(samples.grid), text(samples.name),
-        text(samples.unit), samples.fillRange, requestOf(options), caller);
+      auto handle = bridge::compress(bytes, text(samples.type), labelsOf(samples), requestOf(options), caller);
       return Compressed(
         std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation(std::move(handle))));
     },
@@ -438,8 +449,7 @@ Compressed compress(DLManagedTensorVersioned* tensor, const Description& descrip
     {
       // Before all that can throw: from here on the tensor is not the caller's.
       auto imported = bridge::import_tensor(tensor);
-      auto handle = bridge::compress_imported(std::move(imported), gridOf(description.grid), text(description.name),
-        text(description.unit), description.fillRange, requestOf(options), caller);
+      auto handle = bridge::compress_imported(std::move(imported), labelsOf(description), requestOf(options), caller);
       return Compressed(
         std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation(std::move(handle))));
     },

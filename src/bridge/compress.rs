@@ -20,24 +20,20 @@ pub struct CompressedVolume {
 /// A volume that came as a tensor, before it is compressed.
 pub struct ImportedVolume(Volume);
 
-#[allow(clippy::too_many_arguments)] // as declared
 pub(super) fn compress(
     samples: &[u8],
     sample_type: &str,
-    grid: ffi::Grid,
-    name: &str,
-    unit: &str,
-    fill_range: [f64; 2],
+    labels: ffi::Labels,
     request: ffi::Request,
     observer: &ffi::Observer,
 ) -> Result<Box<CompressedVolume>, Failure> {
     guard(|| {
         let (volume, mut warnings) = heard(|| -> Result<Volume, Failure> {
-            let voxels = grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+            let voxels = labels.grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
             let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
-            let mut volume = Volume::new(samples, grid.shape)?;
+            let mut volume = Volume::new(samples, labels.grid.shape)?;
             volume.provenance.insert("source".into(), "VTK image data".into());
-            label(&mut volume, &grid, name, unit, fill_range)?;
+            label(&mut volume, &labels)?;
             Ok(volume)
         });
         let volume = volume?;
@@ -68,28 +64,20 @@ pub(super) unsafe fn import_tensor(
 
 pub(super) fn compress_imported(
     imported: Box<ImportedVolume>,
-    grid: ffi::Grid,
-    name: &str,
-    unit: &str,
-    fill_range: [f64; 2],
+    labels: ffi::Labels,
     request: ffi::Request,
     observer: &ffi::Observer,
 ) -> Result<Box<CompressedVolume>, Failure> {
     guard(|| {
         let mut volume = imported.0;
-        label(&mut volume, &grid, name, unit, fill_range)?;
+        label(&mut volume, &labels)?;
         compressed(&volume, request, Vec::new(), observer)
     })
 }
 
 /// Says of the samples where they lie and what they are.
-fn label(
-    volume: &mut Volume,
-    grid: &ffi::Grid,
-    name: &str,
-    unit: &str,
-    fill_range: [f64; 2],
-) -> Result<(), Failure> {
+fn label(volume: &mut Volume, labels: &ffi::Labels) -> Result<(), Failure> {
+    let ffi::Labels { grid, name, unit, fill_range } = labels;
     let frame = Frame::from_name(&grid.frame).ok_or_else(|| {
         let [unknown, lps] = [Frame::Unknown, Frame::Lps].map(Frame::name);
         Failure(format!("the frame '{}' is unknown: '{lps}' or '{unknown}'", grid.frame))
@@ -106,9 +94,9 @@ fn label(
     };
     volume.association = if grid.cells { Association::Cell { flat: grid.flat } } else { Association::Point };
     if !name.is_empty() {
-        volume.name = name.into();
+        volume.name = name.clone();
     }
-    volume.unit = unit.into();
+    volume.unit = unit.clone();
     let [fill, limit] =
         fill_range.map(|value| (!value.is_nan()).then(|| volume.sample_type().nearest(value)));
     volume.fill_value = fill;
