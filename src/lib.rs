@@ -52,6 +52,7 @@ pub mod metrics;
 pub mod render;
 pub mod sample;
 pub(crate) mod simd;
+pub(crate) mod storage;
 #[cfg(feature = "cli")]
 pub mod study;
 #[cfg(feature = "train")]
@@ -62,6 +63,7 @@ pub(crate) mod wavelet;
 pub use container::{Achieved, Asked, Description, FORMAT_VERSION, TargetKind};
 pub use error::{Error, Result};
 pub use sample::{NeuralVolume, Region};
+pub use storage::ReadAt;
 pub use volume::{Axis, Volume};
 
 /// The README's programs compile.

@@ -69,6 +69,9 @@ fn one_layer_is_flat_or_thick() {
     let name = file.windows(7).position(|bytes| bytes == b"scalars").unwrap();
     let flat = (name - 3..name).find(|&at| file[at] == 0).unwrap();
     file[flat] = 4;
+    let index = 20 + u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
+    let checksum = crc32fast::hash(&[&file[..16], &file[20..index]].concat());
+    file[16..20].copy_from_slice(&checksum.to_le_bytes());
     let error = open(&file).err().expect("a damaged file").to_string();
     assert!(error.contains("VOLM"), "{error}");
 }

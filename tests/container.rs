@@ -88,47 +88,74 @@ fn latents() -> &'static [u8] {
     FILE.get_or_init(|| compressed_as(Representation::LatentGrid, &volume()))
 }
 
-/// Sections by name, in the file's order.
-type Sections = Vec<([u8; 4], Vec<u8>)>;
-
-fn sections(file: &[u8]) -> Sections {
-    let number = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap()) as usize;
-    let count = usize::from(u16::from_le_bytes([file[10], file[11]]));
-    let entries = (0..count).map(|i| 16 + 24 * i);
-    entries
-        .map(|at| {
-            let (offset, length) = (number(at + 4), number(at + 12));
-            (file[at..at + 4].try_into().unwrap(), file[offset..offset + length].to_vec())
-        })
-        .collect()
+/// A section: its bytes in the index, and its data.
+#[derive(Debug, Clone)]
+struct Section {
+    name: [u8; 4],
+    own: Vec<u8>,
+    data: Vec<u8>,
 }
 
-/// A file of these sections, its checksums right.
+impl Section {
+    fn new(name: [u8; 4], own: Vec<u8>) -> Self {
+        Self { name, own, data: Vec::new() }
+    }
+}
+
+/// In the file's order.
+type Sections = Vec<Section>;
+
+fn sections(file: &[u8]) -> Sections {
+    let length = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    let (mut at, mut data) = (20, 20 + length(12));
+    let mut found = Vec::new();
+    for _ in 0..u16::from_le_bytes([file[10], file[11]]) {
+        let (own, of_data) = (length(at + 4), length(at + 8));
+        found.push(Section {
+            name: file[at..at + 4].try_into().unwrap(),
+            own: file[at + 16..at + 16 + own].to_vec(),
+            data: file[data..data + of_data].to_vec(),
+        });
+        at += 16 + own;
+        data += of_data;
+    }
+    found
+}
+
+/// A file of these sections, the checksum of header and index right.
 fn frame(version: u16, sections: &Sections) -> Vec<u8> {
+    let mut index = Vec::new();
+    for Section { name, own, data } in sections {
+        index.extend(name);
+        index.extend((own.len() as u32).to_le_bytes());
+        index.extend((data.len() as u64).to_le_bytes());
+        index.extend(own);
+    }
     let mut file = MAGIC.to_vec();
     file.extend(version.to_le_bytes());
     file.extend((sections.len() as u16).to_le_bytes());
-    let mut table = Vec::new();
-    let mut offset = 16 + 24 * sections.len() as u64;
-    for (name, bytes) in sections {
-        table.extend(name);
-        table.extend(offset.to_le_bytes());
-        table.extend((bytes.len() as u64).to_le_bytes());
-        table.extend(crc32fast::hash(bytes).to_le_bytes());
-        offset += bytes.len() as u64;
-    }
-    let checksum = crc32fast::hash(&[&file[..], &table].concat());
+    file.extend((index.len() as u32).to_le_bytes());
+    let checksum = crc32fast::hash(&[&file[..], &index].concat());
     file.extend(checksum.to_le_bytes());
-    file.extend(table);
-    file.extend(sections.iter().flat_map(|(_, bytes)| bytes));
+    file.extend(index);
+    file.extend(sections.iter().flat_map(|section| &section.data));
     file
+}
+
+/// Sets a section's only stream, and its table of one entry.
+fn set_stream(section: &mut Section, stream: &[u8]) {
+    section.data = stream.to_vec();
+    let table = section.own.len() - 8;
+    section.own.truncate(table);
+    section.own.extend((stream.len() as u32).to_le_bytes());
+    section.own.extend(crc32fast::hash(stream).to_le_bytes());
 }
 
 /// The file with the bytes of one section changed.
 fn with_section(name: &[u8; 4], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut sections = sections(file());
-    let (_, bytes) = sections.iter_mut().find(|(n, _)| n == name).expect("the file should have it");
-    change(bytes);
+    let section = sections.iter_mut().find(|section| section.name == *name).expect("the file should have it");
+    change(&mut section.own);
     frame(FORMAT_VERSION, &sections)
 }
 
@@ -151,30 +178,34 @@ fn read_a_little(bytes: &[u8]) {
 
 #[test]
 fn the_frame_is_the_documents() {
-    let names: Vec<[u8; 4]> = sections(file()).iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, [*b"VOLM", *b"PROV", *b"QUAL", *b"MODL", *b"PARM", *b"BRIK"]);
+    let names: Vec<[u8; 4]> = sections(file()).iter().map(|section| section.name).collect();
+    assert_eq!(names, [*b"VOLM", *b"PROV", *b"QUAL", *b"MODL", *b"BRIK"]);
     assert_eq!(frame(FORMAT_VERSION, &sections(file())), file());
 }
 
+/// Opening compares the checksum of header and index; what lies in the data is found by `verify`, by name.
 #[test]
 fn every_flipped_bit_is_noticed() {
-    let names: Vec<String> =
-        sections(file()).iter().map(|(n, _)| String::from_utf8_lossy(n).into_owned()).collect();
-    let starts: Vec<usize> = (0..names.len())
-        .map(|i| u64::from_le_bytes(file()[16 + 24 * i + 4..][..8].try_into().unwrap()) as usize)
-        .collect();
-    let mut damaged = file().to_vec();
-    for byte in 0..damaged.len() {
-        for bit in 0..8 {
-            damaged[byte] ^= 1 << bit;
-            let message = refusal(&damaged).to_string();
-            let wanted = match starts.iter().rposition(|&start| start <= byte) {
-                Some(section) => names[section].as_str(),
-                None => "file header",
-            };
-            assert!(message.contains(wanted), "byte {byte}, bit {bit}: {message}");
-            damaged[byte] ^= 1 << bit;
+    for (file, data_sections) in [(file(), ["MODL", "BRIK"]), (latents(), ["LATG", "BRIK"])] {
+        let sections = sections(file);
+        let data: usize = sections.iter().map(|section| section.data.len()).sum();
+        let first = sections.iter().find(|section| !section.data.is_empty()).unwrap().data.len();
+        let mut damaged = file.to_vec();
+        for byte in 0..damaged.len() {
+            for bit in 0..8 {
+                damaged[byte] ^= 1 << bit;
+                if byte < file.len() - data {
+                    assert!(refusal(&damaged).to_string().contains("file header"), "byte {byte}, bit {bit}");
+                } else if bit == byte % 8 {
+                    let found = open(&damaged).unwrap().verify().unwrap();
+                    let section = data_sections[usize::from(byte >= file.len() - data + first)];
+                    assert_eq!(found.damaged.len(), 1, "byte {byte}, bit {bit}");
+                    assert!(found.damaged[0].section == section, "byte {byte}, bit {bit}: {found:?}");
+                }
+                damaged[byte] ^= 1 << bit;
+            }
         }
+        assert!(open(&damaged).unwrap().verify().unwrap().damaged.is_empty());
     }
 }
 
@@ -217,7 +248,8 @@ fn a_newer_version_is_told_from_damage() {
 #[test]
 fn unknown_sections_are_checked_and_ignored() {
     let mut sections = sections(file());
-    sections.insert(2, (*b"XTRA", b"of a later neuvol".to_vec()));
+    sections
+        .insert(2, Section { data: vec![7; 99], ..Section::new(*b"XTRA", b"of a later neuvol".to_vec()) });
     let mut bytes = frame(FORMAT_VERSION, &sections);
     let whole = Region::whole(volume().shape());
     let expected = open(file()).unwrap().read_region(whole, 1).unwrap();
@@ -225,26 +257,26 @@ fn unknown_sections_are_checked_and_ignored() {
     assert_eq!(found.samples().as_bytes(), expected.samples().as_bytes());
     let at = bytes.windows(5).position(|w| w == b"later").unwrap();
     bytes[at] ^= 1;
-    assert!(refusal(&bytes).to_string().contains("section XTRA: checksum"));
+    assert!(refusal(&bytes).to_string().contains("the header or the index is damaged"));
 }
 
 #[test]
 fn a_missing_or_doubled_section_is_named() {
-    for name in [b"VOLM", b"QUAL", b"PARM"] {
+    for name in [b"VOLM", b"QUAL"] {
         let mut sections = sections(file());
-        sections.retain(|(n, _)| n != name);
+        sections.retain(|section| section.name != *name);
         let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
         assert!(
             message.contains(&format!("section {}: it is missing", String::from_utf8_lossy(name))),
             "{message}"
         );
-        sections.extend([(*b"BRI2", vec![]), (*b"BRI2", vec![])]);
+        sections.extend([Section::new(*b"BRI2", vec![]), Section::new(*b"BRI2", vec![])]);
         assert!(
             refusal(&frame(FORMAT_VERSION, &sections)).to_string().contains("section BRI2: there are two")
         );
     }
     let mut sections = sections(file());
-    sections.retain(|(n, _)| n != b"MODL");
+    sections.retain(|section| section.name != *b"MODL");
     assert!(
         refusal(&frame(FORMAT_VERSION, &sections))
             .to_string()
@@ -254,7 +286,7 @@ fn a_missing_or_doubled_section_is_named() {
 
 #[test]
 fn sections_end_where_their_fields_end() {
-    for (name, _) in sections(file()) {
+    for Section { name, .. } in sections(file()) {
         let text = String::from_utf8_lossy(&name).into_owned();
         let longer = refusal(&with_section(&name, |bytes| bytes.push(0))).to_string();
         let shorter = refusal(&with_section(&name, |bytes| bytes.truncate(bytes.len() - 1))).to_string();
@@ -298,37 +330,33 @@ fn damage_of_integers_is_named() {
     let file = compress(&volume(), &options).unwrap().bytes;
     let sections = sections(&file);
     assert_eq!(
-        sections.iter().map(|(n, _)| *n).collect::<Vec<_>>(),
+        sections.iter().map(|section| section.name).collect::<Vec<_>>(),
         [*b"VOLM", *b"PROV", *b"QUAL", *b"INTS", *b"BRIK"]
     );
     let with_integers = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut sections = sections.clone();
-        change(&mut sections[3].1);
+        change(&mut sections[3].own);
         frame(FORMAT_VERSION, &sections)
     };
     for (change, what) in [
         (&(|b: &mut Vec<u8>| b[0] = 32) as &dyn Fn(&mut Vec<u8>), "bricks of 32"),
         (&|b| b[2..10].copy_from_slice(&f64::NAN.to_le_bytes()), "invalid step NaN"),
         (&|b| b[2..10].copy_from_slice(&(-1f64).to_le_bytes()), "invalid step -1"),
-        (&|b| b[10..14].copy_from_slice(&u32::MAX.to_le_bytes()), "the bricks' streams"),
-        (&|b| b.push(0), "INTS"),
-        (&|b| b.truncate(12), "the brick table"),
+        (&|b| b[10..14].copy_from_slice(&u32::MAX.to_le_bytes()), "its streams have"),
+        (&|b| b.push(0), "a table of 1 streams"),
+        (&|b| b.truncate(12), "a table of 1 streams"),
     ] {
         let message = refusal(&with_integers(change)).to_string();
         assert!(message.contains("section INTS") && message.contains(what), "{message}");
     }
     // What only the brick's stream shows is told when it is decoded.
-    for (change, what) in [
-        (&(|b: &mut Vec<u8>| b[14 + 8] = 60) as &dyn Fn(&mut Vec<u8>), "shifted by 60"),
-        (
-            &|b| {
-                b[10..14].copy_from_slice(&4u32.to_le_bytes());
-                b.truncate(18);
-            },
-            "too short",
-        ),
-    ] {
-        let neural = open(&with_integers(change)).unwrap();
+    let stream = &sections[3].data;
+    let shifted = [&stream[..8], &[60], &stream[9..]].concat();
+    for (stream, what) in [(&shifted[..], "shifted by 60"), (&stream[..4], "too short")] {
+        let mut sections = sections.clone();
+        set_stream(&mut sections[3], stream);
+        let neural = open(&frame(FORMAT_VERSION, &sections)).unwrap();
+        assert!(neural.verify().unwrap().damaged.is_empty(), "its checksum is right");
         let message = neural.read_region(Region::whole([12, 11, 10]), 1).unwrap_err().to_string();
         assert!(message.contains("section INTS") && message.contains(what), "{message}");
         let mut out = [0.0];
@@ -350,46 +378,19 @@ fn a_small_file_cannot_ask_for_a_huge_model() {
     model.extend(16u16.to_le_bytes());
     model.push(1);
     model.extend(7u16.to_le_bytes());
-    for _ in 0..7 {
-        model.extend(1.0f32.to_le_bytes());
-        model.extend(0u32.to_le_bytes());
-    }
-    for (name, bytes) in &mut sections {
-        match &*name {
-            b"MODL" => bytes.clone_from(&model),
-            b"PARM" => bytes.clear(),
-            _ => {}
-        }
+    model.extend([1.0f32.to_le_bytes(); 7].concat());
+    model.extend([0; 7 * 8]);
+    for section in sections.iter_mut().filter(|section| section.name == *b"MODL") {
+        *section = Section::new(*b"MODL", model.clone());
     }
     let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
-    assert!(message.contains("section PARM") && message.contains("cannot hold"), "{message}");
-}
-
-#[test]
-fn a_small_file_cannot_ask_for_a_huge_latent_grid() {
-    let mut sections = sections(latents());
-    for (name, bytes) in &mut sections {
-        if name == b"VOLM" {
-            // 2^13 x 2^13 x 2^12 voxels.
-            bytes[3..7].copy_from_slice(&(1u32 << 13).to_le_bytes());
-            bytes[7..11].copy_from_slice(&(1u32 << 13).to_le_bytes());
-            bytes[11..15].copy_from_slice(&(1u32 << 12).to_le_bytes());
-        }
-        if name == b"LATG" {
-            // No perceptron, and its table of 2^17 blocks, all of them empty.
-            bytes.resize(17 + (4 << 17) + 100_000, 0);
-            bytes[16..].fill(0);
-        }
-    }
-    let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
-    assert!(message.contains("section LATG") && message.contains("cannot hold"), "{message}");
+    assert!(message.contains("section MODL") && message.contains("cannot hold"), "{message}");
 }
 
 #[test]
 fn of_the_sections_that_hold_samples_there_is_one() {
     let mut sections = sections(latents());
-    let model = self::sections(file()).into_iter().filter(|(name, _)| name == b"MODL" || name == b"PARM");
-    sections.extend(model);
+    sections.extend(self::sections(file()).into_iter().filter(|section| section.name == *b"MODL"));
     let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
     assert!(message.contains("not all of them"), "{message}");
 }
@@ -398,10 +399,8 @@ fn of_the_sections_that_hold_samples_there_is_one() {
 fn steps_that_are_none_are_refused() {
     for step in [0.0, -1.0, f32::NAN, f32::INFINITY, 2000.0f32] {
         let mut sections = sections(latents());
-        for (name, bytes) in &mut sections {
-            if name == b"LATG" {
-                bytes[..4].copy_from_slice(&step.to_le_bytes());
-            }
+        for section in sections.iter_mut().filter(|section| section.name == *b"LATG") {
+            section.own[..4].copy_from_slice(&step.to_le_bytes());
         }
         let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
         assert!(message.contains("section LATG") && message.contains("invalid step"), "{message}");
@@ -444,6 +443,37 @@ impl Change {
     }
 }
 
+/// Changes a section's bytes in the index, or its data, whose table is made to fit again.
+fn change_section(section: &mut Section, change: &Change, data: bool) {
+    // The table is gone where another change was there before.
+    let is_whole = section.own.len() >= 8 && !section.data.is_empty();
+    if !data || !is_whole {
+        return change.apply(&mut section.own);
+    }
+    let end = section.own.len();
+    let length = |section: &Section, entry: usize| {
+        u32::from_le_bytes(section.own[end - 8 * entry..][..4].try_into().unwrap()) as usize
+    };
+    // Entries counted from the last one.
+    let mut count = 0;
+    let mut bytes = 0;
+    while bytes < section.data.len() && 8 * (count + 1) <= end {
+        count += 1;
+        bytes += length(section, count);
+    }
+    let before = section.data.len();
+    change.apply(&mut section.data);
+    let last = (length(section, 1) + section.data.len()).saturating_sub(before) as u32;
+    section.own[end - 8..end - 4].copy_from_slice(&last.to_le_bytes());
+    let mut at = 0;
+    for entry in (1..=count).rev() {
+        let stream = section.data.get(at..at + length(section, entry)).unwrap_or_default();
+        let checksum = crc32fast::hash(stream);
+        at += stream.len();
+        section.own[end - 8 * entry + 4..][..4].copy_from_slice(&checksum.to_le_bytes());
+    }
+}
+
 /// Largest resident memory of this process so far, where the system tells it.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -456,11 +486,11 @@ proptest! {
 
     #[test]
     fn nonsense_behind_a_right_checksum_is_survived(
-        changes in prop::collection::vec((0usize..6, change()), 1..3),
+        changes in prop::collection::vec((0usize..5, change(), any::<bool>()), 1..3),
     ) {
         let mut sections = sections(file());
-        for (section, change) in &changes {
-            change.apply(&mut sections[*section].1);
+        for (section, change, data) in &changes {
+            change_section(&mut sections[*section], change, *data);
         }
         read_a_little(&frame(FORMAT_VERSION, &sections));
         if let Some(peak) = peak_bytes() {
@@ -469,10 +499,12 @@ proptest! {
     }
 
     #[test]
-    fn nonsense_in_a_latent_grid_is_survived(changes in prop::collection::vec((0usize..5, change()), 1..3)) {
+    fn nonsense_in_a_latent_grid_is_survived(
+        changes in prop::collection::vec((0usize..5, change(), any::<bool>()), 1..3),
+    ) {
         let mut sections = sections(latents());
-        for (section, change) in &changes {
-            change.apply(&mut sections[*section].1);
+        for (section, change, data) in &changes {
+            change_section(&mut sections[*section], change, *data);
         }
         read_a_little(&frame(FORMAT_VERSION, &sections));
         if let Some(peak) = peak_bytes() {

@@ -83,8 +83,13 @@ fn noise(shape: [usize; 3]) -> Volume {
 
 /// The names of a file's sections.
 fn sections(file: &[u8]) -> Vec<&[u8]> {
-    let count = u16::from_le_bytes([file[10], file[11]]).into();
-    file[16..].chunks_exact(24).take(count).map(|entry| &entry[..4]).collect()
+    let mut at = 20;
+    let next = |_| {
+        let name = &file[at..at + 4];
+        at += 16 + u32::from_le_bytes(file[at + 4..at + 8].try_into().unwrap()) as usize;
+        name
+    };
+    (0..u16::from_le_bytes([file[10], file[11]])).map(next).collect()
 }
 
 /// The numbers of a `.npy` file with elements of `size` bytes.
@@ -300,6 +305,7 @@ fn it_gives_the_same_bits_of_latent_grids() {
     let Some(python) = python() else { return };
     let smooth = |shape| samples(shape, |index| measurement(index.map(|n| n as f64)));
     let long = [140, 9, 8];
+    let far = [1100, 9, 8];
     let thin = [40, 30, 1];
     let many = [133, 131, 2];
     let small = [5, 4, 3];
@@ -310,6 +316,8 @@ fn it_gives_the_same_bits_of_latent_grids() {
         ("two blocks", floats(smooth(long), long), 50.0),
         // As float64, which shows the field's values without a rounding.
         ("thin", Volume::new(smooth(thin), thin).unwrap(), 50.0),
+        // A root, blocks above, and blocks of voxels.
+        ("two tiers", floats(smooth(far), far), 45.0),
         ("four blocks", floats(smooth(many), many), 45.0),
         ("no levels", floats(smooth(small), small), 60.0),
         // Large numbers on two levels, and signs and exponents without order.

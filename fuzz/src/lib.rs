@@ -120,21 +120,36 @@ fn read_neural(bytes: &[u8]) {
     let _ = volume.values_and_gradients_at(&points, Space::World, Outside::Value(0.0), &mut samples);
 }
 
-/// Writes the checksums that FORMAT.md asks for; nothing where the table of sections is not there.
+/// Writes the checksums that FORMAT.md asks for; nothing where the index of sections is not there.
 fn mend_checksums(bytes: &mut [u8]) -> Option<()> {
-    const HEADER: usize = 16;
-    const ENTRY: usize = 24;
-    let count = usize::from(u16::from_le_bytes(bytes.get(10..12)?.try_into().ok()?));
-    let table_end = HEADER + ENTRY * count.min(256);
-    for at in (HEADER..table_end).step_by(ENTRY) {
-        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?) as usize);
-        let (offset, length) = (number(at + 4)?, number(at + 12)?);
-        let checksum = crc32fast::hash(bytes.get(offset..offset.checked_add(length)?)?);
-        bytes.get_mut(at + 20..at + 24)?.copy_from_slice(&checksum.to_le_bytes());
+    const HEADER: usize = 20;
+    const SECTION: usize = 16;
+    const STREAM: usize = 8;
+    let number = |bytes: &[u8], at: usize| {
+        Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?) as usize)
+    };
+    let index_end = HEADER.checked_add(number(bytes, 12)?)?;
+    let (mut at, mut data) = (HEADER, index_end);
+    while at.checked_add(SECTION)? <= index_end {
+        let (own, of_data) = (number(bytes, at + 4)?, number(bytes, at + 8)?);
+        let end = (at + SECTION).checked_add(own)?;
+        // The table of streams ends the section: it begins where the streams' lengths are the data's.
+        let (mut table, mut length) = (end, 0usize);
+        while length < of_data && table >= at + SECTION + STREAM {
+            table -= STREAM;
+            length = length.checked_add(number(bytes, table)?)?;
+        }
+        for entry in (table..end).step_by(STREAM) {
+            let stream = number(bytes, entry)?;
+            let checksum = crc32fast::hash(bytes.get(data..data.checked_add(stream)?)?);
+            bytes.get_mut(entry + 4..entry + 8)?.copy_from_slice(&checksum.to_le_bytes());
+            data += stream;
+        }
+        at = end;
     }
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(bytes.get(..12)?);
-    hasher.update(bytes.get(HEADER..table_end)?);
-    bytes.get_mut(12..16)?.copy_from_slice(&hasher.finalize().to_le_bytes());
+    hasher.update(bytes.get(..16)?);
+    hasher.update(bytes.get(HEADER..index_end)?);
+    bytes.get_mut(16..20)?.copy_from_slice(&hasher.finalize().to_le_bytes());
     Some(())
 }

@@ -26,6 +26,7 @@ mod sample;
 mod series;
 mod slice;
 mod study;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use neuvol::engine::device::Device;
@@ -62,6 +63,8 @@ Exit codes:
 enum Command {
     /// Compress a DICOM series folder or a volume file into a .nvol file; lossy, unless --lossless.
     Compress(Box<compress::Arguments>),
+    /// Read whole .nvol files and compare all checksums; damaged parts are named.
+    Verify(verify::Arguments),
     /// Convert between formats, without compressing: a DICOM series to .nii.gz, .vti to NRRD, anything to DICOM.
     Convert(convert::Arguments),
     /// Write a .nvol file back as .vti, .nii, .nii.gz, .nrrd, .mha, .mhd, .npy, .raw or a DICOM series.
@@ -111,6 +114,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compress(arguments) => compress::run(&arguments, place),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Decompress(arguments) => decompress::run(&arguments, place),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Info(arguments) => info::run(&arguments, place),
         Command::Compare(arguments) => compare::run(&arguments, place),
         Command::Sample(arguments) => sample::run(&arguments, place),

@@ -16,6 +16,11 @@ impl Magnitudes {
         Self { shape, values: vec![0; len] }
     }
 
+    /// Bytes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.values.len()
+    }
+
     pub(super) fn steps(&self) -> [usize; 3] {
         let [nx, ny, _] = self.shape.map(|n| n + 2 * MARGIN);
         [1, nx, nx * ny]

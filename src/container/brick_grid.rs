@@ -1,9 +1,18 @@
 //! How a volume is cut into bricks.
 
+use super::bytes::Fields;
 use std::ops::Range;
 
 /// Voxels along the edge of a file's bricks; bricks at the far faces are cut.
 pub(crate) const BRICK_EDGE: usize = 64;
+
+/// Reads the edge that a section's bricks have.
+pub(super) fn check_edge(fields: &mut Fields<'_>) -> Result<(), String> {
+    match fields.u16("brick edge")? {
+        edge if usize::from(edge) == BRICK_EDGE => Ok(()),
+        edge => Err(format!("bricks of {edge} voxels are unknown to this version of neuvol")),
+    }
+}
 
 /// The bricks of a volume, numbered x fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

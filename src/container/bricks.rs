@@ -1,38 +1,44 @@
 //! Section BRIK: the brick table and what bricks hold beside the field. Today that is the mask.
 
-use super::brick_grid::{BRICK_EDGE, BrickGrid};
+use super::brick_grid::{BRICK_EDGE, BrickGrid, check_edge};
 use super::bytes::Fields;
+use super::sections::StoredSection;
 use crate::codec::{BitModel, RangeDecoder, RangeEncoder};
+use crate::storage::{Fault, Streams};
 use crate::volume::MaskClass;
 
 /// A brick's mask.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Brick {
     /// Every voxel has this code; 0: all are measurements.
     Uniform(u8),
-    /// A coded stream.
-    Mixed(Vec<u8>),
+    /// The stream of this number.
+    Mixed(usize),
 }
 
 /// The mask of a volume, brick by brick, x fastest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct MaskBricks {
     grid: BrickGrid,
     bricks: Vec<Brick>,
+    streams: Streams,
 }
 
 impl MaskBricks {
     /// Codes a mask of one code a voxel.
     pub(crate) fn encode(codes: &[u8], shape: [usize; 3]) -> Self {
         let grid = BrickGrid::new(shape);
+        let mut streams = Vec::new();
         let code = |brick: usize| {
             let of_brick: Vec<u8> = grid.rows(brick).flat_map(|row| codes[row].iter().copied()).collect();
-            match of_brick.iter().all(|&c| c == of_brick[0]) {
-                true => Brick::Uniform(of_brick[0]),
-                false => Brick::Mixed(encode_brick(&of_brick, grid.bounds(brick).1)),
+            if of_brick.iter().all(|&c| c == of_brick[0]) {
+                return Brick::Uniform(of_brick[0]);
             }
+            streams.push(encode_brick(&of_brick, grid.bounds(brick).1));
+            Brick::Mixed(streams.len() - 1)
         };
-        Self { grid, bricks: (0..grid.len()).map(code).collect() }
+        let bricks = (0..grid.len()).map(code).collect();
+        Self { grid, bricks, streams: Streams::new(streams) }
     }
 
     /// The bricks that meet the box from `start` to `end` (exclusive) and have masked voxels.
@@ -63,68 +69,48 @@ impl MaskBricks {
     /// A brick's codes, x fastest.
     ///
     /// # Errors
-    /// A sentence, when the stream holds what no encoder writes.
-    pub(crate) fn decode(&self, brick: usize) -> Result<Vec<u8>, String> {
+    /// When its stream cannot be read, or holds what no encoder writes.
+    pub(crate) fn decode(&self, brick: usize) -> Result<Vec<u8>, Fault> {
         let (_, size) = self.bounds(brick);
-        match &self.bricks[brick] {
-            Brick::Uniform(code) => Ok(vec![*code; size.iter().product()]),
-            Brick::Mixed(stream) => decode_brick(stream, size),
+        match self.bricks[brick] {
+            Brick::Uniform(code) => Ok(vec![code; size.iter().product()]),
+            Brick::Mixed(stream) => Ok(decode_brick(&self.streams.read(stream)?, size)?),
         }
     }
 
-    /// About as many bytes as the section has, or a few more.
-    pub(super) fn section_bytes(&self) -> usize {
-        let bytes = |brick: &Brick| if let Brick::Mixed(stream) = brick { 5 + stream.len() } else { 1 };
-        2 + self.bricks.iter().map(bytes).sum::<usize>()
+    /// The streams, and the brick of each.
+    pub(crate) fn streams(&self) -> (&Streams, Vec<usize>) {
+        let is_mixed = |&brick: &usize| matches!(self.bricks[brick], Brick::Mixed(_));
+        (&self.streams, (0..self.bricks.len()).filter(is_mixed).collect())
     }
 
-    /// Appends the section.
-    pub(super) fn put_section(&self, out: &mut Vec<u8>) {
-        out.extend((BRICK_EDGE as u16).to_le_bytes());
-        for brick in &self.bricks {
-            match brick {
-                Brick::Uniform(code) => out.push(*code),
-                Brick::Mixed(stream) => {
-                    out.push(MIXED);
-                    out.extend((stream.len() as u32).to_le_bytes());
-                }
-            }
-        }
-        for brick in &self.bricks {
-            if let Brick::Mixed(stream) = brick {
-                out.extend(stream);
-            }
-        }
+    /// What of the section is no stream.
+    pub(super) fn section(&self) -> Vec<u8> {
+        let mut out = (BRICK_EDGE as u16).to_le_bytes().to_vec();
+        out.extend(self.bricks.iter().map(|brick| match brick {
+            Brick::Uniform(code) => *code,
+            Brick::Mixed(_) => MIXED,
+        }));
+        out
     }
 
-    pub(super) fn parse(section: &[u8], shape: [usize; 3]) -> Result<Self, String> {
-        let mut fields = Fields::new(section);
-        let edge = fields.u16("brick edge")?;
-        if usize::from(edge) != BRICK_EDGE {
-            return Err(format!("bricks of {edge} voxels are unknown to this version of neuvol"));
-        }
+    pub(super) fn parse(section: StoredSection<'_>, shape: [usize; 3]) -> Result<Self, String> {
+        let mut fields = Fields::new(section.bytes);
+        check_edge(&mut fields)?;
         let grid = BrickGrid::new(shape);
-        let count = grid.len();
-        let mut kinds = Vec::new();
-        for _ in 0..count {
-            let kind = fields.u8("the brick table")?;
-            let length = match kind {
-                MIXED => fields.u32("the brick table")?,
-                code if code == 0 || MaskClass::from_code(code).is_some() => 0,
-                code => return Err(format!("brick kind {code} is unknown")),
-            };
-            kinds.push((kind, length));
-        }
-        let mut bricks = Vec::with_capacity(count);
-        for (kind, length) in kinds {
-            bricks.push(if kind == MIXED {
-                Brick::Mixed(fields.bytes(length as usize, "a brick's stream")?.to_vec())
-            } else {
-                Brick::Uniform(kind)
-            });
-        }
-        fields.end()?;
-        Ok(Self { grid, bricks })
+        let mut mixed = 0;
+        let kinds = fields.bytes(grid.len(), "the brick table")?;
+        let bricks = kinds.iter().map(|&kind| match kind {
+            MIXED => {
+                mixed += 1;
+                Ok(Brick::Mixed(mixed - 1))
+            }
+            code if code == 0 || MaskClass::from_code(code).is_some() => Ok(Brick::Uniform(code)),
+            code => Err(format!("brick kind {code} is unknown")),
+        });
+        let bricks = bricks.collect::<Result<_, String>>()?;
+        let streams = section.streams(fields.rest(), mixed)?;
+        Ok(Self { grid, bricks, streams })
     }
 }
 
@@ -216,10 +202,10 @@ mod tests {
                 if state % 3 == 0 { (state >> 8) as u8 % 5 } else { 0 }
             }).collect();
             let bricks = MaskBricks::encode(&codes, shape);
-            let mut section = Vec::new();
-            bricks.put_section(&mut section);
-            prop_assert_eq!(section.len(), bricks.section_bytes());
-            let bricks = MaskBricks::parse(&section, shape).unwrap();
+            let bricks = crate::container::sections::read_back(bricks.section(), &bricks.streams, |section| {
+                MaskBricks::parse(section, shape)
+            })
+            .unwrap();
             let mut back = vec![0; count];
             for brick in bricks.meeting([0; 3], shape) {
                 let (start, size) = bricks.bounds(brick);
@@ -237,6 +223,6 @@ mod tests {
     fn a_half_space_costs_little() {
         let shape = [64, 64, 64];
         let codes: Vec<u8> = (0..64 * 64 * 64).map(|i| if i % 64 < 20 { 4 } else { 0 }).collect();
-        assert!(MaskBricks::encode(&codes, shape).section_bytes() < 600);
+        assert!(MaskBricks::encode(&codes, shape).streams.bytes() < 600);
     }
 }

@@ -10,9 +10,9 @@ impl<'a> Fields<'a> {
         Self { rest: bytes }
     }
 
-    /// Bytes that were not read yet.
-    pub(super) fn left(&self) -> usize {
-        self.rest.len()
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     pub(super) fn bytes(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {

@@ -1,9 +1,11 @@
 //! Section INTS: the samples themselves, as integers, brick by brick; exact, or within a bound. Beside a latent grid
 //! the numbers are what it is off by.
 
-use super::brick_grid::{BRICK_EDGE, BrickGrid};
+use super::brick_grid::{BRICK_EDGE, BrickGrid, check_edge};
 use super::bytes::Fields;
+use super::sections::StoredSection;
 use crate::codec::{decode_integers, encode_integers};
+use crate::storage::{Fault, Streams};
 use crate::volume::{Sample, SampleType, Samples, for_each_type};
 
 /// How samples become integers.
@@ -94,13 +96,12 @@ fn from_ordered<T: Sample>(number: i64) -> T {
 }
 
 /// The samples of a volume, coded brick by brick.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(crate) struct IntegerBricks {
     grid: BrickGrid,
     scale: IntegerScale,
-    /// Where each brick's stream begins; one entry more than bricks.
-    starts: Vec<usize>,
-    streams: Vec<u8>,
+    /// One a brick.
+    streams: Streams,
 }
 
 impl IntegerBricks {
@@ -126,11 +127,7 @@ impl IntegerBricks {
 
     /// The streams of all bricks, in order.
     pub(crate) fn new(grid: BrickGrid, scale: IntegerScale, streams: Vec<Vec<u8>>) -> Self {
-        let starts = starts(streams.iter().map(Vec::len));
-        // Each is freed when it was taken over.
-        let mut together = Vec::with_capacity(starts[starts.len() - 1]);
-        streams.into_iter().for_each(|stream| together.extend(stream));
-        Self { grid, scale, starts, streams: together }
+        Self { grid, scale, streams: Streams::new(streams) }
     }
 
     pub(crate) fn grid(&self) -> &BrickGrid {
@@ -141,78 +138,52 @@ impl IntegerBricks {
         self.scale
     }
 
-    /// Bytes of the streams.
-    pub(crate) fn stream_bytes(&self) -> usize {
-        self.streams.len()
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// A brick's samples, x fastest; `codes` are the brick's mask.
     ///
     /// # Errors
-    /// A sentence, when the stream holds what no encoder writes.
+    /// When its stream cannot be read, or holds what no encoder writes.
     pub(crate) fn decode(
         &self,
         brick: usize,
         base: Prediction<'_>,
         codes: Option<&[u8]>,
-    ) -> Result<Samples, String> {
+    ) -> Result<Samples, Fault> {
         let (_, size) = self.grid.bounds(brick);
-        let stream = &self.streams[self.starts[brick]..self.starts[brick + 1]];
-        let numbers = decode_integers(stream, size, codes.filter(|_| !self.scale.is_exact()))?;
+        let numbers =
+            decode_integers(&self.streams.read(brick)?, size, codes.filter(|_| !self.scale.is_exact()))?;
         let mut samples = Samples::with_capacity(self.scale.sample_type, 0);
         for_each_type!(&mut samples, values => *values = self.scale.samples(&numbers, base));
         Ok(samples)
     }
 
-    /// How many bytes the section has.
-    pub(super) fn section_bytes(&self) -> usize {
-        10 + 4 * self.grid.len() + self.streams.len()
-    }
-
-    /// Appends the section.
-    pub(super) fn put_section(&self, out: &mut Vec<u8>) {
-        out.extend((BRICK_EDGE as u16).to_le_bytes());
+    /// What of the section is no stream.
+    pub(super) fn section(&self) -> Vec<u8> {
+        let mut out = (BRICK_EDGE as u16).to_le_bytes().to_vec();
         out.extend(self.scale.step.to_le_bytes());
-        for ends in self.starts.windows(2) {
-            out.extend(((ends[1] - ends[0]) as u32).to_le_bytes());
-        }
-        out.extend(&self.streams);
+        out
     }
 
     /// `low` and `sample_type` are section VOLM's.
     pub(super) fn parse(
-        section: &[u8],
+        section: StoredSection<'_>,
         shape: [usize; 3],
         low: f64,
         sample_type: SampleType,
     ) -> Result<Self, String> {
-        let mut fields = Fields::new(section);
-        let edge = fields.u16("brick edge")?;
-        if usize::from(edge) != BRICK_EDGE {
-            return Err(format!("bricks of {edge} voxels are unknown to this version of neuvol"));
-        }
+        let mut fields = Fields::new(section.bytes);
+        check_edge(&mut fields)?;
         let step = fields.f64("step")?;
         if !(step.is_finite() && step >= 0.0) {
             return Err(format!("invalid step {step}"));
         }
         let grid = BrickGrid::new(shape);
-        let mut lengths = Vec::new();
-        for _ in 0..grid.len() {
-            lengths.push(fields.u32("the brick table")? as usize);
-        }
-        let starts = starts(lengths.into_iter());
-        let streams = fields.bytes(starts[starts.len() - 1], "the bricks' streams")?.to_vec();
-        fields.end()?;
-        Ok(Self { grid, scale: IntegerScale { low, step, sample_type }, starts, streams })
+        let streams = section.streams(fields.rest(), grid.len())?;
+        Ok(Self { grid, scale: IntegerScale { low, step, sample_type }, streams })
     }
-}
-
-fn starts(lengths: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut starts = vec![0];
-    for length in lengths {
-        starts.push(starts[starts.len() - 1] + length);
-    }
-    starts
 }
 
 #[cfg(test)]
@@ -244,10 +215,11 @@ mod tests {
             let stream =
                 |brick| IntegerBricks::encode_brick(&samples, &grid, brick, scale, Prediction::Low, None);
             let bricks = IntegerBricks::new(grid, scale, (0..grid.len()).map(stream).collect());
-            let mut section = Vec::new();
-            bricks.put_section(&mut section);
-            assert_eq!(section.len(), bricks.section_bytes());
-            let bricks = IntegerBricks::parse(&section, shape, -1.0, SampleType::F32).unwrap();
+            let bricks =
+                crate::container::sections::read_back(bricks.section(), bricks.streams(), |section| {
+                    IntegerBricks::parse(section, shape, -1.0, SampleType::F32)
+                })
+                .unwrap();
             for brick in 0..bricks.grid().len() {
                 let decoded = bricks.decode(brick, Prediction::Low, None).unwrap();
                 let originals = bricks.grid().rows(brick).flatten().map(|i| samples.get(i));

@@ -21,9 +21,12 @@ pub use quality::{Achieved, Asked, Preset, TargetKind};
 
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
+use crate::storage::ReadAt;
 use crate::volume::Mask;
 use sections::{SectionReader, SectionWriter};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The format's version that this library writes; it reads this one and those before.
 pub const FORMAT_VERSION: u16 = 1;
@@ -32,13 +35,9 @@ const VOLUME: &[u8; 4] = b"VOLM";
 const PROVENANCE: &[u8; 4] = b"PROV";
 const QUALITY: &[u8; 4] = b"QUAL";
 const MODEL: &[u8; 4] = b"MODL";
-const PARAMETERS: &[u8; 4] = b"PARM";
 const BRICKS: &[u8; 4] = b"BRIK";
 const INTEGERS: &[u8; 4] = b"INTS";
 const LATENTS: &[u8; 4] = b"LATG";
-
-/// Bytes that the small sections rarely exceed: a file grows beyond it as it has to.
-const USUAL_REST: usize = 1 << 12;
 
 /// What a volume's samples come from.
 pub(crate) enum Body {
@@ -57,7 +56,7 @@ impl Body {
     pub(crate) fn decoding_bytes(&self) -> u64 {
         match self {
             Body::Network(model) => model.decoding_bytes(),
-            Body::Latents(latents) | Body::Corrected(latents, _) => latents.coarse_decoding_bytes(),
+            Body::Latents(latents) | Body::Corrected(latents, _) => latents.decoding_bytes(),
             Body::Integers(_) => 0,
         }
     }
@@ -74,56 +73,51 @@ pub(crate) struct Contents {
 
 impl Contents {
     /// The file's bytes.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let provenance = (!self.description.provenance.is_empty()).then_some(&self.description);
-        let (parts, bytes) = match &self.body {
-            Some(Body::Network(model)) => (2, model.stream_bytes()),
-            Some(Body::Latents(latents)) => (1, latents.section_bytes()),
-            Some(Body::Integers(integers)) => (1, integers.section_bytes()),
-            Some(Body::Corrected(latents, integers)) => {
-                (2, latents.section_bytes() + integers.section_bytes())
-            }
-            None => (0, 0),
-        };
-        let mask_bytes = self.mask.as_ref().map_or(0, MaskBricks::section_bytes);
-        let count = 2 + usize::from(provenance.is_some()) + parts + usize::from(self.mask.is_some());
-        let mut file = SectionWriter::new(count, bytes + mask_bytes + USUAL_REST);
-        file.add(VOLUME, |out| out.extend(self.description.volume_section()));
-        if let Some(description) = provenance {
-            file.add(PROVENANCE, |out| out.extend(description.provenance_section()));
+    ///
+    /// # Errors
+    /// When streams that lie in another file cannot be read.
+    pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut file = SectionWriter::default();
+        file.add(VOLUME, &self.description.volume_section());
+        if !self.description.provenance.is_empty() {
+            file.add(PROVENANCE, &self.description.provenance_section());
         }
-        file.add(QUALITY, |out| out.extend(self.description.quality_section()));
+        file.add(QUALITY, &self.description.quality_section());
         match &self.body {
-            Some(Body::Network(model)) => {
-                file.add(MODEL, |out| out.extend(model.model_section()));
-                file.add(PARAMETERS, |out| model.put_parameter_section(out));
+            Some(Body::Network(model)) => file.add_with_streams(MODEL, model.section(), model.streams()),
+            Some(Body::Latents(latents)) => {
+                file.add_with_streams(LATENTS, latents.section(), &latents.streams);
             }
-            Some(Body::Latents(latents)) => file.add(LATENTS, |out| latents.put_section(out)),
-            Some(Body::Integers(integers)) => file.add(INTEGERS, |out| integers.put_section(out)),
+            Some(Body::Integers(integers)) => {
+                file.add_with_streams(INTEGERS, integers.section(), integers.streams());
+            }
             Some(Body::Corrected(latents, integers)) => {
-                file.add(LATENTS, |out| latents.put_section(out));
-                file.add(INTEGERS, |out| integers.put_section(out));
+                file.add_with_streams(LATENTS, latents.section(), &latents.streams);
+                file.add_with_streams(INTEGERS, integers.section(), integers.streams());
             }
             None => {}
         }
         if let Some(mask) = &self.mask {
-            file.add(BRICKS, |out| mask.put_section(out));
+            file.add_with_streams(BRICKS, mask.section(), mask.streams().0);
         }
         file.finish()
     }
 
-    /// Reads a file's bytes; every checksum is compared before anything is believed. `path` is for messages.
+    /// Reads a file's header and index, and nothing else: streams are read when they are needed, and their checksums are compared
+    /// then. `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Section`] with the section's name; [`Error::Format`] when it is no `.nvol` file at all.
-    pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+    /// [`Error::Section`] with the section's name; [`Error::Format`] when it is no `.nvol` file at all; [`Error::Io`].
+    pub(crate) fn read(bytes: Arc<dyn ReadAt>, path: &Path) -> Result<Self> {
         let file = SectionReader::new(bytes, path)?;
-        let mut description = file.parse(VOLUME, Description::parse_volume)?;
+        let mut description = file.parse(VOLUME, |section| Description::parse_volume(&section.alone()?))?;
         if file.has(PROVENANCE) {
-            description.provenance = file.parse(PROVENANCE, Description::parse_provenance)?;
+            description.provenance =
+                file.parse(PROVENANCE, |section| Description::parse_provenance(&section.alone()?))?;
         }
-        (description.asked, description.achieved, description.writer) =
-            file.parse(QUALITY, |section| Achieved::parse(section, description.shape, description.range))?;
+        (description.asked, description.achieved, description.writer) = file.parse(QUALITY, |section| {
+            Achieved::parse(&section.alone()?, description.shape, description.range)
+        })?;
         let (shape, sample_type) = (description.shape, description.sample_type);
         let damaged = |what: &str| Error::Section {
             path: path.to_owned(),
@@ -136,10 +130,7 @@ impl Contents {
             file.parse(INTEGERS, |section| IntegerBricks::parse(section, shape, low, sample_type))
         };
         let body = match [MODEL, LATENTS, INTEGERS].map(|section| file.has(section)) {
-            [true, false, false] => {
-                let model = file.parse(MODEL, StoredModel::parse)?;
-                Some(Body::Network(file.parse(PARAMETERS, |section| model.with_streams(section))?))
-            }
+            [true, false, false] => Some(Body::Network(file.parse(MODEL, StoredModel::parse)?)),
             [false, true, false] => Some(Body::Latents(latents()?)),
             [false, true, true] => {
                 let (latents, integers) = (latents()?, integers()?);

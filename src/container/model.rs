@@ -1,8 +1,10 @@
-//! Sections MODL and PARM: the model's architecture, its rounding steps, its coded parameters.
+//! Section MODL: the model's architecture, its rounding steps, its coded parameters.
 
 use super::bytes::Fields;
+use super::sections::StoredSection;
 use crate::codec::{MAX_INTEGER, decode_group, encode_group};
 use crate::field::{Encoding, Field, Model, Network, NetworkKind, ParameterGroup, Rounding};
+use crate::storage::{Fault, Streams};
 use half::f16;
 use rayon::prelude::*;
 
@@ -14,14 +16,13 @@ pub(crate) const MAX_PARAMETERS: usize = 1 << 28;
 const PARAMETERS_A_BYTE: usize = 8192;
 
 /// A model whose parameters are still coded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(crate) struct StoredModel {
     pub(crate) model: Model,
     /// Rounding step of each group: value = integer * step. 0 where the group is binary16.
     steps: Vec<f32>,
-    /// Lengths of the groups' streams.
-    lengths: Vec<u32>,
-    streams: Vec<u8>,
+    /// One a group.
+    streams: Streams,
 }
 
 impl StoredModel {
@@ -49,14 +50,13 @@ impl StoredModel {
         Self {
             model: field.model.clone(),
             steps: roundings.iter().map(step).collect(),
-            lengths: coded.iter().map(|c| c.len() as u32).collect(),
-            streams: coded.concat(),
+            streams: Streams::new(coded),
         }
     }
 
-    /// Bytes of the coded parameters.
-    pub(crate) fn stream_bytes(&self) -> usize {
-        self.streams.len()
+    /// The coded parameters, a stream a group.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// Bytes that decoding and evaluating takes: the parameters as integers, as floats, group by group and together.
@@ -67,34 +67,34 @@ impl StoredModel {
     /// Decodes the parameters, groups in parallel.
     ///
     /// # Errors
-    /// A sentence, when a stream holds what no encoder writes.
-    pub(crate) fn decode(&self) -> Result<Field, String> {
+    /// When a stream cannot be read, or holds what no encoder writes.
+    pub(crate) fn decode(&self) -> Result<Field, Fault> {
         let groups = self.model.groups();
-        let mut offset = 0;
-        let jobs: Vec<(&ParameterGroup, f32, &[u8])> = groups
+        let mut streams = Vec::with_capacity(groups.len());
+        let all: Vec<usize> = (0..groups.len()).collect();
+        self.streams.read_each(&all, |_, stream| streams.push(stream.map(<[u8]>::to_vec)))?;
+        let jobs: Vec<(&ParameterGroup, f32, Result<Vec<u8>, Fault>)> = groups
             .iter()
             .zip(&self.steps)
-            .zip(&self.lengths)
-            .map(|((group, &step), &length)| {
-                let stream = &self.streams[offset..offset + length as usize];
-                offset += length as usize;
-                (group, step, stream)
-            })
+            .zip(streams)
+            .map(|((group, &step), stream)| (group, step, stream))
             .collect();
         let decoded: Vec<Vec<f32>> = jobs
             .into_par_iter()
             .map(|(group, step, stream)| {
+                let stream = stream?;
                 if step == 0.0 {
-                    return halves(stream);
+                    return Ok(halves(&stream)?);
                 }
-                let integers = decode_group(group, stream)?;
+                let integers = decode_group(group, &stream)?;
                 Ok(integers.into_iter().map(|q| q as f32 * step).collect())
             })
-            .collect::<Result<_, String>>()?;
+            .collect::<Result<_, Fault>>()?;
         Ok(Field { model: self.model.clone(), parameters: decoded.concat() })
     }
 
-    pub(super) fn model_section(&self) -> Vec<u8> {
+    /// What of the section is no stream.
+    pub(super) fn section(&self) -> Vec<u8> {
         let mut descriptor = Vec::new();
         self.model.encoding.write_descriptor(&mut descriptor);
         let mut out = (descriptor.len() as u16).to_le_bytes().to_vec();
@@ -104,20 +104,12 @@ impl StoredModel {
         out.extend((network.width() as u16).to_le_bytes());
         out.push(network.hidden_layers() as u8);
         out.extend((self.steps.len() as u16).to_le_bytes());
-        for (step, length) in self.steps.iter().zip(&self.lengths) {
-            out.extend(step.to_le_bytes());
-            out.extend(length.to_le_bytes());
-        }
+        self.steps.iter().for_each(|step| out.extend(step.to_le_bytes()));
         out
     }
 
-    pub(super) fn put_parameter_section(&self, out: &mut Vec<u8>) {
-        out.extend(&self.streams);
-    }
-
-    /// Reads section MODL; the streams come from section PARM.
-    pub(super) fn parse(section: &[u8]) -> Result<Self, String> {
-        let mut fields = Fields::new(section);
+    pub(super) fn parse(section: StoredSection<'_>) -> Result<Self, String> {
+        let mut fields = Fields::new(section.bytes);
         let descriptor_length = fields.u16("the encoding's descriptor")?;
         let encoding = Encoding::parse_descriptor(fields.bytes(descriptor_length.into(), "the descriptor")?)?;
         let code = fields.u8("network")?;
@@ -135,41 +127,31 @@ impl StoredModel {
         if count != groups {
             return Err(format!("the model has {groups} groups of parameters, the section {count}"));
         }
-        let (mut steps, mut lengths) = (Vec::new(), Vec::new());
+        let mut steps = Vec::new();
         for _ in 0..count {
             let step = fields.f32("rounding step")?;
             if !(step.is_finite() && step >= 0.0) {
                 return Err(format!("invalid rounding step {step}"));
             }
             steps.push(step);
-            lengths.push(fields.u32("stream length")?);
         }
-        fields.end()?;
-        Ok(Self { model, steps, lengths, streams: Vec::new() })
-    }
-
-    /// Takes section PARM in.
-    pub(super) fn with_streams(mut self, section: &[u8]) -> Result<Self, String> {
-        let wanted: u64 = self.lengths.iter().map(|&l| u64::from(l)).sum();
-        if wanted != section.len() as u64 {
-            return Err(format!("{} bytes, but the groups' streams have {wanted}", section.len()));
-        }
-        for ((group, &length), &step) in self.model.groups().iter().zip(&self.lengths).zip(&self.steps) {
-            if step == 0.0 && length as usize != 2 * group.range.len() {
+        let streams = section.streams(fields.rest(), count)?;
+        for (n, (group, &step)) in model.groups().iter().zip(&steps).enumerate() {
+            let length = streams.length(n);
+            if step == 0.0 && length != 2 * group.range.len() {
                 return Err(format!(
                     "a group of {} parameters in half precision has {length} bytes",
                     group.range.len()
                 ));
             }
-            if group.range.len() / PARAMETERS_A_BYTE > length as usize {
+            if group.range.len() / PARAMETERS_A_BYTE > length {
                 return Err(format!(
                     "{length} bytes cannot hold a group of {} parameters",
                     group.range.len()
                 ));
             }
         }
-        self.streams = section.to_vec();
-        Ok(self)
+        Ok(Self { model, steps, streams })
     }
 }
 

@@ -356,7 +356,7 @@ mod tests {
             put_varint(&mut out, seed);
             let mut fields = Fields::new(&out);
             assert_eq!(varint(&mut fields, "seed"), Ok(seed));
-            assert_eq!(fields.left(), 0);
+            assert_eq!(fields.rest().len(), 0);
         }
         assert!(varint(&mut Fields::new(&[255; 10]), "seed").is_err());
         assert!(varint(&mut Fields::new(&[255; 4]), "seed").is_err());

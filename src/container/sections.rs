@@ -1,106 +1,158 @@
-//! The file's frame: magic, version, table of sections, checksums.
+//! The file's frame: magic, version, index of sections, and the data that they point to.
 
 use crate::container::FORMAT_VERSION;
 use crate::error::{Error, Result};
+use crate::storage::{ReadAt, Streams};
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// First bytes of every file. As in PNG: a byte above 127, a name, and line ends that text transfers would break.
 pub(super) const MAGIC: [u8; 8] = *b"\x89NVOL\r\n\x1a";
 
-const HEADER: usize = 16;
-const ENTRY: usize = 24;
+/// Bytes before the index: magic, version, number of sections, length of the index, checksum.
+const HEADER: usize = 20;
+/// Bytes before a section's own in the index: name, length in the index, length of its data.
+const ENTRY: usize = 16;
 const MAX_SECTIONS: u16 = 256;
+/// Bytes that are read at once when a file is opened: most indices end within them.
+const FIRST_READ: u64 = 4 << 10;
 
-/// Lays sections out one behind the other: they are written where they stay, so that a large one is in memory once.
-pub(super) struct SectionWriter {
-    /// Room for the header and the table, and the sections so far.
-    file: Vec<u8>,
-    /// Names, and where each ends.
-    sections: Vec<([u8; 4], usize)>,
-    table_end: usize,
+/// Collects sections: what is read when a file is opened, and the streams that are read when they are needed.
+#[derive(Default)]
+pub(super) struct SectionWriter<'a> {
+    index: Vec<u8>,
+    data: Vec<&'a Streams>,
+    count: u16,
 }
 
-impl SectionWriter {
-    /// For so many sections of about so many bytes together.
-    pub(super) fn new(count: usize, bytes: usize) -> Self {
-        let table_end = HEADER + ENTRY * count;
-        let mut file = Vec::with_capacity(table_end + bytes);
-        file.resize(table_end, 0);
-        Self { file, sections: Vec::with_capacity(count), table_end }
+impl<'a> SectionWriter<'a> {
+    /// A section of these bytes without data.
+    pub(super) fn add(&mut self, name: &[u8; 4], section: &[u8]) {
+        self.put(name, section, 0);
     }
 
-    /// `write` appends the section's bytes.
-    pub(super) fn add(&mut self, name: &[u8; 4], write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.file);
-        self.sections.push((*name, self.file.len()));
+    /// A section with streams, whose table ends it.
+    pub(super) fn add_with_streams(&mut self, name: &[u8; 4], mut section: Vec<u8>, streams: &'a Streams) {
+        streams.put_table(&mut section);
+        self.put(name, &section, streams.bytes() as u64);
+        self.data.push(streams);
     }
 
-    /// The file of as many sections as were announced.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        assert_eq!(self.table_end, HEADER + ENTRY * self.sections.len());
-        let mut begin = self.table_end;
-        let mut table = Vec::new();
-        for &(name, end) in &self.sections {
-            table.extend(name);
-            table.extend((begin as u64).to_le_bytes());
-            table.extend(((end - begin) as u64).to_le_bytes());
-            table.extend(crc32fast::hash(&self.file[begin..end]).to_le_bytes());
-            begin = end;
+    fn put(&mut self, name: &[u8; 4], section: &[u8], data: u64) {
+        self.index.extend(name);
+        self.index.extend((section.len() as u32).to_le_bytes());
+        self.index.extend(data.to_le_bytes());
+        self.index.extend(section);
+        self.count += 1;
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// When streams cannot be read.
+    pub(super) fn finish(self) -> io::Result<Vec<u8>> {
+        let data: usize = self.data.iter().map(|streams| streams.bytes()).sum();
+        let mut file = Vec::with_capacity(HEADER + self.index.len() + data);
+        file.extend(header(self.count, &self.index));
+        file.extend(&self.index);
+        for streams in self.data {
+            streams.put_data(&mut file)?;
         }
-        let mut header = MAGIC.to_vec();
-        header.extend(FORMAT_VERSION.to_le_bytes());
-        header.extend((self.sections.len() as u16).to_le_bytes());
-        header.extend(header_checksum(&header, &table).to_le_bytes());
-        self.file[..HEADER].copy_from_slice(&header);
-        self.file[HEADER..self.table_end].copy_from_slice(&table);
-        self.file
+        Ok(file)
     }
 }
 
-/// Puts other bytes into a section of a file that [`SectionWriter`] made; nothing where there is no such section.
-pub(super) fn replace(file: &mut Vec<u8>, name: &[u8; 4], section: &[u8]) {
-    let table = HEADER..HEADER + ENTRY * usize::from(u16::from_le_bytes([file[10], file[11]]));
-    let number = |file: &[u8], at: usize| {
-        let mut le = [0; 8];
-        le.copy_from_slice(&file[at..at + 8]);
-        u64::from_le_bytes(le) as usize
-    };
-    let entries = || table.clone().step_by(ENTRY);
-    let Some(entry) = entries().find(|&entry| file[entry..].starts_with(name)) else { return };
-    let (begin, length) = (number(file, entry + 4), number(file, entry + 12));
-    file.splice(begin..begin + length, section.iter().copied());
-    file[entry + 12..entry + 20].copy_from_slice(&(section.len() as u64).to_le_bytes());
-    file[entry + 20..entry + 24].copy_from_slice(&crc32fast::hash(section).to_le_bytes());
-    // Those behind it have moved where it grew or shrank.
-    let mut offset = table.end;
-    for entry in entries() {
-        file[entry + 4..entry + 12].copy_from_slice(&(offset as u64).to_le_bytes());
-        offset += number(file, entry + 12);
-    }
-    let checksum = header_checksum(&file[..12], &file[table]);
-    file[12..HEADER].copy_from_slice(&checksum.to_le_bytes());
+/// The header of a file with this index.
+fn header(count: u16, index: &[u8]) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    header.extend(FORMAT_VERSION.to_le_bytes());
+    header.extend(count.to_le_bytes());
+    header.extend((index.len() as u32).to_le_bytes());
+    header.extend(checksum(&header, index).to_le_bytes());
+    header
 }
 
-/// CRC-32 of the twelve bytes before it and the table behind it.
-fn header_checksum(first: &[u8], table: &[u8]) -> u32 {
+/// CRC-32 of what is before it in the header, and of the index.
+fn checksum(first: &[u8], index: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(first);
-    hasher.update(table);
+    hasher.update(index);
     hasher.finalize()
 }
 
-/// A file's sections, checked.
-pub(super) struct SectionReader<'a> {
-    path: PathBuf,
-    sections: Vec<([u8; 4], &'a [u8])>,
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-impl<'a> SectionReader<'a> {
-    pub(super) fn new(bytes: &'a [u8], path: &Path) -> Result<Self> {
+/// Puts other bytes into a section without data of a file that [`SectionWriter`] made; nothing where there is no such section.
+pub(super) fn replace(file: &mut Vec<u8>, name: &[u8; 4], section: &[u8]) {
+    let count = u16::from_le_bytes([file[10], file[11]]);
+    let end = HEADER + u32_at(file, 12) as usize;
+    let mut at = HEADER;
+    while at < end {
+        let length = u32_at(file, at + 4) as usize;
+        if file[at..].starts_with(name) {
+            file.splice(at + ENTRY..at + ENTRY + length, section.iter().copied());
+            file[at + 4..at + 8].copy_from_slice(&(section.len() as u32).to_le_bytes());
+            let header = header(count, &file[HEADER..end - length + section.len()]);
+            file[..HEADER].copy_from_slice(&header);
+            return;
+        }
+        at += ENTRY + length;
+    }
+}
+
+/// A section: its bytes in the index, and where its data lies.
+struct Section {
+    name: [u8; 4],
+    own: Range<usize>,
+    data: Range<u64>,
+}
+
+/// A file's index, checked. Nothing else of the file was read.
+pub(super) struct SectionReader {
+    path: PathBuf,
+    bytes: Arc<dyn ReadAt>,
+    index: Vec<u8>,
+    sections: Vec<Section>,
+}
+
+/// What a section is parsed from.
+pub(super) struct StoredSection<'a> {
+    /// Its bytes in the index.
+    pub(super) bytes: &'a [u8],
+    data: Range<u64>,
+    file: &'a Arc<dyn ReadAt>,
+}
+
+impl StoredSection<'_> {
+    /// The section's streams, whose table is what is left of its bytes.
+    pub(super) fn streams(&self, table: &[u8], count: usize) -> Result<Streams, String> {
+        Streams::parse(table, count, self.data.clone(), self.file.clone())
+    }
+
+    /// The bytes of a section without data.
+    pub(super) fn alone(self) -> Result<Vec<u8>, String> {
+        match self.data.is_empty() {
+            true => Ok(self.bytes.to_vec()),
+            false => Err(format!("it has {} bytes of data, but no streams", self.data.end - self.data.start)),
+        }
+    }
+}
+
+impl SectionReader {
+    /// Reads the header and the index.
+    pub(super) fn new(bytes: Arc<dyn ReadAt>, path: &Path) -> Result<Self> {
         let header_error = |what: String| section_error(path, "file header", what);
-        let expected = &MAGIC[..MAGIC.len().min(bytes.len())];
-        if !bytes.starts_with(expected) || bytes.is_empty() {
-            let alike = expected.iter().zip(bytes).filter(|(a, b)| a == b).count();
+        let read = |out: &mut [u8], offset| bytes.read_exact_at(out, offset).map_err(|e| Error::io(path, e));
+        let length = bytes.length().map_err(|e| Error::io(path, e))?;
+        let mut first = vec![0; length.min(FIRST_READ) as usize];
+        read(&mut first, 0)?;
+        let expected = &MAGIC[..MAGIC.len().min(first.len())];
+        if !first.starts_with(expected) || first.is_empty() {
+            let alike = expected.iter().zip(&first).filter(|(a, b)| a == b).count();
             // Most of it is there: one of ours that was changed, by a text transfer perhaps.
             return Err(if 2 * alike > MAGIC.len() {
                 header_error("its first eight bytes are damaged".into())
@@ -108,15 +160,15 @@ impl<'a> SectionReader<'a> {
                 Error::format(path, "not a .nvol file (its first bytes are others)")
             });
         }
-        let header = bytes.get(..HEADER).ok_or_else(|| header_error("the file ends inside it".into()))?;
+        let header = first.get(..HEADER).ok_or_else(|| header_error("the file ends inside it".into()))?;
         let version = u16::from_le_bytes([header[8], header[9]]);
         let count = u16::from_le_bytes([header[10], header[11]]);
-        let checksum = u32::from_le_bytes([header[12], header[13], header[14], header[15]]);
+        let (index_length, stored) = (u32_at(header, 12), u32_at(header, 16));
         if version == 0 {
             return Err(header_error("invalid format version 0".into()));
         }
         if version > FORMAT_VERSION {
-            // Told before the checksum is compared: a later version may lay its table out otherwise.
+            // Told before the checksum is compared: a later version may lay its index out otherwise.
             return Err(header_error(format!(
                 "format version {version}; this neuvol reads up to {FORMAT_VERSION}, a newer one is needed"
             )));
@@ -124,68 +176,72 @@ impl<'a> SectionReader<'a> {
         if count > MAX_SECTIONS {
             return Err(header_error(format!("{count} sections are more than {MAX_SECTIONS}")));
         }
-        let table_end = HEADER + ENTRY * usize::from(count);
-        let table = bytes
-            .get(HEADER..table_end)
-            .ok_or_else(|| header_error("the file ends inside the table of sections".into()))?;
-        if header_checksum(&header[..12], table) != checksum {
-            return Err(header_error("checksum mismatch: the header is damaged".into()));
+        let data_start = HEADER as u64 + u64::from(index_length);
+        if data_start > length {
+            return Err(header_error("the file ends inside the index".into()));
         }
-        let mut sections = Vec::new();
-        let mut expected = table_end;
-        for entry in table.chunks_exact(ENTRY) {
+        let mut index = vec![0; index_length as usize];
+        let known = index.len().min(first.len() - HEADER);
+        index[..known].copy_from_slice(&first[HEADER..HEADER + known]);
+        read(&mut index[known..], (HEADER + known) as u64)?;
+        if checksum(&header[..16], &index) != stored {
+            return Err(header_error("checksum mismatch: the header or the index is damaged".into()));
+        }
+        let mut sections: Vec<Section> = Vec::new();
+        let (mut at, mut data) = (0, data_start);
+        for _ in 0..count {
+            let entry = index
+                .get(at..at + ENTRY)
+                .ok_or_else(|| header_error(format!("the index ends before its {count} sections")))?;
             let name = [entry[0], entry[1], entry[2], entry[3]];
-            let number = |at: usize| {
-                let mut le = [0; 8];
-                le.copy_from_slice(&entry[at..at + 8]);
-                usize::try_from(u64::from_le_bytes(le)).unwrap_or(usize::MAX)
-            };
-            let (offset, length) = (number(4), number(12));
-            let stored = u32::from_le_bytes([entry[20], entry[21], entry[22], entry[23]]);
             let fail = |what: String| section_error(path, &String::from_utf8_lossy(&name), what);
-            if offset != expected {
-                return Err(fail(format!("it is said to begin at byte {offset}, not {expected}")));
+            let own = at + ENTRY..at + ENTRY + u32_at(entry, 4) as usize;
+            let data_length = u64::from(u32_at(entry, 8)) | u64::from(u32_at(entry, 12)) << 32;
+            if own.end > index.len() {
+                return Err(fail(format!("the index ends inside it, at byte {}", index.len())));
             }
-            let end = offset.checked_add(length).filter(|&end| end <= bytes.len());
-            let Some(end) = end else {
+            let data_end = data.checked_add(data_length).filter(|&end| end <= length);
+            let Some(data_end) = data_end else {
                 return Err(fail(format!(
-                    "{length} bytes from byte {offset} on, but the file has {} bytes: it is truncated",
-                    bytes.len()
+                    "{data_length} bytes of data from byte {data} on, but the file has {length} bytes: it is truncated"
                 )));
             };
-            let section = &bytes[offset..end];
-            if crc32fast::hash(section) != stored {
-                return Err(fail("checksum mismatch: its bytes are damaged".into()));
-            }
-            if sections.iter().any(|(other, _)| *other == name) {
+            if sections.iter().any(|section| section.name == name) {
                 return Err(fail("there are two of it".into()));
             }
-            sections.push((name, section));
-            expected = end;
+            at = own.end;
+            sections.push(Section { name, own, data: data..data_end });
+            data = data_end;
         }
-        if expected != bytes.len() {
-            return Err(header_error(format!(
-                "{} bytes behind the last section do not belong to the file",
-                bytes.len() - expected
-            )));
+        for (end, of, what) in
+            [(at as u64, u64::from(index_length), "of the index"), (data, length, "behind the last section")]
+        {
+            if end != of {
+                return Err(header_error(format!("{} bytes {what} do not belong to the file", of - end)));
+            }
         }
-        Ok(Self { path: path.to_owned(), sections })
+        Ok(Self { path: path.to_owned(), bytes, index, sections })
     }
 
     pub(super) fn has(&self, name: &[u8; 4]) -> bool {
-        self.sections.iter().any(|(n, _)| n == name)
+        self.sections.iter().any(|section| section.name == *name)
     }
 
     /// Parses a section that must be there.
     pub(super) fn parse<T>(
         &self,
         name: &[u8; 4],
-        parse: impl FnOnce(&'a [u8]) -> Result<T, String>,
+        parse: impl FnOnce(StoredSection<'_>) -> Result<T, String>,
     ) -> Result<T> {
         let fail = |what: String| section_error(&self.path, &String::from_utf8_lossy(name), what);
-        let section = self.sections.iter().find(|(n, _)| n == name);
-        let (_, bytes) = section.ok_or_else(|| fail("it is missing".into()))?;
-        parse(bytes).map_err(fail)
+        let section = self.sections.iter().find(|section| section.name == *name);
+        let section = section.ok_or_else(|| fail("it is missing".into()))?;
+        let stored = StoredSection {
+            bytes: &self.index[section.own.clone()],
+            data: section.data.clone(),
+            file: &self.bytes,
+        };
+        parse(stored).map_err(fail)
     }
 }
 
@@ -193,16 +249,34 @@ fn section_error(path: &Path, section: &str, what: String) -> Error {
     Error::Section { path: path.to_owned(), section: section.into(), what }
 }
 
+/// What a section with streams is when it comes out of a file again.
+#[cfg(test)]
+pub(super) fn read_back<T>(
+    section: Vec<u8>,
+    streams: &Streams,
+    parse: impl FnOnce(StoredSection<'_>) -> Result<T, String>,
+) -> Result<T> {
+    let mut file = SectionWriter::default();
+    file.add_with_streams(b"TEST", section, streams);
+    let bytes = file.finish().expect("memory is read");
+    SectionReader::new(Arc::new(bytes), Path::new("a test's file"))?.parse(b"TEST", parse)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn file(middle: &[u8]) -> Vec<u8> {
-        let mut file = SectionWriter::new(3, 0);
-        file.add(b"AAAA", |out| out.extend([1; 9]));
-        file.add(b"QUAL", |out| out.extend(middle));
-        file.add(b"ZZZZ", |out| out.extend([3; 70]));
-        file.finish()
+        let streams = Streams::new(vec![vec![3; 70], vec![], vec![4; 5000]]);
+        let mut file = SectionWriter::default();
+        file.add_with_streams(b"AAAA", vec![1; 9], &streams);
+        file.add(b"QUAL", middle);
+        file.add(b"ZZZZ", &[3; 7000]);
+        file.finish().unwrap()
+    }
+
+    fn open(bytes: &[u8]) -> Result<SectionReader> {
+        SectionReader::new(Arc::new(bytes.to_vec()), Path::new("a file"))
     }
 
     #[test]
@@ -211,9 +285,27 @@ mod tests {
             let mut changed = file(&[2; 20]);
             replace(&mut changed, b"QUAL", other);
             assert_eq!(changed, file(other));
-            assert!(SectionReader::new(&changed, Path::new("changed")).is_ok());
+            let reader = open(&changed).unwrap();
+            let streams = reader.parse(b"AAAA", |section| section.streams(&section.bytes[9..], 3)).unwrap();
+            assert_eq!([0, 1, 2].map(|n| streams.read(n).unwrap().len()), [70, 0, 5000]);
+            assert_eq!(reader.parse(b"ZZZZ", |section| Ok(section.bytes.len())).unwrap(), 7000);
             replace(&mut changed, b"NONE", &[1]);
             assert_eq!(changed, file(other), "there is no such section");
         }
+    }
+
+    #[test]
+    fn every_bit_of_header_and_index_is_checked_and_every_length() {
+        let whole = file(&[2; 20]);
+        let data = 70 + 5000;
+        for at in 0..whole.len() - data {
+            let mut changed = whole.clone();
+            changed[at] ^= 1 << (at % 8);
+            assert!(open(&changed).is_err(), "byte {at}");
+        }
+        for end in 0..whole.len() {
+            assert!(open(&whole[..end]).is_err(), "{end} bytes");
+        }
+        assert!(open(&[&whole[..], &[0]].concat()).is_err());
     }
 }

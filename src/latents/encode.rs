@@ -1,8 +1,9 @@
 //! From a grid to the streams of its coefficients.
 
-use super::streams::{BandPart, Coarse, PartDecisions, code_block, code_coarse};
-use super::{BlockGrid, LatentStreams, Numbers, OFFSET_LEVELS, Offsets};
+use super::streams::{BandPart, Context, PartDecisions, code_block, code_root};
+use super::{BlockGrid, BlockId, LatentStreams, Numbers, OFFSET_LEVELS, Offsets};
 use crate::codec::{Choice, RangeEncoder};
+use crate::storage::Streams;
 use crate::wavelet::{Bands, Window};
 use rayon::prelude::*;
 
@@ -83,38 +84,60 @@ impl LatentEncoder {
 
     /// The streams at a rate, coded on the threads of the pool that this runs on.
     pub(crate) fn encode(&self, rate: Rate) -> LatentStreams {
-        let mut writing = Writing { encoder: self, rate, stream: RangeEncoder::new(), scaled: Vec::new() };
-        let coarse = code_coarse(&self.grid, &mut writing);
-        let coarse_stream = writing.stream.finish();
+        let grid = &self.grid;
+        let mut writing = self.writing(rate);
+        let root = code_root(grid, &mut writing);
+        let mut streams = vec![writing.stream.finish()];
         let mut sums = OffsetSums::default();
-        let fine = self.grid.fine_levels();
-        for (n, numbers) in coarse.levels.iter().enumerate() {
-            self.add_offsets(&mut sums, fine + n, numbers, rate, |shape, _| Window::whole(shape));
+        for (n, numbers) in root.levels.iter().enumerate() {
+            let level = grid.first_level(grid.tiers()) + n;
+            self.add_offsets(&mut sums, level, numbers, rate, |shape, _| Window::whole(shape));
         }
-        let coded: Vec<(Vec<u8>, OffsetSums)> = (0..self.grid.len())
-            .into_par_iter()
-            .map(|block| self.encode_block(block, &coarse, rate))
-            .collect();
-        let sums = coded.iter().fold(sums, |sums, (_, of_block)| sums.merge(*of_block));
+        // What each block of the tier before leaves to those below it.
+        let mut contexts = vec![root.context];
+        for tier in (0..grid.tiers()).rev() {
+            let code = |number: usize| {
+                let block = BlockId { tier, number };
+                let above = grid.above(block).map_or(0, |above| above.number);
+                self.encode_block(block, &contexts[above], rate)
+            };
+            let coded: Vec<_> = (0..grid.len(tier)).into_par_iter().map(code).collect();
+            contexts = Vec::new();
+            for (stream, of_block, context) in coded {
+                streams.push(stream);
+                sums = sums.merge(of_block);
+                contexts.extend(context);
+            }
+        }
         LatentStreams {
-            grid: self.grid.clone(),
+            grid: grid.clone(),
             step: rate.step,
             offsets: sums.means(),
             perceptron: None,
-            coarse: coarse_stream,
-            blocks: coded.into_iter().map(|(stream, _)| stream).collect(),
+            streams: Streams::new(streams),
         }
     }
 
-    fn encode_block(&self, block: usize, coarse: &Coarse, rate: Rate) -> (Vec<u8>, OffsetSums) {
-        let mut writing = Writing { encoder: self, rate, stream: RangeEncoder::new(), scaled: Vec::new() };
-        let numbers = code_block(&self.grid, block, coarse, &mut writing);
+    /// A block's stream, what its coefficients lie beside their numbers, and what it leaves to the blocks below it.
+    fn encode_block(
+        &self,
+        block: BlockId,
+        above: &Context,
+        rate: Rate,
+    ) -> (Vec<u8>, OffsetSums, Option<Context>) {
+        let mut writing = self.writing(rate);
+        let (numbers, context) = code_block(&self.grid, block, above, &mut writing);
         let mut sums = OffsetSums::default();
-        for (level, numbers) in numbers.iter().enumerate() {
+        for (n, numbers) in numbers.iter().enumerate() {
+            let level = self.grid.first_level(block.tier) + n;
             let part = |_, orientation| self.grid.part(block, level, orientation);
             self.add_offsets(&mut sums, level, numbers, rate, part);
         }
-        (writing.stream.finish(), sums)
+        (writing.stream.finish(), sums, (block.tier > 0).then_some(context))
+    }
+
+    fn writing(&self, rate: Rate) -> Writing<'_> {
+        Writing { encoder: self, rate, stream: RangeEncoder::new(), scaled: Vec::new() }
     }
 
     fn add_offsets(

@@ -315,7 +315,7 @@ mod tests {
         for (width, fractional_bits) in [(8, 4), (16, 5), (32, 8)] {
             let perceptron = some(width, fractional_bits);
             let reader = reader(shape, perceptron.clone());
-            let surroundings = || reader.surroundings(&[Window::whole(shape)]).remove(0);
+            let surroundings = || reader.surroundings(&[Window::whole(shape)]).unwrap().remove(0);
             let seen = surroundings();
             let [first, ..] = Isa::available()[..] else { panic!("no instruction set") };
             let refined = perceptron.refine_with(first, surroundings(), 0.05);
@@ -352,9 +352,9 @@ mod tests {
     fn blocks_meet_without_a_seam() {
         let shape = [140, 21, 17];
         let reader = reader(shape, some(16, 5));
-        let whole = reader.window(Window::whole(shape));
+        let whole = reader.window(Window::whole(shape)).unwrap();
         let window = Window { start: [121, 3, 2], end: [136, 20, 15] };
-        for (i, value) in reader.window(window).into_iter().enumerate() {
+        for (i, value) in reader.window(window).unwrap().into_iter().enumerate() {
             let [x, y, z] = [i % 15 + 121, i / 15 % 17 + 3, i / 15 / 17 + 2];
             assert_eq!(value, whole[x + 140 * (y + 21 * z)]);
         }
@@ -370,11 +370,11 @@ mod tests {
             // The last axis is long enough for two levels; the others may have one or none.
             let shape = [shape[0], shape[1], shape[2] + 15];
             let reader = reader(shape, some(8, 5));
-            let whole = reader.window(Window::whole(shape));
+            let whole = reader.window(Window::whole(shape)).unwrap();
             let start: [usize; 3] = std::array::from_fn(|a| (at[a] * shape[a] as f64) as usize);
             let end = std::array::from_fn(|a| start[a] + 1 + (size[a] * (shape[a] - start[a] - 1) as f64) as usize);
             let window = Window { start, end };
-            let part = reader.window(window);
+            let part = reader.window(window).unwrap();
             prop_assert_eq!(part.len(), window.len());
             let [nx, ny, _] = window.shape();
             for (i, value) in part.into_iter().enumerate() {

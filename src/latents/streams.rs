@@ -1,12 +1,13 @@
 //! The streams of a latent grid, and the order of what is in them.
 
 use super::surroundings::LEVELS_SEEN;
-use super::{BlockGrid, Numbers, Offsets, Perceptron};
+use super::{BLOCK_EDGE, BlockGrid, BlockId, Numbers, Offsets, Perceptron};
 use crate::codec::{CodeBlock, CoefficientModels, Decisions, Magnitudes, RangeDecoder, code_low_band};
+use crate::storage::Streams;
 use crate::wavelet::Window;
 
 /// A latent grid, coded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct LatentStreams {
     pub(crate) grid: BlockGrid,
     /// What a coefficient's number counts.
@@ -14,39 +15,58 @@ pub(crate) struct LatentStreams {
     pub(crate) offsets: Offsets,
     /// Reads the grid's values, where there is one.
     pub(crate) perceptron: Option<Perceptron>,
-    /// The low band and the levels above the blocks'.
-    pub(crate) coarse: Vec<u8>,
-    /// One stream a block.
-    pub(crate) blocks: Vec<Vec<u8>>,
+    /// In the order of [`BlockGrid::streams`].
+    pub(crate) streams: Streams,
 }
 
 impl LatentStreams {
     /// Bytes of the streams.
     pub(crate) fn bytes(&self) -> usize {
         let perceptron = self.perceptron.as_ref().map_or(0, |p| p.stream().len());
-        perceptron + self.coarse.len() + self.blocks.iter().map(Vec::len).sum::<usize>()
+        perceptron + self.streams.bytes()
     }
 
-    /// Bytes that decoding the coarse levels takes at its height, about: the numbers of all bands, those of the finest ones as
-    /// coefficients, and the grid that these become.
-    pub(crate) fn coarse_decoding_bytes(&self) -> u64 {
-        12 * self.grid.coarse_len() as u64
+    /// Bytes that decoding a first voxel takes at its height, about: the root's numbers, coefficients and grids, and of every tier
+    /// between it and the finest the blocks at a corner.
+    pub(crate) fn decoding_bytes(&self) -> u64 {
+        let between = self.grid.tiers() as u64 - 1;
+        14 * self.grid.root_len() as u64 + between * 8 * (BLOCK_EDGE as u64).pow(3) * 6
     }
 
-    /// Bytes of the coarse levels when they are decoded, and of a magnitude a coefficient of the finest of them.
-    pub(crate) fn coarse_bytes(&self) -> usize {
-        5 * self.grid.coarse_len()
+    /// Bytes of the root when it is decoded: its grids, and of a magnitude a coefficient of its finest level.
+    pub(crate) fn root_bytes(&self) -> usize {
+        6 * self.grid.root_len()
+    }
+
+    /// The voxels that a block's samples stand for.
+    pub(crate) fn voxels_of(&self, block: BlockId) -> Window {
+        let (window, level) = (self.grid.samples(block), self.grid.first_level(block.tier));
+        let levels = &self.grid.pyramid().levels()[..level];
+        let factor = |axis: usize| 1 << levels.iter().filter(|l| l.split[axis]).count();
+        let whole = self.grid.pyramid().shape_after(0);
+        Window {
+            start: std::array::from_fn(|a| window.start[a] * factor(a)),
+            end: std::array::from_fn(|a| (window.end[a] * factor(a)).min(whole[a])),
+        }
+    }
+
+    /// A block for messages.
+    pub(crate) fn name_of(&self, block: BlockId) -> String {
+        let Window { start, end } = self.voxels_of(block);
+        let level = self.grid.first_level(block.tier);
+        let ends: Vec<String> = (0..3).map(|a| format!("{} to {}", start[a], end[a] - 1)).collect();
+        format!("block {} of level {level} (voxels {})", block.number, ends.join(", "))
     }
 
     /// True where a grid of `shape` has the levels that a perceptron sees.
     pub(crate) fn may_have_perceptron(shape: [usize; 3]) -> bool {
-        BlockGrid::new(shape).fine_levels() >= LEVELS_SEEN
+        BlockGrid::new(shape).first_level(1) >= LEVELS_SEEN
     }
 
     /// One line for reports.
     pub(crate) fn describe(&self) -> String {
         let levels = self.grid.pyramid().levels().len();
-        let blocks = self.grid.len();
+        let blocks = self.streams.len() - 1;
         let many = |n: usize| if n == 1 { "" } else { "s" };
         let perceptron = match &self.perceptron {
             Some(perceptron) => format!(", read by a perceptron of 2x{}", perceptron.width()),
@@ -56,16 +76,29 @@ impl LatentStreams {
     }
 }
 
-/// The coarse levels, decoded.
-pub(crate) struct Coarse {
-    /// The lowest band.
-    pub(crate) low: Vec<i32>,
-    /// By level less the blocks' levels.
-    pub(crate) levels: Vec<Numbers>,
-    /// What was learned along the coarse levels: blocks go on from there.
+/// What a block or the root leaves to the blocks below it.
+pub(crate) struct Context {
+    /// What was learned: they go on from there.
     models: CoefficientModels,
-    /// Of the coarse levels' finest: what blocks see of it.
-    magnitudes: [Option<Magnitudes>; 8],
+    /// Of its finest level: what they see of it. With the first sample of each part.
+    magnitudes: [Option<(Magnitudes, [usize; 3])>; 8],
+}
+
+impl Context {
+    /// Bytes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<CoefficientModels>()
+            + self.magnitudes.iter().flatten().map(|(m, _)| m.bytes()).sum::<usize>()
+    }
+}
+
+/// The root, decoded.
+pub(crate) struct Root {
+    /// The last low band.
+    pub(crate) low: Vec<i32>,
+    /// By level less the first one of the root.
+    pub(crate) levels: Vec<Numbers>,
+    pub(crate) context: Context,
 }
 
 /// One band of one level, or a block's part of it.
@@ -85,56 +118,62 @@ pub(crate) trait PartDecisions {
     fn part(&mut self, part: BandPart) -> Self::Decisions<'_>;
 }
 
-/// Codes the coarse stream, by `decisions`.
-pub(crate) fn code_coarse(grid: &BlockGrid, decisions: &mut impl PartDecisions) -> Coarse {
+/// Codes the root's stream, by `decisions`.
+pub(crate) fn code_root(grid: &BlockGrid, decisions: &mut impl PartDecisions) -> Root {
     let levels = grid.pyramid().levels();
     let low = code_low(grid, decisions);
     let mut models = CoefficientModels::new();
-    let fine = grid.fine_levels();
-    let mut found = vec![Numbers::default(); levels.len() - fine];
-    let mut magnitudes = Default::default();
-    for level in (fine..levels.len()).rev() {
+    let first = grid.first_level(grid.tiers());
+    let mut found = vec![Numbers::default(); levels.len() - first];
+    let mut magnitudes: [Option<Magnitudes>; 8] = Default::default();
+    for level in (first..levels.len()).rev() {
         let whole = |orientation| Window::whole(levels[level].band_shape(orientation));
-        let parents: [Option<Magnitudes>; 8] = std::mem::take(&mut magnitudes);
-        let parent = |orientation: usize| parents[orientation].as_ref();
-        (found[level - fine], magnitudes) = code_level(grid, level, &mut models, &whole, &parent, decisions);
+        let parents = std::mem::take(&mut magnitudes);
+        (found[level - first], magnitudes) =
+            code_level(grid, level, &mut models, &whole, &parents, decisions);
     }
-    Coarse { low, levels: found, models, magnitudes }
+    let magnitudes = magnitudes.map(|magnitudes| Some((magnitudes?, [0; 3])));
+    Root { low, levels: found, context: Context { models, magnitudes } }
 }
 
-/// Codes a block's stream, finest level last: its numbers by level, finest first.
+/// Codes a block's stream, finest level last: its numbers by level, finest first, and what it leaves to the blocks below it.
 pub(crate) fn code_block(
     grid: &BlockGrid,
-    block: usize,
-    coarse: &Coarse,
+    block: BlockId,
+    above: &Context,
     decisions: &mut impl PartDecisions,
-) -> Vec<Numbers> {
-    let fine = grid.fine_levels();
-    let mut models = coarse.models.clone();
-    let mut numbers = vec![Numbers::default(); fine];
-    // What the block sees of the coarse levels.
-    let mut parents: [Option<Magnitudes>; 8] = std::array::from_fn(|orientation| {
-        let magnitudes = coarse.magnitudes[orientation].as_ref()?;
-        let window = grid.part(block, fine, orientation);
-        Some(magnitudes.window(window.start, window.end))
+) -> (Vec<Numbers>, Context) {
+    let levels = grid.first_level(block.tier)..grid.first_level(block.tier + 1);
+    let mut models = above.models.clone();
+    let mut numbers = vec![Numbers::default(); levels.len()];
+    // What the block sees of the one above it.
+    let mut magnitudes: [Option<Magnitudes>; 8] = std::array::from_fn(|orientation| {
+        let (magnitudes, first) = above.magnitudes[orientation].as_ref()?;
+        let window = grid.part(block, levels.end, orientation);
+        let from_first = |at: [usize; 3]| std::array::from_fn(|a| at[a] - first[a]);
+        Some(magnitudes.window(from_first(window.start), from_first(window.end)))
     });
-    for level in (0..fine).rev() {
+    for level in levels.clone().rev() {
         let window = |orientation| grid.part(block, level, orientation);
-        let parent = |orientation: usize| parents[orientation].as_ref();
-        let magnitudes;
-        (numbers[level], magnitudes) = code_level(grid, level, &mut models, &window, &parent, decisions);
-        parents = magnitudes;
+        let parents = magnitudes;
+        (numbers[level - levels.start], magnitudes) =
+            code_level(grid, level, &mut models, &window, &parents, decisions);
     }
-    numbers
+    let mut orientation = 0..;
+    let magnitudes = magnitudes.map(|magnitudes| {
+        let orientation = orientation.next().unwrap_or_default();
+        Some((magnitudes?, grid.part(block, levels.start, orientation).start))
+    });
+    (numbers, Context { models, magnitudes })
 }
 
 /// Codes a level's bands, or a block's parts of them.
-fn code_level<'p>(
+fn code_level(
     grid: &BlockGrid,
     level: usize,
     models: &mut CoefficientModels,
     window: &dyn Fn(usize) -> Window,
-    parent: &dyn Fn(usize) -> Option<&'p Magnitudes>,
+    parents: &[Option<Magnitudes>; 8],
     decisions: &mut impl PartDecisions,
 ) -> (Numbers, [Option<Magnitudes>; 8]) {
     let mut numbers = Numbers::default();
@@ -142,8 +181,9 @@ fn code_level<'p>(
     let mut siblings = Magnitudes::new(window(0).shape());
     for orientation in grid.pyramid().levels()[level].orientations() {
         let here = window(orientation);
-        let parent =
-            grid.parent_of(level, orientation).and_then(|(_, halved)| Some((parent(orientation)?, halved)));
+        let parent = grid
+            .parent_of(level, orientation)
+            .and_then(|halved| Some((parents[orientation].as_ref()?, halved)));
         let part = CodeBlock { shape: here.shape(), orientation, level, parent, siblings: &siblings };
         let (found, of_band) =
             models.code(&part, &mut decisions.part(BandPart { level, orientation, window: here }));

@@ -5,6 +5,7 @@ use super::bricks::{BrickReader, DecodedPart};
 use super::cell::Cell;
 use super::mask::{MaskCursor, MaskReader};
 use super::point::Place;
+use crate::storage::Fault;
 use crate::volume::Samples;
 
 /// Bricks that meet in a corner, or chunks of them.
@@ -26,7 +27,7 @@ impl<'a> BrickCursor<'a> {
 
     /// What is decoded for a voxel, held.
     #[inline]
-    fn hold(&mut self, voxel: [usize; 3]) -> Result<&DecodedPart, String> {
+    fn hold(&mut self, voxel: [usize; 3]) -> Result<&DecodedPart, Fault> {
         let held = match self.held.iter().position(|held| held.is_asked_for(voxel)) {
             Some(held) => held,
             None => {
@@ -41,7 +42,7 @@ impl<'a> BrickCursor<'a> {
     }
 
     /// What bricks hold of a voxel that is a corner of the cell at `lower`.
-    fn stored(&mut self, voxel: [usize; 3], lower: [usize; 3]) -> Result<f64, String> {
+    fn stored(&mut self, voxel: [usize; 3], lower: [usize; 3]) -> Result<f64, Fault> {
         // Of a latent grid, what the lowest corner is in has all of them.
         let held = self.hold(if self.scale.is_some() { lower } else { voxel })?;
         Ok(held.samples.get(held.place(voxel)))
@@ -55,7 +56,7 @@ impl<'a> BrickCursor<'a> {
         cell: &Cell,
         place: &Place,
         mask: Option<&mut MaskCursor<'_>>,
-    ) -> Result<[f64; 8], String> {
+    ) -> Result<[f64; 8], Fault> {
         match (self.scale, mask) {
             (Some(scale), None) => {
                 let held = self.hold(cell.lower)?;
@@ -89,7 +90,7 @@ impl<'a> BrickCursor<'a> {
     }
 
     /// The sample of a voxel that is a corner of the cell at `lower`.
-    pub(super) fn voxel(&mut self, voxel: [usize; 3], lower: [usize; 3]) -> Result<f64, String> {
+    pub(super) fn voxel(&mut self, voxel: [usize; 3], lower: [usize; 3]) -> Result<f64, Fault> {
         let stored = self.stored(voxel, lower)?;
         Ok(self.scale.map_or(stored, |scale| scale.voxel_value(stored as f32)))
     }

@@ -222,7 +222,7 @@ impl NeuralVolume {
             return Ok(invalid);
         }
         let section = self.bricks.as_ref().map_or("", BrickReader::section);
-        let damaged = |what| self.section_error(section, what);
+        let damaged = |fault| self.fault(section, fault);
         let cell = Cell::around(place.index, self.description.shape);
         let corners = bricks.corners(&cell, place, mask).map_err(damaged)?;
         Ok(PointSample {

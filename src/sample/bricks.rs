@@ -5,6 +5,7 @@ use super::cell::Cell;
 use super::mask::MaskReader;
 use crate::container::{BRICK_EDGE, BrickGrid, IntegerBricks, Prediction};
 use crate::latents::{LatentReader, LatentStreams};
+use crate::storage::Fault;
 use crate::volume::{Sample, Samples, SamplesMut, for_each_type};
 use crate::wavelet::Window;
 use lru::LruCache;
@@ -23,6 +24,8 @@ const EDGES: [usize; 4] = [BRICK_EDGE, BRICK_EDGE / 2, BRICK_EDGE / 4, BRICK_EDG
 /// Bytes that a latent grid's decoded blocks may take, for each hundred voxels: with the chunks kept and the coarse levels
 /// less than a quarter of float32.
 const BLOCK_BYTES: usize = 50;
+/// And in all, however large the volume is.
+const MOST_BLOCK_BYTES: usize = 1 << 30;
 
 /// What bricks are decoded from.
 enum BrickSource {
@@ -98,16 +101,16 @@ impl BrickReader {
         scale: ValueScale,
         most_bytes: usize,
     ) -> Self {
-        let left = Self::left(&bricks, streams.bytes() + streams.coarse_bytes());
+        let left = Self::left(&bricks, streams.streams.memory_bytes() + streams.root_bytes());
         let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 8 * 3));
-        let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2)));
+        let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2).min(MOST_BLOCK_BYTES)));
         Self::new(grid, chunks, BrickSource::Corrected(reader, bricks, scale))
     }
 
     /// What is left of a quarter of float32 when the coded bricks are in memory, and `others`.
     fn left(bricks: &IntegerBricks, others: usize) -> usize {
         let voxels: usize = bricks.grid().shape().iter().product();
-        voxels.saturating_sub(bricks.stream_bytes() + others)
+        voxels.saturating_sub(bricks.streams().memory_bytes() + others)
     }
 
     /// Of a latent grid, whose values `scale` turns into samples. Any part of it can be had. Decoded blocks take
@@ -120,7 +123,7 @@ impl BrickReader {
     ) -> Self {
         let [large, middle, small, _] = EDGES.map(|edge| BrickGrid::with_edge(shape, edge));
         let grid = [large, middle].into_iter().find(|grid| grid.len() >= SHARE_KEPT).unwrap_or(small);
-        let bound = most_bytes.min(shape.iter().product::<usize>() / 100 * BLOCK_BYTES);
+        let bound = most_bytes.min(shape.iter().product::<usize>() / 100 * BLOCK_BYTES).min(MOST_BLOCK_BYTES);
         Self::new(
             grid,
             (grid, MOST_KEPT),
@@ -169,12 +172,30 @@ impl BrickReader {
         }
     }
 
-    /// Bytes of the coded samples.
+    /// The latent grid, where there is one.
+    pub(super) fn latents(&self) -> Option<&LatentStreams> {
+        match &self.source {
+            BrickSource::Integers(_) => None,
+            BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => Some(reader.streams()),
+        }
+    }
+
+    /// The integers, where there are any.
+    pub(super) fn integers(&self) -> Option<&IntegerBricks> {
+        match &self.source {
+            BrickSource::Integers(bricks) | BrickSource::Corrected(_, bricks, _) => Some(bricks),
+            BrickSource::Latents(..) => None,
+        }
+    }
+
+    /// Bytes of the coded samples in memory.
     pub(super) fn stream_bytes(&self) -> usize {
         match &self.source {
-            BrickSource::Integers(bricks) => bricks.stream_bytes(),
-            BrickSource::Corrected(reader, bricks, _) => reader.streams().bytes() + bricks.stream_bytes(),
-            BrickSource::Latents(reader, _) => reader.streams().bytes(),
+            BrickSource::Integers(bricks) => bricks.streams().memory_bytes(),
+            BrickSource::Corrected(reader, bricks, _) => {
+                reader.streams().streams.memory_bytes() + bricks.streams().memory_bytes()
+            }
+            BrickSource::Latents(reader, _) => reader.streams().streams.memory_bytes(),
         }
     }
 
@@ -226,7 +247,7 @@ impl BrickReader {
     }
 
     /// What is at hand for a voxel, or the brick that it is in.
-    pub(super) fn part(&self, voxel: [usize; 3], mask: Option<&MaskReader>) -> Result<DecodedPart, String> {
+    pub(super) fn part(&self, voxel: [usize; 3], mask: Option<&MaskReader>) -> Result<DecodedPart, Fault> {
         let chunk = self.chunks.containing(voxel);
         if let Some(part) = self.kept().get(&chunk) {
             return Ok(part.clone());
@@ -242,7 +263,7 @@ impl BrickReader {
     }
 
     /// Decodes a brick.
-    fn decode(&self, brick: usize, mask: Option<&MaskReader>) -> Result<DecodedPart, String> {
+    fn decode(&self, brick: usize, mask: Option<&MaskReader>) -> Result<DecodedPart, Fault> {
         let (start, own) = self.grid.bounds(brick);
         let size = self.with_layer((start, own));
         let window = Window { start, end: std::array::from_fn(|a| start[a] + size[a]) };
@@ -256,10 +277,10 @@ impl BrickReader {
             }
             BrickSource::Corrected(reader, bricks, scale) => {
                 let codes = mask.map(|mask| mask.codes(brick)).transpose()?;
-                let base = scale.samples(&reader.window(window));
+                let base = scale.samples(&reader.window(window)?);
                 bricks.decode(brick, Prediction::Samples(&base), codes.as_deref().map(Vec::as_slice))?
             }
-            BrickSource::Latents(reader, _) => Samples::F32(reader.window(window)),
+            BrickSource::Latents(reader, _) => Samples::F32(reader.window(window)?),
         };
         self.count_decoded(samples.len());
         Ok(DecodedPart { start, size, own, samples: Arc::new(samples) })
@@ -302,14 +323,14 @@ impl BrickReader {
     /// `end`: its first voxel, its size and the volume's samples. Decodes on the threads of the pool that this runs on.
     ///
     /// # Errors
-    /// A sentence, when a stream holds what no encoder writes.
+    /// When a stream cannot be read, or holds what no encoder writes.
     pub(super) fn visit(
         &self,
         mask: Option<&MaskReader>,
         bricks: &[usize],
         [start, end]: [[usize; 3]; 2],
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         match &self.source {
             BrickSource::Integers(_) | BrickSource::Corrected(..) => {
                 let decode = |&brick: &usize| match self.chunks == self.grid {
@@ -331,7 +352,7 @@ impl BrickReader {
                     }
                 };
                 let windows: Vec<Window> = bricks.iter().map(part).collect();
-                let values = reader.windows(&windows).into_par_iter();
+                let values = reader.windows(&windows)?.into_par_iter();
                 let samples: Vec<Samples> = values.map(|values| scale.samples(&values)).collect();
                 samples.iter().for_each(|samples| self.count_decoded(samples.len()));
                 for (window, samples) in windows.iter().zip(samples) {

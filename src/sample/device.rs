@@ -172,7 +172,7 @@ impl NeuralVolume {
                 }
             });
         });
-        visit.map_err(|what| self.section_error("BRIK", what))?;
+        visit.map_err(|fault| self.fault("BRIK", fault))?;
         Ok(codes)
     }
 

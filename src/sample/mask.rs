@@ -1,6 +1,7 @@
 //! The mask of an open file: bricks decoded when they are asked for, the last few of them kept.
 
 use crate::container::MaskBricks;
+use crate::storage::Fault;
 use lru::LruCache;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
@@ -19,8 +20,12 @@ impl MaskReader {
         Self { bricks, decoded: Mutex::new(LruCache::new(KEPT)) }
     }
 
+    pub(super) fn bricks(&self) -> &MaskBricks {
+        &self.bricks
+    }
+
     /// A brick's codes.
-    pub(super) fn codes(&self, brick: usize) -> Result<Arc<Vec<u8>>, String> {
+    pub(super) fn codes(&self, brick: usize) -> Result<Arc<Vec<u8>>, Fault> {
         let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(codes) = kept().get(&brick) {
             return Ok(codes.clone());
@@ -37,13 +42,13 @@ impl MaskReader {
     /// brick's first voxel, its size and its codes. Decodes on the threads of the pool that this runs on.
     ///
     /// # Errors
-    /// A sentence, when a stream holds what no encoder writes.
+    /// When a stream cannot be read, or holds what no encoder writes.
     pub(super) fn visit(
         &self,
         start: [usize; 3],
         end: [usize; 3],
         mut each: impl FnMut([usize; 3], [usize; 3], &[u8]),
-    ) -> Result<(), String> {
+    ) -> Result<(), Fault> {
         for batch in self.bricks.meeting(start, end).chunks(KEPT.get() / 2) {
             let codes: Vec<_> = batch.par_iter().map(|&brick| self.codes(brick)).collect();
             for (&brick, codes) in batch.iter().zip(codes) {
@@ -71,7 +76,7 @@ impl MaskCursor<'_> {
     ///
     /// # Errors
     /// As for [`MaskReader::visit`].
-    pub(super) fn code_at(&mut self, voxel: [usize; 3]) -> Result<u8, String> {
+    pub(super) fn code_at(&mut self, voxel: [usize; 3]) -> Result<u8, Fault> {
         let bricks = &self.mask.bricks;
         let brick = bricks.containing(voxel);
         if let Some(code) = bricks.uniform(brick) {

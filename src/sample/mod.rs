@@ -15,18 +15,21 @@ mod quantise;
 mod region;
 mod smooth;
 mod strided_region;
+mod verify;
 
 #[cfg(feature = "cuda")]
 pub use crate::engine::cuda::device_samples::DeviceSamples;
 pub use options::{Limits, OpenOptions};
 pub use point::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
+pub use verify::{Damage, Verification};
 
 pub(crate) use quantise::ValueScale;
 
 use crate::container::{Body, Contents, Description, StoredModel};
 use crate::engine::{Engine, Evaluator, Install};
 use crate::error::{Error, Result};
+use crate::storage::{Fault, ReadAt};
 use bricks::BrickReader;
 use cache::ChunkCache;
 use mask::MaskReader;
@@ -74,17 +77,31 @@ impl NeuralVolume {
     /// As for [`Self::open`].
     pub fn open_with(path: impl AsRef<Path>, options: impl Into<OpenOptions>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Self::from_bytes(&bytes, path, options)
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        Self::open_source(Arc::new(file), path, options)
     }
 
-    /// Opens a file that is already in memory; `path` is for messages.
+    /// Opens a file that is already in memory, of which it keeps a copy; `path` is for messages.
     ///
     /// # Errors
     /// As for [`Self::open`], but [`Error::Io`].
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>, options: impl Into<OpenOptions>) -> Result<Self> {
+        Self::open_source(Arc::new(bytes.to_vec()), path, options)
+    }
+
+    /// Opens a file whose bytes come from anywhere; `path` is for messages. Header and index are read now, everything else when it
+    /// is needed.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_source(
+        source: Arc<dyn ReadAt>,
+        path: impl AsRef<Path>,
+        options: impl Into<OpenOptions>,
+    ) -> Result<Self> {
         let (path, options) = (path.as_ref(), options.into());
-        let Contents { description, body, mask } = Contents::from_bytes(bytes, path)?;
+        let file_bytes = source.length().map_err(|e| Error::io(path, e))?;
+        let Contents { description, body, mask } = Contents::read(source, path)?;
         let needed = [
             (description.stored_bytes(), options.limits.volume_bytes, "its volume has"),
             (
@@ -115,7 +132,6 @@ impl NeuralVolume {
             Some(Body::Integers(bricks)) => (None, Some(BrickReader::of_integers(bricks))),
             None => (None, None),
         };
-        let file_bytes = bytes.len() as u64;
         Ok(Self {
             path: path.to_owned(),
             file_bytes,
@@ -184,7 +200,7 @@ impl NeuralVolume {
     /// where there are any. Decodes nothing: before the first sample, an engine's own copies of the network (some
     /// kilobytes) are left out.
     pub fn memory_bytes(&self) -> usize {
-        let coded = self.model.as_ref().map_or(0, StoredModel::stream_bytes);
+        let coded = self.model.as_ref().map_or(0, |model| model.streams().memory_bytes());
         let bricks =
             self.bricks.as_ref().map_or(0, |bricks| bricks.stream_bytes() + bricks.most_cache_bytes());
         let field = self.evaluator.get().map_or(4 * self.parameter_count(), |evaluator| evaluator.bytes());
@@ -200,14 +216,13 @@ impl NeuralVolume {
         // Not inside `get_or_init`: a caller's own pool may run a second caller on this thread while the engine's
         // threads decode, and that one would wait for itself. At worst two decode, and the first one's result is kept.
         self.check_room(model.decoding_bytes())?;
-        let field =
-            self.engine.install(|| model.decode()).map_err(|what| self.section_error("PARM", what))?;
+        let field = self.engine.install(|| model.decode()).map_err(|fault| self.fault("MODL", fault))?;
         let evaluator = self.engine.evaluator(&field)?;
         Ok(Some(self.evaluator.get_or_init(|| evaluator).as_ref()))
     }
 
-    fn section_error(&self, section: &str, what: String) -> Error {
-        Error::Section { path: self.path.clone(), section: section.into(), what }
+    fn fault(&self, section: &str, fault: Fault) -> Error {
+        fault.of(&self.path, section)
     }
 
     fn too_large(&self, bytes: u64, what: &str) -> Error {

@@ -14,9 +14,8 @@ use std::sync::Arc;
 pub struct Limits {
     /// Largest volume in bytes of its stored type. By default what the format has room for: 2^40 voxels.
     pub volume_bytes: u64,
-    /// Most bytes that decoding may take beside the file and the samples that were asked for: for a latent grid's coarse
-    /// levels, about 12 bytes for each 64 voxels; for a network's parameters; for blocks and bricks that are kept, each for
-    /// itself. 16 GiB by default.
+    /// Most bytes that decoding may take beside the file's index and the samples that were asked for: for the blocks at hand of a
+    /// latent grid, for a network's parameters, for bricks that are kept, each for itself. 16 GiB by default.
     pub memory_bytes: u64,
 }
 

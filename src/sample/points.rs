@@ -277,7 +277,7 @@ impl NeuralVolume {
             return Ok(Some(Invalid::Outside(value)));
         }
         let Some(mask) = mask else { return Ok(None) };
-        let code = mask.code_at(place.nearest()).map_err(|what| self.section_error("BRIK", what))?;
+        let code = mask.code_at(place.nearest()).map_err(|fault| self.fault("BRIK", fault))?;
         Ok(MaskClass::from_code(code).map(Invalid::Masked))
     }
 

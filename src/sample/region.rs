@@ -359,7 +359,7 @@ impl NeuralVolume {
             let visit = self
                 .engine
                 .install(|| reader.visit(self.mask.as_ref(), batch, [voxels.start, voxels.end], &mut take));
-            visit.map_err(|what| self.section_error(reader.section(), what))?;
+            visit.map_err(|fault| self.fault(reader.section(), fault))?;
             done += batch.len();
             if observe(done as f64 / bricks.len() as f64).is_break() {
                 return Err(Error::Interrupted);
@@ -381,7 +381,7 @@ impl NeuralVolume {
             });
         };
         let visit = self.engine.install(|| mask.visit(voxels.start, voxels.end, &mut put));
-        visit.map_err(|what| self.section_error("BRIK", what))
+        visit.map_err(|fault| self.fault("BRIK", fault))
     }
 }
 

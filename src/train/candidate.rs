@@ -8,10 +8,11 @@ use crate::container::{
     MaskBricks, Prediction, TargetKind,
 };
 use crate::engine::{Engine, Install, TrainingEngine};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Rate};
 use crate::metrics::{Distortion, ErrorSums, Fidelity};
 use crate::sample::{Limits, NeuralVolume, OpenOptions, Region, ValueScale};
+use crate::storage::Fault;
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
 use rayon::prelude::*;
@@ -126,13 +127,16 @@ impl<'a> Writer<'a> {
                     let base = base.as_ref().map(|(reader, values)| {
                         let (start, size) = grid.bounds(brick);
                         let end = std::array::from_fn(|a| start[a] + size[a]);
-                        values.samples(&reader.window(Window { start, end }))
+                        let window = reader.window(Window { start, end }).map_err(Fault::of_own)?;
+                        Ok(values.samples(&window))
                     });
+                    let base = base.transpose()?;
                     let base = base.as_ref().map_or(Prediction::Low, Prediction::Samples);
-                    IntegerBricks::encode_brick(samples, &grid, brick, scale, base, codes)
+                    Ok(IntegerBricks::encode_brick(samples, &grid, brick, scale, base, codes))
                 };
-                streams.extend(next.into_par_iter().map(stream).collect::<Vec<_>>());
-            });
+                streams.extend(next.into_par_iter().map(stream).collect::<Result<Vec<_>>>()?);
+                Ok::<_, Error>(())
+            })?;
             reporter.step(Stage::Coding, streams.len() as u64, grid.len() as u64, f64::NAN)?;
         }
         reporter.measuring()?;
@@ -151,7 +155,7 @@ impl<'a> Writer<'a> {
 
     fn finish(&self, body: Option<Body>) -> Result<Compressed> {
         let (parameter_bytes, unit) = match &body {
-            Some(Body::Network(model)) => (model.stream_bytes(), 1),
+            Some(Body::Network(model)) => (model.streams().bytes(), 1),
             // Bricks are decoded whole.
             Some(Body::Latents(_) | Body::Integers(_) | Body::Corrected(..)) => (0, BRICK_EDGE),
             None => (0, 1),
@@ -159,7 +163,7 @@ impl<'a> Writer<'a> {
         let mut description = Description::of(self.volume, self.range, self.asked, self.achieved.clone());
         // What is coded is most of the memory of a lossless file: at any time it is held twice, not more often.
         let contents = Contents { description: description.clone(), body, mask: self.bricks.clone() };
-        let mut bytes = contents.to_bytes();
+        let mut bytes = contents.to_bytes().map_err(|e| Fault::Unread(e).of_own())?;
         drop(contents);
         let draft = open_own(&bytes, self.engine.clone())?;
         let distortion = self.measure(&draft, unit)?;

@@ -108,7 +108,7 @@ pub(super) fn compress(
         }
     }
     let (_, round, step) = best;
-    refined.settle(round);
+    refined.settle(round)?;
     // The perceptron and what it leaves to the coefficients stay, so that the search comes to an end. They are for steps like
     // the last one: with much shorter ones the error is what the perceptron adds no more.
     let steps = [(0.5 * step).max(STEPS[0]), (2.0 * step).min(STEPS[1])];
@@ -125,7 +125,7 @@ pub(super) fn compress(
         && let Some(shift) = original.shift(met, engine.clone())?
     {
         log::debug!("{shift:?}");
-        refined.shift(shift, round);
+        refined.shift(shift, round)?;
         let bounds = Bounds { steps, voxels, ..Bounds::default() };
         let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
         let (shifted, _) = search(aim, step, bounds, &mut attempt, reporter)?;

@@ -4,9 +4,11 @@ use super::options::{CompressOptions, Preset};
 use crate::container::BrickGrid;
 use crate::engine::cpu::{BATCH, Fit, Rows, fit};
 use crate::engine::{Permutation, hash};
+use crate::error::Result;
 use crate::field::Rounding;
 use crate::latents::{LatentReader, LatentStreams, Perceptron};
 use crate::sample::ValueScale;
+use crate::storage::Fault;
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
 
@@ -86,14 +88,15 @@ impl<'a> Refiner<'a> {
     }
 
     /// Learns a perceptron for these streams, which have none. On the threads of the pool that this runs on.
-    pub(super) fn learn(&mut self, streams: &LatentStreams) {
-        let rows = self.rows(streams);
+    pub(super) fn learn(&mut self, streams: &LatentStreams) -> Result<()> {
+        let rows = self.rows(streams)?;
         let later = usize::from(self.learned > 0);
         let rounding = Rounding::Step((-f32::from(PLACES)).exp2());
         let steps = self.steps[later].min(MOST_EPOCHS * rows.len() / BATCH + 1);
         let how = Fit { steps, learning_rate: LEARNING_RATES[later], rounding };
         fit(Perceptron::network(self.width), &mut self.parameters, &rows, how);
         self.learned += 1;
+        Ok(())
     }
 
     /// The last one learned.
@@ -102,14 +105,16 @@ impl<'a> Refiner<'a> {
     }
 
     /// What the perceptron sees of the voxels, and what is missing there, in steps of the grid.
-    fn rows(&self, streams: &LatentStreams) -> Rows {
+    fn rows(&self, streams: &LatentStreams) -> Result<Rows> {
         let step = streams.step;
         let reader = LatentReader::new(streams.clone(), usize::MAX);
         let [nx, ny, _] = self.volume.shape();
         let mut rows = Rows::zeros(Perceptron::network(self.width).inputs(), self.drawn);
         for chunks in self.chunks.chunks(4 * rayon::current_num_threads()) {
             let windows: Vec<Window> = chunks.iter().map(|(window, _)| *window).collect();
-            for ((window, voxels), surroundings) in chunks.iter().zip(reader.surroundings(&windows)) {
+            for ((window, voxels), surroundings) in
+                chunks.iter().zip(reader.surroundings(&windows).map_err(Fault::of_own)?)
+            {
                 for &(order, [x, y, z]) in voxels {
                     let [i, j, k] = window.start;
                     let (inputs, value) = surroundings.row([x - i, y - j, z - k]);
@@ -118,7 +123,7 @@ impl<'a> Refiner<'a> {
                 }
             }
         }
-        rows
+        Ok(rows)
     }
 }
 

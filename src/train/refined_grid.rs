@@ -11,6 +11,7 @@ use crate::container::BrickGrid;
 use crate::engine::Install;
 use crate::error::Result;
 use crate::latents::{LatentEncoder, LatentReader, LatentStreams, Perceptron, Rate};
+use crate::storage::Fault;
 use crate::wavelet::Window;
 
 pub(super) struct RefinedGrid<'a> {
@@ -39,10 +40,10 @@ impl<'a> RefinedGrid<'a> {
     /// A round: the streams of a step, with a perceptron learned for them.
     pub(super) fn learn(&mut self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
         if !self.rounds.is_empty() {
-            self.grid_of_round(self.rounds.len());
+            self.grid_of_round(self.rounds.len())?;
         }
         let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA });
-        self.source.engine.install(|| self.refiner.learn(&streams));
+        self.source.engine.install(|| self.refiner.learn(&streams))?;
         self.perceptron = Some(self.refiner.perceptron());
         streams.perceptron.clone_from(&self.perceptron);
         self.rounds.push(streams.clone());
@@ -51,15 +52,16 @@ impl<'a> RefinedGrid<'a> {
 
     /// Settles for a round's perceptron. The grid becomes the volume less what this one adds: where it differs from the one
     /// before, in tissue that it saw little of, that would stay as an error of one sign.
-    pub(super) fn settle(&mut self, round: usize) {
-        self.grid_of_round(round + 1);
+    pub(super) fn settle(&mut self, round: usize) -> Result<()> {
+        self.grid_of_round(round + 1)?;
         self.perceptron.clone_from(&self.rounds[round].perceptron);
+        Ok(())
     }
 
     /// Codes the volume with something added to its values from now on, read by the round's perceptron.
-    pub(super) fn shift(&mut self, shift: Shift, round: usize) {
+    pub(super) fn shift(&mut self, shift: Shift, round: usize) -> Result<()> {
         self.shift = Some(shift);
-        self.settle(round);
+        self.settle(round)
     }
 
     /// The streams of another step, with the same perceptron.
@@ -71,21 +73,22 @@ impl<'a> RefinedGrid<'a> {
 
     /// Makes the encoder that of a round: of the volume less what the perceptron of the one before adds. The grid is held in
     /// float32 once at a time.
-    fn grid_of_round(&mut self, round: usize) {
+    fn grid_of_round(&mut self, round: usize) -> Result<()> {
         let Self { source, encoder, rounds, shift, .. } = self;
         source.engine.install(|| {
             encoder.clear();
             let mut grid = source.grid(shift.as_ref());
             if let Some(before) = round.checked_sub(1) {
-                subtract_prediction(&mut grid, source.volume.shape(), &rounds[before]);
+                subtract_prediction(&mut grid, source.volume.shape(), &rounds[before])?;
             }
             encoder.transform(grid);
-        });
+            Ok(())
+        })
     }
 }
 
 /// Takes from a grid of `shape` what the perceptron of `streams` adds to theirs.
-fn subtract_prediction(grid: &mut [f32], shape: [usize; 3], streams: &LatentStreams) {
+fn subtract_prediction(grid: &mut [f32], shape: [usize; 3], streams: &LatentStreams) -> Result<()> {
     let reader = LatentReader::new(streams.clone(), usize::MAX);
     let chunks = BrickGrid::new(shape);
     let windows: Vec<Window> = (0..chunks.len())
@@ -95,7 +98,7 @@ fn subtract_prediction(grid: &mut [f32], shape: [usize; 3], streams: &LatentStre
         })
         .collect();
     for windows in windows.chunks(4 * rayon::current_num_threads()) {
-        for (window, added) in windows.iter().zip(reader.additions(windows)) {
+        for (window, added) in windows.iter().zip(reader.additions(windows).map_err(Fault::of_own)?) {
             let [nx, ny, _] = window.shape();
             for (row, added) in added.chunks_exact(nx).enumerate() {
                 let [y, z] = [row % ny + window.start[1], row / ny + window.start[2]];
@@ -104,4 +107,5 @@ fn subtract_prediction(grid: &mut [f32], shape: [usize; 3], streams: &LatentStre
             }
         }
     }
+    Ok(())
 }

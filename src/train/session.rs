@@ -224,7 +224,7 @@ impl<'a> Session<'a> {
     /// Bytes that the parameters take as they are now.
     pub(super) fn bytes_now(&mut self, engine: &dyn TrainingEngine) -> Result<usize> {
         let parameters = self.trainer.parameters()?.to_vec();
-        Ok(self.coded_on(engine, parameters).stream_bytes())
+        Ok(self.coded_on(engine, parameters).streams().bytes())
     }
 
     fn coded_on(&self, engine: &dyn TrainingEngine, parameters: Vec<f32>) -> StoredModel {

@@ -4,7 +4,7 @@
 const SHORTEST_SPLIT: usize = 8;
 
 /// Levels that a grid has at most.
-const MOST_LEVELS: usize = 16;
+const MOST_LEVELS: usize = 32;
 
 /// Which axes a band is the high part of: bit a for axis a. 0 is the low band.
 pub(crate) type Orientation = usize;

@@ -23,6 +23,18 @@ impl Window {
         self.shape().iter().product()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        (0..3).any(|a| self.start[a] >= self.end[a])
+    }
+
+    /// What lies in both; empty where nothing does.
+    pub(crate) fn common(&self, other: Window) -> Self {
+        Self {
+            start: std::array::from_fn(|a| self.start[a].max(other.start[a])),
+            end: std::array::from_fn(|a| self.end[a].min(other.end[a])),
+        }
+    }
+
     /// The samples that those of this window are made of, before the inverse steps of `level`; from even indices on.
     fn reached(&self, level: &Level) -> Self {
         let mut reached = *self;

@@ -1,4 +1,4 @@
-"""What every section of a .nvol file is read with: its fields, and the range coder of FORMAT.md's section PARM."""
+"""What every section of a .nvol file is read with: its fields, and the range coder of FORMAT.md's section MODL."""
 
 import struct
 

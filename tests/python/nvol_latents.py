@@ -52,20 +52,46 @@ class Level:
 def levels_of(shape):
     """The levels of a volume, and the shape of the last low band."""
     levels = []
-    while len(levels) < 16 and max(shape) >= 8:
+    while len(levels) < 32 and max(shape) >= 8:
         levels.append(Level(shape))
         shape = levels[-1].band_shape(0)
     return levels, list(shape)
 
 
-def part_of_block(levels, number, block, o):
-    """The first place of a band of level `number` that is in the block, and the shape of the block's part."""
-    start, shape = [], []
-    for a, size in enumerate(levels[number].band_shape(o)):
-        edge = EDGE >> sum(level.splits[a] for level in levels[: number + 1])
-        start.append(block[a] * edge)
-        shape.append(max(min(edge, size - block[a] * edge), 0))
-    return start, shape
+class Tiers:
+    """Which levels are in which tier, and the blocks of each."""
+
+    def __init__(self, shape):
+        self.levels, self.last_shape = levels_of(shape)
+        self.shapes = [level.shape for level in self.levels] + [self.last_shape]
+        self.count = 1
+        while 2 * self.count < len(self.levels) and max(self.levels[2 * self.count].shape) > EDGE:
+            self.count += 1
+
+    def first_level(self, tier):
+        return min(2 * tier, len(self.levels))
+
+    def blocks(self, tier):
+        return list(places([-(-n // EDGE) for n in self.shapes[self.first_level(tier)]]))
+
+    def splits(self, tier, end, a):
+        """How often levels from the tier's first up to `end`, without it, split an axis."""
+        return sum(level.splits[a] for level in self.levels[self.first_level(tier) : end])
+
+    def above(self, tier, block):
+        """The block above a block; None where that is the root."""
+        if tier + 1 == self.count:
+            return None
+        return tuple(b >> self.splits(tier, self.first_level(tier + 1), a) for a, b in enumerate(block))
+
+    def part(self, tier, block, number, o):
+        """The first place of a band of level `number` that is in the block, and the shape of the block's part."""
+        start, shape = [], []
+        for a, size in enumerate(self.levels[number].band_shape(o)):
+            edge = EDGE >> self.splits(tier, number + 1, a)
+            start.append(block[a] * edge)
+            shape.append(max(min(edge, size - block[a] * edge), 0))
+        return start, shape
 
 
 # --- Mixed decisions
@@ -331,18 +357,20 @@ def moved(numbers, by):
     return Sparse((tuple(c + d for c, d in zip(place, by)), n) for place, n in numbers.items())
 
 
-def decode_block(coder, models, levels, fine, block, coarser):
-    """Adds what is in a block's stream to the numbers of the fine levels, `fine[level][orientation]`."""
-    parents = {}
-    for number in reversed(range(len(fine))):
-        parts = {o: part_of_block(levels, number, block, o) for o in levels[number].orientations()}
-        if number == 1 and len(levels) > 2:
-            starts = {o: part_of_block(levels, 2, block, o)[0] for o in coarser}
-            parents = {o: moved(numbers, [-s for s in starts[o]]) for o, numbers in coarser.items()}
+def decode_block(coder, models, tiers, tier, block, above):
+    """The numbers in a block's stream by level and orientation, at their places in the whole bands.
+
+    `above` are those of the finest level of the block above, or of the root, by orientation.
+    """
+    first, end = tiers.first_level(tier), tiers.first_level(tier + 1)
+    found = {}
+    parents = {o: moved(numbers, [-s for s in tiers.part(tier, block, end, o)[0]]) for o, numbers in above.items()}
+    for number in reversed(range(first, end)):
+        parts = {o: tiers.part(tier, block, number, o) for o in tiers.levels[number].orientations()}
         shapes = {o: shape for o, (_, shape) in parts.items()}
-        parents = decode_level(coder, models, levels, number, shapes, parents)
-        for o, numbers in parents.items():
-            fine[number][o].update(moved(numbers, parts[o][0]))
+        parents = decode_level(coder, models, tiers.levels, number, shapes, parents)
+        found[number] = {o: moved(numbers, parts[o][0]) for o, numbers in parents.items()}
+    return found
 
 
 # --- From coefficients to the field
@@ -439,7 +467,7 @@ class Perceptron:
 
 def latent_grid(section, shape):
     """The field's values at every voxel."""
-    fields = Fields(section, "LATG")
+    fields = Fields(section.own, "LATG")
     step = np.float32(fields.take("f"))
     require(0 < step <= 1024, "LATG: step")
     offsets = [fields.take("3b") for _ in range(4)]
@@ -447,27 +475,29 @@ def latent_grid(section, shape):
     if width:
         fractional_bits, length = fields.take("B"), fields.take("H")
         perceptron = Perceptron(width, fractional_bits, fields.bytes(length))
-    blocks = list(places([-(-n // EDGE) for n in shape]))
-    lengths = [fields.take("I") for _ in blocks]
+    tiers = Tiers(shape)
+    levels, last_shape = tiers.levels, tiers.last_shape
+    streams = section.streams(fields, 1 + sum(len(tiers.blocks(tier)) for tier in range(tiers.count)))
 
-    levels, last_shape = levels_of(shape)
-    fine_levels = min(len(levels), 2)
-    coarse_shape = levels[fine_levels - 1].band_shape(0) if levels else shape
-    coarse_length = len(section) - fields.at - sum(lengths)
-    coarse_count = coarse_shape[0] * coarse_shape[1] * coarse_shape[2]
-    require(coarse_length >= coarse_count // 8192, "LATG: length of the coarse stream")
-
-    coder, models = RangeDecoder(fields.bytes(coarse_length)), Models()
+    coder, models = RangeDecoder(next(streams)), Models()
     low_band = decode_low_band(coder, last_shape)
     numbers = [{o: Sparse() for o in level.orientations()} for level in levels]
-    parents = {}
-    for number in reversed(range(fine_levels, len(levels))):
+    above = {}
+    for number in reversed(range(tiers.first_level(tiers.count), len(levels))):
         shapes = {o: levels[number].band_shape(o) for o in numbers[number]}
-        parents = numbers[number] = decode_level(coder, models, levels, number, shapes, parents)
-    for block, length in zip(blocks, lengths):
-        coder = RangeDecoder(fields.bytes(length))
-        decode_block(coder, deepcopy(models), levels, numbers[:fine_levels], block, parents)
-    fields.end()
+        above = numbers[number] = decode_level(coder, models, levels, number, shapes, above)
+    contexts = {None: (models, above)}
+    for tier in reversed(range(tiers.count)):
+        below = {}
+        for block in tiers.blocks(tier):
+            models, above = contexts[tiers.above(tier, block)]
+            models = deepcopy(models)
+            found = decode_block(RangeDecoder(next(streams)), models, tiers, tier, block, above)
+            for number, bands in found.items():
+                for o, of_band in bands.items():
+                    numbers[number][o].update(of_band)
+            below[block] = models, found.get(tiers.first_level(tier), {})
+        contexts = below
 
     grid = np.zeros(last_shape[::-1], "f4")
     for (x, y, z), n in low_band.items():

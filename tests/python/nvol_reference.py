@@ -23,24 +23,48 @@ MAGIC = bytes([0x89, 0x4E, 0x56, 0x4F, 0x4C, 0x0D, 0x0A, 0x1A])
 TYPES = {1: "<u1", 2: "<i1", 3: "<u2", 4: "<i2", 5: "<u4", 6: "<i4", 7: "<f4", 8: "<f8"}
 
 
+class Section:
+    """A section's bytes in the index, and its data."""
+
+    def __init__(self, name, own, data):
+        self.name, self.own, self.data = name, own, data
+
+    def alone(self):
+        require(not self.data, f"{self.name}: data without streams")
+        return self.own
+
+    def streams(self, fields, count):
+        """The streams of the table that ends the section, one by one."""
+        table = [fields.take("II") for _ in range(count)]
+        fields.end()
+        require(sum(length for length, _ in table) == len(self.data), f"{self.name}: lengths of streams")
+        at = 0
+        found = []
+        for length, checksum in table:
+            found.append(self.data[at : at + length])
+            require(zlib.crc32(found[-1]) == checksum, f"{self.name}: checksum of a stream")
+            at += length
+        return iter(found)
+
+
 def read_sections(data):
     require(data[:8] == MAGIC, "magic")
-    version, count, checksum = struct.unpack("<HHI", data[8:16])
+    version, count, length, checksum = struct.unpack("<HHII", data[8:20])
     require(version <= 1, f"format version {version}")
     require(count <= 256, "number of sections")
-    table = data[16 : 16 + 24 * count]
-    require(len(table) == 24 * count, "the file ends inside the table")
-    require(zlib.crc32(data[:12] + table) == checksum, "header checksum")
-    sections, expected = {}, 16 + 24 * count
-    for i in range(count):
-        name, offset, length, crc = struct.unpack("<4sQQI", table[24 * i : 24 * i + 24])
-        require(offset == expected and offset + length <= len(data), f"{name}: place")
-        section = data[offset : offset + length]
-        require(zlib.crc32(section) == crc, f"{name}: checksum")
+    index = data[20 : 20 + length]
+    require(len(index) == length, "the file ends inside the index")
+    require(zlib.crc32(data[:16] + index) == checksum, "checksum of header and index")
+    sections, at, data_at = {}, 0, 20 + length
+    for _ in range(count):
+        name, own, data_length = struct.unpack("<4sIQ", index[at : at + 16])
+        at += 16
+        require(at + own <= length and data_at + data_length <= len(data), f"{name}: lengths")
         require(name not in sections, f"{name}: twice")
-        sections[name] = section
-        expected += length
-    require(expected == len(data), "bytes behind the last section")
+        sections[name] = Section(name, index[at : at + own], data[data_at : data_at + data_length])
+        at += own
+        data_at += data_length
+    require(at == length and data_at == len(data), "bytes behind the last section")
     return sections
 
 
@@ -125,8 +149,8 @@ class AxisWise:
 
 
 class Field:
-    def __init__(self, model, parameters):
-        fields = Fields(model, "MODL")
+    def __init__(self, section):
+        fields = Fields(section.own, "MODL")
         descriptor = Fields(fields.bytes(fields.take("H")), "MODL descriptor")
         code = descriptor.take("B")
         require(1 <= code <= 5, "encoding")
@@ -144,22 +168,18 @@ class Field:
         for inputs, outputs in layers:
             sizes += [(inputs * outputs, None), (outputs, None)]
         require(groups == len(sizes), "number of groups")
-        coded = [fields.take("fI") for _ in range(groups)]
-        fields.end()
-
-        streams = Fields(parameters, "PARM")
+        steps = [fields.take("f") for _ in range(groups)]
         values = []
-        for (step, length), (count, table) in zip(coded, sizes, strict=True):
+        for step, stream, (count, table) in zip(steps, section.streams(fields, groups), sizes, strict=True):
             require(np.isfinite(step) and step >= 0, "rounding step")
             if step == 0:
-                require(length == 2 * count, "length of a group in half precision")
-                halves = np.frombuffer(streams.bytes(length), "<f2").astype("f4")
+                require(len(stream) == 2 * count, "length of a group in half precision")
+                halves = np.frombuffer(stream, "<f2").astype("f4")
                 require(np.isfinite(halves).all(), "a parameter is not finite")
                 values.append(halves)
                 continue
-            q = decode_group(streams.bytes(length), count, table)
+            q = decode_group(stream, count, table)
             values.append(np.array(q, "<f4") * np.float32(step))
-        streams.end()
         rest = iter(values)
         self.encoding.take_tables(rest)
         self.layers = [(next(rest).reshape(inputs, outputs), next(rest)) for inputs, outputs in layers]
@@ -255,23 +275,21 @@ def decode_integer_block(stream, size, left_out):
 
 def decode_integers(section, shape, base, dtype, codes, corrects):
     """Samples, axes (z, y, x), and whether the masked ones are exact. `base` has the sample of number 0 for each voxel."""
-    fields = Fields(section, "INTS")
+    fields = Fields(section.own, "INTS")
     require(fields.take("H") == 64, "brick edge")
     step = fields.take("d")
     require(np.isfinite(step) and step >= 0, "step")
     require(step > 0 or not corrects, "exact corrections")
     starts = brick_starts(shape)
-    lengths = [fields.take("I") for _ in starts]
     samples = np.zeros(shape[::-1], dtype)
-    for (x0, y0, z0), length in zip(starts, lengths):
+    for (x0, y0, z0), stream in zip(starts, section.streams(fields, len(starts))):
         size = [min(64, n - s) for n, s in zip(shape, (x0, y0, z0))]
         of_brick = None
         if codes is not None and step > 0:
             of_brick = codes[z0 : z0 + size[2], y0 : y0 + size[1], x0 : x0 + size[0]]
-        for (x, y, z), number in decode_integer_block(fields.bytes(length), size, of_brick).items():
+        for (x, y, z), number in decode_integer_block(stream, size, of_brick).items():
             at = (z0 + z, y0 + y, x0 + x)
             samples[at] = sample_of(number, step, float(base[at]), dtype)
-    fields.end()
     return samples, step == 0
 
 
@@ -316,21 +334,18 @@ def decode_brick(stream, size):
 
 
 def read_mask(section, shape):
-    fields = Fields(section, "BRIK")
+    fields = Fields(section.own, "BRIK")
     require(fields.take("H") == 64, "brick edge")
     starts = brick_starts(shape)
-    kinds = []
-    for _ in starts:
-        kind = fields.take("B")
-        require(kind <= 4 or kind == 255, "brick kind")
-        kinds.append((kind, fields.take("I") if kind == 255 else 0))
+    kinds = [fields.take("B") for _ in starts]
+    require(all(kind <= 4 or kind == 255 for kind in kinds), "brick kind")
+    streams = section.streams(fields, kinds.count(255))
     codes = np.zeros(shape[::-1], np.uint8)
-    for start, (kind, length) in zip(starts, kinds):
+    for start, kind in zip(starts, kinds):
         size = [min(64, n - s) for n, s in zip(shape, start)]
         x, y, z = start
         box = (slice(z, z + size[2]), slice(y, y + size[1]), slice(x, x + size[0]))
-        codes[box] = decode_brick(fields.bytes(length), size) if kind == 255 else kind
-    fields.end()
+        codes[box] = decode_brick(next(streams), size) if kind == 255 else kind
     return codes
 
 
@@ -347,7 +362,7 @@ def masked_sample(code, fill, dtype):
 
 def decode(data):
     sections = read_sections(data)
-    volm = Fields(sections[b"VOLM"], "VOLM")
+    volm = Fields(sections[b"VOLM"].alone(), "VOLM")
     type_code, frame, flags = volm.take("BBB")
     require(type_code in TYPES and frame in (0, 1), "type or frame")
     dtype = np.dtype(TYPES[type_code])
@@ -364,7 +379,7 @@ def decode(data):
     volm.text(), volm.text()
     volm.end()
     require(b"QUAL" in sections, "QUAL is missing")
-    achieved = quality(sections[b"QUAL"], shape, low, high)
+    achieved = quality(sections[b"QUAL"].alone(), shape, low, high)
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
     if b"INTS" in sections and b"LATG" not in sections:
@@ -374,7 +389,7 @@ def decode(data):
     if b"LATG" in sections:
         v = latent_grid(sections[b"LATG"], shape)
     elif b"MODL" in sections:
-        v = Field(sections[b"MODL"], sections[b"PARM"]).values(shape)
+        v = Field(sections[b"MODL"]).values(shape)
     else:
         require(low == high, "no model, but not constant")
         v = np.zeros(shape[::-1], "f4")

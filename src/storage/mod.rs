@@ -1,0 +1,7 @@
+//! Where a file's bytes come from, and the streams in it.
+
+mod read_at;
+mod streams;
+
+pub use read_at::ReadAt;
+pub(crate) use streams::{Fault, Streams};

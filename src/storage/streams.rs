@@ -1,0 +1,260 @@
+//! Coded streams, each with its checksum: in memory, or in a file that they are read from when they are needed.
+
+use super::ReadAt;
+use crate::error::Error;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes that neighbouring streams are read in at a time, at most, but for a longer stream.
+const MOST_AT_ONCE: u64 = 8 << 20;
+
+/// Bytes of a table's entry.
+const ENTRY: usize = 8;
+
+/// Why a stream gives nothing.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It holds what no encoder writes; what is wrong.
+    Damaged(String),
+    /// Its bytes could not be read.
+    Unread(io::Error),
+}
+
+impl Fault {
+    /// The error of a section of a file.
+    pub(crate) fn of(self, path: &Path, section: &str) -> Error {
+        match self {
+            Fault::Damaged(what) => Error::Section { path: path.to_owned(), section: section.into(), what },
+            Fault::Unread(reason) => Error::io(path, reason),
+        }
+    }
+
+    /// The error of streams that were coded here.
+    #[cfg(feature = "train")]
+    pub(crate) fn of_own(self) -> Error {
+        self.of(Path::new("the new file"), "streams")
+    }
+
+    /// The same of a part of what was to be read.
+    pub(crate) fn within(self, part: &str) -> Self {
+        match self {
+            Fault::Damaged(what) => Fault::Damaged(format!("{part}: {what}")),
+            unread => unread,
+        }
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(what: &str) -> Self {
+        Fault::Damaged(what.to_owned())
+    }
+}
+
+impl From<String> for Fault {
+    fn from(what: String) -> Self {
+        Fault::Damaged(what)
+    }
+}
+
+/// Where a stream lies, and the CRC-32 of its bytes.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    start: u64,
+    length: u32,
+    checksum: u32,
+}
+
+impl Entry {
+    fn end(&self) -> u64 {
+        self.start + u64::from(self.length)
+    }
+}
+
+/// Streams, one behind the other.
+#[derive(Clone)]
+pub(crate) struct Streams {
+    entries: Vec<Entry>,
+    bytes: Arc<dyn ReadAt>,
+    in_memory: bool,
+}
+
+impl Streams {
+    /// Of an encoder.
+    pub(crate) fn new(streams: Vec<Vec<u8>>) -> Self {
+        let mut together = Vec::with_capacity(streams.iter().map(Vec::len).sum());
+        let mut entries = Vec::with_capacity(streams.len());
+        // Each is freed when it was taken over.
+        for stream in streams {
+            let (start, length) = (together.len() as u64, stream.len() as u32);
+            entries.push(Entry { start, length, checksum: crc32fast::hash(&stream) });
+            together.extend(stream);
+        }
+        Self { entries, bytes: Arc::new(together), in_memory: true }
+    }
+
+    /// Reads the table of `count` streams that lie in `data` of a file.
+    ///
+    /// # Errors
+    /// A sentence, when the table is cut off or its streams do not fill `data`.
+    pub(crate) fn parse(
+        table: &[u8],
+        count: usize,
+        data: Range<u64>,
+        bytes: Arc<dyn ReadAt>,
+    ) -> Result<Self, String> {
+        if count.checked_mul(ENTRY) != Some(table.len()) {
+            return Err(format!("a table of {count} streams needs {ENTRY} bytes each, not {}", table.len()));
+        }
+        let mut start = data.start;
+        let entry = |entry: &[u8]| {
+            let number =
+                |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
+            let entry = Entry { start, length: number(0), checksum: number(4) };
+            start = entry.end();
+            entry
+        };
+        let entries: Vec<Entry> = table.chunks_exact(ENTRY).map(entry).collect();
+        if start != data.end {
+            return Err(format!(
+                "its streams have {} bytes, but there are {}",
+                start - data.start,
+                data.end - data.start
+            ));
+        }
+        Ok(Self { entries, bytes, in_memory: false })
+    }
+
+    /// How many they are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of all streams.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.length as usize).sum()
+    }
+
+    /// Bytes of them in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let streams = if self.in_memory { self.bytes() } else { 0 };
+        streams + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Bytes of a stream.
+    pub(crate) fn length(&self, stream: usize) -> usize {
+        self.entries[stream].length as usize
+    }
+
+    /// Appends the table.
+    pub(crate) fn put_table(&self, out: &mut Vec<u8>) {
+        for entry in &self.entries {
+            out.extend(entry.length.to_le_bytes());
+            out.extend(entry.checksum.to_le_bytes());
+        }
+    }
+
+    /// Appends the streams' bytes.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn put_data(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else { return Ok(()) };
+        let begin = out.len();
+        out.resize(begin + (last.end() - first.start) as usize, 0);
+        self.bytes.read_exact_at(&mut out[begin..], first.start)
+    }
+
+    /// One stream.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its checksum does not agree.
+    pub(crate) fn read(&self, stream: usize) -> Result<Vec<u8>, Fault> {
+        let mut found = None;
+        self.read_each(&[stream], |_, bytes| found = Some(bytes.map(<[u8]>::to_vec)))?;
+        found.expect("one was asked for")
+    }
+
+    /// Calls `each` with every one of these streams, which are in ascending order, and its bytes; those that lie beside each other
+    /// are read together.
+    ///
+    /// # Errors
+    /// When they cannot be read. A stream whose checksum does not agree is the caller's to judge.
+    pub(crate) fn read_each(
+        &self,
+        streams: &[usize],
+        mut each: impl FnMut(usize, Result<&[u8], Fault>),
+    ) -> Result<(), Fault> {
+        let mut bytes = Vec::new();
+        let mut rest = streams;
+        while let Some(&first) = rest.first() {
+            let start = self.entries[first].start;
+            let mut count = 1;
+            // Without a gap, or the one that was asked for twice.
+            while let Some(&next) = rest.get(count)
+                && self.entries[next].start == self.entries[rest[count - 1]].end()
+                && self.entries[next].end() - start <= MOST_AT_ONCE
+            {
+                count += 1;
+            }
+            let (run, others) = rest.split_at(count);
+            rest = others;
+            let end = self.entries[run[count - 1]].end();
+            bytes.resize((end - start) as usize, 0);
+            self.bytes.read_exact_at(&mut bytes, start).map_err(Fault::Unread)?;
+            for &stream in run {
+                let entry = self.entries[stream];
+                let own = &bytes[(entry.start - start) as usize..(entry.end() - start) as usize];
+                let agrees = crc32fast::hash(own) == entry.checksum;
+                let damaged = || Fault::Damaged("checksum mismatch: its bytes are damaged".into());
+                each(stream, if agrees { Ok(own) } else { Err(damaged()) });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Memory that remembers what was read.
+    struct Watched(Vec<u8>, Mutex<Vec<(u64, usize)>>);
+
+    impl ReadAt for Arc<Watched> {
+        fn length(&self) -> io::Result<u64> {
+            self.0.length()
+        }
+        fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
+            self.1.lock().unwrap().push((offset, out.len()));
+            self.0.read_exact_at(out, offset)
+        }
+    }
+
+    #[test]
+    fn neighbours_are_read_together_and_damage_stays_where_it_is() {
+        let coded: Vec<Vec<u8>> = (0..6u8).map(|n| vec![n; 10 * usize::from(n)]).collect();
+        let own = Streams::new(coded.clone());
+        let (mut table, mut file) = (Vec::new(), vec![99; 7]);
+        own.put_table(&mut table);
+        own.put_data(&mut file).unwrap();
+        assert_eq!((own.len(), own.bytes(), table.len(), file.len()), (6, 150, 48, 157));
+        let source = |bytes: Vec<u8>| Arc::new(Watched(bytes, Mutex::default()));
+        let watched = source(file.clone());
+        let streams = Streams::parse(&table, 6, 7..157, Arc::new(watched.clone())).unwrap();
+        let mut found = Vec::new();
+        streams.read_each(&[0, 1, 2, 4, 5], |n, bytes| found.push((n, bytes.unwrap().to_vec()))).unwrap();
+        assert!(found.iter().all(|(n, bytes)| *bytes == coded[*n]) && found.len() == 5);
+        assert_eq!(*watched.1.lock().unwrap(), [(7, 30), (67, 90)]);
+        assert_eq!(streams.read(3).unwrap(), coded[3]);
+        file[7 + 40] ^= 1;
+        let streams = Streams::parse(&table, 6, 7..157, Arc::new(source(file))).unwrap();
+        assert!(matches!(streams.read(3), Err(Fault::Damaged(_))));
+        assert!([0, 1, 2, 4, 5].into_iter().all(|n| streams.read(n).unwrap() == coded[n]));
+        for (count, data) in [(5, 7..157), (6, 7..156), (6, 7..158)] {
+            assert!(Streams::parse(&table, count, data, Arc::new(Vec::new())).is_err());
+        }
+    }
+}
