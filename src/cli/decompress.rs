@@ -22,6 +22,9 @@ pub(super) struct Arguments {
     /// Take every N-th voxel along each axis.
     #[arg(long, value_name = "N", default_value_t = 1)]
     stride: usize,
+    /// A coarser level of detail: 1 has half as many samples along each axis, 2 a quarter, filtered; `info` lists them.
+    #[arg(long, value_name = "K", default_value_t = 0, conflicts_with_all = ["stride", "float"])]
+    level: usize,
     /// Write float32 whatever the stored type is.
     #[arg(long)]
     float: bool,
@@ -35,7 +38,10 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let start = Instant::now();
     let neural = open_neural(&arguments.input, place, arguments.limit)?;
     let region = Region::whole(neural.info().shape);
-    let volume = if arguments.float {
+    let volume = if arguments.level > 0 {
+        let shape = neural.levels().get(arguments.level).map_or(region.end, |level| level.shape);
+        neural.read_level(arguments.level, Region::whole(shape))?
+    } else if arguments.float {
         neural.read_region_f32(region, arguments.stride)?
     } else {
         neural.read_region(region, arguments.stride)?

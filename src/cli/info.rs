@@ -73,6 +73,13 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
         0 => say!("model       {}", neural.model_summary()),
         parameters => say!("model       {} ({parameters} parameters)", neural.model_summary()),
     }
+    let levels: Vec<String> = neural
+        .levels()
+        .iter()
+        .enumerate()
+        .map(|(k, level)| format!("{k}: {}", report::dims(level.shape)))
+        .collect();
+    say!("levels      {}", levels.join(", "));
     say!("memory      {} once samples were read", report::bytes(neural.memory_bytes() as u64));
     say!("written by  {}", info.writer);
     for (key, value) in &info.provenance {
@@ -124,6 +131,9 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
         "achieved": achieved,
         "writer": info.writer,
         "model": neural.model_summary(),
+        "levels": neural.levels().iter().map(|level| {
+            serde_json::json!({ "dims": level.shape, "stride": level.stride })
+        }).collect::<Vec<_>>(),
         "memory_bytes": neural.memory_bytes(),
         "parameters": neural.parameter_count(),
         "provenance": info.provenance,

@@ -23,6 +23,10 @@ pub(super) struct Arguments {
     /// Which slice; the middle one when absent.
     #[arg(long, value_name = "N")]
     index: Option<usize>,
+    /// A coarser level of detail, which is faster to read: 1 has half as many samples along each axis, 2 a quarter. The slice is the
+    /// nearest one before --index.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    level: usize,
     /// Values shown as black and white, for example -1000 400; the volume's range when absent.
     #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
     window: Option<Vec<f64>>,
@@ -58,7 +62,12 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
             count - 1
         )));
     }
-    let slice = neural.read_region(Region::slice(info.shape, axis, index), 1)?;
+    let (shape, stride) = neural
+        .levels()
+        .get(arguments.level)
+        .map_or((info.shape, [1; 3]), |level| (level.shape, level.stride));
+    let of_level = Region::slice(shape, axis, index / stride[axis.index()]);
+    let slice = neural.read_level(arguments.level, of_level)?;
     let window = match arguments.window.as_deref() {
         Some(&[low, high]) => Window { low, high },
         _ => info.range.map_or(Window { low: 0.0, high: 1.0 }, |(low, high)| Window { low, high }),

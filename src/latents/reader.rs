@@ -7,7 +7,7 @@ use super::surroundings::{REACH, Surroundings};
 use super::{BlockId, LatentStreams, OFFSET_LEVELS, coefficient};
 use crate::codec::RangeDecoder;
 use crate::storage::Fault;
-use crate::wavelet::{Window, crop, synthesise};
+use crate::wavelet::{INVERSE_GAIN, Window, crop, synthesise};
 use lru::LruCache;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -266,16 +266,25 @@ impl LatentReader {
         windows.par_iter().map(refined).collect()
     }
 
-    /// Windows of the grid that a level splits: as it was before that level, and with the gains of the levels before it. A
-    /// perceptron reads the grid itself alone.
+    /// Windows of the grid that a level splits, or that the last one leaves: low-pass filtered by the levels before it, at the scale of
+    /// the grid itself. A perceptron reads the grid itself alone.
     ///
     /// # Errors
     /// As for [`Self::windows`].
     pub(crate) fn level_windows(&self, level: usize, windows: &[Window]) -> Result<Vec<Vec<f32>>, Fault> {
         let needed = self.needed(level, windows)?;
+        let before = &self.streams.grid.pyramid().levels()[..level];
+        let halvings = before.iter().flat_map(|level| level.split).filter(|is_split| *is_split).count();
+        let gain = INVERSE_GAIN.powi(halvings as i32);
         windows
             .par_iter()
-            .map(|window| self.level_window(level, *window, &needed, &mut |_, _, _| ()))
+            .map(|window| {
+                let mut values = self.level_window(level, *window, &needed, &mut |_, _, _| ())?;
+                if halvings > 0 {
+                    values.iter_mut().for_each(|value| *value *= gain);
+                }
+                Ok(values)
+            })
             .collect()
     }
 

@@ -172,12 +172,17 @@ impl BrickReader {
         }
     }
 
-    /// The latent grid, where there is one.
-    pub(super) fn latents(&self) -> Option<&LatentStreams> {
+    /// What reads the latent grid, where there is one, and makes samples of its values.
+    pub(super) fn reader(&self) -> Option<&LatentReader> {
         match &self.source {
             BrickSource::Integers(_) => None,
-            BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => Some(reader.streams()),
+            BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => Some(reader),
         }
+    }
+
+    /// The latent grid, where there is one.
+    pub(super) fn latents(&self) -> Option<&LatentStreams> {
+        self.reader().map(LatentReader::streams)
     }
 
     /// The integers, where there are any.

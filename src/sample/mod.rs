@@ -7,6 +7,7 @@ mod cache;
 mod cell;
 #[cfg(feature = "cuda")]
 mod device;
+mod levels;
 mod mask;
 mod options;
 mod point;
@@ -19,6 +20,7 @@ mod verify;
 
 #[cfg(feature = "cuda")]
 pub use crate::engine::cuda::device_samples::DeviceSamples;
+pub use levels::LevelOfDetail;
 pub use options::{Limits, OpenOptions};
 pub use point::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};

@@ -122,11 +122,23 @@ impl NeuralVolume {
             self.too_large(voxels as u64 * sample_type.size() as u64, &what)
         })?;
         self.read_region_into(region, stride, &mut samples.as_mut(), observe)?;
+        self.described(samples, shape, region.start, [stride; 3])
+    }
+
+    /// Samples of the volume, the first one at a voxel and so many voxels apart, with what the file says of them.
+    pub(super) fn described(
+        &self,
+        samples: Samples,
+        shape: [usize; 3],
+        first: [usize; 3],
+        stride: [usize; 3],
+    ) -> Result<Volume> {
+        let sample_type = samples.sample_type();
         let mut volume = Volume::new(samples, shape)?;
         let whole = &self.description.geometry;
         volume.geometry = Geometry {
-            origin: whole.index_to_world(region.start.map(|n| n as f64)),
-            spacing: whole.spacing.map(|s| s * stride as f64),
+            origin: whole.index_to_world(first.map(|n| n as f64)),
+            spacing: std::array::from_fn(|a| whole.spacing[a] * stride[a] as f64),
             ..*whole
         };
         volume.association = self.description.association;

@@ -1,0 +1,185 @@
+//! A file as an object of random access: what is read of it, what a damaged part leaves, levels of detail.
+
+use neuvol::engine::cpu::Cpu;
+use neuvol::sample::{LevelOfDetail, OpenOptions};
+use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
+use neuvol::volume::Geometry;
+use neuvol::{Axis, NeuralVolume, ReadAt, Region, Volume};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Bytes that count what is read of them.
+struct Counted(Vec<u8>, AtomicU64);
+
+impl ReadAt for Counted {
+    fn length(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+    fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
+        self.1.fetch_add(out.len() as u64, Ordering::Relaxed);
+        self.0.read_exact_at(out, offset)
+    }
+}
+
+fn open(bytes: Vec<u8>) -> (NeuralVolume, Arc<Counted>) {
+    let source = Arc::new(Counted(bytes, AtomicU64::new(0)));
+    let options = OpenOptions::from(Arc::new(Cpu::new(2).unwrap()) as Arc<dyn neuvol::engine::Engine>);
+    (NeuralVolume::open_source(source.clone(), "test.nvol", options).unwrap(), source)
+}
+
+fn fast(target: Target) -> CompressOptions {
+    CompressOptions { target, preset: Preset::Fast, threads: 2, ..CompressOptions::default() }
+}
+
+/// A hash of a voxel's number, 0 to 1.
+fn noise(n: usize) -> f32 {
+    let mixed = (n as u32).wrapping_mul(0x9E37_79B9);
+    (mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA6B) as f32 / u32::MAX as f32
+}
+
+/// Two tiers of blocks along x, noise over a wave: every block has something to say.
+const LONG: [usize; 3] = [1300, 40, 24];
+
+fn long() -> &'static Vec<u8> {
+    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let [nx, ny, nz] = LONG;
+        let value =
+            |n: usize| ((n % nx) as f32 * 0.02).sin() + ((n / nx % ny) as f32 * 0.3).cos() + 0.2 * noise(n);
+        let volume = Volume::new((0..nx * ny * nz).map(value).collect::<Vec<f32>>(), LONG).unwrap();
+        compress(&volume, &fast(Target::Psnr(40.0))).unwrap().bytes
+    })
+}
+
+#[test]
+fn opening_reads_the_index_and_a_part_reads_its_blocks() {
+    let (neural, source) = open(long().clone());
+    let read = || source.1.swap(0, Ordering::Relaxed);
+    let length = long().len() as u64;
+    assert!(neural.info().shape == LONG && read() <= 4096);
+    let whole = neural.read_region(Region::whole(LONG), 1).unwrap();
+    let of_all = read();
+    assert!(of_all > length * 9 / 10 && of_all <= length, "{of_all} of {length}");
+    // Slices at both ends: a block or two of eleven, the one above, the root.
+    for index in [0, 60, 700, 1299] {
+        let (neural, source) = open(long().clone());
+        let slice = neural.read_region(Region::slice(LONG, Axis::X, index), 1).unwrap();
+        let read = source.1.load(Ordering::Relaxed);
+        assert!(read < length / 3, "slice {index}: {read} of {length}");
+        for (i, z) in (0..24).flat_map(|z| (0..40).map(move |y| (y, z))).enumerate() {
+            let expected = whole.samples().get(index + 1300 * (z.0 + 40 * z.1));
+            assert_eq!(slice.samples().get(i), expected, "slice {index}");
+        }
+    }
+    // A coarse level: nothing of the finest blocks, and for the root's own nothing else.
+    for (level, most) in [(2, 3), (4, 20), (5, 20)] {
+        let (neural, source) = open(long().clone());
+        let shape = neural.levels()[level].shape;
+        neural.read_level(level, Region::whole(shape)).unwrap();
+        let read = source.1.load(Ordering::Relaxed);
+        assert!(read < 4096 + length / most, "level {level}: {read} of {length}");
+    }
+}
+
+#[test]
+fn a_damaged_block_is_named_and_leaves_the_rest() {
+    let (neural, _) = open(long().clone());
+    let whole = neural.read_region(Region::whole(LONG), 1).unwrap();
+    assert!(neural.verify().unwrap().damaged.is_empty());
+    // In the last block of the finest level, which ends the file.
+    let mut bytes = long().clone();
+    let at = bytes.len() - 9;
+    bytes[at] ^= 16;
+    let (neural, _) = open(bytes);
+    let found = neural.verify().unwrap();
+    let [damage] = &found.damaged[..] else { panic!("{found:?}") };
+    assert_eq!((damage.section, damage.level), ("LATG", 0));
+    assert_eq!(damage.region, Region { start: [1280, 0, 0], end: LONG });
+    let error = neural.read_region(Region::slice(LONG, Axis::X, 1299), 1).unwrap_err().to_string();
+    assert!(error.contains("test.nvol: section LATG: block 10 of level 0 (voxels 1280 to 1299"), "{error}");
+    let before = Region { start: [0; 3], end: [1200, 40, 24] };
+    let rest = neural.read_region(before, 1).unwrap();
+    assert!((0..1200).all(|x| rest.samples().get(x) == whole.samples().get(x)));
+    neural.read_level(2, Region::whole(neural.levels()[2].shape)).unwrap();
+}
+
+/// A ramp in a frame of its own; x is masked from 60 on where `masked`.
+fn ramp(shape: [usize; 3], masked: bool) -> Volume {
+    let [nx, ny, _] = shape;
+    let value = |n: usize| match (n % nx, n / nx % ny, n / nx / ny) {
+        (60.., ..) if masked => -1e4,
+        (x, y, z) => x as f32 + 2.0 * y as f32 - 3.0 * z as f32,
+    };
+    let mut volume =
+        Volume::new((0..shape.iter().product()).map(value).collect::<Vec<f32>>(), shape).unwrap();
+    volume.fill_value = masked.then_some(-1e4);
+    volume.geometry =
+        Geometry { origin: [5.0, -7.0, 100.0], spacing: [0.5, 0.25, 2.0], ..Geometry::default() };
+    volume
+}
+
+#[test]
+fn levels_of_every_kind_of_file_are_filtered_where_they_lie() {
+    let shape = [80, 41, 22];
+    let hash_grid = Representation::Network(Architecture::default());
+    for (name, masked, target, representation, off) in [
+        ("latent grid", false, Target::Psnr(82.0), Representation::default(), 0.5),
+        ("latent grid, masked", true, Target::Psnr(82.0), Representation::LatentGrid, 0.5),
+        ("bounded", false, Target::MaxError(0.05), Representation::default(), 0.4),
+        ("lossless", false, Target::Lossless, Representation::default(), 1e-4),
+        ("lossless, masked", true, Target::Lossless, Representation::default(), 1e-4),
+        ("hash grid", false, Target::Psnr(45.0), hash_grid, 8.0),
+    ] {
+        let volume = ramp(shape, masked);
+        let options = CompressOptions { representation, ..fast(target) };
+        let (neural, _) = open(compress(&volume, &options).unwrap().bytes);
+        let levels = neural.levels();
+        assert_eq!(levels[0], LevelOfDetail { shape, stride: [1; 3] });
+        assert_eq!(levels[2], LevelOfDetail { shape: [20, 11, 6], stride: [4; 3] });
+        // 6 slices are not halved once more.
+        assert_eq!(levels[3], LevelOfDetail { shape: [10, 6, 6], stride: [8, 8, 4] });
+        for (level, LevelOfDetail { shape, stride }) in levels.iter().copied().enumerate().take(4) {
+            let read = neural.read_level(level, Region::whole(shape)).unwrap();
+            assert_eq!(read.shape(), shape, "{name}");
+            assert_eq!(read.geometry.origin, volume.geometry.origin);
+            assert_eq!(
+                read.geometry.spacing,
+                [0, 1, 2].map(|a| volume.geometry.spacing[a] * stride[a] as f64)
+            );
+            // Away from the border, and from the mask's edge: there is the filter's own.
+            for (i, [x, y, z]) in voxels(shape).enumerate() {
+                let at = [x * stride[0], y * stride[1], z * stride[2]];
+                let value = read.samples().get(i);
+                if masked && at[0] >= 60 {
+                    assert_eq!(value, -1e4, "{name}, level {level}");
+                    continue;
+                }
+                let last = if masked { [59, 40, 21] } else { [79, 40, 21] };
+                let inside = (0..3).all(|a| at[a] >= 2 * stride[a] && at[a] + 2 * stride[a] <= last[a]);
+                let expected = at[0] as f64 + 2.0 * at[1] as f64 - 3.0 * at[2] as f64;
+                let most = if inside || level == 0 { off } else { 8.0 * stride[0] as f64 + off };
+                assert!(
+                    (value - expected).abs() <= most,
+                    "{name}, level {level}, {at:?}: {value}, {expected}"
+                );
+            }
+            // A part of it has the same samples, and says where it lies.
+            let part = Region { start: [2, 1, 1], end: [shape[0] - 1, 5, 3] };
+            let some = neural.read_level(level, part).unwrap();
+            let first = [2 * stride[0], stride[1], stride[2]].map(|n| n as f64);
+            assert_eq!(some.geometry.origin, volume.geometry.index_to_world(first));
+            for (i, [x, y, z]) in voxels(some.shape()).enumerate() {
+                let index = x + 2 + shape[0] * (y + 1 + shape[1] * (z + 1));
+                assert_eq!(some.samples().get(i), read.samples().get(index), "{name}, level {level}");
+            }
+        }
+        let beyond = neural.read_level(99, Region::whole([1; 3])).unwrap_err().to_string();
+        assert!(beyond.contains("there is no level 99"), "{beyond}");
+        assert!(neural.read_level(2, Region::whole(shape)).is_err(), "regions are in the level's samples");
+    }
+}
+
+fn voxels([nx, ny, nz]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
+    (0..nz).flat_map(move |z| (0..ny).flat_map(move |y| (0..nx).map(move |x| [x, y, z])))
+}
