@@ -1,7 +1,7 @@
 //! neuvol: volumes (CT and MR series, simulation fields) as wavelet latents that a small network reads, or as a network of the
 //! position, sampled without decompression.
 //!
-//! The way of the data: [`io::open`] reads a [`Volume`]; [`train::compress`] makes a `.nvol` file of it that meets a target;
+//! Data flow: [`io::open`] reads a [`Volume`]; [`train::compress`] makes a `.nvol` file of it that meets a target;
 //! [`NeuralVolume`] opens that file and answers regions and points.
 //!
 //! ```
@@ -60,7 +60,7 @@ pub mod train;
 pub mod volume;
 pub(crate) mod wavelet;
 
-pub use container::{Achieved, Asked, Description, FORMAT_VERSION, TargetKind};
+pub use container::{Achieved, Asked, Description, FORMAT_VERSION, Preset, TargetKind};
 pub use error::{Error, Result};
 pub use sample::{NeuralVolume, Region};
 pub use storage::ReadAt;

@@ -73,16 +73,11 @@ impl StoredModel {
         let mut streams = Vec::with_capacity(groups.len());
         let all: Vec<usize> = (0..groups.len()).collect();
         self.streams.read_each(&all, |_, stream| streams.push(stream.map(<[u8]>::to_vec)))?;
-        let jobs: Vec<(&ParameterGroup, f32, Result<Vec<u8>, Fault>)> = groups
-            .iter()
-            .zip(&self.steps)
-            .zip(streams)
-            .map(|((group, &step), stream)| (group, step, stream))
-            .collect();
+        let streams = streams.into_iter().collect::<Result<Vec<Vec<u8>>, Fault>>()?;
+        let jobs: Vec<_> = groups.iter().zip(&self.steps).zip(streams).collect();
         let decoded: Vec<Vec<f32>> = jobs
             .into_par_iter()
-            .map(|(group, step, stream)| {
-                let stream = stream?;
+            .map(|((group, &step), stream)| {
                 if step == 0.0 {
                     return Ok(halves(&stream)?);
                 }
