@@ -42,7 +42,7 @@ public:
   ///@{
   /**
    * Which of Quality (the default), TargetPSNR, TargetRatio, TargetSize and TargetMaxError counts; with LOSSLESS every
-   * sample comes back as it was. A target that the image cannot meet is an error that says the best that was reached.
+   * voxel comes back exactly as it was. A target that the image cannot meet is an error that says the best that was reached.
    */
   vtkSetClampMacro(Target, int, QUALITY, LOSSLESS);
   vtkGetMacro(Target, int);
@@ -89,7 +89,7 @@ public:
 
   ///@{
   /**
-   * Guarantee: every value within this of the original, in the array's unit. Used when Target is MAX_ERROR. Default 1.
+   * Guarantee: every voxel within this of the original, in the array's unit. Used when Target is MAX_ERROR. Default 1.
    */
   vtkSetMacro(TargetMaxError, double);
   vtkGetMacro(TargetMaxError, double);

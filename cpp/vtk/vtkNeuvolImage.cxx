@@ -257,7 +257,7 @@ std::string vtkNeuvolImage::Text(const neuvol::Outcome& outcome, const std::stri
       << std::round(10 * outcome.ratioFloat32) / 10 << " against float32), ";
   if (std::isinf(outcome.psnr))
   {
-    out << "every sample as it was";
+    out << "every voxel exactly as it was";
   }
   else
   {

@@ -322,6 +322,8 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let mut reading = Instant::now();
     arguments.from.each_step(&arguments.input, &output, |volume, output| {
         let read_seconds = reading.elapsed().as_secs_f64();
+        // Before the work: a name of its own for each step of a series, and the one that follows from the input's.
+        neuvol::io::check_output_file(&output)?;
         let (compressed, training) = compress(&volume, &arguments.how.options(&volume, place)?)?;
         interrupt::check()?;
         compressed.save(&output)?;

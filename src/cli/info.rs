@@ -65,7 +65,7 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
         TargetKind::MaxError => {
             format!("errors of at most {}", report::value(info.asked.value, &info.unit))
         }
-        TargetKind::Lossless => "every sample as it was".to_owned(),
+        TargetKind::Lossless => "every voxel exactly as it was".to_owned(),
         other => format!("{other:?} {}", info.asked.value),
     };
     say!("asked for   {asked}, preset {:?}", info.asked.preset);

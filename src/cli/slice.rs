@@ -50,6 +50,12 @@ impl From<AxisName> for Axis {
 }
 
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
+    if !arguments.output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+        let name = arguments.output.display();
+        anyhow::bail!(neuvol::Error::Options(format!(
+            "{name}: slices are written as PNG; end the name in .png"
+        )));
+    }
     let neural = open_neural(&arguments.input, place, arguments.limit)?;
     let info = neural.info();
     let axis = Axis::from(arguments.axis);

@@ -350,8 +350,10 @@ pub fn save(volume: &Volume, path: impl AsRef<Path>) -> Result<()> {
 pub fn check_output(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     writer(path)?;
-    atomic::folder_of(path)?;
-    Ok(())
+    match is_series(path) {
+        true => atomic::folder_of(path).map(|_| ()),
+        false => check_output_file(path),
+    }
 }
 
 /// Refuses a file that could not be written whatever it is to hold: a caller with work ahead asks first.
