@@ -3,8 +3,8 @@
  * @brief read a neural volume (.nvol) as image data
  *
  * Only the requested update extent is decoded. The output has the file's origin, spacing and direction, and one array of
- * scalars with its name, unit and stored type. Masked voxels (NaN, infinity, values in the file's fill range) have their
- * original value; they are not blanked.
+ * scalars with its name, unit and stored type. Masked voxels are NaN, infinity or the fill value, which also stands for the other
+ * values of a fill range; they are not blanked.
  *
  * Cell data: the output has dimensions n + 1 along each axis of n cells (1 along axes where the original image was flat).
  * With stride s every s-th cell is read and enlarged s times about its centre, so that values keep their world positions; the

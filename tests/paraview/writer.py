@@ -278,7 +278,7 @@ def outcome_and_warnings():
     w.SetTarget(w.LOSSLESS)
     with warnings_of(w) as messages:
         assert w.Write() == 1
-    assert not messages and w.GetOutcome().endswith(", every sample as it was")
+    assert not messages and w.GetOutcome().endswith(", every voxel exactly as it was")
     w.SetTarget(w.SIZE)
     w.SetTargetSize(0.1)
     with errors_of(w):
