@@ -127,7 +127,7 @@ def main():
     if len(sys.argv) > 1:
         write_png(Path(sys.argv[1]), *cropped(rows))
     (_, _, over), said = session("error", messages_are_shown)
-    for sentence in ("corrupt.nvol: section LATG: checksum mismatch", "neuvol failed inside (a panic on purpose"):
+    for sentence in ("corrupt.nvol: section file header: checksum mismatch", "neuvol failed inside (a panic on purpose"):
         assert sentence in said, said
     print(f"hot, cold and white shares of the view: {shares(rows)}, with messages {shares(over)}: ok")
 

@@ -203,6 +203,7 @@ def progress_and_abort():
 def failures():
     for name, parts in {
         "corrupt.nvol": ["corrupt.nvol", "section", "checksum"],
+        "damaged.nvol": ["damaged.nvol", "section", "checksum"],
         "nothing.nvol": ["nothing.nvol", "No such file"],
         "scene.vti": ["scene.vti", "not a .nvol file"],
     }.items():

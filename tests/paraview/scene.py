@@ -1,7 +1,7 @@
 """The volumes of the ParaView and VTK tests: pvpython scene.py FOLDER NEUVOL.
 
 `scene.vti` (int16, oblique, HU), `scene.nvol`, `scene.raw` and `decoded.vti` (what the Rust decoder makes of it), `masked.nvol` (float32
-with NaN), `step_0.nvol` to `step_2.nvol` (a time series), `other_grid.nvol` and `corrupt.nvol` (one bit is wrong).
+with NaN), `step_0.nvol` to `step_2.nvol` (a time series), `other_grid.nvol` and `corrupt.nvol` and `damaged.nvol` (one bit is wrong).
 """
 
 import subprocess
@@ -79,9 +79,11 @@ def main():
     write("other_grid.vti", values[:20].astype(np.float32), "density")
     compress("other_grid.vti", "--psnr", "25")
 
-    damaged = bytearray((folder / "scene.nvol").read_bytes())
-    damaged[len(damaged) // 2] ^= 4
-    (folder / "corrupt.nvol").write_bytes(damaged)
+    # In the index, which is read when a file is opened, and in the last stream, which is read with what it holds.
+    for name, at in [("corrupt.nvol", 40), ("damaged.nvol", -1)]:
+        damaged = bytearray((folder / "scene.nvol").read_bytes())
+        damaged[at] ^= 4
+        (folder / name).write_bytes(damaged)
 
 
 if __name__ == "__main__":

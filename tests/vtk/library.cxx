@@ -101,7 +101,9 @@ int main(int, char** argv)
 
   // What goes wrong says so, and nothing ends.
   CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/nothing.nvol"); }), "nothing.nvol: No such file"));
-  CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/corrupt.nvol"); }), "section LATG"));
+  CHECK(has(messageOf([&] { neuvol::Volume::open(folder + "/corrupt.nvol"); }), "section file header"));
+  neuvol::Volume damaged = neuvol::Volume::open(folder + "/damaged.nvol");
+  CHECK(has(messageOf([&] { damaged.read<float>(damaged.whole()); }), "checksum mismatch"));
   CHECK(has(messageOf([&] { volume.read<float>({ { 0, 0, 0 }, { 101, 1, 1 }, 1 }); }), "not a region"));
   CHECK(has(messageOf([&] { volume.read<float>({ { 0, 0, 0 }, { 1, 1, 1 }, 0 }); }), "stride"));
   std::int16_t one[1];
