@@ -128,7 +128,7 @@ impl<'a> Writer<'a> {
                         let (start, size) = grid.bounds(brick);
                         let end = std::array::from_fn(|a| start[a] + size[a]);
                         let window = reader.window(Window { start, end }).map_err(Fault::of_own)?;
-                        Ok(values.samples(&window))
+                        Ok::<_, Error>(values.samples(&window))
                     });
                     let base = base.transpose()?;
                     let base = base.as_ref().map_or(Prediction::Low, Prediction::Samples);
