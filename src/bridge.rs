@@ -103,7 +103,7 @@ mod ffi {
         /// Empty: as it is called already.
         name: String,
         unit: String,
-        /// The values from the first to the second stand for "no data here"; NaN where there are none.
+        /// The values from the first to the second stand for "no data here"; NaN for none.
         fill_range: [f64; 2],
     }
 

@@ -106,9 +106,9 @@ fn stacks_that_tifffile_writes() {
         ("palette.tif", "palette"),
         ("volumetric.tif", "16 slices deep"),
         ("zstd.tif", "Zstandard"),
-        ("ZCYX.ome.tif", "--component 0 to 2"),
-        ("TZYX.ome.tif", "--time-step 0 to 1"),
-        ("TYX.ij.tif", "--time-step 0 to 1"),
+        ("ZCYX.ome.tif", "`component` 0 to 2"),
+        ("TZYX.ome.tif", "`time_step` 0 to 1"),
+        ("TYX.ij.tif", "`time_step` 0 to 1"),
     ] {
         let message = io::open(folder.path().join(name), &OpenOptions::default()).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
