@@ -112,6 +112,11 @@ fn read_neural(bytes: &[u8]) {
     for (region, stride) in [(near, 1), (far, 4), (far, 1)] {
         let _ = volume.read_region(region, stride);
     }
+    for (level, of) in volume.levels().iter().enumerate().skip(1) {
+        let far = Region { start: of.shape.map(|n| n.saturating_sub(3)), end: of.shape };
+        let _ = volume.read_level(level, far);
+    }
+    let _ = volume.verify();
     let last = shape.map(|n| (n - 1) as f64);
     let points = [[0.5; 3], last, last.map(|n| n * 0.37)];
     let mut values = [0.0; 3];
