@@ -286,7 +286,7 @@ fn every_command_has_help() {
     let folder = std::env::temp_dir();
     let overview = text(&neuvol(&folder, &["--help"]).stdout);
     assert!(overview.contains("Exit codes") && overview.contains("130"), "{overview}");
-    for command in ["compress", "decompress", "info", "compare", "sample", "slice", "demo"] {
+    for command in ["compress", "decompress", "verify", "info", "compare", "sample", "slice", "demo"] {
         assert!(overview.contains(command));
         let help = neuvol(&folder, &[command, "--help"]);
         assert!(help.status.success() && text(&help.stdout).contains("Usage"), "{command}");

@@ -94,14 +94,75 @@ fn a_damaged_block_is_named_and_leaves_the_rest() {
     let (neural, _) = open(bytes);
     let found = neural.verify().unwrap();
     let [damage] = &found.damaged[..] else { panic!("{found:?}") };
-    assert_eq!((damage.section, damage.level), ("LATG", 0));
+    assert_eq!((damage.section, damage.coarsest_level), ("LATG", 1));
     assert_eq!(damage.region, Region { start: [1280, 0, 0], end: LONG });
     let error = neural.read_region(Region::slice(LONG, Axis::X, 1299), 1).unwrap_err().to_string();
     assert!(error.contains("test.nvol: section LATG: block 10 of level 0 (voxels 1280 to 1299"), "{error}");
     let before = Region { start: [0; 3], end: [1200, 40, 24] };
     let rest = neural.read_region(before, 1).unwrap();
     assert!((0..1200).all(|x| rest.samples().get(x) == whole.samples().get(x)));
-    neural.read_level(2, Region::whole(neural.levels()[2].shape)).unwrap();
+    let level = |level: usize| neural.read_level(level, Region::whole(neural.levels()[level].shape));
+    assert!(level(0).is_err() && level(1).is_err());
+    (2..neural.levels().len()).for_each(|coarser| drop(level(coarser).unwrap()));
+    // The root's stream begins the data, and that of the block above all of the others follows: they end what depends on them.
+    let last = neural.levels().len() - 1;
+    let data = 20 + u32::from_le_bytes(long()[12..16].try_into().unwrap()) as usize;
+    let mut seen = Vec::new();
+    for at in (data..).step_by(400) {
+        if seen.len() == 2 {
+            break;
+        }
+        let mut bytes = long().clone();
+        bytes[at] ^= 1;
+        let (neural, _) = open(bytes);
+        let found = neural.verify().unwrap();
+        assert_eq!(found.damaged.len(), 1);
+        let damage = &found.damaged[0];
+        if seen.contains(&damage.coarsest_level) {
+            continue;
+        }
+        for (level, of) in neural.levels().iter().enumerate() {
+            let read = neural.read_level(level, Region::whole(of.shape));
+            assert_eq!(read.is_ok(), level > damage.coarsest_level, "{damage:?}: level {level}");
+        }
+        seen.push(damage.coarsest_level);
+    }
+    assert_eq!(seen, [last, 3]);
+}
+
+/// The command reads every file that it is given, and says what is wrong with which.
+#[test]
+fn the_command_verifies_file_by_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut damaged = long().clone();
+    let at = damaged.len() - 9;
+    damaged[at] ^= 16;
+    for (name, bytes) in
+        [("a.nvol", long()), ("b.nvol", &damaged), ("c.nvol", long()), ("d.nvol", &vec![1; 50])]
+    {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let run = |names: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_neuvol"));
+        let output = command.current_dir(folder.path()).arg("verify").args(names).output().unwrap();
+        let [said, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), said, errors)
+    };
+    let (code, said, errors) = run(&["a.nvol"]);
+    assert!(
+        code == Some(0) && said.starts_with("a.nvol: as it was written (") && errors.is_empty(),
+        "{said}{errors}"
+    );
+    let (code, said, errors) = run(&["d.nvol", "b.nvol", "c.nvol"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("b.nvol: section LATG: block 10 of level 0") && said.contains("c.nvol: as it was"),
+        "{said}"
+    );
+    assert!(
+        errors.contains("d.nvol: not a .nvol file") && errors.contains("levels of detail from 2 on"),
+        "{errors}"
+    );
 }
 
 /// A ramp in a frame of its own; x is masked from 60 on where `masked`.

@@ -3,8 +3,8 @@
 use super::report;
 use anyhow::{Result, bail};
 use clap::Args;
-use neuvol::NeuralVolume;
-use std::path::PathBuf;
+use neuvol::{NeuralVolume, Region};
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -14,28 +14,42 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let mut damaged = Vec::new();
+    let mut wrong = Vec::new();
     for input in &arguments.inputs {
-        let neural = NeuralVolume::open(input)?;
-        let found = neural.verify()?;
-        let of = |path: &PathBuf| path.display().to_string();
-        if found.damaged.is_empty() {
-            let (streams, bytes) = (found.streams, report::bytes(neural.file_bytes()));
-            say!("{}: as it was written ({bytes}, {streams} streams)", of(input));
-            continue;
+        // One file that cannot be opened does not keep the others from being read.
+        match verify(input) {
+            Ok(damaged) => wrong.extend(damaged),
+            Err(error) => wrong.push(format!("{error:#}")),
         }
-        for damage in &found.damaged {
-            say!("{}: section {}: {}", of(input), damage.section, damage.what);
-        }
-        damaged.push(format!(
-            "{}: {} of {} streams are damaged",
-            of(input),
-            found.damaged.len(),
-            found.streams
-        ));
     }
-    if damaged.is_empty() {
+    if wrong.is_empty() {
         return Ok(());
     }
-    bail!("{}; regions outside of them, and coarser levels, can still be read", damaged.join("; "));
+    bail!("{}", wrong.join("\n"));
+}
+
+/// Says what is damaged in a file; returns that in a sentence where something is.
+fn verify(input: &Path) -> Result<Option<String>> {
+    let neural = NeuralVolume::open(input)?;
+    let found = neural.verify()?;
+    let name = input.display();
+    let Some(coarsest) = found.damaged.iter().map(|damage| damage.coarsest_level).max() else {
+        let bytes = report::bytes(neural.file_bytes());
+        say!("{name}: as it was written ({bytes}, {} streams)", found.streams);
+        return Ok(None);
+    };
+    for damage in &found.damaged {
+        say!("{name}: section {}: {}", damage.section, damage.what);
+    }
+    let whole = Region::whole(neural.info().shape);
+    let rest = match coarsest + 1 < neural.levels().len() {
+        _ if found.damaged.iter().any(|damage| damage.region == whole) => {
+            "all of it depends on them".to_owned()
+        }
+        true => {
+            format!("levels of detail from {} on, and regions outside of them, can be read", coarsest + 1)
+        }
+        false => "regions outside of them can be read".to_owned(),
+    };
+    Ok(Some(format!("{name}: {} of {} streams are damaged; {rest}", found.damaged.len(), found.streams)))
 }

@@ -78,10 +78,14 @@ impl MaskBricks {
         }
     }
 
-    /// The streams, and the brick of each.
-    pub(crate) fn streams(&self) -> (&Streams, Vec<usize>) {
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// The brick of each stream.
+    pub(crate) fn with_streams(&self) -> Vec<usize> {
         let is_mixed = |&brick: &usize| matches!(self.bricks[brick], Brick::Mixed(_));
-        (&self.streams, (0..self.bricks.len()).filter(is_mixed).collect())
+        (0..self.bricks.len()).filter(is_mixed).collect()
     }
 
     /// What of the section is no stream.

@@ -98,7 +98,7 @@ impl Contents {
             None => {}
         }
         if let Some(mask) = &self.mask {
-            file.add_with_streams(BRICKS, mask.section(), mask.streams().0);
+            file.add_with_streams(BRICKS, mask.section(), mask.streams());
         }
         file.finish()
     }

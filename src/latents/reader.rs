@@ -144,19 +144,31 @@ impl LatentReader {
         }
     }
 
-    /// Blocks of one tier, decoded or kept from before: each once, their streams read together.
-    fn blocks(&self, wanted: &BTreeSet<BlockId>) -> Result<HashMap<BlockId, Arc<Block>>, Fault> {
-        let mut found = HashMap::with_capacity(wanted.len());
-        let mut missing = Vec::new();
-        {
-            let mut cache = self.cache();
-            for &block in wanted {
-                match cache.kept.get(&(Kind::Numbers, block)) {
-                    Some(Kept::Numbers(kept)) => drop(found.insert(block, kept.clone())),
-                    _ => missing.push(block),
-                }
+    /// What is kept of these blocks, and those of which nothing is.
+    fn kept<T>(
+        &self,
+        kind: Kind,
+        wanted: &BTreeSet<BlockId>,
+        at_hand: impl Fn(&Kept) -> Option<T>,
+    ) -> (HashMap<BlockId, T>, Vec<BlockId>) {
+        let mut cache = self.cache();
+        let (mut found, mut missing) = (HashMap::with_capacity(wanted.len()), Vec::new());
+        for &block in wanted {
+            match cache.kept.get(&(kind, block)).and_then(&at_hand) {
+                Some(kept) => drop(found.insert(block, kept)),
+                None => missing.push(block),
             }
         }
+        (found, missing)
+    }
+
+    /// Blocks of one tier, decoded or kept from before: each once, their streams read together.
+    fn blocks(&self, wanted: &BTreeSet<BlockId>) -> Result<HashMap<BlockId, Arc<Block>>, Fault> {
+        let at_hand = |kept: &Kept| match kept {
+            Kept::Numbers(kept) => Some(kept.clone()),
+            _ => None,
+        };
+        let (mut found, missing) = self.kept(Kind::Numbers, wanted, at_hand);
         if missing.is_empty() {
             return Ok(found);
         }
@@ -194,17 +206,11 @@ impl LatentReader {
 
     /// The samples of the grid that a tier splits, in some of its blocks.
     fn samples(&self, wanted: &BTreeSet<BlockId>) -> Result<HashMap<BlockId, Arc<Vec<f32>>>, Fault> {
-        let mut found = HashMap::with_capacity(wanted.len());
-        let mut missing = Vec::new();
-        {
-            let mut cache = self.cache();
-            for &block in wanted {
-                match cache.kept.get(&(Kind::Samples, block)) {
-                    Some(Kept::Samples(kept)) => drop(found.insert(block, kept.clone())),
-                    _ => missing.push(block),
-                }
-            }
-        }
+        let at_hand = |kept: &Kept| match kept {
+            Kept::Samples(kept) => Some(kept.clone()),
+            _ => None,
+        };
+        let (mut found, missing) = self.kept(Kind::Samples, wanted, at_hand);
         let Some(tier) = missing.first().map(|block| block.tier) else { return Ok(found) };
         let grid = &self.streams.grid;
         let windows: Vec<Window> = missing.iter().map(|&block| grid.samples(block)).collect();

@@ -16,6 +16,8 @@ use std::ops::ControlFlow;
 
 /// Samples along the edge of what is decoded at a time.
 const EDGE: usize = 64;
+/// Voxels along the edge of what is averaged at a time.
+const MEANS_EDGE: usize = 128;
 
 /// A level of detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,47 +86,24 @@ impl NeuralVolume {
     ) -> Result<()> {
         self.check_room(reader.bytes_to_begin())?;
         let scale = ValueScale::new(self.description.range, self.description.sample_type);
-        let mut windows = Vec::new();
-        for z in (region.start[2]..region.end[2]).step_by(EDGE) {
-            for y in (region.start[1]..region.end[1]).step_by(EDGE) {
-                for x in (region.start[0]..region.end[0]).step_by(EDGE) {
-                    let start = [x, y, z];
-                    let end = std::array::from_fn(|a| (start[a] + EDGE).min(region.end[a]));
-                    windows.push(Window { start, end });
-                }
-            }
-        }
-        let [nx, ny, _] = region.samples(1);
-        let mut out = samples.as_mut();
-        for windows in windows.chunks(4 * self.engine.threads()) {
+        for windows in boxes(region, [EDGE; 3]).chunks(4 * self.engine.threads()) {
             let decoded = self.engine.install(|| {
                 let values = reader.level_windows(level, windows)?;
                 Ok(values.into_par_iter().map(|values| scale.samples(&values)).collect::<Vec<_>>())
             });
             let decoded = decoded.map_err(|fault| self.fault("LATG", fault))?;
-            for (window, values) in windows.iter().zip(decoded) {
-                let [wx, wy, wz] = window.shape();
-                let at: [usize; 3] = std::array::from_fn(|a| window.start[a] - region.start[a]);
-                for row in 0..wy * wz {
-                    let to = at[0] + nx * (at[1] + row % wy + ny * (at[2] + row / wy));
-                    out.copy_from(to, &values, row * wx, wx);
-                }
-            }
+            windows.iter().zip(decoded).for_each(|(window, values)| put(window, &values, region, samples));
         }
         Ok(())
     }
 
     /// Means of the voxels around each sample, half as much of those that lie between two samples, and of none that is masked.
     fn put_means(&self, stride: [usize; 3], region: Region, samples: &mut Samples) -> Result<()> {
-        let [nx, ny, _] = region.samples(1);
-        let slices = (EDGE / stride[2]).max(1);
-        for z in (region.start[2]..region.end[2]).step_by(slices) {
-            let mut slab = region;
-            (slab.start[2], slab.end[2]) = (z, (z + slices).min(region.end[2]));
+        for window in boxes(region, stride.map(|stride| (MEANS_EDGE / stride).max(1))) {
             let voxels = Region {
-                start: std::array::from_fn(|a| (slab.start[a] * stride[a]).saturating_sub(stride[a] / 2)),
+                start: std::array::from_fn(|a| (window.start[a] * stride[a]).saturating_sub(stride[a] / 2)),
                 end: std::array::from_fn(|a| {
-                    ((slab.end[a] - 1) * stride[a] + stride[a] / 2 + 1).min(self.description.shape[a])
+                    ((window.end[a] - 1) * stride[a] + stride[a] / 2 + 1).min(self.description.shape[a])
                 }),
             };
             let volume =
@@ -136,15 +115,16 @@ impl NeuralVolume {
                 self.forget_masked(mask, voxels, &mut sums, &mut weights)?;
             }
             for a in 0..3 {
-                let along =
-                    Along { first: voxels.start[a], samples: slab.start[a]..slab.end[a], stride: stride[a] };
+                let samples = window.start[a]..window.end[a];
+                let along = Along { first: voxels.start[a], samples, stride: stride[a] };
                 (sums, weights) = (along.summed(a, shape, &sums), along.summed(a, shape, &weights));
                 shape[a] = along.samples.len();
             }
-            let at = nx * ny * (z - region.start[2]);
+            let mut means = Samples::zeros(self.description.sample_type, sums.len());
             for (i, (sum, weight)) in sums.iter().zip(&weights).enumerate() {
-                samples.set(at + i, if *weight > 0.0 { sum / weight } else { 0.0 });
+                means.set(i, if *weight > 0.0 { sum / weight } else { 0.0 });
             }
+            put(&window, &means, region, samples);
         }
         Ok(())
     }
@@ -202,6 +182,33 @@ impl NeuralVolume {
             }
         }
         Ok(())
+    }
+}
+
+/// The boxes of at most so many samples that a region is made of, x fastest.
+fn boxes(region: Region, edge: [usize; 3]) -> Vec<Window> {
+    let steps = |a: usize| (region.start[a]..region.end[a]).step_by(edge[a]);
+    let mut boxes = Vec::new();
+    for z in steps(2) {
+        for y in steps(1) {
+            for x in steps(0) {
+                let start = [x, y, z];
+                let end = std::array::from_fn(|a| (start[a] + edge[a]).min(region.end[a]));
+                boxes.push(Window { start, end });
+            }
+        }
+    }
+    boxes
+}
+
+/// Puts the samples of a box of a region where they belong among the region's.
+fn put(window: &Window, values: &Samples, region: Region, samples: &mut Samples) {
+    let ([nx, ny, _], [wx, wy, wz]) = (region.samples(1), window.shape());
+    let at: [usize; 3] = std::array::from_fn(|a| window.start[a] - region.start[a]);
+    let mut out = samples.as_mut();
+    for row in 0..wy * wz {
+        let to = at[0] + nx * (at[1] + row % wy + ny * (at[2] + row / wy));
+        out.copy_from(to, values, row * wx, wx);
     }
 }
 

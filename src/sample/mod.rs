@@ -50,6 +50,8 @@ use std::sync::{Arc, OnceLock};
 pub struct NeuralVolume {
     path: PathBuf,
     file_bytes: u64,
+    /// Bytes of the file that are kept in memory.
+    held: usize,
     description: Description,
     model: Option<StoredModel>,
     bricks: Option<BrickReader>,
@@ -88,7 +90,8 @@ impl NeuralVolume {
     /// # Errors
     /// As for [`Self::open`], but [`Error::Io`].
     pub fn from_bytes(bytes: &[u8], path: impl AsRef<Path>, options: impl Into<OpenOptions>) -> Result<Self> {
-        Self::open_source(Arc::new(bytes.to_vec()), path, options)
+        let held = bytes.len();
+        Ok(Self { held, ..Self::open_source(Arc::new(bytes.to_vec()), path, options)? })
     }
 
     /// Opens a file whose bytes come from anywhere; `path` is for messages. Header and index are read now, everything else when it
@@ -137,6 +140,7 @@ impl NeuralVolume {
         Ok(Self {
             path: path.to_owned(),
             file_bytes,
+            held: 0,
             description,
             model,
             bricks,
@@ -206,7 +210,7 @@ impl NeuralVolume {
         let bricks =
             self.bricks.as_ref().map_or(0, |bricks| bricks.stream_bytes() + bricks.most_cache_bytes());
         let field = self.evaluator.get().map_or(4 * self.parameter_count(), |evaluator| evaluator.bytes());
-        coded + bricks + field
+        self.held + coded + bricks + field
     }
 
     /// `None` where the file has no network.

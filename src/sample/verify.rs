@@ -27,9 +27,9 @@ pub struct Damage {
     pub section: &'static str,
     /// The stream, and what is wrong with it.
     pub what: String,
-    /// The finest level of detail that is damaged: 0 for the voxels themselves, 1 for the grid of half as many along each axis.
-    /// Coarser ones can be read.
-    pub level: usize,
+    /// The coarsest level of detail that depends on the stream, as [`NeuralVolume::levels`] counts them. Finer ones do, too; coarser
+    /// ones can be read.
+    pub coarsest_level: usize,
     /// The voxels whose values depend on the stream, but for the few around them that a wavelet reaches.
     pub region: Region,
 }
@@ -42,30 +42,35 @@ impl NeuralVolume {
     pub fn verify(&self) -> Result<Verification> {
         let mut found = Verification::default();
         let whole = Region::whole(self.description.shape);
+        let last = self.levels().len() - 1;
         if let Some(model) = &self.model {
-            let name = |group| (format!("parameter group {group}"), 0, whole);
+            let name = |group| (format!("parameter group {group}"), last, whole);
             self.check("MODL", model.streams(), name, &mut found)?;
         }
         if let Some(bricks) = &self.bricks {
             if let Some(latents) = bricks.latents() {
                 let name = |stream| match latents.grid.block_of(stream) {
-                    Some(block) => (latents.name_of(block), latents.grid.first_level(block.tier), {
+                    Some(block) => {
                         let voxels = latents.voxels_of(block);
-                        Region { start: voxels.start, end: voxels.end }
-                    }),
-                    None => ("the root".to_owned(), latents.grid.first_level(latents.grid.tiers()), whole),
+                        let coarsest = latents.grid.first_level(block.tier + 1).saturating_sub(1);
+                        (latents.name_of(block), coarsest, Region { start: voxels.start, end: voxels.end })
+                    }
+                    None => ("the root".to_owned(), last, whole),
                 };
                 self.check("LATG", &latents.streams, name, &mut found)?;
             }
             if let Some(integers) = bricks.integers() {
-                let name = |brick| brick_name(integers.grid().bounds(brick), brick);
+                // Coarser levels of a corrected latent grid are the grid's own.
+                let coarsest = if bricks.latents().is_some() { 0 } else { last };
+                let name = |brick| of_brick(integers.grid().bounds(brick), brick, coarsest);
                 self.check("INTS", integers.streams(), name, &mut found)?;
             }
         }
         if let Some(mask) = &self.mask {
-            let (streams, bricks) = mask.bricks().streams();
-            let name = |stream: usize| brick_name(mask.bricks().bounds(bricks[stream]), bricks[stream]);
-            self.check("BRIK", streams, name, &mut found)?;
+            let mask = mask.bricks();
+            let bricks = mask.with_streams();
+            let name = |stream: usize| of_brick(mask.bounds(bricks[stream]), bricks[stream], last);
+            self.check("BRIK", mask.streams(), name, &mut found)?;
         }
         Ok(found)
     }
@@ -81,8 +86,9 @@ impl NeuralVolume {
         for numbers in numbers.chunks(AT_ONCE) {
             let read = streams.read_each(numbers, |stream, bytes| {
                 if let Err(Fault::Damaged(what)) = bytes {
-                    let (part, level, region) = name(stream);
-                    found.damaged.push(Damage { section, what: format!("{part}: {what}"), level, region });
+                    let (part, coarsest_level, region) = name(stream);
+                    let what = format!("{part}: {what}");
+                    found.damaged.push(Damage { section, what, coarsest_level, region });
                 }
             });
             read.map_err(|fault| self.fault(section, fault))?;
@@ -93,8 +99,12 @@ impl NeuralVolume {
     }
 }
 
-fn brick_name((start, size): ([usize; 3], [usize; 3]), brick: usize) -> (String, usize, Region) {
+fn of_brick(
+    (start, size): ([usize; 3], [usize; 3]),
+    brick: usize,
+    coarsest_level: usize,
+) -> (String, usize, Region) {
     let region = Region { start, end: std::array::from_fn(|a| start[a] + size[a]) };
     let ends: Vec<String> = (0..3).map(|a| format!("{} to {}", region.start[a], region.end[a] - 1)).collect();
-    (format!("brick {brick} (voxels {})", ends.join(", ")), 0, region)
+    (format!("brick {brick} (voxels {})", ends.join(", ")), coarsest_level, region)
 }
