@@ -154,12 +154,16 @@ fn parts_are_cuts_of_the_whole_and_points_lie_between() {
 
 #[test]
 fn small_volumes_keep_pieces_of_bricks_within_a_quarter_of_float32() {
-    // Fewer bricks than four of 64^3, of one of which all would be too much.
+    // Fewer bricks than four of 64^3, of one of which all would be too much. Coded bytes are read from the file.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("small.nvol");
     for sample_type in [SampleType::U8, SampleType::F32, SampleType::F64] {
         let volume = volume(sample_type);
         let (low, high) = volume.range().unwrap();
         for share in [0.05, 0.01] {
-            let neural = open(&run(&volume, Target::MaxError(share * (high - low))));
+            let compressed = run(&volume, Target::MaxError(share * (high - low)));
+            std::fs::write(&path, &compressed.bytes).unwrap();
+            let neural = NeuralVolume::open(&path).unwrap();
             let decoded = whole(&neural);
             // One at a time, here and there and here again, then all at once.
             let points: Vec<[f64; 3]> = (0..300).map(|n| at(n * 7919 % volume.len())).collect();
