@@ -9,6 +9,17 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Whatever `fill` returns, or [`Error::Io`]; `path` is untouched then and the temporary file is gone.
 pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    write_seekable(path, |out| fill(out))
+}
+
+/// [`write`] for what is not written from its beginning to its end.
+///
+/// # Errors
+/// As for [`write`].
+pub(crate) fn write_seekable(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<tempfile::NamedTempFile<std::fs::File>>) -> Result<()>,
+) -> Result<()> {
     let fail = |reason| Error::io(path, reason);
     let temporary = tempfile::Builder::new()
         .prefix(".neuvol-")

@@ -3,15 +3,17 @@
 //! Needs `NEUVOL_PYTHON`, an interpreter with NumPy. Without it the test says SKIPPED.
 
 use neuvol::Description;
+use neuvol::engine::TrainingEngine;
 use neuvol::engine::cpu::Cpu;
 use neuvol::field::NetworkKind;
 use neuvol::field::encoding::{AxisWise, Wave};
 use neuvol::train::{
-    Architecture, CompressOptions, EncodingOptions, ModelOptions, Preset, Representation, Storage, Target,
-    compress,
+    Architecture, CompressOptions, DatasetWriter, EncodingOptions, ModelOptions, Preset, Representation,
+    Storage, Target, compress, compress_components,
 };
 use neuvol::volume::{Association, SampleType, Samples};
-use neuvol::{NeuralVolume, Region, Volume, field::encoding::HashGridShape};
+use neuvol::{ArrayInfo, NeuralDataset, NeuralVolume, Region, Volume, field::encoding::HashGridShape};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -296,6 +298,52 @@ fn it_corrects_latent_grids() {
         let compressed = agree(name, &python, volume, &options);
         for section in [b"LATG", b"INTS"] {
             assert!(sections(&compressed).contains(&&section[..]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn it_reads_files_of_several_volumes() {
+    let Some(python) = python() else { return };
+    let shape = [70, 9, 8];
+    let colour = |component: usize| {
+        let value = |[x, y, z]: [usize; 3]| ((x * 3 + y * y + (x * y * z) % 7 + 40 * component) % 256) as f64;
+        let bytes: Vec<u8> = samples(shape, value).into_iter().map(|value| value as u8).collect();
+        Volume::new(bytes, shape).unwrap()
+    };
+    let colours = [0, 1, 2].map(colour);
+    let engine: Arc<dyn TrainingEngine> = Arc::new(Cpu::new(2).unwrap());
+    let lossless = CompressOptions { target: Target::Lossless, ..options() };
+    let found = compress_components(&engine, &colours, &lossless, |_| ControlFlow::Continue(())).unwrap();
+    let different = found.iter().filter(|c| sections(&c.bytes).contains(&&b"DIFF"[..])).count();
+    assert_eq!(different, 2);
+    let wave =
+        compress(&floats(samples(shape, |i| measurement(i.map(|n| n as f64))), shape), &options()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [path, decoded] = ["several.nvol", "decoded.npy"].map(|name| folder.path().join(name));
+    let components = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let arrays = vec![
+        ArrayInfo { name: "wave, a field".into(), components: components(&[""]) },
+        ArrayInfo { name: "colour".into(), components: components(&["R", "G", "B"]) },
+    ];
+    DatasetWriter::save(&path, arrays, 2, Some(vec![-1.0, 2.5]), |writer| {
+        (0..2).try_for_each(|_| {
+            writer.add(&wave)?;
+            found.iter().try_for_each(|component| writer.add(component))
+        })
+    })
+    .unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/nvol_reference.py");
+    let file = NeuralDataset::open(&path).unwrap();
+    for (array, component) in [(0, 0), (1, 0), (1, 1), (1, 2)] {
+        let chosen = format!("{}#{},{component},1", path.display(), file.arrays()[array].name);
+        let output = Command::new(&python).arg(&script).arg(chosen).arg(&decoded).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let ours = file.volume(array, component, 1).unwrap().read_region(Region::whole(shape), 1).unwrap();
+        let (descr, size) = if array == 0 { ("<f4", 4) } else { ("|u1", 1) };
+        assert_eq!(npy(&decoded, descr, size).concat(), ours.samples().as_bytes(), "{array} {component}");
+        if array == 1 {
+            assert_eq!(ours.samples(), colours[component].samples());
         }
     }
 }

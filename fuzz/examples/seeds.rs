@@ -1,11 +1,12 @@
 //! Writes a corpus for every fuzz target with neuvol's own writers: seeds FOLDER.
 
-use neuvol::Volume;
+use neuvol::{ArrayInfo, Volume};
 use neuvol::io;
-use neuvol::train::{CompressOptions, Preset, Target, compress};
+use neuvol::train::{CompressOptions, DatasetWriter, Preset, Target, compress, compress_components};
 use neuvol::volume::{Frame, Geometry, SampleType, Samples};
 use std::error::Error;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 fn volume(sample_type: SampleType, shape: [usize; 3]) -> Result<Volume, Box<dyn Error>> {
@@ -67,6 +68,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let compressed = compress(&volume, &options)?;
         compressed.save(&folder("nvol")?.join(format!("{name}.nvol")))?;
     }
+    let engine = neuvol::engine::Device::Cpu.training_engine(1)?;
+    let options = CompressOptions { target: Target::Lossless, preset: Preset::Fast, ..CompressOptions::default() };
+    let colour = [volume(SampleType::U8, [20, 16, 12])?, volume(SampleType::U8, [20, 16, 12])?];
+    let components = compress_components(&engine, &colour, &options, |_| ControlFlow::Continue(()))?;
+    let arrays = vec![ArrayInfo { name: "two".into(), components: vec!["a".into(), String::new()] }];
+    DatasetWriter::save(folder("nvol")?.join("several.nvol"), arrays, 2, Some(vec![0.0, 1.5]), |writer| {
+        (0..2).try_for_each(|_| components.iter().try_for_each(|component| writer.add(component)))
+    })?;
     Ok(())
 }
 

@@ -97,14 +97,25 @@ pub fn open_neural(bytes: &[u8]) {
 
 fn read_neural(bytes: &[u8]) {
     use neuvol::engine::cpu::Cpu;
-    use neuvol::sample::{Limits, OpenOptions, Outside, PointSample, Space};
-    use neuvol::{NeuralVolume, Region};
+    use neuvol::NeuralDataset;
+    use neuvol::sample::{Limits, OpenOptions};
     use std::sync::{Arc, OnceLock};
     static ENGINE: OnceLock<Arc<Cpu>> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Arc::new(Cpu::new(1).expect("a thread")));
     let limits = Limits { volume_bytes: LARGEST_NEURAL_BYTES, memory_bytes: MOST_NEURAL_MEMORY };
     let options = OpenOptions { engine: Some(engine.clone()), limits, ..OpenOptions::default() };
-    let Ok(volume) = NeuralVolume::from_bytes(bytes, "fuzz", options) else { return };
+    let Ok(file) = NeuralDataset::open_source(Arc::new(bytes.to_vec()), "fuzz", options) else { return };
+    let components = file.arrays()[0].components.len();
+    for component in 0..components {
+        if let Ok(volume) = file.volume(0, component, file.steps() - 1) {
+            read_volume(&volume);
+        }
+    }
+}
+
+fn read_volume(volume: &neuvol::NeuralVolume) {
+    use neuvol::Region;
+    use neuvol::sample::{Outside, PointSample, Space};
     let shape = volume.info().shape;
     // Both ends of the grid: the first of them needs the coarse levels, which are decoded whole.
     let near = Region { start: [0; 3], end: shape.map(|n| n.min(4)) };
@@ -138,6 +149,25 @@ fn mend_checksums(bytes: &mut [u8]) -> Option<()> {
     while at.checked_add(SECTION)? <= index_end {
         let (own, of_data) = (number(bytes, at + 4)?, number(bytes, at + 8)?);
         let end = (at + SECTION).checked_add(own)?;
+        if bytes.get(at..at + 4)? == b"VOLS" {
+            // The volumes' lengths end the section; each is a file.
+            let (mut table, mut length) = (end, 0usize);
+            while length < of_data && table >= at + SECTION + 8 {
+                table -= 8;
+                length = length.checked_add(number(bytes, table)?)?;
+            }
+            for entry in (table..end).step_by(8) {
+                let volume = number(bytes, entry)?;
+                let file = bytes.get_mut(data..data.checked_add(volume)?)?;
+                // A file of several volumes inside of one is refused: it needs no checksums.
+                if file.get(36..40).is_none_or(|name| name != b"VOLS") {
+                    mend_checksums(file);
+                }
+                data += volume;
+            }
+            at = end;
+            continue;
+        }
         // The table of streams ends the section: it begins where the streams' lengths are the data's.
         let (mut table, mut length) = (end, 0usize);
         while length < of_data && table >= at + SECTION + STREAM {

@@ -39,6 +39,9 @@ impl<'a> Fields<'a> {
     pub(super) fn u32(&mut self, what: &str) -> Result<u32, String> {
         self.array(what).map(u32::from_le_bytes)
     }
+    pub(super) fn u64(&mut self, what: &str) -> Result<u64, String> {
+        self.array(what).map(u64::from_le_bytes)
+    }
     pub(super) fn f32(&mut self, what: &str) -> Result<f32, String> {
         self.array(what).map(f32::from_le_bytes)
     }

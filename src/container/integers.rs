@@ -95,6 +95,14 @@ fn from_ordered<T: Sample>(number: i64) -> T {
     sample
 }
 
+/// The integer sample that is a number modulo what the type holds.
+fn wrapped<T: Sample>(number: i64) -> T {
+    let bits = 8 * T::TYPE.size() as u32;
+    let low = number & ((1 << bits) - 1);
+    let (least, _) = T::TYPE.limits();
+    T::from_f64(if least < 0.0 && low >> (bits - 1) == 1 { low - (1 << bits) } else { low } as f64)
+}
+
 /// The samples of a volume, coded brick by brick.
 #[derive(Clone)]
 pub(crate) struct IntegerBricks {
@@ -158,6 +166,39 @@ impl IntegerBricks {
         let mut samples = Samples::with_capacity(self.scale.sample_type, 0);
         for_each_type!(&mut samples, values => *values = self.scale.samples(&numbers, base));
         Ok(samples)
+    }
+
+    /// A brick's samples where the numbers are differences, modulo what the type holds, to another component's samples.
+    ///
+    /// # Errors
+    /// As for [`Self::decode`].
+    pub(crate) fn decode_difference(&self, brick: usize, base: &IntegerBricks) -> Result<Samples, Fault> {
+        let (_, size) = self.grid.bounds(brick);
+        let mut samples = base.decode(brick, Prediction::Low, None)?;
+        let numbers = decode_integers(&self.streams.read(brick)?, size, None)?;
+        for_each_type!(&mut samples, values => {
+            values.iter_mut().zip(numbers).for_each(|(value, number)| {
+                *value = wrapped(ordered(*value).wrapping_add(number));
+            });
+        });
+        Ok(samples)
+    }
+
+    /// The streams of a volume's differences to `base`, of the same type of integers.
+    pub(crate) fn encode_difference(
+        samples: &Samples,
+        base: &Samples,
+        grid: &BrickGrid,
+        brick: usize,
+    ) -> Vec<u8> {
+        let (_, size) = grid.bounds(brick);
+        let rows = || grid.rows(brick).flatten();
+        let numbers: Vec<i64> = match samples.sample_type().size() {
+            1 => rows().map(|i| i64::from((samples.get(i) - base.get(i)) as i64 as i8)).collect(),
+            2 => rows().map(|i| i64::from((samples.get(i) - base.get(i)) as i64 as i16)).collect(),
+            _ => rows().map(|i| i64::from((samples.get(i) - base.get(i)) as i64 as i32)).collect(),
+        };
+        encode_integers(&numbers, size, None)
     }
 
     /// What of the section is no stream.

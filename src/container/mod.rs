@@ -3,6 +3,7 @@
 mod brick_grid;
 mod bricks;
 mod bytes;
+mod dataset;
 mod description;
 mod integers;
 mod latents;
@@ -12,6 +13,8 @@ mod sections;
 
 pub(crate) use brick_grid::{BRICK_EDGE, BrickGrid};
 pub(crate) use bricks::MaskBricks;
+pub use dataset::ArrayInfo;
+pub(crate) use dataset::{DatasetIndex, MOST_COMPONENTS, StoredDataset};
 pub use description::Description;
 pub(crate) use description::MAX_VOXELS;
 pub(crate) use integers::{IntegerBricks, IntegerScale, Prediction};
@@ -38,6 +41,8 @@ const MODEL: &[u8; 4] = b"MODL";
 const BRICKS: &[u8; 4] = b"BRIK";
 const INTEGERS: &[u8; 4] = b"INTS";
 const LATENTS: &[u8; 4] = b"LATG";
+const DIFFERENCES: &[u8; 4] = b"DIFF";
+const VOLUMES: &[u8; 4] = b"VOLS";
 
 /// What a volume's samples come from.
 pub(crate) enum Body {
@@ -49,6 +54,8 @@ pub(crate) enum Body {
     Integers(IntegerBricks),
     /// A latent grid, and what its samples are off by, within a bound.
     Corrected(LatentStreams, IntegerBricks),
+    /// Exact differences to another component of the same array, whose number comes first.
+    Differences(u8, IntegerBricks),
 }
 
 impl Body {
@@ -57,12 +64,37 @@ impl Body {
         match self {
             Body::Network(model) => model.decoding_bytes(),
             Body::Latents(latents) | Body::Corrected(latents, _) => latents.decoding_bytes(),
-            Body::Integers(_) => 0,
+            Body::Integers(_) | Body::Differences(..) => 0,
         }
     }
 }
 
-/// What a `.nvol` file holds.
+/// A `.nvol` file's header and index: of one volume, or of several, each of which is such a file itself.
+pub(crate) enum File {
+    Volume(Box<Contents>),
+    Dataset(StoredDataset),
+}
+
+impl File {
+    /// Reads a file's header and index, and nothing else: streams are read when they are needed, and their checksums are compared
+    /// then. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Section`] with the section's name; [`Error::Format`] when it is no `.nvol` file at all; [`Error::Io`].
+    pub(crate) fn read(bytes: Arc<dyn ReadAt>, path: &Path) -> Result<Self> {
+        let file = SectionReader::new(bytes, path)?;
+        if !file.has(VOLUMES) {
+            return Ok(File::Volume(Box::new(Contents::read(&file, path)?)));
+        }
+        if file.has(VOLUME) {
+            let what = "a file has a VOLM or a VOLS section, not both".into();
+            return Err(Error::Section { path: path.to_owned(), section: "file header".into(), what });
+        }
+        Ok(File::Dataset(file.parse(VOLUMES, |section| StoredDataset::parse(&section))?))
+    }
+}
+
+/// What a `.nvol` file of one volume holds.
 pub(crate) struct Contents {
     pub(crate) description: Description,
     /// `None` when every measurement has one value.
@@ -95,6 +127,10 @@ impl Contents {
                 file.add_with_streams(LATENTS, latents.section(), &latents.streams);
                 file.add_with_streams(INTEGERS, integers.section(), integers.streams());
             }
+            Some(Body::Differences(base, integers)) => {
+                let section = [&[*base][..], &integers.section()].concat();
+                file.add_with_streams(DIFFERENCES, section, integers.streams());
+            }
             None => {}
         }
         if let Some(mask) = &self.mask {
@@ -103,13 +139,7 @@ impl Contents {
         file.finish()
     }
 
-    /// Reads a file's header and index, and nothing else: streams are read when they are needed, and their checksums are compared
-    /// then. `path` is for messages.
-    ///
-    /// # Errors
-    /// [`Error::Section`] with the section's name; [`Error::Format`] when it is no `.nvol` file at all; [`Error::Io`].
-    pub(crate) fn read(bytes: Arc<dyn ReadAt>, path: &Path) -> Result<Self> {
-        let file = SectionReader::new(bytes, path)?;
+    fn read(file: &SectionReader, path: &Path) -> Result<Self> {
         let mut description = file.parse(VOLUME, |section| Description::parse_volume(&section.alone()?))?;
         if file.has(PROVENANCE) {
             description.provenance =
@@ -129,25 +159,39 @@ impl Contents {
             let low = description.range.map_or(0.0, |(low, _)| low);
             file.parse(INTEGERS, |section| IntegerBricks::parse(section, shape, low, sample_type))
         };
-        let body = match [MODEL, LATENTS, INTEGERS].map(|section| file.has(section)) {
-            [true, false, false] => Some(Body::Network(file.parse(MODEL, StoredModel::parse)?)),
-            [false, true, false] => Some(Body::Latents(latents()?)),
-            [false, true, true] => {
+        let differences = || {
+            file.parse(DIFFERENCES, |section| {
+                let (&base, rest) = section.bytes.split_first().ok_or("it is empty")?;
+                let section = section.with_bytes(rest);
+                Ok((base, IntegerBricks::parse(section, shape, 0.0, sample_type)?))
+            })
+        };
+        let body = match [MODEL, LATENTS, INTEGERS, DIFFERENCES].map(|section| file.has(section)) {
+            [true, false, false, false] => Some(Body::Network(file.parse(MODEL, StoredModel::parse)?)),
+            [false, true, false, false] => Some(Body::Latents(latents()?)),
+            [false, true, true, false] => {
                 let (latents, integers) = (latents()?, integers()?);
                 if integers.scale().is_exact() {
                     return Err(damaged("a latent grid is corrected in steps, not exactly"));
                 }
                 Some(Body::Corrected(latents, integers))
             }
-            [false, false, true] => Some(Body::Integers(integers()?)),
-            [false, false, false] if description.range.is_none_or(|(low, high)| low == high) => None,
-            [false, false, false] => {
-                let what = "the volume is not constant, but there is neither a MODL, nor a LATG, nor an INTS section";
+            [false, false, true, false] => Some(Body::Integers(integers()?)),
+            [false, false, false, true] => {
+                let (base, integers) = differences()?;
+                if !integers.scale().is_exact() || !sample_type.is_integer() {
+                    return Err(damaged("differences of components are exact, and of integers"));
+                }
+                Some(Body::Differences(base, integers))
+            }
+            [false, false, false, false] if description.range.is_none_or(|(low, high)| low == high) => None,
+            [false, false, false, false] => {
+                let what = "the volume is not constant, but there is no MODL, LATG, INTS or DIFF section";
                 return Err(damaged(what));
             }
             _ => {
                 return Err(damaged(
-                    "a file has a MODL section, or a LATG or an INTS section or both, not all of them",
+                    "a file has a MODL section, or a LATG or an INTS section or both, or a DIFF section, not more of them",
                 ));
             }
         };

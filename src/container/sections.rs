@@ -64,6 +64,13 @@ impl<'a> SectionWriter<'a> {
     }
 }
 
+/// Everything but the data of a file whose one section has so many bytes of data.
+pub(super) fn file_around(name: &[u8; 4], section: &[u8], data: u64) -> Vec<u8> {
+    let mut file = SectionWriter::default();
+    file.put(name, section, data);
+    [header(file.count, &file.index), file.index].concat()
+}
+
 /// The header of a file with this index.
 fn header(count: u16, index: &[u8]) -> Vec<u8> {
     let mut header = MAGIC.to_vec();
@@ -127,7 +134,22 @@ pub(super) struct StoredSection<'a> {
     file: &'a Arc<dyn ReadAt>,
 }
 
-impl StoredSection<'_> {
+impl<'a> StoredSection<'a> {
+    /// The same with other bytes of its own.
+    pub(super) fn with_bytes(self, bytes: &'a [u8]) -> StoredSection<'a> {
+        StoredSection { bytes, ..self }
+    }
+
+    /// Where its data lies in the file.
+    pub(super) fn data(&self) -> Range<u64> {
+        self.data.clone()
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> &Arc<dyn ReadAt> {
+        self.file
+    }
+
     /// The section's streams, whose table is what is left of its bytes.
     pub(super) fn streams(&self, table: &[u8], count: usize) -> Result<Streams, String> {
         Streams::parse(table, count, self.data.clone(), self.file.clone())

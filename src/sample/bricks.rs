@@ -29,8 +29,8 @@ const MOST_BLOCK_BYTES: usize = 1 << 30;
 
 /// What bricks are decoded from.
 enum BrickSource {
-    /// A brick's samples are the volume's.
-    Integers(IntegerBricks),
+    /// A brick's samples are the volume's, or differences to those of another component.
+    Integers(IntegerBricks, Option<IntegerBricks>),
     /// A brick's samples are the volume's: a latent grid's, corrected.
     Corrected(Box<LatentReader>, IntegerBricks, ValueScale),
     /// A brick's samples are the field's values, float32 from 0 to 1.
@@ -87,11 +87,11 @@ impl DecodedPart {
 }
 
 impl BrickReader {
-    /// Of samples as integers.
-    pub(super) fn of_integers(bricks: IntegerBricks) -> Self {
+    /// Of samples as integers, or of differences to those of `base`.
+    pub(super) fn of_integers(bricks: IntegerBricks, base: Option<IntegerBricks>) -> Self {
         let left = Self::left(&bricks, 0);
         let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 4 * 3));
-        Self::new(grid, chunks, BrickSource::Integers(bricks))
+        Self::new(grid, chunks, BrickSource::Integers(bricks, base))
     }
 
     /// Of a latent grid and what it is off by. Decoded blocks take `most_bytes` at most.
@@ -149,13 +149,13 @@ impl BrickReader {
 
     /// True when masked samples are in it, too.
     pub(super) fn is_exact(&self) -> bool {
-        matches!(&self.source, BrickSource::Integers(bricks) if bricks.scale().is_exact())
+        matches!(&self.source, BrickSource::Integers(bricks, _) if bricks.scale().is_exact())
     }
 
     /// The file's section.
     pub(super) fn section(&self) -> &'static str {
         match &self.source {
-            BrickSource::Integers(_) | BrickSource::Corrected(..) => "INTS",
+            BrickSource::Integers(..) | BrickSource::Corrected(..) => "INTS",
             BrickSource::Latents(..) => "LATG",
         }
     }
@@ -163,8 +163,9 @@ impl BrickReader {
     /// One line for reports.
     pub(super) fn describe(&self) -> String {
         match &self.source {
-            BrickSource::Integers(bricks) if bricks.scale().is_exact() => "lossless bricks".into(),
-            BrickSource::Integers(bricks) => format!("bricks in steps of {}", bricks.scale().step),
+            BrickSource::Integers(_, Some(_)) => "lossless bricks of differences to another component".into(),
+            BrickSource::Integers(bricks, _) if bricks.scale().is_exact() => "lossless bricks".into(),
+            BrickSource::Integers(bricks, _) => format!("bricks in steps of {}", bricks.scale().step),
             BrickSource::Corrected(reader, bricks, _) => {
                 format!("{}, corrected in steps of {}", reader.streams().describe(), bricks.scale().step)
             }
@@ -175,7 +176,7 @@ impl BrickReader {
     /// What reads the latent grid, where there is one, and makes samples of its values.
     pub(super) fn reader(&self) -> Option<&LatentReader> {
         match &self.source {
-            BrickSource::Integers(_) => None,
+            BrickSource::Integers(..) => None,
             BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => Some(reader),
         }
     }
@@ -188,7 +189,7 @@ impl BrickReader {
     /// The integers, where there are any.
     pub(super) fn integers(&self) -> Option<&IntegerBricks> {
         match &self.source {
-            BrickSource::Integers(bricks) | BrickSource::Corrected(_, bricks, _) => Some(bricks),
+            BrickSource::Integers(bricks, _) | BrickSource::Corrected(_, bricks, _) => Some(bricks),
             BrickSource::Latents(..) => None,
         }
     }
@@ -196,7 +197,10 @@ impl BrickReader {
     /// Bytes of the coded samples in memory.
     pub(super) fn stream_bytes(&self) -> usize {
         match &self.source {
-            BrickSource::Integers(bricks) => bricks.streams().memory_bytes(),
+            BrickSource::Integers(bricks, base) => {
+                bricks.streams().memory_bytes()
+                    + base.as_ref().map_or(0, |base| base.streams().memory_bytes())
+            }
             BrickSource::Corrected(reader, bricks, _) => {
                 reader.streams().streams.memory_bytes() + bricks.streams().memory_bytes()
             }
@@ -209,7 +213,7 @@ impl BrickReader {
         let chunk: usize = self.with_layer(self.chunks.bounds(0)).iter().product();
         let chunks = self.kept().cap().get() * chunk;
         match &self.source {
-            BrickSource::Integers(bricks) => chunks * bricks.scale().sample_type.size(),
+            BrickSource::Integers(bricks, _) => chunks * bricks.scale().sample_type.size(),
             BrickSource::Corrected(reader, bricks, _) => {
                 chunks * bricks.scale().sample_type.size() + reader.most_bytes()
             }
@@ -220,7 +224,7 @@ impl BrickReader {
     /// The size of what is decoded for a brick or chunk.
     fn with_layer(&self, (start, size): ([usize; 3], [usize; 3])) -> [usize; 3] {
         match &self.source {
-            BrickSource::Integers(_) | BrickSource::Corrected(..) => size,
+            BrickSource::Integers(..) | BrickSource::Corrected(..) => size,
             BrickSource::Latents(..) => {
                 let shape = self.grid.shape();
                 std::array::from_fn(|a| (size[a] + 1).min(shape[a] - start[a]))
@@ -231,7 +235,7 @@ impl BrickReader {
     /// Bytes that the first brick takes: what all of them need is decoded with it. 0 when that was done.
     pub(super) fn bytes_to_begin(&self) -> u64 {
         match &self.source {
-            BrickSource::Integers(_) => 0,
+            BrickSource::Integers(..) => 0,
             BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => reader.bytes_to_begin(),
         }
     }
@@ -273,7 +277,8 @@ impl BrickReader {
         let size = self.with_layer((start, own));
         let window = Window { start, end: std::array::from_fn(|a| start[a] + size[a]) };
         let samples = match &self.source {
-            BrickSource::Integers(bricks) => {
+            BrickSource::Integers(bricks, Some(base)) => bricks.decode_difference(brick, base)?,
+            BrickSource::Integers(bricks, None) => {
                 let codes = match mask {
                     Some(mask) if !self.is_exact() => Some(mask.codes(brick)?),
                     _ => None,
@@ -309,7 +314,7 @@ impl BrickReader {
     /// What turns a latent grid's values into samples; other bricks hold the samples.
     pub(super) fn value_scale(&self) -> Option<ValueScale> {
         match &self.source {
-            BrickSource::Integers(_) | BrickSource::Corrected(..) => None,
+            BrickSource::Integers(..) | BrickSource::Corrected(..) => None,
             BrickSource::Latents(_, scale) => Some(*scale),
         }
     }
@@ -337,7 +342,7 @@ impl BrickReader {
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
     ) -> Result<(), Fault> {
         match &self.source {
-            BrickSource::Integers(_) | BrickSource::Corrected(..) => {
+            BrickSource::Integers(..) | BrickSource::Corrected(..) => {
                 let decode = |&brick: &usize| match self.chunks == self.grid {
                     true => self.part(self.grid.bounds(brick).0, mask),
                     false => self.decode(brick, mask),

@@ -5,6 +5,7 @@ mod brick_points;
 mod bricks;
 mod cache;
 mod cell;
+mod dataset;
 #[cfg(feature = "cuda")]
 mod device;
 mod levels;
@@ -20,6 +21,7 @@ mod verify;
 
 #[cfg(feature = "cuda")]
 pub use crate::engine::cuda::device_samples::DeviceSamples;
+pub use dataset::NeuralDataset;
 pub use levels::LevelOfDetail;
 pub use options::{Limits, OpenOptions};
 pub use point::{Outside, PointSample, Space};
@@ -28,7 +30,7 @@ pub use verify::{Damage, Verification};
 
 pub(crate) use quantise::ValueScale;
 
-use crate::container::{Body, Contents, Description, StoredModel};
+use crate::container::{Body, Contents, Description, File, IntegerBricks, StoredModel};
 use crate::engine::{Engine, Evaluator, Install};
 use crate::error::{Error, Result};
 use crate::storage::{Fault, ReadAt};
@@ -95,7 +97,7 @@ impl NeuralVolume {
     }
 
     /// Opens a file whose bytes come from anywhere; `path` is for messages. Header and index are read now, everything else when it
-    /// is needed.
+    /// is needed. Of a file of several volumes ([`NeuralDataset`]) [`OpenOptions`] choose one.
     ///
     /// # Errors
     /// As for [`Self::open`].
@@ -106,7 +108,22 @@ impl NeuralVolume {
     ) -> Result<Self> {
         let (path, options) = (path.as_ref(), options.into());
         let file_bytes = source.length().map_err(|e| Error::io(path, e))?;
-        let Contents { description, body, mask } = Contents::read(source, path)?;
+        if let File::Volume(contents) = File::read(source.clone(), path)? {
+            return Self::of_contents(*contents, None, path, file_bytes, options);
+        }
+        let (array, component, step) = (options.array.clone(), options.component, options.time_step);
+        NeuralDataset::open_source(source, path, options)?.choose(array.as_deref(), component, step)
+    }
+
+    /// `base` has the samples that another component's differences are from.
+    pub(crate) fn of_contents(
+        contents: Contents,
+        base: Option<IntegerBricks>,
+        path: &Path,
+        file_bytes: u64,
+        options: OpenOptions,
+    ) -> Result<Self> {
+        let Contents { description, body, mask } = contents;
         let needed = [
             (description.stored_bytes(), options.limits.volume_bytes, "its volume has"),
             (
@@ -134,7 +151,17 @@ impl NeuralVolume {
             Some(Body::Corrected(streams, residuals)) => {
                 (None, Some(BrickReader::of_corrected(streams, residuals, scale, most_bytes)))
             }
-            Some(Body::Integers(bricks)) => (None, Some(BrickReader::of_integers(bricks))),
+            Some(Body::Integers(bricks)) => (None, Some(BrickReader::of_integers(bricks, None))),
+            Some(Body::Differences(..)) if base.is_none() => {
+                let what =
+                    "its samples are differences to another component's, which is in the file that it was in";
+                return Err(Error::Section {
+                    path: path.to_owned(),
+                    section: "DIFF".into(),
+                    what: what.into(),
+                });
+            }
+            Some(Body::Differences(_, bricks)) => (None, Some(BrickReader::of_integers(bricks, base))),
             None => (None, None),
         };
         Ok(Self {

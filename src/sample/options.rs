@@ -46,6 +46,12 @@ pub struct OpenOptions {
     pub cache_bytes: usize,
     /// What the file may ask for.
     pub limits: Limits,
+    /// Which array of a file of several; needed where there are several.
+    pub array: Option<String>,
+    /// Which component of an array, from 0; needed where there are several.
+    pub component: Option<usize>,
+    /// Which time step, from 0; needed where there are several.
+    pub time_step: Option<usize>,
 }
 
 impl OpenOptions {

@@ -2,6 +2,8 @@
 
 mod read_at;
 mod streams;
+mod window;
 
 pub use read_at::ReadAt;
 pub(crate) use streams::{Fault, Streams};
+pub(crate) use window::ByteWindow;

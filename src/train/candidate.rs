@@ -16,6 +16,7 @@ use crate::storage::Fault;
 use crate::volume::{Mask, Volume};
 use crate::wavelet::Window;
 use rayon::prelude::*;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Makes files of fields.
@@ -36,6 +37,17 @@ pub(super) fn open_own(bytes: &[u8], engine: Arc<dyn TrainingEngine>) -> Result<
     let engine: Arc<dyn Engine> = engine;
     let options = OpenOptions { limits: Limits::none(), ..OpenOptions::from(engine) };
     NeuralVolume::from_bytes(bytes, "the new file", options)
+}
+
+/// The same of a file of which only the index was read, and of the component that its samples are differences to.
+pub(super) fn open_own_contents(
+    contents: Contents,
+    base: Option<IntegerBricks>,
+    bytes: usize,
+    engine: Arc<dyn Engine>,
+) -> Result<NeuralVolume> {
+    let options = OpenOptions { limits: Limits::none(), ..OpenOptions::from(engine) };
+    NeuralVolume::of_contents(contents, base, Path::new("the new file"), bytes as u64, options)
 }
 
 impl<'a> Writer<'a> {
@@ -157,7 +169,9 @@ impl<'a> Writer<'a> {
         let (parameter_bytes, unit) = match &body {
             Some(Body::Network(model)) => (model.streams().bytes(), 1),
             // Bricks are decoded whole.
-            Some(Body::Latents(_) | Body::Integers(_) | Body::Corrected(..)) => (0, BRICK_EDGE),
+            Some(Body::Latents(_) | Body::Integers(_) | Body::Corrected(..) | Body::Differences(..)) => {
+                (0, BRICK_EDGE)
+            }
             None => (0, 1),
         };
         let mut description = Description::of(self.volume, self.range, self.asked, self.achieved.clone());

@@ -8,7 +8,9 @@ mod average;
 mod bounded;
 mod candidate;
 mod complexity;
+mod components;
 mod compressed;
+mod dataset_writer;
 mod fit;
 mod infill;
 mod initial;
@@ -29,7 +31,9 @@ mod session;
 mod target;
 mod tissues;
 
+pub use components::compress_components;
 pub use compressed::Compressed;
+pub use dataset_writer::DatasetWriter;
 pub use fit::{CurvePoint, FitOptions, Fitted, LearningRates, fit};
 pub use options::{
     Architecture, CompressOptions, EncodingOptions, ModelOptions, Preset, Quality, Representation, Storage,

@@ -1,8 +1,8 @@
 """Decodes a .nvol file to .npy, written from FORMAT.md alone: slow, plain, and independent of the library.
 
-    nvol_reference.py IN.nvol OUT.npy [UNROUNDED.npy [QUALITY.json]]
+    nvol_reference.py IN.nvol[#ARRAY,COMPONENT,STEP] OUT.npy [UNROUNDED.npy [QUALITY.json]]
 
-OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
+Of a file of several volumes one is decoded, by the name of its array and two numbers. OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
 field to samples" before it is rounded to the type, without the mask; QUALITY.json what section QUAL says. Section LATG is in
 nvol_latents.py, QUAL in nvol_quality.py.
 """
@@ -276,6 +276,20 @@ def decode_integer_block(stream, size, left_out):
 def decode_integers(section, shape, base, dtype, codes, corrects):
     """Samples, axes (z, y, x), and whether the masked ones are exact. `base` has the sample of number 0 for each voxel."""
     fields = Fields(section.own, "INTS")
+    return decode_bricks(section, fields, shape, base, dtype, codes, corrects)
+
+
+def decode_differences(section, shape, other, dtype):
+    """Samples, axes (z, y, x): `other` has those of the component with a number."""
+    fields = Fields(section.own, "DIFF")
+    base = other(fields.take("B"))
+    require(base.shape == shape[::-1] and base.dtype == dtype and dtype.kind != "f", "DIFF: another kind of component")
+    differences, exact = decode_bricks(section, fields, shape, np.zeros(shape[::-1]), np.dtype("i8"), None, False)
+    require(exact, "DIFF: step")
+    return (base.astype("i8") + differences).astype(dtype)
+
+
+def decode_bricks(section, fields, shape, base, dtype, codes, corrects):
     require(fields.take("H") == 64, "brick edge")
     step = fields.take("d")
     require(np.isfinite(step) and step >= 0, "step")
@@ -360,8 +374,53 @@ def masked_sample(code, fill, dtype):
     return int(min(max(rounded, limits.min), limits.max))
 
 
-def decode(data):
+def volume_of_several(section, array, component, step):
+    """The file of one volume, and of any other component of its array and time step."""
+    fields = Fields(section.own, "VOLS")
+    arrays = []
+    for _ in range(fields.take("H")):
+        name = fields.text()
+        arrays.append((name, fields.take("B")))
+        for _ in range(arrays[-1][1]):
+            fields.text()
+    steps, flags = fields.take("IB")
+    times = [fields.take("d") for _ in range(steps)] if flags & 1 else []
+    require(1 <= len(arrays) <= 4096 and all(1 <= count <= 9 for _, count in arrays), "VOLS: arrays")
+    require(len(dict(arrays)) == len(arrays), "VOLS: names")
+    require(all(np.isfinite(times)) and all(a < b for a, b in zip(times, times[1:])), "VOLS: times")
+    each = sum(count for _, count in arrays)
+    require(1 <= each * steps <= 1 << 20, "VOLS: number of volumes")
+    lengths = [fields.take("Q") for _ in range(each * steps)]
+    fields.end()
+    require(sum(lengths) == len(section.data), "VOLS: lengths")
+    names = [name for name, _ in arrays]
+    first = step * each + sum(count for _, count in arrays[: names.index(array)])
+
+    def component_file(number):
+        require(number < arrays[names.index(array)][1], "VOLS: component")
+        start = sum(lengths[: first + number])
+        return section.data[start : start + lengths[first + number]]
+
+    return component_file(component), component_file
+
+
+def decode(data, chosen=None):
     sections = read_sections(data)
+    if b"VOLS" in sections:
+        require(chosen is not None and b"VOLM" not in sections, "one volume of several is to be chosen")
+        data, component_file = volume_of_several(sections[b"VOLS"], *chosen)
+        return decode_volume(read_sections(data), lambda number: decode_base(component_file(number)))
+    return decode_volume(sections, None)
+
+
+def decode_base(data):
+    sections = read_sections(data)
+    require(b"INTS" in sections and b"LATG" not in sections, "DIFF: to a component that has no INTS alone")
+    require(struct.unpack("<d", sections[b"INTS"].own[2:10])[0] == 0, "DIFF: to a component that is not exact")
+    return decode_volume(sections, None)[0]
+
+
+def decode_volume(sections, other):
     volm = Fields(sections[b"VOLM"].alone(), "VOLM")
     type_code, frame, flags = volm.take("BBB")
     require(type_code in TYPES and frame in (0, 1), "type or frame")
@@ -385,6 +444,10 @@ def decode(data):
     if b"INTS" in sections and b"LATG" not in sections:
         samples, exact = decode_integers(sections[b"INTS"], shape, np.full(shape[::-1], low), dtype, codes, False)
         put_masked(samples, None if exact else codes, fill, dtype)
+        return samples, samples.astype("f8"), achieved
+    if b"DIFF" in sections:
+        require(other is not None and not {b"MODL", b"LATG", b"INTS"} & sections.keys(), "DIFF beside others")
+        samples = decode_differences(sections[b"DIFF"], shape, other, dtype)
         return samples, samples.astype("f8"), achieved
     if b"LATG" in sections:
         v = latent_grid(sections[b"LATG"], shape)
@@ -414,8 +477,10 @@ def put_masked(samples, codes, fill, dtype):
 
 
 def main():
-    with open(sys.argv[1], "rb") as file:
-        samples, unrounded, achieved = decode(file.read())
+    path, _, chosen = sys.argv[1].partition("#")
+    array, *numbers = chosen.rsplit(",", 2)
+    with open(path, "rb") as file:
+        samples, unrounded, achieved = decode(file.read(), (array, *map(int, numbers)) if chosen else None)
     np.save(sys.argv[2], samples)
     if len(sys.argv) > 3:
         np.save(sys.argv[3], unrounded)

@@ -1,0 +1,239 @@
+//! [`NeuralDataset`]: an open `.nvol` file of several arrays, components and time steps.
+
+use super::{NeuralVolume, OpenOptions};
+use crate::container::{ArrayInfo, Body, Contents, File, IntegerBricks, StoredDataset};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::storage::ReadAt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An open `.nvol` file: arrays by name, each of one to nine components, over time steps. A volume is a component of an array at
+/// a time step; a file of a single volume has one of each.
+///
+/// ```no_run
+/// # fn main() -> neuvol::Result<()> {
+/// let flow = neuvol::NeuralDataset::open("flow.nvol")?;
+/// for (step, array) in (0..flow.steps()).zip(std::iter::repeat(0)) {
+///     let [_u, _v, _w] = [0, 1, 2].map(|component| flow.volume(array, component, step));
+/// }
+/// # Ok(()) }
+/// ```
+pub struct NeuralDataset {
+    path: PathBuf,
+    file_bytes: u64,
+    arrays: Vec<ArrayInfo>,
+    times: Option<Vec<f64>>,
+    steps: usize,
+    stored: Stored,
+    options: OpenOptions,
+    engine: Arc<dyn Engine>,
+}
+
+enum Stored {
+    /// The file is one volume's.
+    Volume(Arc<dyn ReadAt>),
+    Several(StoredDataset),
+}
+
+impl NeuralDataset {
+    /// Opens a file on the CPU, on the threads that the process shares.
+    ///
+    /// # Errors
+    /// As for [`NeuralVolume::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, OpenOptions::default())
+    }
+
+    /// Opens a file as [`OpenOptions`] say; what they choose of it says nothing here.
+    ///
+    /// # Errors
+    /// As for [`NeuralVolume::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: impl Into<OpenOptions>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        Self::open_source(Arc::new(file), path, options)
+    }
+
+    /// Opens a file whose bytes come from anywhere; `path` is for messages. Header and index are read now.
+    ///
+    /// # Errors
+    /// As for [`NeuralVolume::open`].
+    pub fn open_source(
+        source: Arc<dyn ReadAt>,
+        path: impl AsRef<Path>,
+        options: impl Into<OpenOptions>,
+    ) -> Result<Self> {
+        let (path, options) = (path.as_ref(), options.into());
+        let engine = options.engine()?;
+        let file_bytes = source.length().map_err(|e| Error::io(path, e))?;
+        let (arrays, steps, times, stored) = match File::read(source.clone(), path)? {
+            File::Volume(contents) => {
+                let name = contents.description.name;
+                let array = ArrayInfo { name, components: vec![String::new()] };
+                (vec![array], 1, None, Stored::Volume(source))
+            }
+            File::Dataset(stored) => {
+                let index = &stored.index;
+                (index.arrays.clone(), index.steps, index.times.clone(), Stored::Several(stored))
+            }
+        };
+        Ok(Self { path: path.to_owned(), file_bytes, arrays, times, steps, stored, options, engine })
+    }
+
+    /// The arrays, in the file's order.
+    pub fn arrays(&self) -> &[ArrayInfo] {
+        &self.arrays
+    }
+
+    /// How many time steps there are, 1 or more.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The time steps' times, ascending; `None` where the file does not say them.
+    pub fn times(&self) -> Option<&[f64]> {
+        self.times.as_deref()
+    }
+
+    /// The file's size.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// True for a file of several volumes, even if there is only one.
+    pub fn is_of_several(&self) -> bool {
+        matches!(self.stored, Stored::Several(_))
+    }
+
+    /// Opens a component of an array at a time step, all counted from 0.
+    ///
+    /// # Errors
+    /// [`Error::Options`] for one that is not there; as for [`NeuralVolume::open`].
+    pub fn volume(&self, array: usize, component: usize, step: usize) -> Result<NeuralVolume> {
+        let options = OpenOptions { engine: Some(self.engine.clone()), ..self.options.clone() };
+        let there = self.arrays.get(array).is_some_and(|array| component < array.components.len());
+        if !there || step >= self.steps {
+            return Err(Error::Options(format!(
+                "{}: there is no component {component} of array {array} at time step {step}",
+                self.path.display()
+            )));
+        }
+        match &self.stored {
+            Stored::Volume(source) => {
+                let contents = self.contents(source.clone())?;
+                NeuralVolume::of_contents(contents, None, &self.path, self.file_bytes, options)
+            }
+            Stored::Several(stored) => {
+                let source = stored.volume(stored.index.number(array, component, step));
+                let bytes = source.length().map_err(|e| Error::io(&self.path, e))?;
+                let contents = self.contents(source)?;
+                let base = match &contents.body {
+                    Some(Body::Differences(base, bricks)) => {
+                        Some(self.base(stored, (array, usize::from(*base), step), bricks)?)
+                    }
+                    _ => None,
+                };
+                NeuralVolume::of_contents(contents, base, &self.path, bytes, options)
+            }
+        }
+    }
+
+    /// Opens what is chosen by name and number, or the only one there is.
+    ///
+    /// # Errors
+    /// [`Error::Options`] that lists what there is; as for [`NeuralVolume::open`].
+    pub fn choose(
+        &self,
+        array: Option<&str>,
+        component: Option<usize>,
+        step: Option<usize>,
+    ) -> Result<NeuralVolume> {
+        let (array, component, step) = self.chosen(array, component, step)?;
+        self.volume(array, component, step)
+    }
+
+    fn chosen(
+        &self,
+        array: Option<&str>,
+        component: Option<usize>,
+        step: Option<usize>,
+    ) -> Result<(usize, usize, usize)> {
+        let fail = |what: String| Err(Error::Options(format!("{}: {what}", self.path.display())));
+        let names = || self.arrays.iter().map(|a| format!("'{}'", a.name)).collect::<Vec<_>>().join(", ");
+        let array = match array {
+            None if self.arrays.len() == 1 => 0,
+            None => return fail(format!("it holds the arrays {}; choose one with `array`", names())),
+            Some(name) => match self.arrays.iter().position(|array| array.name == name) {
+                Some(array) => array,
+                None => return fail(format!("there is no array '{name}'; it holds {}", names())),
+            },
+        };
+        let components = &self.arrays[array].components;
+        let named = |n: usize| match components[n].as_str() {
+            "" => n.to_string(),
+            name => format!("{n} ({name})"),
+        };
+        let list = || (0..components.len()).map(named).collect::<Vec<_>>().join(", ");
+        let of_array = format!("array '{}'", self.arrays[array].name);
+        let component = match component {
+            None if components.len() == 1 => 0,
+            None => {
+                return fail(format!(
+                    "{of_array} has the components {}; choose one with `component`",
+                    list()
+                ));
+            }
+            Some(n) if n < components.len() => n,
+            Some(n) => return fail(format!("{of_array} has no component {n}; it has {}", list())),
+        };
+        let last = self.steps - 1;
+        let step = match step {
+            None if self.steps == 1 => 0,
+            None => {
+                return fail(format!(
+                    "it holds {} time steps; choose one with `time_step` 0 to {last}",
+                    self.steps
+                ));
+            }
+            Some(step) if step < self.steps => step,
+            Some(step) => return fail(format!("there is no time step {step}; it holds 0 to {last}")),
+        };
+        Ok((array, component, step))
+    }
+
+    fn contents(&self, source: Arc<dyn ReadAt>) -> Result<Contents> {
+        match File::read(source, &self.path)? {
+            File::Volume(contents) => Ok(*contents),
+            File::Dataset(_) => Err(self.damaged("a file of several volumes is inside of another one")),
+        }
+    }
+
+    /// The samples that another component's differences are from.
+    fn base(
+        &self,
+        stored: &StoredDataset,
+        (array, component, step): (usize, usize, usize),
+        differences: &IntegerBricks,
+    ) -> Result<IntegerBricks> {
+        if component >= self.arrays[array].components.len() {
+            return Err(self.damaged("a component is differences to one that is not there"));
+        }
+        let source = stored.volume(stored.index.number(array, component, step));
+        match self.contents(source)?.body {
+            Some(Body::Integers(base))
+                if base.scale().is_exact()
+                    && base.scale().sample_type == differences.scale().sample_type
+                    && base.grid() == differences.grid() =>
+            {
+                Ok(base)
+            }
+            _ => Err(self
+                .damaged("a component is differences to one of another grid or type, or that is not exact")),
+        }
+    }
+
+    fn damaged(&self, what: &str) -> Error {
+        Error::Section { path: self.path.clone(), section: "VOLS".into(), what: what.into() }
+    }
+}
