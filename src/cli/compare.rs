@@ -1,7 +1,7 @@
 //! `neuvol compare`.
 
 use super::Placement;
-use super::input::{InputArguments, is_neural, open_neural};
+use super::input::{InputArguments, is_neural};
 use super::report;
 use anyhow::Result;
 use neuvol::{Region, Volume, metrics};
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
 
 fn open_either(path: &Path, from: &InputArguments, place: Placement) -> Result<Volume> {
     if is_neural(path) {
-        let neural = open_neural(path, place, from.neural_limit())?;
+        let neural = from.for_neural().open(path, place)?;
         Ok(neural.read_region(Region::whole(neural.info().shape), 1)?)
     } else {
         from.open(path)

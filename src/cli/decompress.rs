@@ -1,7 +1,7 @@
 //! `neuvol decompress`.
 
 use super::Placement;
-use super::input::{NeuralLimit, open_neural};
+use super::input::NeuralArguments;
 use super::like::{self, LikeArguments};
 use super::{interrupt, report};
 use anyhow::Result;
@@ -14,7 +14,7 @@ pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
     #[command(flatten)]
-    limit: NeuralLimit,
+    from: NeuralArguments,
     /// The file to write: .vti, .nii, .nii.gz, .nrrd, .mha, .mhd, .npy or .raw; a folder (a name that ends in /) becomes a
     /// DICOM series. An existing file is replaced.
     #[arg(short, long, value_name = "FILE")]
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     interrupt::listen();
     let original = arguments.like.read(&arguments.output)?;
     let start = Instant::now();
-    let neural = open_neural(&arguments.input, place, arguments.limit)?;
+    let neural = arguments.from.open(&arguments.input, place)?;
     let region = Region::whole(neural.info().shape);
     let volume = if arguments.level > 0 {
         let shape = neural.levels().get(arguments.level).map_or(region.end, |level| level.shape);

@@ -1,7 +1,7 @@
 //! `neuvol info`.
 
 use super::Placement;
-use super::input::{NeuralLimit, open_neural};
+use super::input::NeuralArguments;
 use super::report;
 use anyhow::Result;
 use neuvol::NeuralVolume;
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
     #[command(flatten)]
-    limit: NeuralLimit,
+    from: NeuralArguments,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     // Nothing is evaluated: no device is to be started for it, unless it was asked for.
     let device = if place.device == Device::Auto { Device::Cpu } else { place.device };
-    let neural = open_neural(&arguments.input, Placement { device }, arguments.limit)?;
+    let neural = arguments.from.open(&arguments.input, Placement { device })?;
     if arguments.json { print_json(&neural) } else { print_text(&neural) }
 }
 

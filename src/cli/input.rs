@@ -6,7 +6,7 @@ use anyhow::Result;
 use neuvol::io::{Limits, OpenOptions, Volumes};
 use neuvol::sample;
 use neuvol::volume::SampleType;
-use neuvol::{NeuralVolume, Volume};
+use neuvol::{NeuralDataset, NeuralVolume, Volume};
 use std::path::{Path, PathBuf};
 
 /// What an input file does not say itself.
@@ -78,9 +78,14 @@ impl InputArguments {
         }
     }
 
-    /// The same limit for a `.nvol` file.
-    pub(super) fn neural_limit(&self) -> NeuralLimit {
-        NeuralLimit { limit: self.limit }
+    /// The same for a `.nvol` file.
+    pub(super) fn for_neural(&self) -> NeuralArguments {
+        NeuralArguments {
+            array: self.array.clone(),
+            component: self.component,
+            time_step: self.time_step,
+            limit: self.limit,
+        }
     }
 
     /// Reads the only volume of an input, or the one that is chosen.
@@ -160,24 +165,45 @@ fn numbered(output: &Path, step: usize) -> PathBuf {
     output.with_file_name(format!("{stem}_{step:04}{suffix}{end}"))
 }
 
-/// How large a `.nvol` file's volume may be.
-#[derive(clap::Args, Debug, Clone, Copy, Default)]
-pub(super) struct NeuralLimit {
+/// Which volume of a `.nvol` file, and how large it may be.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub(super) struct NeuralArguments {
+    /// Which array, where the file holds several.
+    #[arg(long, value_name = "NAME")]
+    pub(super) array: Option<String>,
+    /// Which component of a vector or colour, from 0.
+    #[arg(long, value_name = "N")]
+    pub(super) component: Option<usize>,
+    /// Which time step, from 0.
+    #[arg(long, value_name = "N")]
+    pub(super) time_step: Option<usize>,
     /// Refuse files whose volume, or what decoding it takes, has more bytes than this (k, M and G stand for thousands,
     /// millions and billions).
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     pub(super) limit: Option<u64>,
 }
 
-/// Opens a `.nvol` file.
-pub(super) fn open_neural(
-    path: &Path,
-    place: Placement,
-    NeuralLimit { limit }: NeuralLimit,
-) -> Result<NeuralVolume> {
-    let limits = limit.map_or_else(sample::Limits::default, sample::Limits::of_bytes);
-    let options = sample::OpenOptions { engine: Some(place.device.engine(0)?), limits, ..Default::default() };
-    Ok(NeuralVolume::open_with(path, options)?)
+impl NeuralArguments {
+    fn options(&self, place: Placement) -> Result<sample::OpenOptions> {
+        Ok(sample::OpenOptions {
+            engine: Some(place.device.engine(0)?),
+            limits: self.limit.map_or_else(sample::Limits::default, sample::Limits::of_bytes),
+            array: self.array.clone(),
+            component: self.component,
+            time_step: self.time_step,
+            ..Default::default()
+        })
+    }
+
+    /// Opens the chosen volume of a `.nvol` file, or the only one.
+    pub(super) fn open(&self, path: &Path, place: Placement) -> Result<NeuralVolume> {
+        Ok(NeuralVolume::open_with(path, self.options(place)?)?)
+    }
+
+    /// Opens a `.nvol` file with all that it holds.
+    pub(super) fn open_dataset(&self, path: &Path, place: Placement) -> Result<NeuralDataset> {
+        Ok(NeuralDataset::open_with(path, self.options(place)?)?)
+    }
 }
 
 /// True for a file that begins like a `.nvol` file.

@@ -1,7 +1,7 @@
 //! `neuvol sample`.
 
 use super::Placement;
-use super::input::{NeuralLimit, open_neural};
+use super::input::NeuralArguments;
 use anyhow::{Context, Result, bail};
 use neuvol::sample::{Outside, Space};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
     #[command(flatten)]
-    limit: NeuralLimit,
+    from: NeuralArguments,
     /// A point as three numbers; several points are several threes.
     #[arg(value_name = "X Y Z", allow_negative_numbers = true, conflicts_with = "points")]
     coordinates: Vec<f64>,
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
             "no point was given: three numbers after the file, or --points FILE".into()
         ));
     }
-    let neural = open_neural(&arguments.input, place, arguments.limit)?;
+    let neural = arguments.from.open(&arguments.input, place)?;
     let space = if arguments.world { Space::World } else { Space::Index };
     let outside = arguments.outside.map_or(Outside::Clamp, Outside::Value);
     let mut values = vec![0.0; points.len()];

@@ -1,7 +1,7 @@
 //! `neuvol slice`.
 
 use super::Placement;
-use super::input::{NeuralLimit, open_neural};
+use super::input::NeuralArguments;
 use anyhow::Result;
 use clap::ValueEnum;
 use neuvol::render::{Picture, Window};
@@ -13,7 +13,7 @@ pub(super) struct Arguments {
     /// The .nvol file.
     input: PathBuf,
     #[command(flatten)]
-    limit: NeuralLimit,
+    from: NeuralArguments,
     /// The PNG file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
             "{name}: slices are written as PNG; end the name in .png"
         )));
     }
-    let neural = open_neural(&arguments.input, place, arguments.limit)?;
+    let neural = arguments.from.open(&arguments.input, place)?;
     let info = neural.info();
     let axis = Axis::from(arguments.axis);
     let count = info.shape[axis.index()];

@@ -1,6 +1,7 @@
 //! Files in and out, one file or folder per format.
 
 mod affine;
+mod arrays;
 mod collection;
 mod detached;
 mod dicom;
@@ -24,6 +25,7 @@ mod vtk_fields;
 mod vtk_legacy;
 mod vtk_xml;
 
+pub use arrays::{ArrayVolumes, save_arrays};
 pub use dicom::series::{Series, list_series};
 pub use dicom::write::{OriginalSeries, SeriesDescription, write_series};
 pub use progress::ReadProgress;

@@ -2,7 +2,7 @@
 
 mod phantom;
 
-use super::input::{NeuralLimit, open_neural};
+use super::input::NeuralArguments;
 use super::{Placement, compress, interrupt};
 use anyhow::{Context, Result};
 use neuvol::io::{OpenOptions, SeriesDescription};
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     compress::print_result(&volume, &compressed)?;
 
     let start = Instant::now();
-    let neural = open_neural(&nvol, place, NeuralLimit::default())?;
+    let neural = NeuralArguments::default().open(&nvol, place)?;
     let decoded = neural.read_region(Region::whole(neural.info().shape), 1)?;
     let decoding = start.elapsed();
     say!(

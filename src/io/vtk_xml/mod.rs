@@ -14,7 +14,7 @@ mod fields;
 mod grid;
 mod write;
 
-pub(super) use write::save;
+pub(super) use write::{save, save_arrays};
 
 use super::reading::Reading;
 use super::vtk_fields::Fields;
