@@ -4,7 +4,7 @@ use super::Placement;
 use super::input::{InputArguments, is_neural};
 use super::report;
 use anyhow::Result;
-use neuvol::{Region, Volume, metrics};
+use neuvol::{NeuralDataset, Region, Volume, metrics};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
@@ -22,7 +22,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let original = open_either(&arguments.original, &arguments.from, place)?;
-    let decoded = open_either(&arguments.decoded, &arguments.from.for_decoded(), place)?;
+    let chosen = match is_neural(&arguments.decoded) && holds_several(&arguments.decoded)? {
+        true => arguments.from.clone(),
+        false => arguments.from.for_decoded(),
+    };
+    let decoded = open_either(&arguments.decoded, &chosen, place)?;
     let fidelity = metrics::fidelity(&original, &decoded)?;
     if arguments.json {
         say!("{:#}", report::fidelity_json(&fidelity, &original.geometry));
@@ -33,6 +37,11 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
         say!("voxels    {}", fidelity.distortion.voxels);
     }
     Ok(())
+}
+
+/// Whether a `.nvol` file has volumes to choose from, as the original has.
+fn holds_several(path: &Path) -> Result<bool> {
+    Ok(NeuralDataset::open(path)?.is_of_several())
 }
 
 fn open_either(path: &Path, from: &InputArguments, place: Placement) -> Result<Volume> {

@@ -2,7 +2,8 @@
 
 use super::Placement;
 use super::input::{InputArguments, default_output, parse_size};
-use super::progress::Bar;
+use super::progress::{Bar, ReadingBar};
+use super::several::Several;
 use super::{interrupt, report};
 use anyhow::Result;
 use clap::ValueEnum;
@@ -11,11 +12,13 @@ use neuvol::engine::Loss;
 use neuvol::field::NetworkKind;
 use neuvol::field::encoding::{AxisWise, EncodingKind, HashGridShape, Wave};
 use neuvol::field::network::SineResidual;
+use neuvol::io::Volumes;
 use neuvol::train::{
     self, Architecture, CompressOptions, Compressed, EncodingOptions, ModelOptions, Preset, Quality,
     Representation, Storage, Target,
 };
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args, Debug)]
@@ -23,8 +26,9 @@ pub(super) struct Arguments {
     /// A DICOM series folder (searched recursively), a DICOMDIR, a folder of TIFF files or a volume file: DICOM, NIfTI,
     /// .vti, .pvti, .vtr, .vtk, NRRD, MetaImage, .npy, TIFF, raw.
     input: PathBuf,
-    /// The .nvol file to write; beside the input when absent. An existing one is replaced. A series over time gives a
-    /// file a step: NAME_0000.nvol, ...
+    /// The .nvol file to write; beside the input when absent. An existing one is replaced. All arrays, components and time steps
+    /// of the input go into it, each volume with the target's quality of its own; --ratio holds for each, --size for the
+    /// file, of which each volume has an equal part.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -315,44 +319,62 @@ impl ModelArguments {
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     interrupt::listen();
     let output = arguments.output.clone().unwrap_or_else(|| default_output(&arguments.input));
-    if let Some(output) = &arguments.output {
-        neuvol::io::check_output_file(output)?;
-    }
-    let mut results = Vec::new();
-    let mut reading = Instant::now();
-    arguments.from.each_step(&arguments.input, &output, |volume, output| {
-        let read_seconds = reading.elapsed().as_secs_f64();
-        // Before the work: a name of its own for each step of a series, and the one that follows from the input's.
-        neuvol::io::check_output_file(&output)?;
-        let (compressed, training) = compress(&volume, &arguments.how.options(&volume, place)?)?;
-        interrupt::check()?;
-        compressed.save(&output)?;
-        let compress_seconds = training.as_secs_f64();
-        if arguments.json {
-            results.push(serde_json::json!({
-                "output": output,
-                "file_bytes": compressed.bytes.len(),
-                "ratio": compressed.ratio,
-                "ratio_float32": compressed.ratio_f32,
-                "model": compressed.model,
-                "achieved": report::fidelity_json(&compressed.fidelity, &volume.geometry),
-                "seconds": { "read": read_seconds, "compress": compress_seconds },
-            }));
-        } else {
-            say!("{}", output.display());
-            print_result(&volume, &compressed)?;
-            say!("  time      {read_seconds:.1} s reading, {compress_seconds:.1} s compressing");
-        }
-        reading = Instant::now();
-        Ok(())
-    })?;
-    match results.as_slice() {
-        [] => {}
-        // A series over time is a list.
-        [one] => say!("{one:#}"),
-        many => say!("{:#}", serde_json::Value::from(many)),
+    neuvol::io::check_output_file(&output)?;
+    let start = Instant::now();
+    let (volumes, bar) = arguments.from.volumes(&arguments.input)?;
+    let input = Input { volumes, steps: 0..0, start, bar };
+    let input = Input { steps: arguments.from.steps(&arguments.input, input.volumes.len())?, ..input };
+    let several = Several::of(&arguments.input, &input)?;
+    let result = match several {
+        None => one(arguments, &input, &output, place)?,
+        Some(several) => several.compress(&input, &arguments.how, &output, place, arguments.json)?,
+    };
+    if arguments.json {
+        say!("{result:#}");
     }
     Ok(())
+}
+
+/// What is compressed.
+pub(super) struct Input {
+    pub(super) volumes: Volumes,
+    pub(super) steps: Range<usize>,
+    start: Instant,
+    bar: ReadingBar,
+}
+
+impl Input {
+    /// A component of an array at a time step.
+    pub(super) fn read(&self, array: usize, component: usize, step: usize) -> Result<Volume> {
+        let volume = self.volumes.read_part(array, component, step)?;
+        self.bar.hide();
+        Ok(volume)
+    }
+}
+
+/// The file of the only volume.
+fn one(arguments: &Arguments, input: &Input, output: &Path, place: Placement) -> Result<serde_json::Value> {
+    let volume = input.volumes.read(input.steps.start)?;
+    input.bar.hide();
+    let read_seconds = input.start.elapsed().as_secs_f64();
+    let (compressed, training) = compress(&volume, &arguments.how.options(&volume, place)?)?;
+    interrupt::check()?;
+    compressed.save(output)?;
+    let compress_seconds = training.as_secs_f64();
+    if !arguments.json {
+        say!("{}", output.display());
+        print_result(&volume, &compressed)?;
+        say!("  time      {read_seconds:.1} s reading, {compress_seconds:.1} s compressing");
+    }
+    Ok(serde_json::json!({
+        "output": output,
+        "file_bytes": compressed.bytes.len(),
+        "ratio": compressed.ratio,
+        "ratio_float32": compressed.ratio_f32,
+        "model": compressed.model,
+        "achieved": report::fidelity_json(&compressed.fidelity, &volume.geometry),
+        "seconds": { "read": read_seconds, "compress": compress_seconds },
+    }))
 }
 
 /// Compresses behind a progress bar.

@@ -7,6 +7,7 @@ use neuvol::io::{Limits, OpenOptions, Volumes};
 use neuvol::sample;
 use neuvol::volume::SampleType;
 use neuvol::{NeuralDataset, NeuralVolume, Volume};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// What an input file does not say itself.
@@ -24,13 +25,13 @@ pub(super) struct InputArguments {
     /// The value that stands for "no data here".
     #[arg(long, value_name = "V", allow_negative_numbers = true, help_heading = "Input")]
     fill_value: Option<f64>,
-    /// Which array of a VTK file; the first scalar one when absent.
+    /// Which array of a VTK file; when absent, `compress` takes all of them, other commands the first scalar one.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     array: Option<String>,
-    /// Which component of vectors, from 0.
+    /// Which component of vectors and colours, from 0; when absent, `compress` takes all of them.
     #[arg(long, value_name = "N", help_heading = "Input")]
     component: Option<usize>,
-    /// Which volume of a series over time, from 0; all of them when absent, each to a file of its own.
+    /// Which volume of a series over time, from 0; all of them when absent: `compress` writes one file, `convert` one a step.
     #[arg(long, value_name = "N", help_heading = "Input")]
     time_step: Option<usize>,
     /// Which series of a DICOM folder: its number or the end of its UID, as `neuvol series` lists them.
@@ -40,7 +41,7 @@ pub(super) struct InputArguments {
     #[arg(long, help_heading = "Input")]
     allow_gaps: bool,
     /// DICOM: which of several volumes of a series that differ in echo, b-value, acquisition or the like: its number as
-    /// `neuvol series` lists them, NAME=VALUE (`b-value=1000`), or all, each to a file of its own.
+    /// `neuvol series` lists them, NAME=VALUE (`b-value=1000`), or all, as time steps.
     #[arg(long, value_name = "VOLUME", help_heading = "Input")]
     volume: Option<String>,
     /// DICOM: take the first of duplicate files instead of refusing them.
@@ -93,6 +94,26 @@ impl InputArguments {
         let bar = ReadingBar::new();
         let options = OpenOptions { progress: Some(bar.observer()), ..self.options(self.time_step) };
         Ok(neuvol::io::open(path, &options)?)
+    }
+
+    /// Finds out what an input holds; with the bar, which is to stay until it is read.
+    pub(super) fn volumes(&self, path: &Path) -> Result<(Volumes, ReadingBar)> {
+        let bar = ReadingBar::new();
+        let options = OpenOptions { progress: Some(bar.observer()), ..self.options(None) };
+        Ok((Volumes::open(path, &options)?, bar))
+    }
+
+    /// The steps that are chosen of so many.
+    pub(super) fn steps(&self, path: &Path, steps: usize) -> Result<Range<usize>> {
+        match self.time_step {
+            None => Ok(0..steps),
+            Some(step) if step < steps => Ok(step..step + 1),
+            Some(step) => Err(neuvol::Error::Options(format!(
+                "{}: there is no time step {step}; it holds {steps}, counted from 0",
+                path.display()
+            ))
+            .into()),
+        }
     }
 
     /// Reads each volume of an input over time, or the one that is chosen, and passes it on with the name of its output:
@@ -153,7 +174,7 @@ impl InputArguments {
 }
 
 /// `NAME_0007.nii.gz` for step 7 of `NAME.nii.gz`.
-fn numbered(output: &Path, step: usize) -> PathBuf {
+pub(super) fn numbered(output: &Path, step: usize) -> PathBuf {
     let name = output.file_name().and_then(|n| n.to_str()).unwrap_or("volume");
     let lower = name.to_ascii_lowercase();
     let double = [".nii.gz"].into_iter().find(|suffix| lower.ends_with(suffix)).map(str::len);
@@ -203,6 +224,52 @@ impl NeuralArguments {
     /// Opens a `.nvol` file with all that it holds.
     pub(super) fn open_dataset(&self, path: &Path, place: Placement) -> Result<NeuralDataset> {
         Ok(NeuralDataset::open_with(path, self.options(place)?)?)
+    }
+}
+
+/// What of a `.nvol` file is chosen: everything where nothing is said.
+pub(super) struct ChosenVolumes {
+    pub(super) arrays: Range<usize>,
+    /// `None`: all of each array.
+    pub(super) components: Option<Range<usize>>,
+    pub(super) steps: Range<usize>,
+}
+
+impl NeuralArguments {
+    /// What of a file is chosen.
+    ///
+    /// # Errors
+    /// [`neuvol::Error::Options`] where it is not in the file.
+    pub(super) fn chosen(&self, file: &NeuralDataset, path: &Path) -> Result<ChosenVolumes> {
+        let refuse = |what: String| {
+            Err(neuvol::Error::Options(format!("{}: there is no {what}", path.display())).into())
+        };
+        let arrays = match &self.array {
+            None => 0..file.arrays().len(),
+            Some(name) => match file.arrays().iter().position(|array| array.name == *name) {
+                Some(array) => array..array + 1,
+                None => {
+                    let names: Vec<String> = file.arrays().iter().map(|a| format!("'{}'", a.name)).collect();
+                    return refuse(format!("array '{name}'; the file holds {}", names.join(", ")));
+                }
+            },
+        };
+        for array in &file.arrays()[arrays.clone()] {
+            if let Some(component) = self.component.filter(|&component| component >= array.components.len()) {
+                let count = array.components.len();
+                return refuse(format!("component {component} of array '{}', which has {count}", array.name));
+            }
+        }
+        let steps = match self.time_step {
+            None => 0..file.steps(),
+            Some(step) if step < file.steps() => step..step + 1,
+            Some(step) => return refuse(format!("time step {step}; the file holds {}", file.steps())),
+        };
+        Ok(ChosenVolumes {
+            arrays,
+            components: self.component.map(|component| component..component + 1),
+            steps,
+        })
     }
 }
 

@@ -24,6 +24,7 @@ mod progress;
 mod report;
 mod sample;
 mod series;
+mod several;
 mod slice;
 mod study;
 mod verify;

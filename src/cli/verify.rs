@@ -1,9 +1,11 @@
 //! `neuvol verify`: whether every byte of a file is as it was written.
 
 use super::report;
+use super::several::title;
 use anyhow::{Result, bail};
 use clap::Args;
-use neuvol::{NeuralVolume, Region};
+use neuvol::sample::Verification;
+use neuvol::{NeuralDataset, NeuralVolume, Region};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -30,12 +32,40 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Says what is damaged in a file; returns that in a sentence where something is.
 fn verify(input: &Path) -> Result<Option<String>> {
-    let neural = NeuralVolume::open(input)?;
-    let found = neural.verify()?;
+    let file = NeuralDataset::open(input)?;
     let name = input.display();
+    let mut streams = 0;
+    let mut wrong = Vec::new();
+    for step in 0..file.steps() {
+        for (array, info) in file.arrays().iter().enumerate() {
+            for component in 0..info.components.len() {
+                let label = match file.is_of_several() {
+                    true => format!("{name}: {}", title(info, component, (file.steps() > 1).then_some(step))),
+                    false => name.to_string(),
+                };
+                // A volume whose index is damaged does not keep the others from being read.
+                match file.volume(array, component, step) {
+                    Ok(neural) => {
+                        let found = neural.verify()?;
+                        streams += found.streams;
+                        wrong.extend(damaged(&label, &neural, &found)?);
+                    }
+                    Err(error) if file.is_of_several() => wrong.push(format!("{label}: {error}")),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    if wrong.is_empty() {
+        say!("{name}: as it was written ({}, {streams} streams)", report::bytes(file.file_bytes()));
+        return Ok(None);
+    }
+    Ok(Some(wrong.join("\n")))
+}
+
+/// What is damaged of a volume, and what can still be read.
+fn damaged(name: &str, neural: &NeuralVolume, found: &Verification) -> Result<Option<String>> {
     let Some(coarsest) = found.damaged.iter().map(|damage| damage.coarsest_level).max() else {
-        let bytes = report::bytes(neural.file_bytes());
-        say!("{name}: as it was written ({bytes}, {} streams)", found.streams);
         return Ok(None);
     };
     for damage in &found.damaged {

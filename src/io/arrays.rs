@@ -16,6 +16,21 @@ pub struct ArrayVolumes {
     pub components: Vec<Volume>,
 }
 
+/// Refuses a file that has no place for several arrays or components: a caller with work ahead asks first.
+///
+/// # Errors
+/// [`Error::Options`] for every format but `.vti`.
+pub fn check_arrays_output(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("vti")) {
+        return Ok(());
+    }
+    Err(Error::Options(format!(
+        "{}: only a .vti file has a place for several arrays or components; choose one with `array` and `component`",
+        path.display()
+    )))
+}
+
 /// Writes arrays of one grid to one file: several, or several components, to `.vti`, a single volume to what [`save`] knows.
 ///
 /// # Errors
@@ -28,12 +43,7 @@ pub fn save_arrays(arrays: &[ArrayVolumes], path: impl AsRef<Path>) -> Result<()
     {
         return save(only, path);
     }
-    let is_vti = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("vti"));
-    if !is_vti {
-        return refuse(
-            "only a .vti file has a place for several arrays or components; choose one with `array` and `component`",
-        );
-    }
+    check_arrays_output(path)?;
     let Some(first) = arrays.first().and_then(|array| array.components.first()) else {
         return refuse("there is no array to write");
     };
@@ -46,7 +56,10 @@ pub fn save_arrays(arrays: &[ArrayVolumes], path: impl AsRef<Path>) -> Result<()
                 && volume.sample_type() == own.sample_type()
         };
         if !array.components.iter().all(is_alike) {
-            return refuse(&format!("array '{}' has another grid, or components of several types", array.name));
+            return refuse(&format!(
+                "array '{}' has another grid, or components of several types",
+                array.name
+            ));
         }
     }
     vtk_xml::save_arrays(arrays, path)

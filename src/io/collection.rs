@@ -3,6 +3,7 @@
 //! Formats: "ParaView Data (PVD) File Format" and "JSON based new meta file format for series"
 //! (<https://www.paraview.org/Wiki/ParaView>), "VTK XML Formats".
 
+use super::contents::Contents;
 use super::{BYTE_ORDER_MARK, OpenOptions, detached};
 use crate::error::{Error, Result};
 use crate::volume::Volume;
@@ -46,6 +47,8 @@ struct Listed {
     steps: usize,
     /// "2 of 5, at 0.25", where there are several.
     step: Option<String>,
+    /// When each of the steps is, where the list says it of all.
+    times: Option<Vec<f64>>,
 }
 
 /// Reads the only file that a list names, or that of the chosen time step.
@@ -60,11 +63,17 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
 
 /// The only file that a list names, or that of the chosen time step; lists in it are gone through.
 fn find(path: &Path, options: &OpenOptions) -> Result<Listed> {
-    let mut listed = Listed { path: path.to_owned(), options: options.clone(), steps: 1, step: None };
+    let mut listed =
+        Listed { path: path.to_owned(), options: options.clone(), steps: 1, step: None, times: None };
     for _ in 0..DEEPEST_LIST {
         let steps = steps(&listed.path)?;
-        if steps.len() > 1 {
-            listed.steps = steps.len();
+        // A list of one file says when that is; one of several counts, wherever among lists it stands.
+        if steps.len() > 1 || listed.steps == 1 {
+            listed.steps = steps.len().max(1);
+            let times: Vec<f64> = steps.iter().map_while(|step| step.time.trim().parse().ok()).collect();
+            if times.len() == steps.len() || steps.len() > 1 {
+                listed.times = Some(times).filter(|times| times.len() == steps.len());
+            }
         }
         let chosen = match steps.len() {
             0 | 1 => 0,
@@ -88,17 +97,16 @@ fn find(path: &Path, options: &OpenOptions) -> Result<Listed> {
     Err(Error::unsupported(path, format!("lists name lists more than {DEEPEST_LIST} deep")))
 }
 
-/// How many volumes over time the list names, or the only file that it names.
-pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
-    match steps(path)?.len() {
-        0 | 1 => {
-            let listed = find(path, &OpenOptions { time_step: Some(0), ..options.clone() })?;
-            match listed.steps {
-                1 => super::time_steps(&listed.path, options),
-                steps => Ok(steps),
-            }
-        }
-        count => Ok(count),
+/// What the first file holds, over the steps that the list names, or else over its own.
+pub(super) fn contents(path: &Path, options: &OpenOptions) -> Result<Contents> {
+    let first = find(path, &OpenOptions { time_step: Some(0), ..options.clone() })?;
+    let format = super::format_of(&first.path, &first.options)?;
+    let options = OpenOptions { time_step: None, ..first.options };
+    super::refuse_what_does_not_apply(&first.path, format, &options)?;
+    let contents = super::contents_of(&first.path, format, &options)?;
+    match first.steps {
+        1 if contents.steps > 1 => Ok(contents),
+        steps => Ok(Contents { steps, times: first.times.or(contents.times), ..contents }),
     }
 }
 

@@ -3,6 +3,7 @@
 mod affine;
 mod arrays;
 mod collection;
+mod contents;
 mod detached;
 mod dicom;
 pub(crate) mod elements;
@@ -25,7 +26,8 @@ mod vtk_fields;
 mod vtk_legacy;
 mod vtk_xml;
 
-pub use arrays::{ArrayVolumes, save_arrays};
+pub use arrays::{ArrayVolumes, check_arrays_output, save_arrays};
+pub use contents::{InputArray, MOST_COMPONENTS};
 pub use dicom::series::{Series, list_series};
 pub use dicom::write::{OriginalSeries, SeriesDescription, write_series};
 pub use progress::ReadProgress;
@@ -34,6 +36,7 @@ pub use volumes::Volumes;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
+use contents::{Contents, NO_NAME};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -110,22 +113,28 @@ pub fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
     Ok(Volumes::open(path, options)?.len())
 }
 
-/// The same for a file of a format other than DICOM.
-fn time_steps_of(path: &Path, format: Format, options: &OpenOptions) -> Result<usize> {
+/// What a file or folder holds, whichever component or time step is chosen.
+fn contents_of(path: &Path, format: Format, options: &OpenOptions) -> Result<Contents> {
     match format {
-        Format::Dicom => dicom::Volumes::open(path, options)?.steps(path),
-        Format::List => collection::time_steps(path, options),
-        Format::Nifti => nifti::time_steps(path),
-        Format::Npy => npy::time_steps(path),
-        Format::Nrrd => nrrd::time_steps(path),
-        Format::MetaImage => metaimage::time_steps(path),
-        Format::Tiff => tiff::time_steps(path, options),
-        Format::Raw | Format::VtkXml | Format::VtkLegacy => Ok(1),
+        Format::Dicom => dicom::Volumes::open(path, options)?.contents(path, options),
+        Format::List => collection::contents(path, options),
+        Format::Nifti => nifti::contents(path),
+        Format::Npy => npy::contents(path),
+        Format::Nrrd => nrrd::contents(path),
+        Format::MetaImage => metaimage::contents(path),
+        Format::Tiff => tiff::contents(path, options),
+        Format::VtkXml => vtk_xml::contents(path, options),
+        Format::VtkLegacy => vtk_legacy::contents(path, options),
+        Format::Raw => Ok(Contents::of_one(InputArray::new(NO_NAME, 1), 1, None)),
     }
 }
 
 /// An option that a format has no use for would be ignored: the volume would be another than the one asked for.
 fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions) -> Result<()> {
+    if format == Format::List {
+        // What is left of the choices is for the files that it names.
+        return Ok(());
+    }
     if matches!(format, Format::Raw | Format::VtkXml | Format::VtkLegacy) {
         time_step(path, 1, options)?;
     }

@@ -3,6 +3,7 @@
 //! Specification: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. C order is z, y, x, so that x is
 //! fastest in memory as it is here, and time comes first; an array in Fortran order is x, y, z, time.
 
+use super::contents::{Contents, InputArray, NO_NAME};
 use super::elements::{self, ByteOrder, StoredType};
 use super::reading::Reading;
 use super::{OpenOptions, raw};
@@ -41,10 +42,11 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     Ok(Reading::without_spacing(volume))
 }
 
-/// How many volumes over time an array holds.
-pub(super) fn time_steps(path: &Path) -> Result<usize> {
+/// One array, of as many volumes over time as it holds.
+pub(super) fn contents(path: &Path) -> Result<Contents> {
     let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
-    Ok(extents(path, &header(path, &mut reader)?.0)?.1)
+    let (_, steps) = extents(path, &header(path, &mut reader)?.0)?;
+    Ok(Contents::of_one(InputArray::new(NO_NAME, 1), steps, None))
 }
 
 /// Samples along x, y, z, and time steps: whichever axis is fastest is x, a fourth one is time.

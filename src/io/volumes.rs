@@ -1,22 +1,20 @@
-//! The volumes of an input over time, found once and read one by one.
+//! Everything that an input holds, found once and read one scalar volume at a time.
 
+use super::contents::{Contents, InputArray, MOST_COMPONENTS, too_many_components};
 use super::{Format, OpenOptions, dicom, format_of, refuse_what_does_not_apply};
 use crate::error::{Error, Result};
 use crate::volume::Volume;
 use std::path::{Path, PathBuf};
 
-/// The volumes that a file or folder holds: one, or the steps of a series over time.
+/// The volumes that a file or folder holds: arrays, their components, and the steps of a series over time.
 ///
 /// A DICOM folder's headers are read once, however many volumes are read then, and warned of once.
 pub struct Volumes {
     path: PathBuf,
     options: OpenOptions,
-    found: FoundVolumes,
-}
-
-enum FoundVolumes {
-    Dicom(Box<dicom::Volumes>, usize),
-    Other(usize),
+    contents: Contents,
+    /// The headers of a DICOM series.
+    dicom: Option<Box<dicom::Volumes>>,
 }
 
 impl Volumes {
@@ -27,46 +25,114 @@ impl Volumes {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let format = format_of(path, options)?;
         let options = OpenOptions { time_step: None, ..options.clone() };
-        let found = match format {
+        refuse_what_does_not_apply(path, format, &options)?;
+        let (contents, dicom) = match format {
             Format::Dicom => {
-                refuse_what_does_not_apply(path, format, &options)?;
                 let volumes = dicom::Volumes::open(path, &options)?;
-                let steps = volumes.steps(path)?;
-                FoundVolumes::Dicom(Box::new(volumes), steps)
+                (volumes.contents(path, &options)?, Some(Box::new(volumes)))
             }
-            _ => FoundVolumes::Other(super::time_steps_of(path, format, &options)?),
+            _ => (super::contents_of(path, format, &options)?, None),
         };
-        Ok(Self { path: path.to_owned(), options, found })
+        let contents = contents.chosen(path, &options)?;
+        Ok(Self { path: path.to_owned(), options, contents, dicom })
     }
 
-    /// How many there are; never 0.
+    /// How many steps over time there are; never 0.
     #[expect(clippy::len_without_is_empty, reason = "an input holds a volume")]
     pub fn len(&self) -> usize {
-        match self.found {
-            FoundVolumes::Dicom(_, steps) | FoundVolumes::Other(steps) => steps,
+        self.contents.steps
+    }
+
+    /// The arrays that can be read; never empty.
+    ///
+    /// VTK's files: the arrays of numbers of the points, or of the cells where the one that [`super::open`] reads is theirs,
+    /// without those that say which points count. [`OpenOptions::array`] leaves one of them, and
+    /// [`OpenOptions::component`] that component of the array that [`super::open`] reads. Of a list, those of the first step.
+    pub fn arrays(&self) -> &[InputArray] {
+        &self.contents.arrays
+    }
+
+    /// The time of each step, where the input says it as a number: in seconds where the format has a unit (NIfTI, DICOM,
+    /// NRRD, TIFF), else as it is written (lists of files, VTK, MetaImage). DICOM's clocks count from the first step.
+    pub fn times(&self) -> Option<Vec<f64>> {
+        self.contents.times.clone()
+    }
+
+    /// Refuses what [`Self::read_part`] would refuse whatever the samples are: a caller who wants all parts asks first.
+    ///
+    /// # Errors
+    /// [`Error::Options`] for an array of more than [`MOST_COMPONENTS`] components.
+    pub fn check_parts(&self) -> Result<()> {
+        match self.arrays().iter().find(|array| array.components > MOST_COMPONENTS) {
+            Some(array) => Err(too_many_components(&self.path, array)),
+            None => Ok(()),
         }
     }
 
-    /// Reads one, counted from 0.
+    /// Reads the one volume of a step that [`super::open`] would read, counted from 0.
     ///
     /// # Errors
     /// Those of [`super::open`].
     pub fn read(&self, step: usize) -> Result<Volume> {
-        if step >= self.len() {
+        self.check_step(step)?;
+        self.read_with(&OpenOptions { time_step: Some(step), ..self.options.clone() }, step)
+    }
+
+    /// Reads one component of one array (their places in [`Self::arrays`]) at one step, all counted from 0. The volume has the
+    /// array's name, whichever component it is.
+    ///
+    /// # Errors
+    /// Those of [`super::open`]; [`Error::Options`] for an array of more than [`MOST_COMPONENTS`] components.
+    pub fn read_part(&self, array: usize, component: usize, step: usize) -> Result<Volume> {
+        self.check_step(step)?;
+        let arrays = self.arrays();
+        let Some(chosen) = arrays.get(array) else {
             return Err(Error::Options(format!(
-                "{}: there is no time step {step}; it holds {}, counted from 0",
+                "{}: there is no array {array}; it holds {}, counted from 0",
                 self.path.display(),
-                self.len()
+                arrays.len()
+            )));
+        };
+        if chosen.components > MOST_COMPONENTS {
+            return Err(too_many_components(&self.path, chosen));
+        }
+        if component >= chosen.components {
+            return Err(Error::Options(format!(
+                "{}: array '{}' has no component {component}; it has {}, counted from 0",
+                self.path.display(),
+                chosen.name,
+                chosen.components
             )));
         }
-        match &self.found {
-            FoundVolumes::Dicom(volumes, _) => {
-                let volume = volumes.read(&self.path, step, &self.options)?;
-                Ok(super::with_fill_value(volume, &self.options))
-            }
-            FoundVolumes::Other(_) => {
-                super::open(&self.path, &OpenOptions { time_step: Some(step), ..self.options.clone() })
-            }
+        let options = OpenOptions {
+            time_step: Some(step),
+            array: self.contents.named.then(|| chosen.name.clone()),
+            component: self.options.component.or_else(|| (chosen.components > 1).then_some(component)),
+            ..self.options.clone()
+        };
+        let mut volume = self.read_with(&options, step)?;
+        volume.name.clone_from(&chosen.name);
+        Ok(volume)
+    }
+
+    fn check_step(&self, step: usize) -> Result<()> {
+        if step < self.len() {
+            return Ok(());
+        }
+        Err(Error::Options(format!(
+            "{}: there is no time step {step}; it holds {}, counted from 0",
+            self.path.display(),
+            self.len()
+        )))
+    }
+
+    fn read_with(&self, options: &OpenOptions, step: usize) -> Result<Volume> {
+        match &self.dicom {
+            Some(volumes) => Ok(super::with_fill_value(volumes.read(&self.path, step, options)?, options)),
+            None => super::open(&self.path, options),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

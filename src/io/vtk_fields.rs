@@ -14,6 +14,9 @@ pub(super) const FILL_VALUE: &str = "neuvol_fill_value";
 /// The other end of the masked values, where they are a range: one number.
 pub(super) const FILL_LIMIT: &str = "neuvol_fill_limit";
 
+/// When the data are, as VTK's own writers say it: one number.
+pub(super) const TIME: &str = "TimeValue";
+
 /// What a file says in field data.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields {
@@ -22,6 +25,7 @@ pub(super) struct Fields {
     pub(super) array: Option<String>,
     pub(super) fill_value: Option<f64>,
     pub(super) fill_limit: Option<f64>,
+    pub(super) time: Option<f64>,
 }
 
 impl Fields {

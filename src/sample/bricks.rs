@@ -155,6 +155,7 @@ impl BrickReader {
     /// The file's section.
     pub(super) fn section(&self) -> &'static str {
         match &self.source {
+            BrickSource::Integers(_, Some(_)) => "DIFF",
             BrickSource::Integers(..) | BrickSource::Corrected(..) => "INTS",
             BrickSource::Latents(..) => "LATG",
         }

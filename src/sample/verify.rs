@@ -63,7 +63,7 @@ impl NeuralVolume {
                 // Coarser levels of a corrected latent grid are the grid's own.
                 let coarsest = if bricks.latents().is_some() { 0 } else { last };
                 let name = |brick| of_brick(integers.grid().bounds(brick), brick, coarsest);
-                self.check("INTS", integers.streams(), name, &mut found)?;
+                self.check(bricks.section(), integers.streams(), name, &mut found)?;
             }
         }
         if let Some(mask) = &self.mask {

@@ -30,6 +30,11 @@ const fn dimension(name: &'static str, kind: Kind) -> Dimension {
     Dimension { name, kind }
 }
 
+/// Dimensions that say when a slice was measured, and seconds of their unit; the first two are intervals, the last one is
+/// the clock.
+pub(super) const TIMES: [(&str, f64); 3] =
+    [("trigger time", 1e-3), ("frame reference time", 1e-3), ("acquisition time", 1.0)];
+
 /// In the order of trust. [`Traits::of`] has the values in the same order; a file's own dimensions come behind them.
 pub(super) const DIMENSIONS: [Dimension; 19] = [
     dimension("temporal position", Kind::Time),

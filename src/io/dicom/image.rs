@@ -8,6 +8,7 @@ use super::origin::Origin;
 use super::walk::PixelPlace;
 use crate::error::{Error, Result};
 use crate::io::Limits;
+use crate::io::contents::NO_NAME;
 use crate::volume::SampleType;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -135,6 +136,11 @@ impl Image {
             image.notes.push(mosaic::NO_MOSAIC);
         }
         Ok(Some(image))
+    }
+
+    /// What a volume of it is called: the modality.
+    pub(super) fn name(&self) -> String {
+        if self.modality.is_empty() { NO_NAME.into() } else { self.modality.to_ascii_lowercase() }
     }
 
     pub(super) fn big_endian(&self) -> bool {

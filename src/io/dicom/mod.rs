@@ -33,10 +33,12 @@ mod stack;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod times;
 mod value_map;
 mod walk;
 pub(super) mod write;
 
+use super::contents::{Contents, InputArray};
 use super::rescale::Rescale;
 use super::{OpenOptions, elements};
 use crate::error::Result;
@@ -78,6 +80,14 @@ impl Volumes {
         if self.over_time { Ok(self.parts.len()) } else { Err(separate::choose_one(path, &self.parts)) }
     }
 
+    /// One array, named after the modality, and when each step is.
+    pub(super) fn contents(&self, path: &Path, _options: &OpenOptions) -> Result<Contents> {
+        let steps = self.steps(path)?;
+        let slices = self.parts.first().map(|part| part.slices.as_slice()).unwrap_or_default();
+        let name = stack::first(path, slices)?.image.name();
+        Ok(Contents::of_one(InputArray::new(name, 1), steps, times::of(&self.parts)))
+    }
+
     /// Reads one of them into LPS millimetres.
     pub(super) fn read(&self, path: &Path, step: usize, options: &OpenOptions) -> Result<Volume> {
         let count = self.steps(path)?;
@@ -116,9 +126,7 @@ fn read(
     }
     volume.unit = if options.stored_values { String::new() } else { first.unit().into() };
     let image = &first.image;
-    if !image.modality.is_empty() {
-        volume.name = image.modality.to_ascii_lowercase();
-    }
+    volume.name = image.name();
     let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
     note("source format", "DICOM".into());
     note("modality", image.modality.clone());

@@ -8,6 +8,7 @@ mod write;
 
 pub(super) use write::save;
 
+use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::detached::{self, Coding, Skip, Stream};
 use super::elements::{self, FilePart};
 use super::reading::{self, Reading};
@@ -34,10 +35,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let header = MetaImageHeader::read(path, &mut reader)?;
     let (sizes, steps) = sizes(path, &header)?;
     let stored = header.stored_type(path)?;
-    let components = header.optional_number(path, "elementnumberofchannels")?.unwrap_or(1usize);
-    if components == 0 {
-        return Err(Error::format(path, "ElementNumberOfChannels is 0"));
-    }
+    let components = components(path, &header)?;
     let part = FilePart {
         count: elements::sample_count(path, sizes, stored.size(), &options.limits)?,
         components,
@@ -85,10 +83,33 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     Ok(Reading { volume, declares_spacing })
 }
 
-/// How many volumes over time a file holds.
-pub(super) fn time_steps(path: &Path) -> Result<usize> {
+/// One array of as many components as the image has channels; the fourth axis is time, and its spacing and offset say when a
+/// step is.
+pub(super) fn contents(path: &Path) -> Result<Contents> {
     let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
-    Ok(sizes(path, &MetaImageHeader::read(path, &mut reader)?)?.1)
+    let header = MetaImageHeader::read(path, &mut reader)?;
+    let (_, steps) = sizes(path, &header)?;
+    let fourth = |names: &[&str]| -> Result<Option<f64>> {
+        let found = header.along_axes(path, names)?;
+        Ok(found.and_then(|(_, words)| words.get(3)?.parse().ok()))
+    };
+    let interval = fourth(&SPACINGS)?.unwrap_or(0.0);
+    let start = fourth(&OFFSETS)?.unwrap_or(0.0);
+    let array = InputArray::new(NO_NAME, components(path, &header)?);
+    Ok(Contents::of_one(array, steps, contents::even_times(start, interval, steps)))
+}
+
+/// Fields for the distance along each axis; the first one counts.
+const SPACINGS: [&str; 2] = ["elementspacing", "elementsize"];
+/// Fields for where the first voxel lies.
+const OFFSETS: [&str; 3] = ["offset", "position", "origin"];
+
+/// Channels of a voxel.
+fn components(path: &Path, header: &MetaImageHeader) -> Result<usize> {
+    match header.optional_number(path, "elementnumberofchannels")?.unwrap_or(1usize) {
+        0 => Err(Error::format(path, "ElementNumberOfChannels is 0")),
+        components => Ok(components),
+    }
 }
 
 /// Samples along x, y, z (missing axes have one), and time steps, the fourth axis.
@@ -149,7 +170,7 @@ fn geometry(
 ) -> Result<(Geometry, [bool; 3])> {
     let mut spacing = given.unwrap_or([1.0; 3]);
     let mut declares_spacing = [false; 3];
-    if let Some((name, words)) = header.along_axes(path, &["elementspacing", "elementsize"])? {
+    if let Some((name, words)) = header.along_axes(path, &SPACINGS)? {
         for (axis, words) in words.into_iter().take(3).enumerate() {
             let size = words.trim_start_matches('-');
             if let Some(distance) =
@@ -161,7 +182,7 @@ fn geometry(
         }
     }
     let mut origin = [0.0; 3];
-    if let Some((name, words)) = header.along_axes(path, &["offset", "position", "origin"])? {
+    if let Some((name, words)) = header.along_axes(path, &OFFSETS)? {
         for (origin, word) in origin.iter_mut().zip(words) {
             *origin = word.parse().map_err(|_| {
                 Error::format(path, format!("'{word}' in the header's field {name} is not a number"))

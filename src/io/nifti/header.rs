@@ -66,6 +66,8 @@ pub(super) struct Header {
     pub(super) slope: f64,
     pub(super) intercept: f64,
     pub(super) units: u32,
+    /// Where the time axis begins, in its unit.
+    pub(super) time_offset: f64,
     pub(super) qform_code: i32,
     pub(super) sform_code: i32,
     /// b, c, d.
@@ -131,6 +133,7 @@ impl Header {
             slope: f64::from(header.scl_slope),
             intercept: f64::from(header.scl_inter),
             units: header.xyzt_units.into(),
+            time_offset: f64::from(header.toffset),
             qform_code: header.qform_code.into(),
             sform_code: header.sform_code.into(),
             quaternion: [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from),
@@ -164,6 +167,7 @@ impl Header {
             qform_offset: numbers(376),
             sform: [row(400), row(432), row(464)],
             units: fields.i32(500) as u32,
+            time_offset: fields.f64(216),
         }
     }
 }

@@ -14,6 +14,7 @@ pub(super) use header::recognises;
 pub(super) use write::save;
 
 use super::OpenOptions;
+use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, StoredType};
 use super::reading::Reading;
 use super::rescale::Rescale;
@@ -144,11 +145,23 @@ impl Read for Stream {
     }
 }
 
-/// How many volumes over time a file holds.
-pub(super) fn time_steps(path: &Path) -> Result<usize> {
+/// One array; axes behind time are its components.
+pub(super) fn contents(path: &Path) -> Result<Contents> {
     let (path, _) = pair(path)?;
     let header = Header::read(&path, &mut Stream::open(&path)?)?;
-    Ok(extents(&path, &header)?.1)
+    let (_, steps, components) = extents(&path, &header)?;
+    Ok(Contents::of_one(InputArray::new(NO_NAME, components), steps, times(&header, steps)))
+}
+
+/// When each step is, in seconds, where the header says the unit of the fourth axis (NIFTI_UNITS_SEC, _MSEC, _USEC).
+fn times(header: &Header, steps: usize) -> Option<Vec<f64>> {
+    let second = match header.units & 0x38 {
+        8 => 1.0,
+        16 => 1e-3,
+        24 => 1e-6,
+        _ => return None,
+    };
+    contents::even_times(header.time_offset * second, header.pixdim[4] * second, steps)
 }
 
 /// The three spatial extents, the time steps (axis 4), and the components (all further axes).

@@ -10,6 +10,7 @@ pub(super) use write::save;
 
 use super::OpenOptions;
 use super::affine::{self, RAS_LPS};
+use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, FilePart};
 use super::reading::{self, Reading};
 use crate::error::{Error, Result};
@@ -46,10 +47,41 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     Ok(Reading { volume, declares_spacing })
 }
 
-/// How many volumes over time a file holds.
-pub(super) fn time_steps(path: &Path) -> Result<usize> {
+/// One array of as many components as its first axis has samples, where that is not one of space.
+pub(super) fn contents(path: &Path) -> Result<Contents> {
     let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
-    Ok(Axes::of(path, &NrrdHeader::read(path, &mut reader)?)?.steps)
+    let header = NrrdHeader::read(path, &mut reader)?;
+    let axes = Axes::of(path, &header)?;
+    let times = times(path, &header, axes.steps)?;
+    Ok(Contents::of_one(InputArray::new(NO_NAME, axes.components), axes.steps, times))
+}
+
+/// When each step is, where the last axis is said to be time (a list is none): in seconds, by the axis' unit.
+fn times(path: &Path, header: &NrrdHeader, steps: usize) -> Result<Option<Vec<f64>>> {
+    let last = header.number::<usize>(path, "dimension")?.saturating_sub(1);
+    let direction = header.vectors(path, "space directions")?.get(last).copied().flatten();
+    if let Some(direction) = direction.filter(|direction| direction.is_of_time()) {
+        let start = header.vectors(path, "space origin")?.first().copied().flatten();
+        return Ok(contents::even_times(start.map_or(0.0, |start| start.time), direction.time, steps));
+    }
+    let kinds = header.field("kinds").unwrap_or_default().to_ascii_lowercase();
+    if kinds.split_whitespace().nth(last) != Some("time") {
+        return Ok(None);
+    }
+    let number = |name: &str| {
+        let word = header.field(name).unwrap_or_default().split_whitespace().nth(last);
+        word.and_then(|word| word.parse::<f64>().ok()).filter(|number| number.is_finite())
+    };
+    let (Some(interval), start) = (number("spacings"), number("axis mins").unwrap_or(0.0)) else {
+        return Ok(None);
+    };
+    // One quoted unit an axis.
+    let units: Vec<&str> = header.field("units").unwrap_or_default().split('"').skip(1).step_by(2).collect();
+    let second = match units.get(last).copied().unwrap_or_default() {
+        "" => Some(1.0),
+        unit => contents::seconds(unit),
+    };
+    Ok(second.and_then(|second| contents::even_times(start * second, interval * second, steps)))
 }
 
 /// What an array's axes are.

@@ -15,6 +15,7 @@ mod shaped;
 #[cfg(test)]
 mod tests;
 
+use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, Narrow, StoredType};
 use super::progress::Counter;
 use super::reading::Reading;
@@ -70,9 +71,18 @@ fn natural(name: &str) -> Vec<(u128, String)> {
     parts
 }
 
-/// How many volumes over time a file or folder holds.
-pub(super) fn time_steps(path: &Path, options: &OpenOptions) -> Result<usize> {
-    Ok(PageStack::of(path, options)?.steps)
+/// One array, of which channels of planes and samples of a pixel are the components.
+pub(super) fn contents(path: &Path, options: &OpenOptions) -> Result<Contents> {
+    let stack = PageStack::of(path, options)?;
+    // "0.5 s", where the file says it.
+    let interval = stack.parts[0]
+        .arrangement
+        .interval
+        .split_once(' ')
+        .and_then(|(number, unit)| Some(number.parse::<f64>().ok()? * contents::seconds(unit)?));
+    let times = contents::even_times(0.0, interval.unwrap_or(0.0), stack.steps);
+    let array = InputArray::new(NO_NAME, stack.channels * stack.samples);
+    Ok(Contents::of_one(array, stack.steps, times))
 }
 
 /// No compressor shrinks a page further than this.

@@ -278,7 +278,13 @@ fn imagej_hyperstacks_count_channels_then_slices_then_frames() {
     let mut pages = numbered(12, description);
     let first = pages.remove(0);
     pages.insert(0, first.with(ratio(282, [4, 1])).with(ratio(283, [2, 1])).with(short(296, 1)));
-    let volume = read_with(&file(pages), &chosen(Some(1), Some(1))).unwrap();
+    let bytes = file(pages);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.tif"), &bytes).unwrap();
+    let all = crate::io::Volumes::open(&folder.path().join("a.tif"), &OpenOptions::default()).unwrap();
+    assert_eq!((all.len(), all.times(), all.arrays()[0].components), (2, Some(vec![0.0, 0.5]), 2));
+    assert_eq!(pages_of(&all.read_part(0, 1, 0).unwrap()), [1.0, 3.0, 5.0]);
+    let volume = read_with(&bytes, &chosen(Some(1), Some(1))).unwrap();
     assert_eq!(pages_of(&volume), [7.0, 9.0, 11.0]);
     assert_eq!(volume.geometry.spacing, [0.25, 0.5, 1.5]);
     assert_eq!(volume.provenance["spacing unit"], "\u{b5}m");

@@ -1,11 +1,11 @@
 //! The arrays of a legacy VTK file: found all, of which one is read.
 
-use super::text::Text;
+use super::text::{Metadata, Text};
 use super::{Grid, stored_type};
 use crate::error::{Error, Result};
 use crate::io::elements::{self, ByteOrder, FilePart, StoredType};
 use crate::io::vtk_fields::{self, Fields};
-use crate::io::{OpenOptions, component, even, is_bookkeeping};
+use crate::io::{InputArray, OpenOptions, component, even, is_bookkeeping};
 use crate::volume::Samples;
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
@@ -26,6 +26,8 @@ pub(super) struct FoundArray {
     pub(super) unit: String,
     pub(super) type_name: String,
     pub(super) components: usize,
+    /// Of the first components, where the file names them.
+    pub(super) component_names: Vec<String>,
     pub(super) tuples: usize,
     pub(super) cells: bool,
     pub(super) shape: [u64; 3],
@@ -203,13 +205,14 @@ impl Arrays<'_> {
         } else {
             text.skip_words(count)?;
         }
-        let unit = text.metadata(components)?;
+        let Metadata { unit, component_names } = text.metadata(components)?;
         let type_name = type_name.to_owned();
         self.found.push(FoundArray {
             name,
             unit,
             type_name,
             components,
+            component_names,
             tuples,
             cells,
             shape,
@@ -241,7 +244,7 @@ impl Arrays<'_> {
                 self.fields.frame = vtk_fields::frame(text.path, &name)?;
             }
             (vtk_fields::ARRAY, true) => self.fields.array = text.strings(self.binary, 1)?,
-            (vtk_fields::FILL_VALUE | vtk_fields::FILL_LIMIT, false) => {
+            (vtk_fields::FILL_VALUE | vtk_fields::FILL_LIMIT | vtk_fields::TIME, false) => {
                 let stored = stored_type(text, type_name)?;
                 let value = if self.binary {
                     let mut bytes = text.binary(1, stored.size())?;
@@ -250,10 +253,10 @@ impl Arrays<'_> {
                     elements::parse_samples(text.path, text.rest(), stored, 1)?.0
                 };
                 let value = Some(value.get(0));
-                if name == vtk_fields::FILL_VALUE {
-                    self.fields.fill_value = value;
-                } else {
-                    self.fields.fill_limit = value;
+                match name.as_str() {
+                    vtk_fields::FILL_VALUE => self.fields.fill_value = value,
+                    vtk_fields::FILL_LIMIT => self.fields.fill_limit = value,
+                    _ => self.fields.time = value.filter(|time| time.is_finite()),
                 }
             }
             _ => {}
@@ -310,6 +313,26 @@ impl Arrays<'_> {
         of(false).or_else(|| of(true)).cloned().ok_or_else(|| {
             Error::unsupported(path, format!("the file has no array of numbers; arrays found: {all}"))
         })
+    }
+
+    /// The arrays that can be read: the one that the options choose alone where they choose, else those that belong to
+    /// what the default one belongs to.
+    pub(super) fn listed(&self, path: &Path) -> Result<Vec<InputArray>> {
+        let default = self.chosen(path)?;
+        let is_chosen = self.options.array.is_some() || self.options.component.is_some();
+        let mut listed: Vec<InputArray> = Vec::new();
+        for array in self.usable().filter(|array| array.cells == default.cells) {
+            let wanted = match is_chosen {
+                true => array.name == default.name,
+                false => !is_bookkeeping(&array.name),
+            };
+            // Of two of one name the first is read.
+            if wanted && !listed.iter().any(|other| other.name == array.name) {
+                let found = InputArray::new(array.name.clone(), array.components);
+                listed.push(found.with_names(array.component_names.clone()));
+            }
+        }
+        Ok(listed)
     }
 
     /// The names of the arrays that could have been read instead.

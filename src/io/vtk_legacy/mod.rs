@@ -10,6 +10,7 @@ mod arrays;
 mod tests;
 mod text;
 
+use super::contents::Contents;
 use super::elements::StoredType;
 use super::mapped::Mapped;
 use super::reading::{self, Reading};
@@ -30,43 +31,8 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 /// Reads one array of one number per point (or per cell, at the cells' centres).
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let bytes = Mapped::open(path)?;
-    let at = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-    let mut text = Text { path, bytes: &bytes, at };
-    text.line()?;
-    text.line()?;
-    let binary = match text.word()?.to_ascii_uppercase().as_str() {
-        "ASCII" => false,
-        "BINARY" => true,
-        other => return Err(text.error(format!("'{other}' is neither ASCII nor BINARY"))),
-    };
-    text.expect("DATASET")?;
-    let dataset = text.word()?.to_ascii_uppercase();
-    if dataset != "STRUCTURED_POINTS" && dataset != "RECTILINEAR_GRID" {
-        return Err(Error::unsupported(
-            path,
-            format!(
-                "a dataset of type {dataset}: only STRUCTURED_POINTS and RECTILINEAR_GRID are supported; resample it to \
-                 an image first"
-            ),
-        ));
-    }
-    let mut grid = Grid { points: None, spacing: [1.0; 3], declares_spacing: [false; 3], origin: [0.0; 3] };
-    let mut reader = Arrays {
-        options,
-        binary,
-        samples_each: 0,
-        cells: false,
-        shape: [0; 3],
-        fields: Fields::default(),
-        found: Vec::new(),
-    };
-    let scanned = reader.scan(&mut text, &mut grid);
-    let array = match (scanned, &options.array) {
-        (Ok(()), _) => reader.chosen(path)?,
-        // What was asked for by name may lie before the damage.
-        (Err(damage), Some(_)) => reader.chosen(path).map_err(|_| damage)?,
-        (Err(damage), None) => return Err(damage),
-    };
+    let Scanned { mut text, grid, mut reader } = Scanned::of(path, &bytes, options)?;
+    let array = reader.chosen(path)?;
     let others = reader.others(&array);
     (reader.cells, reader.shape) = (array.cells, array.shape);
     text.at = array.at;
@@ -76,6 +42,65 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         reading.volume.provenance.insert(OTHER_ARRAYS.into(), others);
     }
     Ok(reading)
+}
+
+/// The arrays of numbers, and when they are.
+pub(super) fn contents(path: &Path, options: &OpenOptions) -> Result<Contents> {
+    let bytes = Mapped::open(path)?;
+    let Scanned { reader, .. } = Scanned::of(path, &bytes, options)?;
+    let arrays = reader.listed(path)?;
+    Ok(Contents { steps: 1, times: reader.fields.time.map(|time| vec![time]), arrays, named: true })
+}
+
+/// A file whose grid and arrays are known.
+struct Scanned<'a> {
+    text: Text<'a>,
+    grid: Grid,
+    reader: Arrays<'a>,
+}
+
+impl<'a> Scanned<'a> {
+    fn of(path: &'a Path, bytes: &'a [u8], options: &'a OpenOptions) -> Result<Self> {
+        let at = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let mut text = Text { path, bytes, at };
+        text.line()?;
+        text.line()?;
+        let binary = match text.word()?.to_ascii_uppercase().as_str() {
+            "ASCII" => false,
+            "BINARY" => true,
+            other => return Err(text.error(format!("'{other}' is neither ASCII nor BINARY"))),
+        };
+        text.expect("DATASET")?;
+        let dataset = text.word()?.to_ascii_uppercase();
+        if dataset != "STRUCTURED_POINTS" && dataset != "RECTILINEAR_GRID" {
+            return Err(Error::unsupported(
+                path,
+                format!(
+                    "a dataset of type {dataset}: only STRUCTURED_POINTS and RECTILINEAR_GRID are supported; resample it to \
+                     an image first"
+                ),
+            ));
+        }
+        let mut grid =
+            Grid { points: None, spacing: [1.0; 3], declares_spacing: [false; 3], origin: [0.0; 3] };
+        let mut reader = Arrays {
+            options,
+            binary,
+            samples_each: 0,
+            cells: false,
+            shape: [0; 3],
+            fields: Fields::default(),
+            found: Vec::new(),
+        };
+        match (reader.scan(&mut text, &mut grid), &options.array) {
+            (Ok(()), _) => {}
+            // What was asked for by name may lie before the damage.
+            (Err(damage), Some(_)) if reader.chosen(path).is_err() => return Err(damage),
+            (Err(_), Some(_)) => {}
+            (Err(damage), None) => return Err(damage),
+        }
+        Ok(Self { text, grid, reader })
+    }
 }
 
 fn stored_type(text: &Text, name: &str) -> Result<StoredType> {

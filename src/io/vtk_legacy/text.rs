@@ -1,7 +1,16 @@
 //! A legacy VTK file, read word by word.
 
 use crate::error::{Error, Result};
+use crate::io::MOST_COMPONENTS;
 use std::path::Path;
+
+/// What a file says of an array behind its samples.
+#[derive(Default)]
+pub(super) struct Metadata {
+    pub(super) unit: String,
+    /// Of the first components, empty ones included; none where the file names none.
+    pub(super) component_names: Vec<String>,
+}
 
 /// The file, read word by word.
 pub(super) struct Text<'a> {
@@ -94,11 +103,11 @@ impl<'a> Text<'a> {
     }
 
     /// Passes over what VTK says of an array behind its samples, up to an empty line: the names of its components, a line
-    /// each, and keys, of which the unit is returned (`vtkDataReader::ReadArray`).
-    pub(super) fn metadata(&mut self, components: usize) -> Result<String> {
-        let mut unit = String::new();
+    /// each, and keys, of which the unit is kept (`vtkDataReader::ReadArray`).
+    pub(super) fn metadata(&mut self, components: usize) -> Result<Metadata> {
+        let mut found = Metadata::default();
         if !self.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("METADATA")) {
-            return Ok(unit);
+            return Ok(found);
         }
         self.next_word();
         self.line()?;
@@ -107,17 +116,20 @@ impl<'a> Text<'a> {
             let line = self.line()?.trim_ascii();
             let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             if line.is_empty() {
-                return Ok(unit);
+                return Ok(found);
             } else if word.eq_ignore_ascii_case(b"COMPONENT_NAMES") {
                 // A component without a name has an empty line.
-                for _ in 0..components {
-                    self.line()?;
+                for n in 0..components {
+                    let name = decoded(self.line()?.trim_ascii());
+                    if n < MOST_COMPONENTS {
+                        found.component_names.push(name);
+                    }
                 }
             } else if word == b"NAME" {
                 let mut words = line.split(u8::is_ascii_whitespace).skip(1);
                 is_unit = words.next() == Some(b"UNITS_LABEL") && words.next() == Some(b"LOCATION");
             } else if word == b"DATA" && is_unit {
-                unit = decoded(line.get(word.len()..).unwrap_or_default().trim_ascii());
+                found.unit = decoded(line.get(word.len()..).unwrap_or_default().trim_ascii());
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::document::{Array, Association, Document};
 use crate::error::{Error, Result};
 use crate::io::elements::StoredType;
-use crate::io::{self, OpenOptions};
+use crate::io::{self, InputArray, OpenOptions};
 use std::path::Path;
 
 /// The array to read; other pieces have it too.
@@ -39,7 +39,9 @@ impl Chosen {
             others.collect::<Vec<_>>().join(", ")
         };
         if let Some(name) = options.array.as_deref() {
-            return match candidates.iter().find(|a| a.name == name) {
+            // A name may be that of a string of the points and of numbers of the cells.
+            let mut named = candidates.iter().filter(|a| a.name == name);
+            return match named.clone().find(|a| a.is_numeric()).or_else(|| named.next()) {
                 Some(array) => Self::component_of(path, array, others(array), options),
                 None => Err(Error::Options(format!(
                     "{}: no array is named '{name}'; {}",
@@ -78,6 +80,29 @@ impl Chosen {
             others,
             components,
         })
+    }
+
+    /// The arrays that can be read: the one that the options choose alone where they choose, else those of numbers that
+    /// belong to what the default one belongs to.
+    pub(super) fn all(path: &Path, document: &Document, options: &OpenOptions) -> Result<Vec<InputArray>> {
+        // Of the default array some component: whether it has several is not asked here.
+        let any = OpenOptions { component: options.component.or(Some(0)), ..options.clone() };
+        let default = Self::of(path, document, &any)?;
+        let arrays = document.pieces.first().map(|p| p.arrays.as_slice()).unwrap_or_default();
+        let is_chosen = options.array.is_some() || options.component.is_some();
+        let mut listed: Vec<InputArray> = Vec::new();
+        for array in arrays.iter().filter(|a| a.association == default.association && a.is_numeric()) {
+            let wanted = match is_chosen {
+                true => array.name == default.name,
+                false => !io::is_bookkeeping(&array.name),
+            };
+            // Of two of one name the first is read.
+            if wanted && !listed.iter().any(|other| other.name == array.name) {
+                let listed_array = InputArray::new(array.name.clone(), array.components(path)?);
+                listed.push(listed_array.with_names(array.component_names.clone()));
+            }
+        }
+        Ok(listed)
     }
 
     /// The volume's name: the array's, with the component where there are several.

@@ -1,9 +1,10 @@
 //! The XML: everything but the samples.
 
 use crate::error::{Error, Result};
+use crate::io::MOST_COMPONENTS;
 use crate::io::elements::{ByteOrder, StoredType};
 use crate::io::skip_byte_order_mark;
-use crate::io::vtk_fields::{ARRAY, FILL_LIMIT, FILL_VALUE, FRAME};
+use crate::io::vtk_fields::{ARRAY, FILL_LIMIT, FILL_VALUE, FRAME, TIME};
 use crate::volume::SampleType;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
@@ -42,6 +43,8 @@ pub(super) struct Array {
     pub(super) association: Association,
     pub(super) name: String,
     components: u64,
+    /// Of each component, empty ones included; none where there are too many.
+    pub(super) component_names: Vec<String>,
     pub(super) unit: String,
     pub(super) place: DataPlace,
     type_name: String,
@@ -290,7 +293,7 @@ impl Document {
             "DataArray" | "Array" if inside.fields => {
                 let name = tag.text("Name")?.unwrap_or_default();
                 let is_new = !self.fields.iter().any(|array| array.name == name);
-                if is_new && [FRAME, ARRAY, FILL_VALUE, FILL_LIMIT].contains(&name.as_str()) {
+                if is_new && [FRAME, ARRAY, FILL_VALUE, FILL_LIMIT, TIME].contains(&name.as_str()) {
                     self.fields.push(tag.array(Association::Point, after)?);
                     inside.array = true;
                 }
@@ -485,9 +488,13 @@ impl Tag<'_> {
             ),
             Some(other) => return Err(self.error(format!("array '{name}' has the unknown format '{other}'"))),
         };
+        let components = number("NumberOfComponents")?.unwrap_or(1);
+        let named = if components <= MOST_COMPONENTS as u64 { components } else { 0 };
+        let names = (0..named).map(|n| Ok(self.text(&format!("ComponentName{n}"))?.unwrap_or_default()));
         Ok(Array {
             association,
-            components: number("NumberOfComponents")?.unwrap_or(1),
+            components,
+            component_names: names.collect::<Result<_>>()?,
             type_name: self.text("type")?.unwrap_or_default(),
             unit: String::new(),
             name,

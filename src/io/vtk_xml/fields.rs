@@ -1,8 +1,8 @@
-//! Reading neuvol's own field data.
+//! Reading neuvol's own field data, and VTK's time.
 
 use super::data::{self, ArraySource};
 use crate::error::Result;
-use crate::io::vtk_fields::{self, ARRAY, FILL_LIMIT, FILL_VALUE, FRAME, Fields};
+use crate::io::vtk_fields::{self, ARRAY, FILL_LIMIT, FILL_VALUE, FRAME, Fields, TIME};
 
 /// What a file says in field data.
 pub(super) fn read(source: &mut ArraySource) -> Result<Fields> {
@@ -21,6 +21,9 @@ pub(super) fn read(source: &mut ArraySource) -> Result<Fields> {
     }
     if let Some(array) = named(FILL_LIMIT) {
         fields.fill_limit = Some(data::read(source, array, 0, 1)?.get(0));
+    }
+    if let Some(array) = named(TIME).filter(|array| array.is_numeric()) {
+        fields.time = Some(data::read(source, array, 0, 1)?.get(0)).filter(|time| time.is_finite());
     }
     Ok(fields)
 }

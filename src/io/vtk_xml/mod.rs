@@ -16,6 +16,7 @@ mod write;
 
 pub(super) use write::{save, save_arrays};
 
+use super::contents::Contents;
 use super::reading::Reading;
 use super::vtk_fields::Fields;
 use super::{OTHER_ARRAYS, OpenOptions, detached, elements};
@@ -28,7 +29,7 @@ use document::{Association, Document, Kind};
 use grid::Grid;
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Reads one array of one number per point (or per cell, at the cells' centres).
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
@@ -61,16 +62,41 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     reading(samples, &grid, &chosen, &opened.fields, &opened.document)
 }
 
+/// The arrays of numbers, and when they are.
+pub(super) fn contents(path: &Path, options: &OpenOptions) -> Result<Contents> {
+    let opened = Opened::of(path)?;
+    let mut time = opened.fields.time;
+    let arrays = match opened.document.kind {
+        // All pieces have the same ones.
+        Kind::ParallelImage => {
+            let files = piece_files(path, &opened.document, options)?;
+            let file = files.first().ok_or_else(|| no_piece(path))?;
+            let piece = Opened::of(file)?;
+            time = time.or(piece.fields.time);
+            Chosen::all(file, &piece.document, options)?
+        }
+        _ => Chosen::all(path, &opened.document, options)?,
+    };
+    Ok(Contents { steps: 1, times: time.map(|time| vec![time]), arrays, named: true })
+}
+
+fn no_piece(path: &Path) -> Error {
+    Error::format(path, "the parallel file names no piece")
+}
+
+/// The files of a `.pvti`'s pieces, in their order.
+fn piece_files(path: &Path, document: &Document, options: &OpenOptions) -> Result<Vec<PathBuf>> {
+    let file = |piece: &document::Piece| match &piece.source {
+        Some(source) => detached::file_of(path, source, options.allow_outside),
+        None => Err(Error::format(path, "a piece of the parallel file has no Source")),
+    };
+    document.pieces.iter().map(file).collect()
+}
+
 /// Reads the pieces that a `.pvti` names, each from its own file beside it.
 fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Result<Reading> {
     let whole = document.extent(path)?;
-    let mut files = Vec::new();
-    for piece in &document.pieces {
-        let Some(source) = &piece.source else {
-            return Err(Error::format(path, "a piece of the parallel file has no Source"));
-        };
-        files.push(detached::file_of(path, source, options.allow_outside)?);
-    }
+    let files = piece_files(path, document, options)?;
     let file_bytes = detached::sizes(path, &files)?;
     let mut found: Option<(Grid, Chosen, Fields, Assembly)> = None;
     for file in files {
@@ -100,7 +126,7 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
         opened.paste(&file, chosen, assembly)?;
     }
     let Some((grid, chosen, fields, assembly)) = found else {
-        return Err(Error::format(path, "the parallel file names no piece"));
+        return Err(no_piece(path));
     };
     reading(assembly.finish()?, &grid, &chosen, &fields, document)
 }

@@ -4,8 +4,8 @@
 use super::base64;
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::elements::ByteOrder;
 use crate::io::arrays::ArrayVolumes;
+use crate::io::elements::ByteOrder;
 use crate::io::vtk_fields::{ARRAY, FILL_LIMIT, FILL_VALUE, FRAME};
 use crate::volume::{Association, Frame, SampleType, Volume};
 use flate2::Compression;
@@ -26,7 +26,8 @@ pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
 
 /// Writes several arrays of one grid, whose first is the active one.
 pub(in crate::io) fn save_arrays(arrays: &[ArrayVolumes], path: &Path) -> Result<()> {
-    let components: Vec<Vec<&Volume>> = arrays.iter().map(|array| array.components.iter().collect()).collect();
+    let components: Vec<Vec<&Volume>> =
+        arrays.iter().map(|array| array.components.iter().collect()).collect();
     let arrays: Vec<Array> = arrays
         .iter()
         .zip(&components)
@@ -80,10 +81,10 @@ impl Array<'_> {
     fn end(&self) -> String {
         let unit = match escape(self.components[0].unit.as_str()) {
             unit if unit.is_empty() => unit,
-            unit => {
-                format!("<InformationKey name=\"UNITS_LABEL\" location=\"vtkDataArray\">{unit}</InformationKey>")
-                    .into()
-            }
+            unit => format!(
+                "<InformationKey name=\"UNITS_LABEL\" location=\"vtkDataArray\">{unit}</InformationKey>"
+            )
+            .into(),
         };
         format!("\n        {unit}</DataArray>\n")
     }

@@ -233,6 +233,23 @@ fn time_steps_are_told_apart() {
         ("2 of 2", "trigger time 40.5")
     );
     assert!(step(2).is_err());
+    let volumes = crate::io::Volumes::open(folder.path(), &OpenOptions::default()).unwrap();
+    assert_eq!(volumes.times(), Some(vec![0.0, 0.0405]));
+    assert_eq!(volumes.arrays(), [InputArray::new("ct", 1)]);
+    let part = volumes.read_part(0, 0, 1).unwrap();
+    assert_eq!((part.name.as_str(), part.samples()), ("ct", second.samples()));
+    // The hour of the day stays in the file.
+    for (k, file) in files.iter().enumerate() {
+        let later = folder.path().join(format!("later{k}.dcm"));
+        for (file, time) in [(file, "101500"), (&later, "101502.5")] {
+            edit(file, |o| {
+                o.take(tags::TRIGGER_TIME);
+                put(o, tags::ACQUISITION_TIME, VR::TM, time);
+            });
+        }
+    }
+    let volumes = crate::io::Volumes::open(folder.path(), &OpenOptions::default()).unwrap();
+    assert_eq!((volumes.len(), volumes.times()), (2, Some(vec![0.0, 2.5])));
 }
 
 /// The phantom in one file, with `place` saying where its frames are; slice k is frame 5 - k.

@@ -1,8 +1,9 @@
 //! `neuvol info`.
 
-use super::Placement;
+mod dataset;
+
 use super::input::NeuralArguments;
-use super::report;
+use super::{Placement, report};
 use anyhow::Result;
 use neuvol::NeuralVolume;
 use neuvol::engine::device::Device;
@@ -25,7 +26,17 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     // Nothing is evaluated: no device is to be started for it, unless it was asked for.
     let device = if place.device == Device::Auto { Device::Cpu } else { place.device };
-    let neural = arguments.from.open(&arguments.input, Placement { device })?;
+    let file = arguments.from.open_dataset(&arguments.input, Placement { device })?;
+    let chosen = arguments.from.chosen(&file, &arguments.input)?;
+    let components =
+        |array: usize| chosen.components.clone().unwrap_or(0..file.arrays()[array].components.len());
+    let volumes =
+        chosen.arrays.clone().map(|array| components(array).len()).sum::<usize>() * chosen.steps.len();
+    if volumes > 1 {
+        return dataset::print(&file, &chosen, arguments.json);
+    }
+    let (array, step) = (chosen.arrays.start, chosen.steps.start);
+    let neural = file.volume(array, components(array).start, step)?;
     if arguments.json { print_json(&neural) } else { print_text(&neural) }
 }
 
