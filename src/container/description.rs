@@ -3,7 +3,7 @@
 use super::bytes::{Fields, put_text};
 use super::quality::{Achieved, Asked};
 use crate::metrics::{Distortion, Fidelity};
-use crate::volume::{Association, Frame, Geometry, SampleType, Volume};
+use crate::volume::{Association, Frame, Geometry, SampleType, Volume, VolumeHeader};
 use std::collections::BTreeMap;
 
 /// The volume behind a `.nvol` file, as its header describes it.
@@ -51,17 +51,27 @@ const FILL_LIMIT: u8 = 64;
 impl Description {
     /// The description of a volume.
     pub(crate) fn of(volume: &Volume, range: Option<(f64, f64)>, asked: Asked, achieved: Achieved) -> Self {
+        Self::of_header(VolumeHeader::of(volume), range, asked, achieved)
+    }
+
+    /// The description of a volume that is not in memory.
+    pub(crate) fn of_header(
+        header: VolumeHeader,
+        range: Option<(f64, f64)>,
+        asked: Asked,
+        achieved: Achieved,
+    ) -> Self {
         Self {
-            shape: volume.shape(),
-            sample_type: volume.sample_type(),
-            geometry: volume.geometry,
-            association: volume.association,
-            name: volume.name.clone(),
-            unit: volume.unit.clone(),
-            fill_value: volume.stored_fill_value(),
-            fill_limit: volume.fill_limit.map(|limit| volume.sample_type().nearest(limit)),
+            shape: header.shape,
+            sample_type: header.sample_type,
+            geometry: header.geometry,
+            association: header.association,
+            name: header.name,
+            unit: header.unit,
+            fill_value: header.fill_value.map(|fill| header.sample_type.nearest(fill)),
+            fill_limit: header.fill_limit.map(|limit| header.sample_type.nearest(limit)),
             range,
-            provenance: volume.provenance.clone(),
+            provenance: header.provenance,
             asked,
             achieved,
             writer: concat!("neuvol ", env!("CARGO_PKG_VERSION")).into(),

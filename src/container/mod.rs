@@ -109,6 +109,23 @@ impl Contents {
     /// # Errors
     /// When streams that lie in another file cannot be read.
     pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        self.sections().finish()
+    }
+
+    /// Writes the file, some megabytes at a time.
+    ///
+    /// # Errors
+    /// When streams that lie in another file cannot be read, or the file cannot be written.
+    pub(crate) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        self.sections().write(out)
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.sections().bytes()
+    }
+
+    fn sections(&self) -> SectionWriter<'_> {
         let mut file = SectionWriter::default();
         file.add(VOLUME, &self.description.volume_section());
         if !self.description.provenance.is_empty() {
@@ -136,7 +153,7 @@ impl Contents {
         if let Some(mask) = &self.mask {
             file.add_with_streams(BRICKS, mask.section(), mask.streams());
         }
-        file.finish()
+        file
     }
 
     fn read(file: &SectionReader, path: &Path) -> Result<Self> {

@@ -48,6 +48,22 @@ impl<'a> SectionWriter<'a> {
         self.count += 1;
     }
 
+    /// Bytes of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        (HEADER + self.index.len()) as u64
+            + self.data.iter().map(|streams| streams.bytes() as u64).sum::<u64>()
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// When streams cannot be read, or the file cannot be written.
+    pub(super) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        out.write_all(&header(self.count, &self.index))?;
+        out.write_all(&self.index)?;
+        self.data.iter().try_for_each(|streams| streams.write_data(out))
+    }
+
     /// The file.
     ///
     /// # Errors

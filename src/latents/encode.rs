@@ -26,10 +26,10 @@ pub(crate) struct LatentEncoder {
 
 /// Sums of what coefficients lie beside their numbers, in steps, by level and magnitude.
 #[derive(Debug, Clone, Copy, Default)]
-struct OffsetSums([[(f64, u64); 3]; OFFSET_LEVELS]);
+pub(super) struct OffsetSums([[(f64, u64); 3]; OFFSET_LEVELS]);
 
 impl OffsetSums {
-    fn add(&mut self, level: usize, values: &[f32], numbers: &[i32], step: f32) {
+    pub(super) fn add(&mut self, level: usize, values: &[f32], numbers: &[i32], step: f32) {
         let sums = &mut self.0[level.min(OFFSET_LEVELS - 1)];
         for (&value, &number) in values.iter().zip(numbers) {
             if number != 0 {
@@ -41,14 +41,14 @@ impl OffsetSums {
         }
     }
 
-    fn merge(mut self, other: Self) -> Self {
+    pub(super) fn merge(mut self, other: Self) -> Self {
         for (to, from) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
             *to = (to.0 + from.0, to.1 + from.1);
         }
         self
     }
 
-    fn means(&self) -> Offsets {
+    pub(super) fn means(&self) -> Offsets {
         self.0.map(|of_level| {
             of_level.map(|(sum, count)| match count {
                 0 => 0,

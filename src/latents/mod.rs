@@ -6,6 +6,7 @@
 //! blocks that it touches and those above them.
 
 mod block;
+mod blockwise;
 mod coarser;
 mod encode;
 mod perceptron;
@@ -14,6 +15,7 @@ mod sparse;
 mod streams;
 mod surroundings;
 
+pub(crate) use blockwise::{BlockwiseEncoder, GridSource};
 pub(crate) use encode::{LatentEncoder, Rate};
 pub(crate) use perceptron::Perceptron;
 pub(crate) use reader::LatentReader;

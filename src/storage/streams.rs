@@ -2,7 +2,8 @@
 
 use super::ReadAt;
 use crate::error::Error;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +70,46 @@ struct Entry {
 impl Entry {
     fn end(&self) -> u64 {
         self.start + u64::from(self.length)
+    }
+}
+
+/// Takes streams as they are coded, and keeps where they lie and their checksums; their bytes go to a file.
+pub(crate) struct StreamSpool {
+    file: BufWriter<File>,
+    entries: Vec<Entry>,
+    end: u64,
+}
+
+impl StreamSpool {
+    /// Into an empty file.
+    pub(crate) fn new(file: File) -> Self {
+        Self { file: BufWriter::new(file), entries: Vec::new(), end: 0 }
+    }
+
+    /// The next stream.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn push(&mut self, stream: &[u8]) -> io::Result<()> {
+        self.file.write_all(stream)?;
+        let entry = Entry { start: self.end, length: stream.len() as u32, checksum: crc32fast::hash(stream) };
+        self.end = entry.end();
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// The streams, read from the file.
+    ///
+    /// # Errors
+    /// When the last of them cannot be written.
+    pub(crate) fn finish(self) -> io::Result<Streams> {
+        let file = self.file.into_inner().map_err(|e| e.into_error())?;
+        Ok(Streams { entries: self.entries, bytes: Arc::new(file), in_memory: false })
     }
 }
 
@@ -164,6 +205,23 @@ impl Streams {
         let begin = out.len();
         out.resize(begin + (last.end() - first.start) as usize, 0);
         self.bytes.read_exact_at(&mut out[begin..], first.start)
+    }
+
+    /// Writes the streams' bytes, some megabytes at a time.
+    ///
+    /// # Errors
+    /// When they cannot be read or written.
+    pub(crate) fn write_data(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else { return Ok(()) };
+        let mut bytes = vec![0; MOST_AT_ONCE.min(last.end() - first.start) as usize];
+        let mut at = first.start;
+        while at < last.end() {
+            let part = bytes.len().min((last.end() - at) as usize);
+            self.bytes.read_exact_at(&mut bytes[..part], at)?;
+            out.write_all(&bytes[..part])?;
+            at += part as u64;
+        }
+        Ok(())
     }
 
     /// One stream.

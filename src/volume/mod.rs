@@ -6,6 +6,7 @@ mod geometry;
 mod lossy;
 mod mask;
 mod samples;
+mod source;
 
 pub use association::Association;
 pub use axis::Axis;
@@ -15,6 +16,7 @@ pub(crate) use lossy::is_code;
 pub use mask::{FillRange, Mask, MaskClass};
 pub(crate) use samples::for_each_type;
 pub use samples::{Sample, SampleType, Samples, SamplesMut};
+pub use source::{Source, VolumeHeader};
 
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;

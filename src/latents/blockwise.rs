@@ -1,0 +1,314 @@
+//! From a grid that is read box by box to the streams of its coefficients: the same bytes as of a grid in memory.
+//!
+//! A coefficient depends on a few samples around it, so that a block of the finest tier is transformed from its own box and
+//! a margin, when it is coded. What two levels leave of the whole grid, a 64th of it, is in memory, and is the grid that all
+//! other tiers are made of.
+
+use super::encode::{OffsetSums, Rate};
+use super::streams::{BandPart, Context, PartDecisions, code_block, code_root};
+use super::{BlockGrid, BlockId, LatentStreams, Numbers};
+use crate::codec::{Choice, RangeEncoder};
+use crate::error::{Error, Result};
+use crate::storage::StreamSpool;
+use crate::wavelet::{Bands, Level, Window};
+use rayon::prelude::*;
+use std::fs::File;
+
+/// Samples around a block that its coefficients of two levels depend on: 4 for each sample of a level, twice that for those of
+/// the next one; a multiple of 4, so that a box begins where both levels have a low sample.
+const MARGIN: usize = 16;
+
+/// Gives the values of a window of the finest grid, x fastest; they must be the same each time.
+pub(crate) trait GridSource: Sync {
+    /// # Errors
+    /// What the source says.
+    fn values(&self, window: Window) -> Result<Vec<f32>>;
+}
+
+/// Bands of a box of a grid.
+struct LocalBands {
+    bands: Vec<Bands>,
+    /// Of each level: where the box begins in the level's grid.
+    starts: Vec<[usize; 3]>,
+    levels: Vec<Level>,
+}
+
+impl LocalBands {
+    /// Of values from `start` on, through these levels of the whole grid.
+    fn of(values: Vec<f32>, window: Window, levels: &[Level]) -> Self {
+        let mut found = Self { bands: Vec::new(), starts: Vec::new(), levels: levels.to_vec() };
+        let (mut values, mut start, mut shape) = (values, window.start, window.shape());
+        for level in levels {
+            let local = Level { shape, split: level.split };
+            let bands = Bands::of(values, local);
+            values = bands.low();
+            found.bands.push(bands);
+            found.starts.push(start);
+            shape = local.low_shape();
+            start = std::array::from_fn(|a| if level.split[a] { start[a] / 2 } else { start[a] });
+        }
+        found
+    }
+
+    /// A window of a band, in the whole band's places; `n` counts the levels.
+    fn window(&self, n: usize, orientation: usize, window: Window) -> Vec<f32> {
+        let first: [usize; 3] = std::array::from_fn(|a| {
+            if self.levels[n].split[a] { self.starts[n][a] / 2 } else { self.starts[n][a] }
+        });
+        let from = |at: [usize; 3]| std::array::from_fn(|a| at[a] - first[a]);
+        self.bands[n].window(orientation, Window { start: from(window.start), end: from(window.end) })
+    }
+}
+
+/// What of a grid's tiers is in memory, to be coded at one rate and another.
+pub(crate) struct BlockwiseEncoder<'s> {
+    grid: BlockGrid,
+    source: &'s dyn GridSource,
+    /// The grids of the tiers above the finest, in bands: finest first.
+    coarse: Vec<Bands>,
+    low: Vec<f32>,
+}
+
+impl<'s> BlockwiseEncoder<'s> {
+    /// Reads the grid once, on the threads of the pool that this runs on. `go_on` is asked between blocks.
+    ///
+    /// # Errors
+    /// What the source and `go_on` say.
+    pub(crate) fn new(
+        source: &'s dyn GridSource,
+        shape: [usize; 3],
+        go_on: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Self> {
+        let grid = BlockGrid::new(shape);
+        let mut encoder = Self { grid, source, coarse: Vec::new(), low: Vec::new() };
+        let grid = &encoder.grid;
+        let first = grid.first_level(1);
+        let low_shape = grid.pyramid().shape_after(first);
+        if first == 0 {
+            // A grid without levels is its own last low band.
+            encoder.low = source.values(Window::whole(shape))?;
+            return Ok(encoder);
+        }
+        let mut low = vec![0.0f32; low_shape.iter().product()];
+        let blocks: Vec<BlockId> = (0..grid.len(0)).map(|number| BlockId { tier: 0, number }).collect();
+        for (n, together) in blocks.chunks(2 * rayon::current_num_threads()).enumerate() {
+            go_on(n * 2 * rayon::current_num_threads(), blocks.len())?;
+            let parts = together.par_iter().map(|&block| {
+                let bands = encoder.local(block)?;
+                let part = grid.part(block, first - 1, 0);
+                Ok::<_, Error>((part, bands.window(first - 1, 0, part)))
+            });
+            for found in parts.collect::<Vec<_>>() {
+                let (part, values) = found?;
+                let [nx, ny, _] = part.shape();
+                for (row, values) in values.chunks_exact(nx).enumerate() {
+                    let (y, z) = (part.start[1] + row % ny, part.start[2] + row / ny);
+                    let at = part.start[0] + low_shape[0] * (y + low_shape[1] * z);
+                    low[at..at + nx].copy_from_slice(values);
+                }
+            }
+        }
+        let mut coarse = Vec::new();
+        for &level in &grid.pyramid().levels()[first..] {
+            let split = Bands::of(low, level);
+            low = split.low();
+            coarse.push(split);
+        }
+        (encoder.coarse, encoder.low) = (coarse, low);
+        Ok(encoder)
+    }
+
+    /// The bands of a block of the finest tier.
+    fn local(&self, block: BlockId) -> Result<LocalBands> {
+        let own = self.grid.samples(block);
+        let shape = self.grid.pyramid().shape_after(0);
+        let window = Window {
+            start: own.start.map(|n| n.saturating_sub(MARGIN)),
+            end: std::array::from_fn(|a| (own.end[a] + MARGIN).min(shape[a])),
+        };
+        let levels = &self.grid.pyramid().levels()[..self.grid.first_level(1)];
+        Ok(LocalBands::of(self.source.values(window)?, window, levels))
+    }
+
+    /// The streams at a rate, coded on the threads of the pool that this runs on, in an empty file.
+    ///
+    /// # Errors
+    /// What the source and `go_on` say; when the file cannot be written.
+    pub(crate) fn encode(
+        &self,
+        rate: Rate,
+        file: File,
+        go_on: &mut dyn FnMut(usize, usize) -> Result<()>,
+    ) -> Result<LatentStreams> {
+        let grid = &self.grid;
+        let unwritten = |e: std::io::Error| Error::io(std::path::Path::new("the temporary file"), e);
+        let mut spool = StreamSpool::new(file);
+        let mut writing = Writing::new(self, None, rate);
+        let root = code_root(grid, &mut writing);
+        spool.push(&writing.stream.finish()).map_err(unwritten)?;
+        let mut sums = OffsetSums::default();
+        let first = grid.first_level(grid.tiers());
+        for (n, numbers) in root.levels.iter().enumerate() {
+            let whole = |o| Window::whole(grid.pyramid().levels()[first + n].band_shape(o));
+            self.add_offsets(&mut sums, None, (0, first + n), numbers, rate, whole);
+        }
+        let mut contexts = vec![root.context];
+        for tier in (0..grid.tiers()).rev() {
+            let mut next = Vec::new();
+            let numbers: Vec<usize> = (0..grid.len(tier)).collect();
+            for together in numbers.chunks(2 * rayon::current_num_threads()) {
+                if tier == 0 {
+                    go_on(together[0], grid.len(0))?;
+                }
+                let code = |&number: &usize| {
+                    let block = BlockId { tier, number };
+                    let above = grid.above(block).map_or(0, |above| above.number);
+                    self.encode_block(block, &contexts[above], rate)
+                };
+                for coded in together.par_iter().map(code).collect::<Vec<_>>() {
+                    let (stream, of_block, context) = coded?;
+                    spool.push(&stream).map_err(unwritten)?;
+                    sums = sums.merge(of_block);
+                    next.extend(context);
+                }
+            }
+            contexts = next;
+        }
+        Ok(LatentStreams {
+            grid: grid.clone(),
+            step: rate.step,
+            offsets: sums.means(),
+            perceptron: None,
+            streams: spool.finish().map_err(unwritten)?,
+        })
+    }
+
+    fn encode_block(
+        &self,
+        block: BlockId,
+        above: &Context,
+        rate: Rate,
+    ) -> Result<(Vec<u8>, OffsetSums, Option<Context>)> {
+        let local = if block.tier == 0 { Some(self.local(block)?) } else { None };
+        let mut writing = Writing::new(self, local.as_ref(), rate);
+        let (numbers, context) = code_block(&self.grid, block, above, &mut writing);
+        let mut sums = OffsetSums::default();
+        for (n, numbers) in numbers.iter().enumerate() {
+            let level = self.grid.first_level(block.tier) + n;
+            let part = |orientation| self.grid.part(block, level, orientation);
+            self.add_offsets(&mut sums, local.as_ref(), (n, level), numbers, rate, part);
+        }
+        Ok((writing.stream.finish(), sums, (block.tier > 0).then_some(context)))
+    }
+
+    fn add_offsets(
+        &self,
+        sums: &mut OffsetSums,
+        local: Option<&LocalBands>,
+        (n, level): (usize, usize),
+        numbers: &Numbers,
+        rate: Rate,
+        window: impl Fn(usize) -> Window,
+    ) {
+        for orientation in self.grid.pyramid().levels()[level].orientations() {
+            let window = window(orientation);
+            let values = match local {
+                Some(local) => local.window(n, orientation, window),
+                None => self.coarse[level - self.grid.first_level(1)].window(orientation, window),
+            };
+            sums.add(level, &values, &numbers[orientation], rate.step);
+        }
+    }
+
+    fn coefficients(&self, local: Option<&LocalBands>, part: BandPart) -> Vec<f32> {
+        if let Some(local) = local {
+            return local.window(part.level, part.orientation, part.window);
+        }
+        match self.coarse.get(part.level - self.grid.first_level(1)) {
+            Some(bands) => bands.window(part.orientation, part.window),
+            None => self.low.clone(),
+        }
+    }
+}
+
+/// Chooses and writes one stream.
+struct Writing<'e> {
+    encoder: &'e BlockwiseEncoder<'e>,
+    local: Option<&'e LocalBands>,
+    rate: Rate,
+    stream: RangeEncoder,
+    scaled: Vec<f32>,
+}
+
+impl<'e> Writing<'e> {
+    fn new(encoder: &'e BlockwiseEncoder<'e>, local: Option<&'e LocalBands>, rate: Rate) -> Self {
+        Self { encoder, local, rate, stream: RangeEncoder::new(), scaled: Vec::new() }
+    }
+}
+
+impl PartDecisions for Writing<'_> {
+    type Decisions<'a>
+        = Choice<'a>
+    where
+        Self: 'a;
+
+    fn part(&mut self, part: BandPart) -> Choice<'_> {
+        self.scaled = self.encoder.coefficients(self.local, part);
+        let step = self.rate.step;
+        self.scaled.iter_mut().for_each(|v| *v /= step);
+        Choice {
+            encoder: &mut self.stream,
+            scaled: &self.scaled,
+            shape: part.window.shape(),
+            lambda: self.rate.lambda,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LatentEncoder;
+    use super::*;
+
+    struct Whole(Vec<f32>, [usize; 3]);
+
+    impl GridSource for Whole {
+        fn values(&self, window: Window) -> Result<Vec<f32>> {
+            let [nx, ny, _] = self.1;
+            let mut out = Vec::new();
+            for z in window.start[2]..window.end[2] {
+                for y in window.start[1]..window.end[1] {
+                    let row = nx * (y + ny * z);
+                    out.extend(&self.0[row + window.start[0]..row + window.end[0]]);
+                }
+            }
+            Ok(out)
+        }
+    }
+
+    #[test]
+    fn box_by_box_gives_the_bytes_of_the_whole() {
+        for shape in [[300, 20, 9], [129, 130, 131], [150, 257, 5], [40, 30, 20], [5, 4, 3], [600, 140, 1]] {
+            let value = |i: usize| {
+                let [x, y, z] =
+                    [i % shape[0], i / shape[0] % shape[1], i / (shape[0] * shape[1])].map(|n| n as f32);
+                let noise = ((i as u32).wrapping_mul(2_654_435_769) >> 16) as f32 / 65536.0;
+                0.5 + 0.3 * (0.07 * x).sin() * (0.05 * y + 0.1 * z).cos() + 0.05 * noise
+            };
+            let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+            let rate = Rate { step: 0.02, lambda: 0.07 };
+            let expected = LatentEncoder::new(values.clone(), shape).encode(rate);
+            let whole = Whole(values, shape);
+            let go_on = &mut |_, _| Ok(());
+            let encoder = BlockwiseEncoder::new(&whole, shape, go_on).unwrap();
+            let found = encoder.encode(rate, tempfile::tempfile().unwrap(), go_on).unwrap();
+            assert_eq!((found.offsets, found.streams.len()), (expected.offsets, expected.streams.len()));
+            for stream in 0..found.streams.len() {
+                assert!(
+                    found.streams.read(stream).unwrap() == expected.streams.read(stream).unwrap(),
+                    "{shape:?} {stream}"
+                );
+            }
+        }
+    }
+}
