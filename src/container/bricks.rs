@@ -16,6 +16,48 @@ enum Brick {
     Mixed(usize),
 }
 
+/// A brick's mask, coded.
+pub(crate) enum MaskBrick {
+    Uniform(u8),
+    Stream(Vec<u8>),
+}
+
+impl MaskBrick {
+    /// Of one code a voxel, x fastest.
+    pub(crate) fn encode(codes: &[u8], size: [usize; 3]) -> Self {
+        match codes.iter().all(|&c| c == codes[0]) {
+            true => MaskBrick::Uniform(codes[0]),
+            false => MaskBrick::Stream(encode_brick(codes, size)),
+        }
+    }
+}
+
+/// Bricks of a mask, as they are coded.
+#[derive(Default)]
+pub(crate) struct CodedMask {
+    bricks: Vec<Brick>,
+    streams: Vec<Vec<u8>>,
+}
+
+impl CodedMask {
+    /// The next brick.
+    pub(crate) fn push(&mut self, brick: MaskBrick) {
+        self.bricks.push(match brick {
+            MaskBrick::Uniform(code) => Brick::Uniform(code),
+            MaskBrick::Stream(stream) => {
+                self.streams.push(stream);
+                Brick::Mixed(self.streams.len() - 1)
+            }
+        });
+    }
+
+    /// The mask of a volume of `shape`, all of whose bricks are there.
+    pub(crate) fn finish(self, shape: [usize; 3]) -> MaskBricks {
+        let grid = BrickGrid::new(shape);
+        MaskBricks { grid, bricks: self.bricks, streams: Streams::new(self.streams) }
+    }
+}
+
 /// The mask of a volume, brick by brick, x fastest.
 #[derive(Clone)]
 pub(crate) struct MaskBricks {
@@ -28,17 +70,12 @@ impl MaskBricks {
     /// Codes a mask of one code a voxel.
     pub(crate) fn encode(codes: &[u8], shape: [usize; 3]) -> Self {
         let grid = BrickGrid::new(shape);
-        let mut streams = Vec::new();
-        let code = |brick: usize| {
+        let mut coded = CodedMask::default();
+        for brick in 0..grid.len() {
             let of_brick: Vec<u8> = grid.rows(brick).flat_map(|row| codes[row].iter().copied()).collect();
-            if of_brick.iter().all(|&c| c == of_brick[0]) {
-                return Brick::Uniform(of_brick[0]);
-            }
-            streams.push(encode_brick(&of_brick, grid.bounds(brick).1));
-            Brick::Mixed(streams.len() - 1)
-        };
-        let bricks = (0..grid.len()).map(code).collect();
-        Self { grid, bricks, streams: Streams::new(streams) }
+            coded.push(MaskBrick::encode(&of_brick, grid.bounds(brick).1));
+        }
+        coded.finish(shape)
     }
 
     /// The bricks that meet the box from `start` to `end` (exclusive) and have masked voxels.

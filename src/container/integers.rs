@@ -138,6 +138,11 @@ impl IntegerBricks {
         Self { grid, scale, streams: Streams::new(streams) }
     }
 
+    /// Of streams that were written as they were coded.
+    pub(crate) fn of_streams(grid: BrickGrid, scale: IntegerScale, streams: Streams) -> Self {
+        Self { grid, scale, streams }
+    }
+
     pub(crate) fn grid(&self) -> &BrickGrid {
         &self.grid
     }

@@ -12,7 +12,7 @@ mod quality;
 mod sections;
 
 pub(crate) use brick_grid::{BRICK_EDGE, BrickGrid};
-pub(crate) use bricks::MaskBricks;
+pub(crate) use bricks::{CodedMask, MaskBrick, MaskBricks};
 pub use dataset::ArrayInfo;
 pub(crate) use dataset::{DatasetIndex, MOST_COMPONENTS, StoredDataset};
 pub use description::Description;
@@ -45,6 +45,7 @@ const DIFFERENCES: &[u8; 4] = b"DIFF";
 const VOLUMES: &[u8; 4] = b"VOLS";
 
 /// What a volume's samples come from.
+#[derive(Clone)]
 pub(crate) enum Body {
     /// A network behind an encoding of the position.
     Network(StoredModel),
@@ -95,6 +96,7 @@ impl File {
 }
 
 /// What a `.nvol` file of one volume holds.
+#[derive(Clone)]
 pub(crate) struct Contents {
     pub(crate) description: Description,
     /// `None` when every measurement has one value.

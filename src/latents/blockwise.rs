@@ -25,6 +25,23 @@ pub(crate) trait GridSource: Sync {
     fn values(&self, window: Window) -> Result<Vec<f32>>;
 }
 
+/// The threads that blocks are coded on.
+pub(crate) struct Workers<'a> {
+    /// Runs work on them.
+    pub(crate) run: &'a (dyn Fn(&mut (dyn FnMut() + Send)) + Sync),
+    /// How many there are.
+    pub(crate) threads: usize,
+}
+
+impl Workers<'_> {
+    /// What `work` makes of each item, in order.
+    fn map<I: Sync, T: Send>(&self, items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+        let mut found = Vec::new();
+        (self.run)(&mut || found = items.par_iter().map(&work).collect());
+        found
+    }
+}
+
 /// Bands of a box of a grid.
 struct LocalBands {
     bands: Vec<Bands>,
@@ -64,23 +81,25 @@ impl LocalBands {
 pub(crate) struct BlockwiseEncoder<'s> {
     grid: BlockGrid,
     source: &'s dyn GridSource,
+    workers: Workers<'s>,
     /// The grids of the tiers above the finest, in bands: finest first.
     coarse: Vec<Bands>,
     low: Vec<f32>,
 }
 
 impl<'s> BlockwiseEncoder<'s> {
-    /// Reads the grid once, on the threads of the pool that this runs on. `go_on` is asked between blocks.
+    /// Reads the grid once. `go_on` is asked between blocks, of how many how many are done.
     ///
     /// # Errors
     /// What the source and `go_on` say.
     pub(crate) fn new(
         source: &'s dyn GridSource,
         shape: [usize; 3],
+        workers: Workers<'s>,
         go_on: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Self> {
         let grid = BlockGrid::new(shape);
-        let mut encoder = Self { grid, source, coarse: Vec::new(), low: Vec::new() };
+        let mut encoder = Self { grid, source, workers, coarse: Vec::new(), low: Vec::new() };
         let grid = &encoder.grid;
         let first = grid.first_level(1);
         let low_shape = grid.pyramid().shape_after(first);
@@ -91,14 +110,14 @@ impl<'s> BlockwiseEncoder<'s> {
         }
         let mut low = vec![0.0f32; low_shape.iter().product()];
         let blocks: Vec<BlockId> = (0..grid.len(0)).map(|number| BlockId { tier: 0, number }).collect();
-        for (n, together) in blocks.chunks(2 * rayon::current_num_threads()).enumerate() {
-            go_on(n * 2 * rayon::current_num_threads(), blocks.len())?;
-            let parts = together.par_iter().map(|&block| {
+        for together in blocks.chunks(encoder.workers.threads) {
+            go_on(together[0].number, blocks.len())?;
+            let part = |&block: &BlockId| {
                 let bands = encoder.local(block)?;
                 let part = grid.part(block, first - 1, 0);
                 Ok::<_, Error>((part, bands.window(first - 1, 0, part)))
-            });
-            for found in parts.collect::<Vec<_>>() {
+            };
+            for found in encoder.workers.map(together, part) {
                 let (part, values) = found?;
                 let [nx, ny, _] = part.shape();
                 for (row, values) in values.chunks_exact(nx).enumerate() {
@@ -130,7 +149,7 @@ impl<'s> BlockwiseEncoder<'s> {
         Ok(LocalBands::of(self.source.values(window)?, window, levels))
     }
 
-    /// The streams at a rate, coded on the threads of the pool that this runs on, in an empty file.
+    /// The streams at a rate, in an empty file.
     ///
     /// # Errors
     /// What the source and `go_on` say; when the file cannot be written.
@@ -156,7 +175,7 @@ impl<'s> BlockwiseEncoder<'s> {
         for tier in (0..grid.tiers()).rev() {
             let mut next = Vec::new();
             let numbers: Vec<usize> = (0..grid.len(tier)).collect();
-            for together in numbers.chunks(2 * rayon::current_num_threads()) {
+            for together in numbers.chunks(self.workers.threads) {
                 if tier == 0 {
                     go_on(together[0], grid.len(0))?;
                 }
@@ -165,7 +184,7 @@ impl<'s> BlockwiseEncoder<'s> {
                     let above = grid.above(block).map_or(0, |above| above.number);
                     self.encode_block(block, &contexts[above], rate)
                 };
-                for coded in together.par_iter().map(code).collect::<Vec<_>>() {
+                for coded in self.workers.map(together, code) {
                     let (stream, of_block, context) = coded?;
                     spool.push(&stream).map_err(unwritten)?;
                     sums = sums.merge(of_block);
@@ -300,7 +319,8 @@ mod tests {
             let expected = LatentEncoder::new(values.clone(), shape).encode(rate);
             let whole = Whole(values, shape);
             let go_on = &mut |_, _| Ok(());
-            let encoder = BlockwiseEncoder::new(&whole, shape, go_on).unwrap();
+            let workers = Workers { run: &|work| work(), threads: 3 };
+            let encoder = BlockwiseEncoder::new(&whole, shape, workers, go_on).unwrap();
             let found = encoder.encode(rate, tempfile::tempfile().unwrap(), go_on).unwrap();
             assert_eq!((found.offsets, found.streams.len()), (expected.offsets, expected.streams.len()));
             for stream in 0..found.streams.len() {

@@ -15,7 +15,7 @@ mod sparse;
 mod streams;
 mod surroundings;
 
-pub(crate) use blockwise::{BlockwiseEncoder, GridSource};
+pub(crate) use blockwise::{BlockwiseEncoder, GridSource, Workers};
 pub(crate) use encode::{LatentEncoder, Rate};
 pub(crate) use perceptron::Perceptron;
 pub(crate) use reader::LatentReader;

@@ -98,11 +98,6 @@ impl StreamSpool {
         Ok(())
     }
 
-    /// Bytes so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.end
-    }
-
     /// The streams, read from the file.
     ///
     /// # Errors

@@ -158,7 +158,7 @@ pub(super) fn with_rmse(
 }
 
 /// The longest step that keeps the bound; 0 where only the samples themselves do.
-fn step(sample_type: SampleType, (low, high): (f64, f64), bound: f64) -> f64 {
+pub(super) fn step(sample_type: SampleType, (low, high): (f64, f64), bound: f64) -> f64 {
     if sample_type.is_integer() {
         return 2.0 * bound.floor() + 1.0;
     }

@@ -28,6 +28,7 @@ mod roundings;
 mod sampler;
 mod schedule;
 mod session;
+mod streamed;
 mod target;
 mod tissues;
 
@@ -40,6 +41,7 @@ pub use options::{
     Target,
 };
 pub use progress::{Progress, Stage};
+pub use streamed::{CompressedSource, LEAST_MEMORY, compress_source};
 
 use crate::container::MAX_VOXELS;
 use crate::engine::TrainingEngine;
@@ -177,7 +179,7 @@ fn smallest(
         found = smaller(aim, found, network.met);
     }
     let found = found.ok_or_else(|| aim.missed(nearest, options.target, volume.stored_bytes()))?;
-    warn_if_outside_window(aim, &found);
+    warn_if_outside_window(aim, found.distortion.psnr, found.bytes.len() as u64);
     Ok(found)
 }
 
@@ -221,8 +223,8 @@ fn integers_for(
 }
 
 /// Says so where a result is beyond the target's window.
-fn warn_if_outside_window(aim: Aim, compressed: &Compressed) {
-    let (psnr, bytes) = (compressed.distortion.psnr, compressed.bytes.len() as f64);
+fn warn_if_outside_window(aim: Aim, psnr: f64, bytes: u64) {
+    let bytes = bytes as f64;
     match aim {
         Aim::Psnr { target } if psnr.is_finite() && psnr > target + 1.0 => {
             log::warn!("nothing lands within 1 dB of the target; this is {psnr:.2} dB");

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Reading a volume that is larger than memory.
+    Reading,
     /// The main training run.
     Training,
     /// A shorter run after a measurement.

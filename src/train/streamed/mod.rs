@@ -1,0 +1,201 @@
+//! Volumes larger than memory, compressed box by box.
+//!
+//! The volume is read several times: for its range, for a sample of blocks on which the step is searched for, and once or twice
+//! for each pass over all of it. Blocks are coded on all threads and go to a temporary file beside the output, out of which the
+//! finished file is written. The bytes depend on the volume and the options alone, neither on the memory nor on the threads.
+
+mod grid;
+mod integers;
+mod latents;
+mod measure;
+mod sample;
+mod survey;
+
+use super::options::{CompressOptions, Representation, Target};
+use super::progress::{Progress, Reporter};
+use super::target::Aim;
+use super::{MAX_VOXELS, check_range, warn_if_outside_window};
+use crate::atomic;
+use crate::container::{Achieved, Body, Contents, Description, MaskBricks};
+use crate::engine::TrainingEngine;
+use crate::error::{Error, Result};
+use crate::metrics::Distortion;
+use crate::sample::{Limits, NeuralVolume, OpenOptions};
+use crate::volume::{Source, VolumeHeader};
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use survey::Survey;
+
+/// Bytes that compression needs at least, whatever the volume's size, up to about 1024^3 voxels.
+pub const LEAST_MEMORY: u64 = 384 << 20;
+
+/// What became of a volume that was compressed from its source.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CompressedSource {
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Measured with the shipped decoder, against the source.
+    pub distortion: Distortion,
+    /// Bytes in the stored type by bytes of the file.
+    pub ratio: f64,
+    /// Bytes as float32 by bytes of the file.
+    pub ratio_f32: f64,
+    /// The model in one line.
+    pub model: String,
+}
+
+/// A volume in the making.
+struct Making<'a> {
+    source: &'a dyn Source,
+    header: VolumeHeader,
+    options: &'a CompressOptions,
+    engine: Arc<dyn TrainingEngine>,
+    /// Where temporary files lie.
+    folder: std::path::PathBuf,
+    path: &'a Path,
+    memory_bytes: u64,
+    survey: Survey,
+    mask: Option<MaskBricks>,
+    noise: Option<f64>,
+}
+
+/// Compresses a volume that is read box by box into a file, within about `memory_bytes` of memory beside what the source
+/// itself holds. Of representations, integers and latent grids without a perceptron are known here.
+///
+/// Quality by value and similarity are not measured: the file has its RMS and largest error.
+///
+/// # Errors
+/// As for [`compress`](super::compress); [`Error::TooLarge`] when the memory does not suffice; [`Error::Io`]. An existing
+/// file is untouched then.
+pub fn compress_source(
+    source: &dyn Source,
+    path: impl AsRef<Path>,
+    options: &CompressOptions,
+    memory_bytes: u64,
+    mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<CompressedSource> {
+    let (path, header) = (path.as_ref(), source.header());
+    options.check()?;
+    if matches!(options.representation(), Representation::Network(_)) {
+        let what = "a volume that is read box by box cannot become a network; leave the model's options out";
+        return Err(Error::Options(what.into()));
+    }
+    check_header(&header)?;
+    // Half of it is the low bands, their transform, and what is decoded to be measured.
+    let needed = LEAST_MEMORY.max(10 * header.voxels() / 64);
+    if memory_bytes < needed {
+        let what =
+            format!("compressing this volume takes {needed} bytes of memory, `memory` allows {memory_bytes}");
+        return Err(Error::TooLarge { bytes: needed, what });
+    }
+    let engine = options.device.training_engine(options.threads)?;
+    let mut reporter = Reporter::new(&mut observe, 0, 1);
+    let survey = Survey::of(source, &header, engine.as_ref(), &mut reporter)?;
+    let folder = atomic::folder_of(path)?;
+    let mut making = Making {
+        source,
+        header,
+        options,
+        engine,
+        folder,
+        path,
+        memory_bytes,
+        survey,
+        mask: None,
+        noise: None,
+    };
+    check_range(making.survey.range)?;
+    making.mask = making.code_mask()?;
+    let constant = making.survey.range.is_none_or(|(low, high)| low == high);
+    let contents = match options.target {
+        Target::Lossless => making.exact(&mut reporter)?,
+        _ if constant => making.contents(None),
+        Target::MaxError(bound) => making.bounded(bound, &mut reporter)?,
+        _ => making.latents(&mut reporter)?,
+    };
+    making.finish(contents)
+}
+
+fn check_header(header: &VolumeHeader) -> Result<()> {
+    let fits = header.shape.iter().all(|&n| n > 0 && u32::try_from(n).is_ok());
+    if !fits || header.voxels() > MAX_VOXELS {
+        let what = format!("a volume of {:?} samples is beyond what a file holds", header.shape);
+        return Err(Error::Options(what));
+    }
+    Ok(())
+}
+
+impl Making<'_> {
+    fn temporary(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.folder).map_err(|e| Error::io(self.path, e))
+    }
+
+    /// What the file says beside the samples; nothing is measured yet.
+    fn contents(&self, body: Option<Body>) -> Contents {
+        let achieved = Achieved { noise: self.noise, ..Achieved::default() };
+        let asked = self.options.asked_for();
+        let description = Description::of_header(self.header.clone(), self.survey.range, asked, achieved);
+        Contents { description, body, mask: self.mask.clone() }
+    }
+
+    /// Opens what is to become the file.
+    fn open(&self, contents: Contents) -> Result<NeuralVolume> {
+        let bytes = contents.bytes();
+        // What is decoded and kept has a part of the memory.
+        let limits = Limits { memory_bytes: self.memory_bytes / 4, ..Limits::none() };
+        let engine: Arc<dyn crate::engine::Engine> = self.engine.clone();
+        let options = OpenOptions { limits, ..OpenOptions::from(engine) };
+        NeuralVolume::of_contents(contents, None, self.path, bytes, options)
+    }
+
+    /// Measures and writes the file.
+    fn finish(self, mut contents: Contents) -> Result<CompressedSource> {
+        let draft = self.open(contents.clone())?;
+        let model = draft.model_summary();
+        let distortion = match contents.description.achieved.rmse.is_nan() {
+            true => self.measure(&draft)?,
+            false => Distortion {
+                psnr: contents.description.psnr(),
+                rmse: contents.description.achieved.rmse,
+                max_error: contents.description.achieved.max_error,
+                voxels: self.header.voxels() - self.survey.masked,
+            },
+        };
+        drop(draft);
+        self.check(&distortion)?;
+        contents.description.achieved.rmse = distortion.rmse;
+        contents.description.achieved.max_error = distortion.max_error;
+        atomic::write(self.path, |out| contents.write(out).map_err(|e| Error::io(self.path, e)))?;
+        let file_bytes = contents.bytes();
+        if let Some(aim) = Aim::new(self.options.target, self.header.stored_bytes()) {
+            warn_if_outside_window(aim, distortion.psnr, file_bytes);
+        }
+        Ok(CompressedSource {
+            file_bytes,
+            distortion,
+            ratio: self.header.stored_bytes() as f64 / file_bytes as f64,
+            ratio_f32: 4.0 * self.header.voxels() as f64 / file_bytes as f64,
+            model,
+        })
+    }
+
+    /// A guarantee that the decoder does not keep is an error.
+    fn check(&self, distortion: &Distortion) -> Result<()> {
+        let most = match self.options.target {
+            Target::Lossless => 0.0,
+            Target::MaxError(bound) => bound,
+            _ => return Ok(()),
+        };
+        if distortion.max_error <= most {
+            return Ok(());
+        }
+        Err(Error::Target {
+            asked: most,
+            best: Some(distortion.max_error),
+            what: format!("the largest error is {}, though {most} was asked for", distortion.max_error),
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! What has to be known of all of a volume before it is coded: its range, and values for voxels that are masked.
+
+use crate::engine::{Install, TrainingEngine};
+use crate::error::Result;
+use crate::sample::ValueScale;
+use crate::train::infill::infill;
+use crate::train::progress::{Reporter, Stage};
+use crate::volume::{MaskClass, Source, VolumeHeader, for_each_type};
+use rayon::prelude::*;
+
+/// Voxels along the edge of what is read at a time.
+pub(super) const BOX_EDGE: usize = 128;
+/// Voxels along the edge of a cell, of whose measurements the mean is kept.
+const CELL_EDGE: usize = 32;
+
+pub(super) struct Survey {
+    /// Smallest and largest measurement.
+    pub(super) range: Option<(f64, f64)>,
+    pub(super) masked: u64,
+    cells: [usize; 3],
+    /// Mean of each cell's measurements, scaled to 0..1, smooth where it has none; only where something is masked.
+    means: Vec<f32>,
+}
+
+/// Boxes that a grid is cut into, x fastest: first sample and size.
+pub(super) fn boxes(shape: [usize; 3], edge: [usize; 3]) -> Vec<([usize; 3], [usize; 3])> {
+    let mut found = Vec::new();
+    for z in (0..shape[2]).step_by(edge[2]) {
+        for y in (0..shape[1]).step_by(edge[1]) {
+            for x in (0..shape[0]).step_by(edge[0]) {
+                let start = [x, y, z];
+                found.push((start, std::array::from_fn(|a| edge[a].min(shape[a] - start[a]))));
+            }
+        }
+    }
+    found
+}
+
+/// What a box adds.
+struct OfBox {
+    range: Option<(f64, f64)>,
+    masked: u64,
+    /// Sum and number of the measurements of its cells, x fastest.
+    cells: Vec<(f64, u32)>,
+}
+
+impl OfBox {
+    fn read(
+        source: &dyn Source,
+        header: &VolumeHeader,
+        (start, size): ([usize; 3], [usize; 3]),
+    ) -> Result<Self> {
+        let samples = source.read(start, size)?;
+        let fill = header.fill_range();
+        let count = size.map(|n| n.div_ceil(CELL_EDGE));
+        let mut found = Self { range: None, masked: 0, cells: vec![(0.0, 0); count.iter().product()] };
+        for_each_type!(&samples, values => {
+            for (row, values) in values.chunks_exact(size[0]).enumerate() {
+                let [y, z] = [row % size[1] / CELL_EDGE, row / size[1] / CELL_EDGE];
+                let cells = &mut found.cells[count[0] * (y + count[1] * z)..][..count[0]];
+                for (cell, values) in cells.iter_mut().zip(values.chunks(CELL_EDGE)) {
+                    for value in values.iter().map(|value| value.to_f64()) {
+                        if MaskClass::of(value, fill).is_some() {
+                            found.masked += 1;
+                            continue;
+                        }
+                        let (low, high) = found.range.unwrap_or((value, value));
+                        found.range = Some((low.min(value), high.max(value)));
+                        *cell = (cell.0 + value, cell.1 + 1);
+                    }
+                }
+            }
+        });
+        Ok(found)
+    }
+}
+
+impl Survey {
+    /// Reads the volume once, on the engine's threads.
+    pub(super) fn of(
+        source: &dyn Source,
+        header: &VolumeHeader,
+        engine: &dyn TrainingEngine,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Self> {
+        let cells = header.shape.map(|n| n.div_ceil(CELL_EDGE));
+        let mut means = vec![f64::NAN; cells.iter().product()];
+        let (mut range, mut masked) = (None::<(f64, f64)>, 0);
+        let boxes = boxes(header.shape, [BOX_EDGE; 3]);
+        let mut done = 0;
+        for together in boxes.chunks(engine.threads()) {
+            let read = |&of: &_| OfBox::read(source, header, of);
+            let found: Vec<Result<OfBox>> = engine.install(|| together.par_iter().map(read).collect());
+            for (&(start, size), found) in together.iter().zip(found) {
+                let found = found?;
+                masked += found.masked;
+                range = match (range, found.range) {
+                    (Some((a, b)), Some((low, high))) => Some((a.min(low), b.max(high))),
+                    (one, other) => one.or(other),
+                };
+                let count = size.map(|n| n.div_ceil(CELL_EDGE));
+                for (n, (sum, measured)) in found.cells.into_iter().enumerate().filter(|(_, cell)| cell.1 > 0)
+                {
+                    let at = [n % count[0], n / count[0] % count[1], n / count[0] / count[1]];
+                    let [x, y, z] = std::array::from_fn(|a| start[a] / CELL_EDGE + at[a]);
+                    means[x + cells[0] * (y + cells[1] * z)] = sum / f64::from(measured);
+                }
+            }
+            done += together.len();
+            reporter.step(Stage::Reading, done as u64, boxes.len() as u64, f64::NAN)?;
+        }
+        let mut survey = Self { range, masked, cells, means: Vec::new() };
+        if masked > 0 {
+            let scale = ValueScale::new(range, header.sample_type);
+            let codes: Vec<u8> = means.iter().map(|mean| u8::from(mean.is_nan())).collect();
+            survey.means = means.into_iter().map(|mean| scale.normalised(mean)).collect();
+            infill(&mut survey.means, &codes, cells);
+        }
+        Ok(survey)
+    }
+
+    /// The value for a masked voxel: between the means of the cells around it.
+    pub(super) fn fill(&self, voxel: [usize; 3]) -> f32 {
+        let mut lower = [0; 3];
+        let mut part = [0f32; 3];
+        for a in 0..3 {
+            let at =
+                ((voxel[a] as f32 + 0.5) / CELL_EDGE as f32 - 0.5).clamp(0.0, (self.cells[a] - 1) as f32);
+            lower[a] = (at as usize).min(self.cells[a].saturating_sub(2));
+            part[a] = at - lower[a] as f32;
+        }
+        let mut value = 0.0;
+        for corner in 0..8 {
+            let mut at = [0; 3];
+            let mut weight = 1.0;
+            for a in 0..3 {
+                let upper = corner >> a & 1;
+                at[a] = (lower[a] + upper).min(self.cells[a] - 1);
+                weight *= if upper == 1 { part[a] } else { 1.0 - part[a] };
+            }
+            value += weight * self.means[at[0] + self.cells[0] * (at[1] + self.cells[1] * at[2])];
+        }
+        value
+    }
+}
