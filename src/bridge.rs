@@ -14,8 +14,8 @@ use crate::container::Description;
 use crate::dlpack;
 use crate::guard::guarded;
 use crate::metrics::Fidelity;
-use crate::sample::{NeuralVolume, Outside, PointSample, Region, Space};
-use crate::volume::{Association, SampleType, SamplesMut};
+use crate::sample::{LevelOfDetail, NeuralVolume, Outside, PointSample, Region, Space};
+use crate::volume::{Association, Geometry, SampleType, SamplesMut};
 use compress::{CompressedVolume, ImportedVolume, compress, compress_imported, import_tensor};
 use engines::engine;
 use std::ops::ControlFlow;
@@ -41,9 +41,18 @@ mod ffi {
         flat: [bool; 3],
     }
 
+    /// A level of detail; see `sample::LevelOfDetail`.
+    struct Level {
+        grid: Grid,
+        /// Voxels from sample to sample.
+        stride: [usize; 3],
+    }
+
     /// What a file says of its volume.
     struct Description {
         grid: Grid,
+        /// The volume itself first.
+        levels: Vec<Level>,
         /// NumPy's name.
         sample_type: String,
         name: String,
@@ -180,6 +189,15 @@ mod ffi {
             out: &mut [u8],
             observer: &Observer,
         ) -> Result<()>;
+        /// A region of a level, in the level's samples.
+        fn read_level(
+            self: &OpenVolume,
+            level: usize,
+            region: Box3,
+            sample_type: &str,
+            out: &mut [u8],
+            observer: &Observer,
+        ) -> Result<()>;
         /// The caller owns the tensor; here and below.
         fn read_tensor(
             self: &OpenVolume,
@@ -278,19 +296,12 @@ impl OpenVolume {
     fn describe(&self) -> Result<ffi::Description, Failure> {
         guard(|| {
             let info = self.0.info();
+            let levels = self.0.levels().into_iter();
             Ok(ffi::Description {
-                grid: ffi::Grid {
-                    shape: info.shape,
-                    origin: info.geometry.origin,
-                    spacing: info.geometry.spacing,
-                    direction: std::array::from_fn(|n| info.geometry.direction[n / 3][n % 3]),
-                    frame: info.geometry.frame.name().into(),
-                    cells: info.association != Association::Point,
-                    flat: match info.association {
-                        Association::Point => [false; 3],
-                        Association::Cell { flat } => flat,
-                    },
-                },
+                grid: grid(info, LevelOfDetail { shape: info.shape, stride: [1; 3] }),
+                levels: levels
+                    .map(|level| ffi::Level { grid: grid(info, level), stride: level.stride })
+                    .collect(),
                 sample_type: info.sample_type.name().into(),
                 name: info.name.clone(),
                 unit: info.unit.clone(),
@@ -318,12 +329,34 @@ impl OpenVolume {
         observer: &ffi::Observer,
     ) -> Result<(), Failure> {
         guard(|| {
-            let sample_type = type_named(sample_type)?;
-            let mut out = SamplesMut::from_bytes(sample_type, out)
-                .ok_or_else(|| Failure(format!("the memory for the voxels does not hold {sample_type}")))?;
+            let mut out = room(sample_type, out)?;
             let ffi::Box3 { start, end, stride } = region;
             let mut thrown = None;
             let read = self.0.read_region_into(Region { start, end }, stride, &mut out, &mut |fraction| {
+                go_on(observer, fraction, &mut thrown)
+            });
+            thrown.map_or(Ok(()), Err)?;
+            Ok(read?)
+        })
+    }
+
+    fn read_level(
+        &self,
+        level: usize,
+        region: ffi::Box3,
+        sample_type: &str,
+        out: &mut [u8],
+        observer: &ffi::Observer,
+    ) -> Result<(), Failure> {
+        guard(|| {
+            let mut out = room(sample_type, out)?;
+            let ffi::Box3 { start, end, stride } = region;
+            if stride != 1 {
+                let what = "a level of detail is read with all of its samples";
+                return Err(Failure(format!("{what}: the region's stride is 1, not {stride}")));
+            }
+            let mut thrown = None;
+            let read = self.0.read_level_into(level, Region { start, end }, &mut out, &mut |fraction| {
                 go_on(observer, fraction, &mut thrown)
             });
             thrown.map_or(Ok(()), Err)?;
@@ -418,6 +451,30 @@ impl OpenVolume {
             Ok(())
         })
     }
+}
+
+/// Where the samples of a level lie.
+fn grid(info: &Description, level: LevelOfDetail) -> ffi::Grid {
+    let Geometry { origin, spacing, direction, frame } = info.geometry;
+    ffi::Grid {
+        shape: level.shape,
+        origin,
+        spacing: std::array::from_fn(|a| spacing[a] * level.stride[a] as f64),
+        direction: std::array::from_fn(|n| direction[n / 3][n % 3]),
+        frame: frame.name().into(),
+        cells: info.association != Association::Point,
+        flat: match info.association {
+            Association::Point => [false; 3],
+            Association::Cell { flat } => flat,
+        },
+    }
+}
+
+/// The caller's memory, as samples of a type.
+fn room<'a>(sample_type: &str, out: &'a mut [u8]) -> Result<SamplesMut<'a>, Failure> {
+    let sample_type = type_named(sample_type)?;
+    SamplesMut::from_bytes(sample_type, out)
+        .ok_or_else(|| Failure(format!("the memory for the voxels does not hold {sample_type}")))
 }
 
 /// Lowest and highest value of masked voxels, as a file says them.

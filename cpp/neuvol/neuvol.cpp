@@ -137,17 +137,28 @@ Outcome outcomeOf(const bridge::CompressedVolume& compressed)
   return outcome;
 }
 
+void setGrid(Grid& out, const bridge::Grid& grid)
+{
+  std::copy(grid.shape.begin(), grid.shape.end(), out.shape.begin());
+  std::copy(grid.origin.begin(), grid.origin.end(), out.origin.begin());
+  std::copy(grid.spacing.begin(), grid.spacing.end(), out.spacing.begin());
+  std::copy(grid.direction.begin(), grid.direction.end(), out.direction.begin());
+  out.frame = std::string(grid.frame);
+  out.association = grid.cells ? Association::Cell : Association::Point;
+  std::copy(grid.flat.begin(), grid.flat.end(), out.flat.begin());
+}
+
 Info infoOf(const bridge::OpenVolume& volume)
 {
   const bridge::Description d = volume.describe();
   Info info;
-  std::copy(d.grid.shape.begin(), d.grid.shape.end(), info.grid.shape.begin());
-  std::copy(d.grid.origin.begin(), d.grid.origin.end(), info.grid.origin.begin());
-  std::copy(d.grid.spacing.begin(), d.grid.spacing.end(), info.grid.spacing.begin());
-  std::copy(d.grid.direction.begin(), d.grid.direction.end(), info.grid.direction.begin());
-  info.grid.frame = std::string(d.grid.frame);
-  info.grid.association = d.grid.cells ? Association::Cell : Association::Point;
-  std::copy(d.grid.flat.begin(), d.grid.flat.end(), info.grid.flat.begin());
+  setGrid(info.grid, d.grid);
+  for (const bridge::Level& level : d.levels)
+  {
+    Level& out = info.levels.emplace_back();
+    setGrid(out.grid, level.grid);
+    std::copy(level.stride.begin(), level.stride.end(), out.stride.begin());
+  }
   info.sampleType = std::string(d.sample_type);
   info.name = std::string(d.name);
   info.unit = std::string(d.unit);
@@ -327,6 +338,32 @@ void Volume::read(const Region& region, const char* sampleType, void* out, const
     {
       const rust::Slice<std::uint8_t> room(static_cast<std::uint8_t*>(out), bytes);
       this->Inside->Handle->read(box, sampleType, room, caller);
+    },
+    &caller);
+}
+
+Region Volume::wholeLevel(std::size_t level) const
+{
+  const std::vector<Level>& levels = this->info().levels;
+  if (level >= levels.size())
+  {
+    throw Error("there is no level " + std::to_string(level) + ", but levels 0 to " + std::to_string(levels.size() - 1));
+  }
+  return { { 0, 0, 0 }, levels[level].grid.shape, 1 };
+}
+
+void Volume::readLevel(
+  std::size_t level, const Region& region, const char* sampleType, void* out, const Progress& progress) const
+{
+  const bridge::Box3 box = boxOf(region);
+  const std::size_t bytes = region.size() * sizeOf(sampleType);
+  needs(out, bytes, "the room for the samples");
+  const Caller caller(progress);
+  guarded(
+    [&]
+    {
+      const rust::Slice<std::uint8_t> room(static_cast<std::uint8_t*>(out), bytes);
+      this->Inside->Handle->read_level(level, box, sampleType, room, caller);
     },
     &caller);
 }

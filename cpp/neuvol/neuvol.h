@@ -81,6 +81,17 @@ struct Grid
   std::array<bool, 3> flat{ false, false, false };
 };
 
+/// A level of detail: the volume on a coarser grid, low-pass filtered. Sample (i, j, k) lies at voxel (i * stride[0],
+/// j * stride[1], k * stride[2]), as when every stride-th voxel is taken; what lies between the samples is averaged, not left
+/// out.
+struct Level
+{
+  /// Where its samples lie: the volume's origin, and `stride` times its spacing.
+  Grid grid;
+  /// Voxels from sample to sample along x, y, z: a power of two. An axis of few samples is halved less often than others.
+  std::array<std::size_t, 3> stride{ 1, 1, 1 };
+};
+
 /// The errors of the voxels whose surroundings have values in a band.
 struct Band
 {
@@ -122,6 +133,8 @@ struct Fidelity
 struct Info : Fidelity
 {
   Grid grid;
+  /// The levels of detail, the volume itself first.
+  std::vector<Level> levels;
   /// NumPy's name: uint8 int8 uint16 int16 uint32 int32 float32 float64.
   std::string sampleType;
   /// The array's name.
@@ -282,6 +295,25 @@ public:
   {
     std::vector<T> out(region.size());
     this->read(region, typeName<T>(), out.data(), progress);
+    return out;
+  }
+
+  /// The whole of a level of detail (Info::levels), in its own samples; an Error where there is no such level.
+  Region wholeLevel(std::size_t level) const;
+
+  /// A region of a level of detail, in the level's own samples and with a stride of 1, into `out`, as read() has it. Sample n
+  /// of the grid info().levels[level].grid is sample n - region.start of the region. Of a latent grid, the default of files,
+  /// nothing finer than the level is read or decoded; of integers in bricks (most lossless files) and of networks the voxels
+  /// around each sample are averaged, which costs as much as to read them. A sample is masked where the voxel at its place
+  /// is. Level 0 is the volume itself. An Error where there is no such level.
+  void readLevel(std::size_t level, const Region& region, const char* sampleType, void* out,
+    const Progress& progress = {}) const;
+
+  template <typename T>
+  std::vector<T> readLevel(std::size_t level, const Region& region, const Progress& progress = {}) const
+  {
+    std::vector<T> out(region.size());
+    this->readLevel(level, region, typeName<T>(), out.data(), progress);
     return out;
   }
 

@@ -226,14 +226,14 @@ double vtkNeuvolImage::Margin(const neuvol::Grid& grid, int axis)
   return grid.association == neuvol::Association::Cell && !grid.flat[axis] ? 0.5 : 0.0;
 }
 
-void vtkNeuvolImage::FirstPoint(const neuvol::Grid& grid, int stride, double origin[3])
+void vtkNeuvolImage::FirstPoint(const neuvol::Grid& grid, double origin[3])
 {
   for (int row = 0; row < 3; ++row)
   {
     origin[row] = grid.origin[row];
     for (int a = 0; a < 3; ++a)
     {
-      origin[row] -= grid.direction[3 * row + a] * grid.spacing[a] * stride * vtkNeuvolImage::Margin(grid, a);
+      origin[row] -= grid.direction[3 * row + a] * grid.spacing[a] * vtkNeuvolImage::Margin(grid, a);
     }
   }
 }

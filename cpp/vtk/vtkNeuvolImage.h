@@ -32,8 +32,8 @@ void CellExtent(int extent[6]);
 /// How far, in samples, the image's first point is before the first sample along an axis: half a cell, or nothing.
 double Margin(const neuvol::Grid& grid, int axis);
 
-/// World position of the point of an image whose extent begins at 0, where samples are `stride` voxels apart.
-void FirstPoint(const neuvol::Grid& grid, int stride, double origin[3]);
+/// World position of the first point of an image whose samples lie as the grid says, and whose extent begins at 0.
+void FirstPoint(const neuvol::Grid& grid, double origin[3]);
 
 /// Gives the image the array, as scalars of its points or of its cells.
 void SetScalars(vtkImageData* image, const neuvol::Grid& grid, vtkDataArray* array);

@@ -80,13 +80,36 @@ std::array<int, 2> SamplesOf(const neuvol::Grid& grid, int axis, int from, int t
   return { std::clamp(from, 0, last), std::clamp(end, 0, last) };
 }
 
-/// The whole extent at a stride: the points of the samples, counted in strides from the grid's first voxel, inside the
-/// region.
-std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], int stride)
+/// What is read of a file's grid: a level of detail, or every so many-th voxel.
+struct Sampled
+{
+  std::size_t Level;
+  /// Voxels from sample to sample.
+  std::array<int, 3> Stride;
+  /// Where the samples lie.
+  neuvol::Grid Grid;
+};
+
+/// A level beyond the last one is the last one.
+Sampled SampledBy(const neuvol::Info& info, int level, int stride)
+{
+  Sampled sampled{ std::min(static_cast<std::size_t>(level), info.levels.size() - 1), {}, info.grid };
+  for (int a = 0; a < 3; ++a)
+  {
+    sampled.Stride[a] = static_cast<int>(info.levels[sampled.Level].stride[a]) * stride;
+    sampled.Grid.shape[a] = (info.grid.shape[a] - 1) / sampled.Stride[a] + 1;
+    sampled.Grid.spacing[a] *= sampled.Stride[a];
+  }
+  return sampled;
+}
+
+/// The whole extent: the points of the samples, counted in strides from the grid's first voxel, inside the region.
+std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], const std::array<int, 3>& strides)
 {
   std::array<int, 6> extent{};
   for (int a = 0; a < 3; ++a)
   {
+    const int stride = strides[a];
     const int last = static_cast<int>(info.grid.shape[a]) - 1;
     const bool whole = region[2 * a + 1] < region[2 * a];
     const std::array<int, 2> samples = SamplesOf(info.grid, a, region[2 * a], region[2 * a + 1], last);
@@ -190,6 +213,12 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
     vtkErrorMacro(<< "No file name was given.");
     return 0;
   }
+  if (this->LevelOfDetail > 0 && this->Stride > 1)
+  {
+    vtkErrorMacro(<< "LevelOfDetail is " << this->LevelOfDetail << " and Stride is " << this->Stride
+                  << ": a level of detail is read with all of its samples; set LevelOfDetail to 0 or Stride to 1.");
+    return 0;
+  }
   try
   {
     const std::size_t steps = this->Inside->FileNames.size();
@@ -211,17 +240,19 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
     {
       this->GridExtent[2 * a + 1] = static_cast<int>(info.grid.shape[a]) - 1 + (HasCells(info.grid, a) ? 1 : 0);
     }
-    std::array<int, 6> extent = WholeExtent(info, this->RegionOfInterest, this->Stride);
-    double spacing[3];
-    double origin[3];
-    vtkNeuvolImage::FirstPoint(info.grid, this->Stride, origin);
-    for (int a = 0; a < 3; ++a)
+    this->LevelOfDetailRange[1] = static_cast<int>(info.levels.size()) - 1;
+    if (this->LevelOfDetail > this->LevelOfDetailRange[1])
     {
-      spacing[a] = info.grid.spacing[a] * this->Stride;
+      vtkWarningMacro(<< this->GetFileName() << ": there is no level of detail " << this->LevelOfDetail
+                      << ", but levels 0 to " << this->LevelOfDetailRange[1] << "; the last one is read.");
     }
+    const Sampled sampled = SampledBy(info, this->LevelOfDetail, this->Stride);
+    std::array<int, 6> extent = WholeExtent(info, this->RegionOfInterest, sampled.Stride);
+    double origin[3];
+    vtkNeuvolImage::FirstPoint(sampled.Grid, origin);
     outInfo->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent.data(), 6);
     outInfo->Set(vtkDataObject::ORIGIN(), origin, 3);
-    outInfo->Set(vtkDataObject::SPACING(), spacing, 3);
+    outInfo->Set(vtkDataObject::SPACING(), sampled.Grid.spacing.data(), 3);
     outInfo->Set(vtkDataObject::DIRECTION(), info.grid.direction.data(), 9);
     outInfo->Set(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT(), 1);
     const int type = this->OutputType == FLOAT ? VTK_FLOAT : vtkNeuvolImage::VTKType(info.sampleType);
@@ -283,7 +314,8 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
       vtkWarningMacro(<< note);
     }
     const neuvol::Info& info = volume.info();
-    const std::array<int, 6> whole = WholeExtent(info, this->RegionOfInterest, this->Stride);
+    const Sampled sampled = SampledBy(info, this->LevelOfDetail, this->Stride);
+    const std::array<int, 6> whole = WholeExtent(info, this->RegionOfInterest, sampled.Stride);
     int announced[6];
     outInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), announced);
     if (!std::equal(whole.begin(), whole.end(), announced))
@@ -294,10 +326,9 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
     }
     output->SetExtent(extent);
     double origin[3];
-    vtkNeuvolImage::FirstPoint(info.grid, this->Stride, origin);
+    vtkNeuvolImage::FirstPoint(sampled.Grid, origin);
     output->SetOrigin(origin);
-    output->SetSpacing(
-      info.grid.spacing[0] * this->Stride, info.grid.spacing[1] * this->Stride, info.grid.spacing[2] * this->Stride);
+    output->SetSpacing(sampled.Grid.spacing.data());
     output->SetDirectionMatrix(info.grid.direction.data());
     vtkNeuvolImage::AddFieldData(info, output);
     if (steps > 1)
@@ -308,11 +339,12 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
     {
       return 1;
     }
+    // In the samples of the level; level 0 is the volume itself.
     neuvol::Region region;
     region.stride = static_cast<std::size_t>(this->Stride);
     for (int a = 0; a < 3; ++a)
     {
-      const int last = (static_cast<int>(info.grid.shape[a]) - 1) / this->Stride;
+      const int last = static_cast<int>(sampled.Grid.shape[a]) - 1;
       const std::array<int, 2> samples = SamplesOf(info.grid, a, extent[2 * a], extent[2 * a + 1], last);
       region.start[a] = static_cast<std::size_t>(samples[0]) * region.stride;
       region.end[a] = static_cast<std::size_t>(samples[1]) * region.stride + 1;
@@ -320,7 +352,15 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
     const std::string type = this->OutputType == FLOAT ? "float32" : info.sampleType;
     const auto array =
       vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(type), static_cast<vtkIdType>(region.size()));
-    volume.read(region, type.c_str(), array->GetVoidPointer(0), vtkNeuvolImage::ProgressOf(this));
+    const neuvol::Progress progress = vtkNeuvolImage::ProgressOf(this);
+    if (sampled.Level > 0)
+    {
+      volume.readLevel(sampled.Level, region, type.c_str(), array->GetVoidPointer(0), progress);
+    }
+    else
+    {
+      volume.read(region, type.c_str(), array->GetVoidPointer(0), progress);
+    }
     vtkNeuvolImage::SetScalars(output, info.grid, array);
     return 1;
   }
@@ -345,7 +385,8 @@ void vtkNeuvolReader::PrintSelf(ostream& os, vtkIndent indent)
   {
     os << " " << name;
   }
-  os << "\n" << indent << "Stride: " << this->Stride << "\n" << indent << "RegionOfInterest:";
+  os << "\n" << indent << "LevelOfDetail: " << this->LevelOfDetail << "\n" << indent << "Stride: " << this->Stride;
+  os << "\n" << indent << "RegionOfInterest:";
   for (int n : this->RegionOfInterest)
   {
     os << " " << n;

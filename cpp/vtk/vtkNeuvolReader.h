@@ -6,9 +6,13 @@
  * scalars with its name, unit and stored type. Masked voxels are NaN, infinity or the fill value, which also stands for the other
  * values of a fill range; they are not blanked.
  *
+ * A coarser level of detail (LevelOfDetail) is the volume low-pass filtered on a grid of fewer samples. Of a latent grid, the
+ * default of files, nothing finer is read or decoded for it. Its samples lie at every s-th voxel, s being the level's step along
+ * an axis, and so do those of a Stride of s, which are the voxels themselves.
+ *
  * Cell data: the output has dimensions n + 1 along each axis of n cells (1 along axes where the original image was flat).
- * With stride s every s-th cell is read and enlarged s times about its centre, so that values keep their world positions; the
- * image may extend slightly beyond the original bounds.
+ * Of a level of detail or a stride with a step of s along an axis, a cell is s times as long, about the centre of the file's cell
+ * that it lies at, so that values keep their world positions; the image may extend slightly beyond the original bounds.
  *
  * Field data arrays added to the output, of one value each where nothing else is said:
  * - neuvol_psnr: dB over the full range; absent where nothing differs
@@ -65,7 +69,25 @@ public:
 
   ///@{
   /**
-   * Level of detail: every so many-th voxel along each axis is read, and the spacing grows as much. Default 1.
+   * The level of detail that is read, filtered: 0 (the default) is the volume itself, level k has a sample where every 2^k-th
+   * voxel is, and 2^k times the spacing. An axis of fewer than 8 samples is not halved once more. Beyond the file's last level a
+   * warning says so, and the last one is read.
+   */
+  vtkSetClampMacro(LevelOfDetail, int, 0, VTK_INT_MAX);
+  vtkGetMacro(LevelOfDetail, int);
+  ///@}
+
+  ///@{
+  /**
+   * The file's first and last level of detail; known after UpdateInformation().
+   */
+  vtkGetVector2Macro(LevelOfDetailRange, int);
+  ///@}
+
+  ///@{
+  /**
+   * Every so many-th voxel along each axis is read, exactly as it is in the file, and the spacing grows as much. Default 1. Of
+   * files other than networks the voxels between them are decoded, too. With a LevelOfDetail above 0 it must be 1.
    */
   vtkSetClampMacro(Stride, int, 1, 64);
   vtkGetMacro(Stride, int);
@@ -126,7 +148,7 @@ public:
 
   ///@{
   /**
-   * The extent of the file's grid at full resolution, whatever stride and region are; known after UpdateInformation().
+   * The extent of the file's grid at full resolution, whatever level, stride and region are; known after UpdateInformation().
    */
   vtkGetVector6Macro(GridExtent, int);
   ///@}
@@ -148,6 +170,8 @@ protected:
   int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
   int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
 
+  int LevelOfDetail = 0;
+  int LevelOfDetailRange[2] = { 0, 0 };
   int Stride = 1;
   int RegionOfInterest[6] = { 0, -1, 0, -1, 0, -1 };
   int GridExtent[6] = { 0, -1, 0, -1, 0, -1 };

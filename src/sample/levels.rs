@@ -4,15 +4,18 @@
 //! filtered, not left out: a latent grid has these grids in its file, and decodes nothing finer for them; of other files the
 //! voxels around each sample are averaged.
 
+use super::bricks::BrickReader;
 use super::mask::MaskReader;
+use super::region::ObserveRegion;
 use super::{NeuralVolume, Region, ValueScale};
 use crate::engine::Install;
 use crate::error::{Error, Result};
 use crate::latents::LatentReader;
-use crate::volume::{MaskClass, SampleType, Samples, Volume};
+use crate::volume::{MaskClass, SampleType, Samples, SamplesMut, Volume};
 use crate::wavelet::{Pyramid, Window};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
 /// Samples along the edge of what is decoded at a time.
 const EDGE: usize = 64;
@@ -50,14 +53,7 @@ impl NeuralVolume {
     /// [`Error::Options`] when there is no such level, or the region is empty or leaves it; otherwise as for
     /// [`Self::read_region`].
     pub fn read_level(&self, level: usize, region: Region) -> Result<Volume> {
-        if level == 0 {
-            return self.read_region(region, 1);
-        }
-        let levels = self.levels();
-        let Some(&LevelOfDetail { shape, stride }) = levels.get(level) else {
-            let last = levels.len() - 1;
-            return Err(Error::Options(format!("there is no level {level}, but levels 0 to {last}")));
-        };
+        let LevelOfDetail { shape, stride } = self.level(level)?;
         region.check(shape, 1)?;
         let size = region.samples(1);
         let (count, sample_type) = (size.iter().product(), self.description.sample_type);
@@ -65,15 +61,55 @@ impl NeuralVolume {
             let what = format!("{count} samples do not fit into memory; read a smaller region");
             self.too_large(count as u64 * sample_type.size() as u64, &what)
         })?;
-        match self.bricks.as_ref().and_then(|bricks| bricks.reader()) {
-            Some(reader) => self.put_low_band(reader, level, region, &mut samples)?,
-            None => self.put_means(stride, region, &mut samples)?,
-        }
-        if let Some(mask) = &self.mask {
-            self.put_mask_of_level(mask, stride, region, &mut samples)?;
-        }
+        let mut go_on = |_| ControlFlow::Continue(());
+        self.read_level_into(level, region, &mut samples.as_mut(), &mut go_on)?;
         let first = std::array::from_fn(|a| region.start[a] * stride[a]);
         self.described(samples, size, first, stride)
+    }
+
+    /// [`Self::read_level`] into the caller's memory, x fastest: a value a sample, rounded to the volume's type, in the type that
+    /// `out` has.
+    ///
+    /// # Errors
+    /// As for [`Self::read_level`]; [`Error::Options`] when `out` has another length, [`Error::Interrupted`] when `observe` said
+    /// so.
+    pub fn read_level_into(
+        &self,
+        level: usize,
+        region: Region,
+        out: &mut SamplesMut<'_>,
+        observe: ObserveRegion<'_>,
+    ) -> Result<()> {
+        let LevelOfDetail { shape, stride } = self.level(level)?;
+        if level == 0 {
+            return self.read_region_into(region, 1, out, observe);
+        }
+        region.check(shape, 1)?;
+        let count: usize = region.samples(1).iter().product();
+        if out.len() != count {
+            return Err(Error::Options(format!("{count} samples, but room for {} values", out.len())));
+        }
+        let mut observe = |done: f64| match observe(done) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Interrupted),
+        };
+        match self.bricks.as_ref().and_then(|bricks| bricks.reader()) {
+            Some(reader) => self.put_low_band(reader, level, region, out, &mut observe)?,
+            None => self.put_means(stride, region, out, &mut observe)?,
+        }
+        match &self.mask {
+            Some(mask) => self.put_mask_of_level(mask, stride, region, out),
+            None => Ok(()),
+        }
+    }
+
+    /// A level that there is.
+    pub(super) fn level(&self, level: usize) -> Result<LevelOfDetail> {
+        let levels = self.levels();
+        levels.get(level).copied().ok_or_else(|| {
+            let last = levels.len() - 1;
+            Error::Options(format!("there is no level {level}, but levels 0 to {last}"))
+        })
     }
 
     /// What a latent grid's own level has.
@@ -82,24 +118,39 @@ impl NeuralVolume {
         reader: &LatentReader,
         level: usize,
         region: Region,
-        samples: &mut Samples,
+        out: &mut SamplesMut<'_>,
+        observe: &mut impl FnMut(f64) -> Result<()>,
     ) -> Result<()> {
         self.check_room(reader.bytes_to_begin())?;
         let scale = ValueScale::new(self.description.range, self.description.sample_type);
-        for windows in boxes(region, [EDGE; 3]).chunks(4 * self.engine.threads()) {
+        let all = boxes(region, [EDGE; 3]);
+        let mut done = 0;
+        for windows in all.chunks(4 * self.engine.threads()) {
             let decoded = self.engine.install(|| {
                 let values = reader.level_windows(level, windows)?;
                 Ok(values.into_par_iter().map(|values| scale.samples(&values)).collect::<Vec<_>>())
             });
             let decoded = decoded.map_err(|fault| self.fault("LATG", fault))?;
-            windows.iter().zip(decoded).for_each(|(window, values)| put(window, &values, region, samples));
+            for (window, values) in windows.iter().zip(decoded) {
+                put(window, &values, region, out);
+                self.evaluated.fetch_add(values.len() as u64, Ordering::Relaxed);
+            }
+            done += windows.len();
+            observe(done as f64 / all.len() as f64)?;
         }
         Ok(())
     }
 
     /// Means of the voxels around each sample, half as much of those that lie between two samples, and of none that is masked.
-    fn put_means(&self, stride: [usize; 3], region: Region, samples: &mut Samples) -> Result<()> {
-        for window in boxes(region, stride.map(|stride| (MEANS_EDGE / stride).max(1))) {
+    fn put_means(
+        &self,
+        stride: [usize; 3],
+        region: Region,
+        out: &mut SamplesMut<'_>,
+        observe: &mut impl FnMut(f64) -> Result<()>,
+    ) -> Result<()> {
+        let all = boxes(region, stride.map(|stride| (MEANS_EDGE / stride).max(1)));
+        for (n, window) in all.iter().enumerate() {
             let voxels = Region {
                 start: std::array::from_fn(|a| (window.start[a] * stride[a]).saturating_sub(stride[a] / 2)),
                 end: std::array::from_fn(|a| {
@@ -124,7 +175,8 @@ impl NeuralVolume {
             for (i, (sum, weight)) in sums.iter().zip(&weights).enumerate() {
                 means.set(i, if *weight > 0.0 { sum / weight } else { 0.0 });
             }
-            put(&window, &means, region, samples);
+            put(window, &means, region, out);
+            observe((n + 1) as f64 / all.len() as f64)?;
         }
         Ok(())
     }
@@ -164,7 +216,7 @@ impl NeuralVolume {
         mask: &MaskReader,
         stride: [usize; 3],
         region: Region,
-        samples: &mut Samples,
+        out: &mut SamplesMut<'_>,
     ) -> Result<()> {
         let fill = self.description.fill_value;
         let mut cursor = mask.cursor();
@@ -175,7 +227,7 @@ impl NeuralVolume {
                     let voxel = [x * stride[0], y * stride[1], z * stride[2]];
                     let code = cursor.code_at(voxel).map_err(|fault| self.fault("BRIK", fault))?;
                     if let Some(class) = MaskClass::from_code(code) {
-                        samples.set(at, class.value(fill));
+                        out.set(at, class.value(fill));
                     }
                     at += 1;
                 }
@@ -202,13 +254,12 @@ fn boxes(region: Region, edge: [usize; 3]) -> Vec<Window> {
 }
 
 /// Puts the samples of a box of a region where they belong among the region's.
-fn put(window: &Window, values: &Samples, region: Region, samples: &mut Samples) {
+fn put(window: &Window, values: &Samples, region: Region, out: &mut SamplesMut<'_>) {
     let ([nx, ny, _], [wx, wy, wz]) = (region.samples(1), window.shape());
     let at: [usize; 3] = std::array::from_fn(|a| window.start[a] - region.start[a]);
-    let mut out = samples.as_mut();
     for row in 0..wy * wz {
         let to = at[0] + nx * (at[1] + row % wy + ny * (at[2] + row / wy));
-        out.copy_from(to, values, row * wx, wx);
+        BrickReader::copy(values, (row * wx, 1), out, to, wx);
     }
 }
 

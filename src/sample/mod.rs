@@ -190,8 +190,9 @@ impl NeuralVolume {
     ///
     /// Of a network: voxels and points that it was evaluated at. Of a latent grid or of integers: voxels that were decoded
     /// to samples, each as often as it was; for scattered points those are the bricks around them, and for every n-th voxel
-    /// of a region all voxels between them. What a cache had is not counted, nor what the entropy decoder reads ahead of
-    /// the samples: of a latent grid the coarse levels, once, and the blocks of 128^3 voxels that a request meets.
+    /// of a region all voxels between them. Of a latent grid's level of detail, its own samples. What a cache had is not
+    /// counted, nor what the entropy decoder reads ahead of the samples: of a latent grid the coarse levels, once, and the
+    /// blocks of 128^3 voxels that a request meets.
     pub fn evaluated(&self) -> u64 {
         self.evaluated.load(Ordering::Relaxed) + self.bricks.as_ref().map_or(0, BrickReader::decoded)
     }

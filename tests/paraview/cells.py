@@ -157,6 +157,48 @@ def regions_and_strides():
     assert np.array_equal(cells(r.GetOutput()), CELLS[::2, ::2, 4:9:2])
 
 
+def levels_of_cells():
+    """A ramp over cells: filtered about each coarse cell's centre it is the ramp there, but for the ends."""
+    nx, ny, nz = 40, 17, 6
+    z, y, x = np.meshgrid(np.arange(nz), np.arange(ny), np.arange(nx), indexing="ij")
+    ramp = (100 * x + 30 * y - 50 * z).astype(np.int16)
+    original = image(ramp)
+    path = written(original, "ramp.nvol")
+    for level, (sx, sy, sz) in {1: (2, 2, 1), 2: (4, 4, 1), 3: (8, 4, 1)}.items():
+        raw = FOLDER / f"ramp_{level}.raw"
+        run("decompress", path, "-o", raw, "--level", level)
+        r = reader(path)
+        r.SetLevelOfDetail(level)
+        r.Update()
+        coarse = r.GetOutput()
+        found = cells(coarse)
+        assert found.shape == (6, -(-ny // sy), -(-nx // sx))
+        assert np.array_equal(found.ravel(), np.fromfile(raw, np.int16))
+        inner = ramp[:, sy:-sy:sy, sx:-sx:sx]
+        assert np.array_equal(found[:, 1 : 1 + inner.shape[1], 1 : 1 + inner.shape[2]], inner)
+        # The coarse cells' centres are those of the cells that they lie at; their ends are half a coarse cell away.
+        assert coarse.GetSpacing() == (2 * sx, 3 * sy, 4 * sz)
+        for index in ([0, 0, 0], [1, 1, 1], [3, 2, 5]):
+            assert np.allclose(centre(coarse, index), centre(original, [i * s for i, s in zip(index, (sx, sy, sz))]))
+        information = r.GetOutputInformation(0)
+        assert np.allclose(information.Get(vtkDataObject.ORIGIN()), coarse.GetOrigin())
+        extent = [information.Get(Pipeline.WHOLE_EXTENT(), i) for i in range(6)]
+        assert extent == list(coarse.GetExtent()) == [0, found.shape[2], 0, found.shape[1], 0, 6]
+        # From a region's points: of the cells between them, those that a coarse cell lies at.
+        r.SetRegionOfInterest(9, 33, 0, -1, 2, 4)
+        r.Update()
+        assert np.array_equal(cells(r.GetOutput()), found[2:4, :, -(-9 // sx) : 32 // sx + 1])
+    # Along a flat axis there is nothing to halve, and no half cell.
+    layer = image(ramp[:1], flat=True)
+    r = reader(written(layer, "ramp_flat.nvol"))
+    r.SetLevelOfDetail(1)
+    r.Update()
+    assert r.GetOutput().GetDimensions() == (21, 10, 1) and cells(r.GetOutput()).shape == (1, 9, 20)
+    assert r.GetOutput().GetSpacing() == (4, 6, 4)
+    for index in ([0, 0, 0], [5, 3, 0]):
+        assert np.allclose(centre(r.GetOutput(), index), centre(layer, [2 * i for i in index]))
+
+
 def files_of_both():
     run("decompress", FILE, "-o", FOLDER / "cells_ours.vti")
     again = vtkXMLImageDataReader()
@@ -204,6 +246,7 @@ for test in (
     any_extent_alone,
     pieces_share_points_and_no_cells,
     regions_and_strides,
+    levels_of_cells,
     files_of_both,
     sampler_reaches_the_faces,
 ):

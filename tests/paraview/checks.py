@@ -20,6 +20,12 @@ def decoded():
     return np.fromfile(FOLDER / "scene.raw", np.int16).reshape(SHAPE[::-1])
 
 
+def level(k):
+    """A level of detail of the scene as `neuvol decompress --level` gives it, z first; level 0 is the scene."""
+    shape = [-(-n // 2**k) for n in SHAPE[::-1]]
+    return np.fromfile(FOLDER / f"level_{k}.raw", np.int16).reshape(shape) if k > 0 else decoded()
+
+
 def array(image, name=None):
     """An image's point array, z first."""
     data = image.GetPointData()

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import vtkneuvol  # noqa: F401 (so that Python knows the classes of client-side objects)
-from checks import FOLDER, SHAPE, array, decoded, errors_of, field, says
+from checks import FOLDER, SHAPE, array, decoded, errors_of, field, level, says
 from paraview import servermanager, simple
 from paraview.servermanager import Fetch
 
@@ -23,10 +23,18 @@ def open_data_file():
     assert list(reader.GetPropertyValue("GridExtent")) == [0, 99, 0, 79, 0, 59]
     assert reader.PointData["density"].GetRange() == (float(decoded().min()), float(decoded().max()))
     assert np.array_equal(array(Fetch(reader)), decoded())
-    reader.LevelOfDetail = "Every 4th voxel"
+    # A slider over the file's own levels.
+    assert reader.LevelOfDetail == 0 and list(reader.GetPropertyValue("LevelOfDetailRange")) == [0, 4]
+    domain = reader.SMProxy.GetProperty("LevelOfDetail").GetDomain("range")
+    assert (domain.GetMinimum(0), domain.GetMaximum(0)) == (0, 4)
+    reader.LevelOfDetail = 2
+    reader.UpdatePipeline()
+    assert np.array_equal(array(Fetch(reader)), level(2))
+    reader.LevelOfDetail = 0
+    reader.Stride = 4
     reader.UpdatePipeline()
     assert np.array_equal(array(Fetch(reader)), decoded()[::4, ::4, ::4])
-    reader.LevelOfDetail = "Full resolution"
+    reader.Stride = 1
     reader.RegionOfInterest = [20, 40, 0, -1, 3, 3]
     reader.UpdatePipeline()
     assert np.array_equal(array(Fetch(reader)), decoded()[3:4, :, 20:41])

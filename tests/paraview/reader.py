@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import numpy as np
-from checks import FOLDER, HAS_GPU, NEUVOL, SHAPE, array, decoded, errors_of, field, says, warnings_of
+from checks import FOLDER, HAS_GPU, NEUVOL, SHAPE, array, decoded, errors_of, field, level, says, warnings_of
 from vtkmodules.vtkCommonCore import vtkCommand, vtkDataArray
 from vtkmodules.vtkIOXML import vtkXMLImageDataReader
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline as Pipeline
@@ -62,9 +62,74 @@ def any_extent_alone():
         assert r.GetVoxelsEvaluated() == array(image).size, "an extent costs its own voxels"
 
 
+def at_the_same_places(coarse, steps):
+    """The samples of an image lie where every so many-th of the file's voxels does."""
+    full = reader()
+    full.UpdateInformation()
+    full.UpdateExtent((0, 1, 0, 1, 0, 1))
+    places = [0.0] * 3, [0.0] * 3
+    coarse.TransformIndexToPhysicalPoint(1, 1, 1, places[0])
+    full.GetOutput().TransformIndexToPhysicalPoint(*steps, places[1])
+    return np.allclose(*places)
+
+
 def level_of_detail():
+    r = reader()
+    r.UpdateInformation()
+    # 100, 80 and 60 samples are halved to 7, 5 and 4: fewer than 8 are not halved.
+    assert r.GetLevelOfDetailRange() == (0, 4) and r.GetLevelOfDetail() == 0
+    for k in range(4):
+        r = reader()
+        r.SetLevelOfDetail(k)
+        r.Update()
+        image = r.GetOutput()
+        wanted = level(k)
+        assert image.GetDimensions() == wanted.shape[::-1]
+        assert np.array_equal(array(image), wanted)
+        assert np.allclose(image.GetSpacing(), np.array([0.8, 0.8, 1.25]) * 2**k)
+        assert np.allclose(image.GetOrigin(), [-12.5, 30.25, 7.0])
+        assert r.GetVoxelsEvaluated() == wanted.size, "nothing finer is decoded"
+        assert at_the_same_places(image, [2**k] * 3)
+        # Averaged, and not thinned: near the voxels that are there, and not the same.
+        thinned = decoded()[:: 2**k, :: 2**k, :: 2**k].astype(float)
+        assert k == 0 or 0 < np.abs(wanted - thinned).mean() < 60
+    # A part of a level, and as float.
+    r = reader()
+    r.SetLevelOfDetail(2)
+    r.SetOutputType(vtkNeuvolReader.FLOAT)
+    r.UpdateExtent((3, 20, 5, 5, 0, 14))
+    assert r.GetOutput().GetExtent() == (3, 20, 5, 5, 0, 14)
+    assert r.GetOutput().GetPointData().GetScalars().GetDataTypeAsString() == "float"
+    assert np.array_equal(array(r.GetOutput()), level(2)[:, 5:6, 3:21].astype(np.float32))
+    assert r.GetVoxelsEvaluated() == 18 * 15
+    # Aborted, it has nothing.
+    stopped = reader()
+    stopped.SetLevelOfDetail(1)
+    stopped.AddObserver(vtkCommand.ProgressEvent, lambda *_: stopped.SetAbortExecute(1))
+    stopped.Update()
+    assert stopped.GetOutput().GetNumberOfPoints() == 0
+
+
+def levels_that_are_not_there():
+    r = reader()
+    r.SetLevelOfDetail(9)
+    with warnings_of(r) as messages:
+        r.Update()
+    assert len(messages) == 1
+    says(messages, "scene.nvol", "no level of detail 9", "levels 0 to 4", "the last one")
+    assert r.GetOutput().GetDimensions() == (7, 5, 4) and r.GetOutput().GetSpacing()[2] == 1.25 * 16
+    r.SetStride(2)
+    with errors_of(r) as messages:
+        r.Update()
+    says(messages, "LevelOfDetail is 9 and Stride is 2", "set LevelOfDetail to 0 or Stride to 1")
+    r.SetLevelOfDetail(0)
+    r.Update()
+    assert r.GetOutput().GetDimensions() == (50, 40, 30)
+
+
+def strides_take_voxels_as_they_are():
     expected = decoded()
-    for stride in (1, 2, 4, 8):
+    for stride in (1, 2, 3, 8):
         r = reader()
         r.SetStride(stride)
         r.Update()
@@ -76,15 +141,7 @@ def level_of_detail():
         # Of a latent grid, the voxels between those that are wanted are decoded, too.
         between = [(n - 1) * stride + 1 for n in wanted.shape]
         assert r.GetVoxelsEvaluated() == np.prod(between)
-        # The samples stay where they are in the world.
-        corner = [0.0] * 3
-        image.TransformIndexToPhysicalPoint(1, 1, 1, corner)
-        full = reader()
-        full.UpdateInformation()
-        full.Update()
-        there = [0.0] * 3
-        full.GetOutput().TransformIndexToPhysicalPoint(stride, stride, stride, there)
-        assert np.allclose(corner, there)
+        assert at_the_same_places(image, [stride] * 3)
 
 
 def region_of_interest():
@@ -101,8 +158,14 @@ def region_of_interest():
     r.Update()
     assert r.GetOutput().GetExtent() == (3, 7, 1, 1, 0, 14)
     assert np.array_equal(array(r.GetOutput()), expected[0:57:4, 4:5, 12:29:4])
-    r.SetRegionOfInterest(-50, 1000, 0, -1, 0, -1)
+    # A level has the samples of that stride, filtered.
     r.SetStride(1)
+    r.SetLevelOfDetail(2)
+    r.Update()
+    assert r.GetOutput().GetExtent() == (3, 7, 1, 1, 0, 14)
+    assert np.array_equal(array(r.GetOutput()), level(2)[:, 1:2, 3:8])
+    r.SetRegionOfInterest(-50, 1000, 0, -1, 0, -1)
+    r.SetLevelOfDetail(0)
     r.Update()
     assert r.GetOutput().GetDimensions() == SHAPE
 
@@ -242,6 +305,8 @@ for test in (
     whole_file,
     any_extent_alone,
     level_of_detail,
+    levels_that_are_not_there,
+    strides_take_voxels_as_they_are,
     region_of_interest,
     output_type,
     masked_voxels,

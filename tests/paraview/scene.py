@@ -1,6 +1,7 @@
 """The volumes of the ParaView and VTK tests: pvpython scene.py FOLDER NEUVOL.
 
-`scene.vti` (int16, oblique, HU), `scene.nvol`, `scene.raw` and `decoded.vti` (what the Rust decoder makes of it), `masked.nvol` (float32
+`scene.vti` (int16, oblique, HU), `scene.nvol`, `scene.raw`, `decoded.vti` and `level_1.raw` to `level_3.raw` (what the Rust decoder
+makes of it), `masked.nvol` (float32
 with NaN), `step_0.nvol` to `step_2.nvol` (a time series), `other_grid.nvol` and `corrupt.nvol` and `damaged.nvol` (one bit is wrong).
 """
 
@@ -63,8 +64,9 @@ def main():
     values = scene()
     write("scene.vti", np.round(values * 2000 - 1000).astype(np.int16), "density", "HU")
     compress("scene.vti", "--psnr", "42")
-    for output in ("scene.raw", "decoded.vti"):
-        decompress = [neuvol, "decompress", str(folder / "scene.nvol"), "-o", str(folder / output)]
+    outputs = {"scene.raw": [], "decoded.vti": []} | {f"level_{k}.raw": ["--level", str(k)] for k in (1, 2, 3)}
+    for output, options in outputs.items():
+        decompress = [neuvol, "decompress", str(folder / "scene.nvol"), "-o", str(folder / output), *options]
         subprocess.run(decompress, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     masked = (values * 30).astype(np.float32)

@@ -89,6 +89,39 @@ int main(int, char** argv)
   const auto coarse = volume.read<std::int16_t>(volume.whole(4));
   CHECK(coarse.size() == 25 * 20 * 15 && coarse[1 + 25 * (2 + 20 * 3)] == decoded[4 + 100 * (8 + 80 * 12)]);
 
+
+  // Levels of detail, as the command decompresses them.
+  CHECK(info.levels.size() == 5 && info.levels[0].grid.shape == info.grid.shape);
+  const neuvol::Level& quarter = info.levels[2];
+  CHECK((quarter.grid.shape == std::array<std::size_t, 3>{ 25, 20, 15 }));
+  CHECK((quarter.stride == std::array<std::size_t, 3>{ 4, 4, 4 }));
+  CHECK(quarter.grid.origin == info.grid.origin && quarter.grid.direction == info.grid.direction);
+  CHECK(quarter.grid.spacing[0] == 4 * info.grid.spacing[0] && quarter.grid.spacing[2] == 4 * info.grid.spacing[2]);
+  std::vector<std::int16_t> expected(25 * 20 * 15);
+  std::ifstream(folder + "/level_2.raw", std::ios::binary)
+    .read(reinterpret_cast<char*>(expected.data()), static_cast<std::streamsize>(2 * expected.size()));
+  const std::uint64_t before = volume.evaluated();
+  CHECK(volume.readLevel<std::int16_t>(2, volume.wholeLevel(2)) == expected);
+  CHECK(volume.evaluated() == before + expected.size());
+  const auto part = volume.readLevel<float>(2, { { 3, 7, 5 }, { 25, 9, 15 }, 1 });
+  CHECK(part.size() == 22 * 2 * 10 && part[1 + 22 * (1 + 2 * 4)] == expected[4 + 25 * (8 + 20 * 9)]);
+  CHECK(volume.readLevel<std::int16_t>(0, volume.slice(1, 7)) == volume.read<std::int16_t>(volume.slice(1, 7)));
+  CHECK(has(messageOf([&] { volume.wholeLevel(5); }), "no level 5, but levels 0 to 4"));
+  CHECK(has(messageOf([&] { volume.readLevel<float>(5, volume.wholeLevel(2)); }), "no level 5, but levels 0 to 4"));
+  CHECK(has(messageOf([&] { volume.readLevel<float>(2, volume.whole()); }), "not a region"));
+  CHECK(has(messageOf([&] { volume.readLevel<float>(2, volume.whole(2)); }), "stride is 1, not 2"));
+  CHECK(has(messageOf([&] { volume.readLevel(2, volume.wholeLevel(2), "int16", nullptr); }), "null pointer"));
+  bool interrupted = false;
+  try
+  {
+    volume.readLevel<float>(1, volume.wholeLevel(1), [](double) { return false; });
+  }
+  catch (const neuvol::Interrupted&)
+  {
+    interrupted = true;
+  }
+  CHECK(interrupted);
+
   const double points[] = { 3, 7, 5, 3.5, 7.25, 5.1, -4, 0, 0 };
   double values[3], gradients[9];
   std::uint8_t valid[3];
