@@ -140,13 +140,16 @@ pub(crate) fn read_samples(
     }
 }
 
-/// Which samples of a file are wanted: one of several volumes that follow each other, one component of each voxel's tuple.
+/// Which samples of a file are wanted: one of several volumes that follow each other, one component of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FilePart {
     /// Voxels of a volume.
     pub(crate) count: usize,
     pub(crate) components: usize,
     pub(crate) component: usize,
+    /// How many samples of one component lie beside each other: 1 where the components of a voxel do, a slice's or a
+    /// volume's where components are planes or volumes of their own. A divisor of `count`.
+    pub(crate) run: usize,
     pub(crate) step: usize,
 }
 
@@ -169,12 +172,16 @@ impl FilePart {
         stored: StoredType,
         order: ByteOrder,
     ) -> Result<Samples> {
-        let FilePart { count, components, component, step } = self;
+        let FilePart { count, components, component, run, step } = self;
         let before = self.bytes_to_its_end(stored) / (step as u64 + 1) * step as u64;
         std::io::copy(&mut (&mut *reader).take(before), &mut std::io::sink())
             .map_err(|e| Error::io(path, e))?;
         if components == 1 {
             return read_samples(path, reader, stored, order, count);
+        }
+        if run > 1 {
+            let mut runs = Runs::new(reader, stored.size() * run, (components, component));
+            return read_samples(path, &mut runs, stored, order, count);
         }
         let mut component = Component::new(reader, stored.size(), (components, component), count);
         read_samples(path, &mut component, stored, order, count)
@@ -186,10 +193,47 @@ impl FilePart {
         if self.components == 1 && self.step == 0 {
             return Ok(all);
         }
-        let first = self.step * self.count * self.components + self.component;
+        let FilePart { count, components, component, run, step } = self;
         Ok(for_each_type!(all, values => {
-            Samples::from(values.into_iter().skip(first).step_by(self.components).take(self.count).collect::<Vec<_>>())
+            let volume = values.get(step * count * components..).unwrap_or_default();
+            let wanted = volume.chunks(run).skip(component).step_by(components).flatten().copied();
+            Samples::from(wanted.take(count).collect::<Vec<_>>())
         }))
+    }
+}
+
+/// One component of samples of which each component's lie together: passes its bytes on and leaves the others out.
+struct Runs<'a> {
+    source: &'a mut dyn Read,
+    run_bytes: usize,
+    components: usize,
+    /// Bytes to leave out before the next run.
+    skip: u64,
+    /// Bytes of the run that are not passed on yet.
+    left: usize,
+}
+
+impl<'a> Runs<'a> {
+    fn new(source: &'a mut dyn Read, run_bytes: usize, (components, component): (usize, usize)) -> Self {
+        let skip = (run_bytes as u64).saturating_mul(component as u64);
+        Self { source, run_bytes, components, skip, left: run_bytes }
+    }
+}
+
+impl Read for Runs<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.left == 0 {
+            self.left = self.run_bytes;
+            self.skip = (self.run_bytes as u64).saturating_mul(self.components.saturating_sub(1) as u64);
+        }
+        if self.skip > 0 {
+            std::io::copy(&mut (&mut *self.source).take(self.skip), &mut std::io::sink())?;
+            self.skip = 0;
+        }
+        let most = buffer.len().min(self.left);
+        let read = self.source.read(buffer.get_mut(..most).unwrap_or_default())?;
+        self.left -= read;
+        Ok(read)
     }
 }
 
@@ -435,6 +479,22 @@ mod tests {
         let stored = StoredType::Kept(SampleType::U8);
         let error = parse_samples(path(), b"1 300 4", stored, 3).unwrap_err();
         assert!(error.to_string().contains("sample 1 is '300'"), "{error}");
+    }
+
+    #[test]
+    fn components_lie_side_by_side_or_in_runs() {
+        // Two steps of two components of four voxels.
+        let bytes: Vec<u8> = (0..16).collect();
+        let text: String = bytes.iter().map(|byte| format!("{byte} ")).collect();
+        let stored = StoredType::Kept(SampleType::U8);
+        for (run, expected) in [(1, [9, 11, 13, 15]), (2, [10, 11, 14, 15]), (4, [12, 13, 14, 15])] {
+            let part = FilePart { count: 4, components: 2, component: 1, run, step: 1 };
+            let expected = Samples::U8(expected.into());
+            assert_eq!(part.read(path(), &mut &bytes[..], stored, ByteOrder::Little).unwrap(), expected);
+            assert_eq!(part.parse(path(), text.as_bytes(), stored).unwrap(), expected);
+            let cut = part.read(path(), &mut &bytes[..15], stored, ByteOrder::Little).unwrap_err();
+            assert!(cut.to_string().contains("of 4 bytes; the file is truncated"), "{cut}");
+        }
     }
 
     #[test]

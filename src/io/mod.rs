@@ -3,6 +3,7 @@
 mod affine;
 mod arrays;
 mod collection;
+mod colour;
 mod contents;
 mod detached;
 mod dicom;
@@ -138,7 +139,7 @@ fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions
     if matches!(format, Format::Raw | Format::VtkXml | Format::VtkLegacy) {
         time_step(path, 1, options)?;
     }
-    if matches!(format, Format::Dicom | Format::Npy | Format::Raw) {
+    if matches!(format, Format::Dicom | Format::Raw) {
         component(path, "the volume", 1, options)?;
     }
     let is_vtk = matches!(format, Format::VtkXml | Format::VtkLegacy);

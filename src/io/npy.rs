@@ -1,10 +1,11 @@
-//! NumPy's `.npy`, versions 1 to 3: arrays of one to four axes.
+//! NumPy's `.npy`, versions 1 to 3: arrays of one to four axes, of numbers, complex numbers or fields of one type.
 //!
 //! Specification: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. C order is z, y, x, so that x is
 //! fastest in memory as it is here, and time comes first; an array in Fortran order is x, y, z, time.
 
+use super::colour::COMPLEX;
 use super::contents::{Contents, InputArray, NO_NAME};
-use super::elements::{self, ByteOrder, StoredType};
+use super::elements::{self, ByteOrder, FilePart, StoredType};
 use super::reading::Reading;
 use super::{OpenOptions, raw};
 use crate::atomic;
@@ -26,16 +27,19 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let (header, header_bytes) = header(path, &mut reader)?;
-    let (stored, order) = element_type(path, value(path, &header, "descr")?)?;
+    let element = Element::of(path, value(path, &header, "descr")?)?;
+    let Element { stored, order, components, .. } = element;
     let (shape, steps) = extents(path, &header)?;
     let step = super::time_step(path, steps, options)?;
+    let component = super::component(path, "each element", components, options)?;
     let count = elements::sample_count(path, shape, stored.size(), &options.limits)?;
-    let bytes = (count * stored.size()) as u64;
+    let bytes = (count as u64).saturating_mul((stored.size() * components) as u64);
     let before = bytes.saturating_mul(step as u64);
     let available = length.saturating_sub(header_bytes);
     elements::check_file_holds(path, bytes.saturating_add(before), available, false)?;
     reader.seek(SeekFrom::Current(before as i64)).map_err(|e| Error::io(path, e))?;
-    let samples = elements::read_samples(path, &mut reader, stored, order, count)?;
+    let part = FilePart { count, components, component, run: 1, step: 0 };
+    let samples = part.read(path, &mut reader, stored, order)?;
     let mut volume = Volume::new(samples, shape.map(|n| n as usize))?;
     volume.provenance.insert("source format".into(), "NumPy".into());
     volume.provenance.insert("source type".into(), stored.name().into());
@@ -45,8 +49,10 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
 /// One array, of as many volumes over time as it holds.
 pub(super) fn contents(path: &Path) -> Result<Contents> {
     let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
-    let (_, steps) = extents(path, &header(path, &mut reader)?.0)?;
-    Ok(Contents::of_one(InputArray::new(NO_NAME, 1), steps, None))
+    let (header, _) = header(path, &mut reader)?;
+    let (_, steps) = extents(path, &header)?;
+    let Element { components, names, .. } = Element::of(path, value(path, &header, "descr")?)?;
+    Ok(Contents::of_one(InputArray::new(NO_NAME, components).with_names(names), steps, None))
 }
 
 /// Samples along x, y, z, and time steps: whichever axis is fastest is x, a fourth one is time.
@@ -120,18 +126,75 @@ fn own_value(text: &str) -> &str {
     text.get(..end.unwrap_or(text.len())).unwrap_or_default().trim()
 }
 
-/// NumPy's type string, as `'<f4'`.
-fn element_type(path: &Path, text: &str) -> Result<(StoredType, ByteOrder)> {
-    let refused = |what: &str| {
-        Err(Error::unsupported(
-            path,
-            format!("elements of type {what} are not supported; save numbers (array.astype)"),
-        ))
-    };
-    let quote = text.chars().next().filter(|c| ['\'', '"'].contains(c));
-    let Some((name, _)) = quote.and_then(|quote| text[1..].split_once(quote)) else {
-        return refused(own_value(text));
-    };
+/// What an element of an array holds: a number, the parts of a complex one, or fields of one type.
+struct Element {
+    stored: StoredType,
+    order: ByteOrder,
+    components: usize,
+    names: Vec<String>,
+}
+
+impl Element {
+    /// NumPy's description of a type: `'<f4'`, or `[('R', '|u1'), ('G', '|u1')]` for fields.
+    fn of(path: &Path, text: &str) -> Result<Self> {
+        let refused = |what: &str| {
+            let way_on = "not supported; save numbers (array.astype), or fields of one type";
+            Err(Error::unsupported(path, format!("elements of type {what} are {way_on}")))
+        };
+        let text = own_value(text);
+        if let Some((name, "")) = quoted(text) {
+            if let Some((stored, order)) = number(name) {
+                return Ok(Self { stored, order, components: 1, names: Vec::new() });
+            }
+            let half = match name.trim_start_matches(['<', '>', '=']) {
+                "c8" => "f4",
+                "c16" => "f8",
+                _ => return refused(&format!("'{name}'")),
+            };
+            let prefix = name.split('c').next().unwrap_or_default();
+            return match number(&format!("{prefix}{half}")) {
+                Some((stored, order)) => {
+                    Ok(Self { stored, order, components: 2, names: COMPLEX.map(String::from).into() })
+                }
+                None => refused(&format!("'{name}'")),
+            };
+        }
+        let Some(fields) = fields(text) else { return refused(text) };
+        let types = fields.iter().map(|(_, kind)| number(kind)).collect::<Option<Vec<_>>>();
+        match types.as_deref() {
+            Some([first, others @ ..]) if others.iter().all(|other| other == first) => Ok(Self {
+                stored: first.0,
+                order: first.1,
+                components: fields.len(),
+                names: fields.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            }),
+            _ => refused(text),
+        }
+    }
+}
+
+/// The text in quotes that a text begins with, and what follows.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let quote = text.chars().next().filter(|c| ['\'', '"'].contains(c))?;
+    text.get(1..)?.split_once(quote)
+}
+
+/// Name and type of each field; `None` where there is more to them.
+fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
+    let mut rest = text.strip_prefix('[')?.strip_suffix(']')?.trim();
+    let mut fields = Vec::new();
+    while !rest.is_empty() {
+        let (name, behind) = quoted(rest.strip_prefix('(')?.trim_start())?;
+        let (kind, behind) = quoted(behind.trim_start().strip_prefix(',')?.trim_start())?;
+        fields.push((name, kind));
+        rest = behind.trim_start().strip_prefix(')')?.trim_start();
+        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+    }
+    Some(fields).filter(|fields| !fields.is_empty())
+}
+
+/// The type of a number, as `<f4`.
+fn number(name: &str) -> Option<(StoredType, ByteOrder)> {
     let (order, name) = match name.split_at_checked(1) {
         Some(("<", rest)) => (ByteOrder::Little, rest),
         Some((">", rest)) => (ByteOrder::Big, rest),
@@ -149,9 +212,9 @@ fn element_type(path: &Path, text: &str) -> Result<(StoredType, ByteOrder)> {
         "i8" => StoredType::I64,
         "f4" => StoredType::Kept(SampleType::F32),
         "f8" => StoredType::Kept(SampleType::F64),
-        _ => return refused(&format!("'{name}'")),
+        _ => return None,
     };
-    Ok((stored, order))
+    Some((stored, order))
 }
 
 /// The shape's tuple.
@@ -238,6 +301,28 @@ mod tests {
     }
 
     #[test]
+    fn fields_and_complex_numbers_are_components() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let all = |descr: &str, samples: &[u8]| {
+            let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (2, 1, 1, 2), }}\n");
+            std::fs::write(&path, file(&header, samples)).unwrap();
+            crate::io::Volumes::open(&path, &OpenOptions::default()).unwrap()
+        };
+        let numbers: Vec<u8> = (0..12).collect();
+        let rgb = all("[('R', '|u1'), (\"G\", '|u1'), ('B', '|u1')]", &numbers);
+        assert_eq!((rgb.len(), rgb.arrays()[0].component_names.concat()), (2, "RGB".into()));
+        assert_eq!(*rgb.read_part(0, 1, 1).unwrap().samples(), Samples::U8(vec![7, 10]));
+        let one = all("[('only', '|u1')]", &numbers[..4]);
+        assert_eq!(*one.read(1).unwrap().samples(), Samples::U8(vec![2, 3]));
+        let floats: Vec<u8> = (0..8).flat_map(|n| (n as f32).to_be_bytes()).collect();
+        let complex = all("'>c8'", &floats);
+        assert_eq!(complex.arrays()[0].component_names, ["real", "imaginary"]);
+        assert_eq!(*complex.read_part(0, 1, 1).unwrap().samples(), Samples::F32(vec![5.0, 7.0]));
+        assert!(complex.read_part(0, 2, 1).is_err());
+    }
+
+    #[test]
     fn what_is_no_volume_is_refused() {
         let refuse = |bytes: &[u8], words: &str| {
             let message = read(bytes).unwrap_err().to_string();
@@ -246,8 +331,11 @@ mod tests {
         let plain = |descr: &str, shape: &str| {
             file(&format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n"), &[0; 16])
         };
-        refuse(&plain("'<c8'", "(2,)"), "'c8'");
-        refuse(&plain("[('a', '<f4')]", "(2,)"), "[('a', '<f4')] are");
+        refuse(&plain("'<c32'", "(2,)"), "'<c32'");
+        refuse(&plain("'<c8'", "(2,)"), "each element has 2 components; choose one with `component` 0 to 1");
+        refuse(&plain("[('a', '<f4'), ('b', '<i4')]", "(2,)"), "[('a', '<f4'), ('b', '<i4')] are");
+        refuse(&plain("[('a', '<f4', (2,))]", "(2,)"), "[('a', '<f4', (2,))] are");
+        refuse(&plain("[]", "(2,)"), "[] are");
         refuse(
             &plain("[('a,}', '<f4'), ('b', ('<i4', (2,)))]", "(2,)"),
             "('b', ('<i4', (2,)))] are not supported",

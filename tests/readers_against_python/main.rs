@@ -3,6 +3,7 @@
 //! Needs `NEUVOL_PYTHON` (an interpreter with `tests/python/requirements.txt` installed) and, for the sample files,
 //! `NEUVOL_DATA` (the folder that holds `formats/`, `dicom_ct_chest/`, ...). Without them a test says SKIPPED.
 
+mod colours;
 mod dcm2niix;
 mod dicom;
 mod itk;

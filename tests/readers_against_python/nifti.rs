@@ -2,19 +2,19 @@
 
 use super::*;
 
-/// What nibabel reads as more than scalar volumes, or not at all.
+/// What nibabel reads as more than scalar volumes (`colours.rs` compares the components), or not at all.
 const NIFTI_REFUSED: [(&str, &str); 8] = [
     ("nibabel__nibabel_tests_data_row_major.dconn.nii", "100 components"),
-    ("nifti-rs__resources_complex_complex32.nii", "complex"),
-    ("nifti-rs__resources_complex_complex64.nii", "complex"),
+    ("nifti-rs__resources_complex_complex32.nii", "2 components"),
+    ("nifti-rs__resources_complex_complex64.nii", "2 components"),
     ("nifti-rs__resources_fuzz_artifacts_crash-1.nii", "not a NIfTI-1 header"),
     (
         "nifti-rs__resources_fuzz_artifacts_crash-ed7d46344d7efb3b9f0c374d66d2e02f66cc447d.nii",
         "not a NIfTI-1 header",
     ),
-    ("nifti-rs__resources_rgb_3D.nii", "colour"),
-    ("nifti-rs__resources_rgb_4D.nii", "colour"),
-    ("nifti-rs__resources_rgba_4D.nii", "colour"),
+    ("nifti-rs__resources_rgb_3D.nii", "3 components"),
+    ("nifti-rs__resources_rgb_4D.nii", "3 components"),
+    ("nifti-rs__resources_rgba_4D.nii", "4 components"),
 ];
 
 #[test]

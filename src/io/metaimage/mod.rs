@@ -40,6 +40,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         count: elements::sample_count(path, sizes, stored.size(), &options.limits)?,
         components,
         component: super::component(path, "each voxel", components, options)?,
+        run: 1,
         step: super::time_step(path, steps, options)?,
     };
     let shape = sizes.map(|n| n as usize);

@@ -14,8 +14,9 @@ pub(super) use header::recognises;
 pub(super) use write::save;
 
 use super::OpenOptions;
+use super::colour::{COMPLEX, RGBA};
 use super::contents::{self, Contents, InputArray, NO_NAME};
-use super::elements::{self, StoredType};
+use super::elements::{self, FilePart, StoredType};
 use super::reading::Reading;
 use super::rescale::Rescale;
 use crate::error::{Error, Result};
@@ -31,16 +32,22 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (header_path, data_path) = pair(path)?;
     let mut reader = Stream::open(&header_path)?;
     let header = Header::read(&header_path, &mut reader)?;
-    let stored = stored_type(&header_path, &header)?;
+    let Voxel { stored, samples: per_voxel, .. } = Voxel::of(&header_path, &header)?;
     let (shape, steps, components) = extents(&header_path, &header)?;
     let step = super::time_step(path, steps, options)?;
-    let component = super::component(path, "each voxel", components, options)?;
+    let all_components = components.saturating_mul(per_voxel);
+    let component = super::component(path, "each voxel", all_components, options)?;
     let count =
         elements::sample_count(&header_path, shape.map(|n| n as u64), stored.size(), &options.limits)?;
-    // Volumes over time follow each other, and so do components of all of them.
-    let before = (component as u64).saturating_mul(steps as u64).saturating_add(step as u64);
-    let before = before.saturating_mul((count * stored.size()) as u64);
-    let offset = data_offset(&header_path, &header)?.saturating_add(before);
+    // Volumes over time follow each other, and so do components of all of them; those of colours lie in the voxel.
+    let part = FilePart {
+        count,
+        components: per_voxel,
+        component: component % per_voxel,
+        run: 1,
+        step: (component / per_voxel).saturating_mul(steps).saturating_add(step),
+    };
+    let offset = data_offset(&header_path, &header)?;
 
     let (data_path, mut reader, skip) = if header.single_file {
         (header_path.clone(), reader, offset - header.bytes)
@@ -48,7 +55,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         let reader = Stream::open(&data_path)?;
         (data_path, reader, offset)
     };
-    let expected = ((count * stored.size()) as u64).saturating_add(offset);
+    let expected = part.bytes_to_its_end(stored).saturating_add(offset);
     elements::check_file_holds(&data_path, expected, reader.file_bytes, reader.zipped)?;
     let skipped = std::io::copy(&mut (&mut reader).take(skip), &mut std::io::sink())
         .map_err(|e| Error::io(&data_path, e))?;
@@ -58,7 +65,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
             format!("the file ends before its samples, which should start at byte {offset}"),
         ));
     }
-    let samples = elements::read_samples(&data_path, &mut reader, stored, header.order, count)?;
+    let samples = part.read(&data_path, &mut reader, stored, header.order)?;
 
     let rescale = if options.stored_values { Rescale::NONE } else { rescale(&header) };
     let mut volume = Volume::new(rescale.apply_to(samples, 1), shape)?;
@@ -149,8 +156,10 @@ impl Read for Stream {
 pub(super) fn contents(path: &Path) -> Result<Contents> {
     let (path, _) = pair(path)?;
     let header = Header::read(&path, &mut Stream::open(&path)?)?;
+    let voxel = Voxel::of(&path, &header)?;
     let (_, steps, components) = extents(&path, &header)?;
-    Ok(Contents::of_one(InputArray::new(NO_NAME, components), steps, times(&header, steps)))
+    let array = InputArray::new(NO_NAME, components.saturating_mul(voxel.samples));
+    Ok(Contents::of_one(array.with_names(voxel.names.iter().copied()), steps, times(&header, steps)))
 }
 
 /// When each step is, in seconds, where the header says the unit of the fourth axis (NIFTI_UNITS_SEC, _MSEC, _USEC).
@@ -178,37 +187,61 @@ fn extents(path: &Path, header: &Header) -> Result<([usize; 3], usize, usize)> {
     Ok((std::array::from_fn(at), at(3), components.ok_or_else(bad)?))
 }
 
-/// Header field `datatype`.
-fn stored_type(path: &Path, header: &Header) -> Result<StoredType> {
-    let refused = match header.datatype {
-        2 => return Ok(StoredType::Kept(SampleType::U8)),
-        4 => return Ok(StoredType::Kept(SampleType::I16)),
-        8 => return Ok(StoredType::Kept(SampleType::I32)),
-        16 => return Ok(StoredType::Kept(SampleType::F32)),
-        64 => return Ok(StoredType::Kept(SampleType::F64)),
-        256 => return Ok(StoredType::Kept(SampleType::I8)),
-        512 => return Ok(StoredType::Kept(SampleType::U16)),
-        768 => return Ok(StoredType::Kept(SampleType::U32)),
-        1024 => return Ok(StoredType::I64),
-        1280 => return Ok(StoredType::U64),
-        128 | 2304 => "colour (RGB)",
-        32 | 1792 | 2048 => "complex",
-        1536 => "128-bit float",
-        1 => "1-bit",
-        code => {
-            return Err(Error::format(
-                path,
-                format!(
-                    "header field datatype (byte {}) is {code}: unknown to {}",
-                    header.places.datatype, header.version
-                ),
-            ));
-        }
-    };
-    Err(Error::unsupported(
-        path,
-        format!("{refused} samples are not supported; extract one real channel into a file of its own"),
-    ))
+/// What a voxel holds: samples of one type.
+struct Voxel {
+    stored: StoredType,
+    samples: usize,
+    /// What the samples are called; nothing for one.
+    names: &'static [&'static str],
+}
+
+/// Datatypes of colours, whose numbers are never rescaled.
+const RGB24: i16 = 128;
+const RGBA32: i16 = 2304;
+
+impl Voxel {
+    /// Header field `datatype`.
+    fn of(path: &Path, header: &Header) -> Result<Self> {
+        use StoredType::{I64, Kept, U64};
+        let one = |stored: StoredType| Self { stored, samples: 1, names: &[] };
+        let several = |stored: SampleType, names: &'static [&'static str]| Self {
+            stored: Kept(stored),
+            samples: names.len(),
+            names,
+        };
+        let refused = match header.datatype {
+            2 => return Ok(one(Kept(SampleType::U8))),
+            4 => return Ok(one(Kept(SampleType::I16))),
+            8 => return Ok(one(Kept(SampleType::I32))),
+            16 => return Ok(one(Kept(SampleType::F32))),
+            64 => return Ok(one(Kept(SampleType::F64))),
+            256 => return Ok(one(Kept(SampleType::I8))),
+            512 => return Ok(one(Kept(SampleType::U16))),
+            768 => return Ok(one(Kept(SampleType::U32))),
+            1024 => return Ok(one(I64)),
+            1280 => return Ok(one(U64)),
+            RGB24 => return Ok(several(SampleType::U8, &RGBA[..3])),
+            RGBA32 => return Ok(several(SampleType::U8, &RGBA)),
+            32 => return Ok(several(SampleType::F32, &COMPLEX)),
+            1792 => return Ok(several(SampleType::F64, &COMPLEX)),
+            1536 => "128-bit float",
+            2048 => "complex 128-bit float",
+            1 => "1-bit",
+            code => {
+                return Err(Error::format(
+                    path,
+                    format!(
+                        "header field datatype (byte {}) is {code}: unknown to {}",
+                        header.places.datatype, header.version
+                    ),
+                ));
+            }
+        };
+        Err(Error::unsupported(
+            path,
+            format!("{refused} samples are not supported; save them as another type, as float64 or uint8"),
+        ))
+    }
 }
 
 /// Header field `vox_offset`: where the samples start.
@@ -228,10 +261,11 @@ fn data_offset(path: &Path, header: &Header) -> Result<u64> {
     }
 }
 
-/// Header fields `scl_slope` and `scl_inter`; a slope of 0 or NaN means none.
+/// Header fields `scl_slope` and `scl_inter`; a slope of 0 or NaN means none. Both parts of complex numbers are rescaled,
+/// colours are not.
 fn rescale(header: &Header) -> Rescale {
-    let Header { slope, intercept, .. } = *header;
-    if slope == 0.0 || !slope.is_finite() || !intercept.is_finite() {
+    let Header { slope, intercept, datatype, .. } = *header;
+    if slope == 0.0 || matches!(datatype, RGB24 | RGBA32) || !slope.is_finite() || !intercept.is_finite() {
         return Rescale::NONE;
     }
     Rescale { slope, intercept }
@@ -334,6 +368,53 @@ mod tests {
     }
 
     #[test]
+    fn colours_and_complex_numbers_are_components() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nii");
+        let put = |datatype: i16, dim: &[i16], samples: &[u8]| {
+            let mut bytes = file([1, 1, 1], |h| {
+                h[70..72].copy_from_slice(&datatype.to_le_bytes());
+                h[40..42].copy_from_slice(&(dim.len() as i16).to_le_bytes());
+                for (axis, n) in dim.iter().enumerate() {
+                    h[42 + 2 * axis..44 + 2 * axis].copy_from_slice(&n.to_le_bytes());
+                }
+                // A rescale by 2 and 1, of which colours know nothing.
+                put_f32(h, 112, &[2.0, 1.0]);
+            });
+            bytes.truncate(352);
+            bytes.extend(samples);
+            std::fs::write(&path, bytes).unwrap();
+            crate::io::Volumes::open(&path, &OpenOptions::default()).unwrap()
+        };
+        let rgb = put(128, &[2, 1, 1], &[1, 2, 3, 4, 5, 6]);
+        assert_eq!((rgb.arrays()[0].components, rgb.arrays()[0].component_names.concat()), (3, "RGB".into()));
+        assert_eq!(*rgb.read_part(0, 1, 0).unwrap().samples(), Samples::U8(vec![2, 5]));
+        let message = rgb.read(0).unwrap_err().to_string();
+        assert!(
+            message.contains("each voxel has 3 components; choose one with `component` 0 to 2"),
+            "{message}"
+        );
+        let options = OpenOptions { component: Some(2), ..OpenOptions::default() };
+        assert_eq!(*crate::io::open(&path, &options).unwrap().samples(), Samples::U8(vec![3, 6]));
+        // Two steps of two colours a voxel, which follow each other.
+        let samples: Vec<u8> = (0..16).collect();
+        let rgba = put(2304, &[1, 1, 1, 2, 2], &samples);
+        assert_eq!((rgba.len(), rgba.arrays()[0].components), (2, 8));
+        assert!(rgba.arrays()[0].component_names.is_empty());
+        assert_eq!(*rgba.read_part(0, 6, 1).unwrap().samples(), Samples::U8(vec![14]));
+        let floats: Vec<u8> = [0.5f32, -1.0, 2.0, 3.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let complex = put(32, &[2, 1, 1], &floats);
+        assert_eq!(complex.arrays()[0].component_names, ["real", "imaginary"]);
+        assert_eq!(*complex.read_part(0, 1, 0).unwrap().samples(), Samples::F32(vec![-1.0, 7.0]));
+        let doubles: Vec<u8> = [0.5f64, -1.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let complex = put(1792, &[1, 1, 1], &doubles);
+        assert_eq!(*complex.read_part(0, 0, 0).unwrap().samples(), Samples::F64(vec![2.0]));
+        std::fs::write(&path, &std::fs::read(&path).unwrap()[..367]).unwrap();
+        let message = complex.read_part(0, 0, 0).unwrap_err().to_string();
+        assert!(message.contains("truncated"), "{message}");
+    }
+
+    #[test]
     fn damaged_headers_are_refused_with_the_field() {
         let refuse = |bytes: &[u8], words: &str| {
             let message = read("a.nii", bytes).unwrap_err().to_string();
@@ -342,7 +423,7 @@ mod tests {
         refuse(&file([2, 2, 1], |h| h[40] = 9), "dim (byte 40)");
         refuse(&file([2, 2, 1], |h| h[42] = 0), "dim (byte 40)");
         refuse(&file([2, 2, 1], |h| h[43] = 0x7f), "truncated");
-        refuse(&file([2, 2, 1], |h| h[70..72].copy_from_slice(&128i16.to_le_bytes())), "colour");
+        refuse(&file([2, 2, 1], |h| h[70..72].copy_from_slice(&1536i16.to_le_bytes())), "128-bit float");
         refuse(&file([2, 2, 1], |h| h[108..112].copy_from_slice(&f32::NAN.to_le_bytes())), "vox_offset");
         refuse(&file([2, 2, 1], |h| h[108..112].copy_from_slice(&1e8f32.to_le_bytes())), "truncated");
         let whole = file([2, 2, 1], |_| {});

@@ -10,6 +10,7 @@ pub(super) use write::save;
 
 use super::OpenOptions;
 use super::affine::{self, RAS_LPS};
+use super::colour::{COMPLEX, RGBA};
 use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, FilePart};
 use super::reading::{self, Reading};
@@ -31,6 +32,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         count: elements::sample_count(path, axes.sizes, stored.size(), &options.limits)?,
         components: axes.components,
         component: super::component(path, "each voxel", axes.components, options)?,
+        run: axes.sizes[..axes.before_components].iter().product::<u64>() as usize,
         step: super::time_step(path, axes.steps, options)?,
     };
     let shape = axes.sizes.map(|n| n as usize);
@@ -38,7 +40,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
 
     let mut volume = Volume::new(samples, shape)?;
     let declares_spacing;
-    (volume.geometry, declares_spacing) = geometry(path, &header, shape, axes.before_space, options.spacing)?;
+    (volume.geometry, declares_spacing) = geometry(path, &header, shape, &axes.space, options.spacing)?;
     if let Some(unit) = header.field("sample units") {
         volume.unit = unit.trim_matches('"').into();
     }
@@ -47,16 +49,17 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     Ok(Reading { volume, declares_spacing })
 }
 
-/// One array of as many components as its first axis has samples, where that is not one of space.
+/// One array; an axis of components makes several of a voxel.
 pub(super) fn contents(path: &Path) -> Result<Contents> {
     let mut reader = BufReader::new(File::open(path).map_err(|e| Error::io(path, e))?);
     let header = NrrdHeader::read(path, &mut reader)?;
     let axes = Axes::of(path, &header)?;
     let times = times(path, &header, axes.steps)?;
-    Ok(Contents::of_one(InputArray::new(NO_NAME, axes.components), axes.steps, times))
+    let array = InputArray::new(NO_NAME, axes.components).with_names(axes.component_names.iter().copied());
+    Ok(Contents::of_one(array, axes.steps, times))
 }
 
-/// When each step is, where the last axis is said to be time (a list is none): in seconds, by the axis' unit.
+/// When each step is, where the last axis is said to be time, not a list: in seconds, by the axis' unit.
 fn times(path: &Path, header: &NrrdHeader, steps: usize) -> Result<Option<Vec<f64>>> {
     let last = header.number::<usize>(path, "dimension")?.saturating_sub(1);
     let direction = header.vectors(path, "space directions")?.get(last).copied().flatten();
@@ -88,12 +91,33 @@ fn times(path: &Path, header: &NrrdHeader, steps: usize) -> Result<Option<Vec<f6
 struct Axes {
     /// Samples along the three axes of space; missing axes have one.
     sizes: [u64; 3],
-    /// Of the fastest axis when that is not an axis of space.
+    /// Which of the file's axes these are.
+    space: Vec<usize>,
+    /// Of the axis whose kind says so, else of the fastest axis when that is not an axis of space.
     components: usize,
-    /// Of the slowest axis when that is not an axis of space.
+    /// Of some kinds; they need not be as many as there are components.
+    component_names: &'static [&'static str],
+    /// How many axes of space come before that of the components.
+    before_components: usize,
+    /// Of the slowest axis when that is neither of the others.
     steps: usize,
-    /// Axes before those of space: 0 or 1.
-    before_space: usize,
+}
+
+/// Whether an axis of a kind counts the components of something, rather than positions, steps or what is not said.
+fn counts_components(kind: &str) -> bool {
+    const SOMETHING_ELSE: [&str; 8] = ["domain", "space", "time", "list", "stub", "scalar", "none", "???"];
+    !SOMETHING_ELSE.contains(&kind)
+}
+
+fn component_names(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "rgb-color" => &RGBA[..3],
+        "rgba-color" => &RGBA,
+        "hsv-color" => &["H", "S", "V"],
+        "xyz-color" => &["X", "Y", "Z"],
+        "complex" => &COMPLEX,
+        _ => &[],
+    }
 }
 
 impl Axes {
@@ -109,19 +133,6 @@ impl Axes {
         let kinds = header.field("kinds").unwrap_or_default().to_ascii_lowercase();
         let kinds: Vec<&str> = kinds.split_whitespace().collect();
         let directions = header.vectors(path, "space directions")?;
-        for kind in &kinds {
-            let what = match *kind {
-                k if k.ends_with("color") => "colours",
-                "complex" => "complex numbers",
-                _ => continue,
-            };
-            return Err(Error::unsupported(
-                path,
-                format!(
-                    "an axis is of kind '{kind}': {what} are not supported; extract one real channel first"
-                ),
-            ));
-        }
         let of_space = |axis: usize| {
             let direction = directions.get(axis).copied();
             if direction.flatten().is_some_and(Vector::is_of_time) {
@@ -135,11 +146,15 @@ impl Axes {
             }
         };
         let last = dimension - 1;
-        let first_of_space = usize::from(!of_space(0));
-        let end_of_space = if dimension > 1 && !of_space(last) { last } else { dimension };
+        // The axis whose kind says that it counts components, or else the first one where it is not of space.
+        let by_kind =
+            (0..dimension).find(|&axis| kinds.get(axis).is_some_and(|kind| counts_components(kind)));
+        let of_components = if of_space(0) { by_kind } else { Some(0) };
+        let of_steps = Some(last).filter(|_| dimension > 1 && !of_space(last) && of_components != Some(last));
         let size = |axis: usize| sizes.get(axis).copied().unwrap_or(1);
-        let space = first_of_space..end_of_space;
-        if space.is_empty() || space.len() > 3 || !space.clone().all(of_space) {
+        let others = |axis: &usize| Some(*axis) != of_components && Some(*axis) != of_steps;
+        let space: Vec<usize> = (0..dimension).filter(others).collect();
+        if space.is_empty() || space.len() > 3 || !space.iter().all(|&axis| of_space(axis)) {
             return Err(Error::unsupported(
                 path,
                 format!(
@@ -154,16 +169,19 @@ impl Axes {
                 ),
             ));
         }
-        let count = |there: bool, axis: usize| -> Result<usize> {
-            let size = if there { size(axis) } else { 1 };
-            let size = usize::try_from(size).ok().filter(|&n| n > 0);
+        let count = |axis: Option<usize>| -> Result<usize> {
+            let Some(axis) = axis else { return Ok(1) };
+            let size = usize::try_from(size(axis)).ok().filter(|&n| n > 0);
             size.ok_or_else(|| Error::format(path, format!("axis {axis} is empty")))
         };
+        let kind = of_components.and_then(|axis| kinds.get(axis).copied()).unwrap_or_default();
         Ok(Self {
-            sizes: std::array::from_fn(|axis| if axis < space.len() { size(space.start + axis) } else { 1 }),
-            components: count(space.start > 0, 0)?,
-            steps: count(space.end < dimension, last)?,
-            before_space: space.start,
+            sizes: std::array::from_fn(|axis| space.get(axis).map_or(1, |&axis| size(axis))),
+            components: count(of_components)?,
+            component_names: component_names(kind),
+            steps: count(of_steps)?,
+            before_components: space.iter().filter(|&&axis| Some(axis) < of_components).count(),
+            space,
         })
     }
 }
@@ -171,16 +189,16 @@ impl Axes {
 /// The geometry from `space directions` and `space origin`, or from `spacings` and `axis mins`; also along which axes it
 /// has a spacing of the file's.
 ///
-/// The first `before` of the file's axes are not axes of space.
+/// `space` has the file's axes that are those of space.
 fn geometry(
     path: &Path,
     header: &NrrdHeader,
     shape: [usize; 3],
-    before: usize,
+    space: &[usize],
     given: Option<[f64; 3]>,
 ) -> Result<(Geometry, [bool; 3])> {
-    let space = header.field("space").unwrap_or_default().to_ascii_lowercase();
-    let (frame, flip) = match space.as_str() {
+    let name = header.field("space").unwrap_or_default().to_ascii_lowercase();
+    let (frame, flip) = match name.as_str() {
         "left-posterior-superior" | "lps" | "left-posterior-superior-time" | "lpst" => (Frame::Lps, [1.0; 3]),
         "right-anterior-superior" | "ras" | "right-anterior-superior-time" | "rast" => (Frame::Lps, RAS_LPS),
         "left-anterior-superior" | "las" | "left-anterior-superior-time" | "last" => {
@@ -194,14 +212,13 @@ fn geometry(
     let mut declares_spacing = [false; 3];
     if header.field("space directions").is_some() {
         let vectors = header.vectors(path, "space directions")?;
-        for (axis, vector) in vectors.into_iter().skip(before).take(3).enumerate() {
-            let Some(vector) = vector else { continue };
+        for (axis, &of_file) in space.iter().enumerate() {
+            let Some(vector) = vectors.get(of_file).copied().flatten() else { continue };
             if vector.space == [0.0; 3] && shape[axis] > 1 || vector.time != 0.0 && !vector.is_of_time() {
                 return Err(Error::format(
                     path,
                     format!(
-                        "header field 'space directions' gives axis {} the vector {:?}, which is not a direction in space",
-                        axis + before,
+                        "header field 'space directions' gives axis {of_file} the vector {:?}, which is not a direction in space",
                         vector.space
                     ),
                 ));
@@ -226,7 +243,8 @@ fn geometry(
         let centers = header.field("centers").unwrap_or_default().to_ascii_lowercase();
         let centers: Vec<&str> = centers.split_whitespace().collect();
         for axis in 0..3 {
-            let of_file = axis + before;
+            // Beyond the file's axes where it has fewer of space.
+            let of_file = space.get(axis).copied().unwrap_or(dimension);
             let spacing = match spacings.get(of_file) {
                 // The format's word for an axis that has none.
                 Some(words) if !words.eq_ignore_ascii_case("nan") => {
@@ -356,7 +374,14 @@ mod tests {
             "type: uint8\ndimension: 2\nsizes: 1 2\nkinds: domain time\nencoding: raw",
             "`time_step` 0 to 1",
         );
-        refuse("type: uint8\ndimension: 2\nsizes: 3 1\nkinds: RGB-color domain\nencoding: raw", "colours");
+        refuse(
+            "type: uint8\ndimension: 2\nsizes: 3 1\nkinds: RGB-color domain\nencoding: raw",
+            "each voxel has 3 components",
+        );
+        refuse(
+            "type: uint8\ndimension: 3\nsizes: 3 1 2\nkinds: RGB-color domain vector\nencoding: raw",
+            "`component` 0 to 2",
+        );
         refuse("type: uint8\ndimension: 2\nsizes: 1 0\nkinds: domain list\nencoding: raw", "empty");
         refuse("type: block\ndimension: 1\nsizes: 1\nencoding: raw", "'block'");
         refuse("type: uint8\ndimension: 1\nsizes: 1\nencoding: bzip2", "'bzip2'");
@@ -364,6 +389,40 @@ mod tests {
         refuse("type: uint8\ndimension: 3\nsizes: 100 100 100\nencoding: raw", "truncated");
         refuse("type: uint8\ndimension: 3\nsizes: 100 100", "'sizes'");
         refuse("type: uint8\ndimension: 3", "'sizes'");
+    }
+
+    #[test]
+    fn an_axis_of_components_may_stand_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nrrd");
+        let samples: Vec<u8> = (0..36).collect();
+        // Of voxel (1, 0, 2) of 2 x 1 x 3, the component 1.
+        for (sizes, kinds, spacings, steps, names, expected) in [
+            ("3 2 1 3", "RGB-color domain domain domain", "nan 2 3 4", 1, "RGB", 16.0),
+            ("2 3 1 3", "domain RGB-color domain domain", "2 nan 3 4", 1, "RGB", 15.0),
+            ("2 1 3 3", "domain space rgb-color domain", "2 3 nan 4", 1, "RGB", 15.0),
+            ("2 1 3 3", "domain domain domain RGB-color", "2 3 4 nan", 1, "RGB", 11.0),
+            ("2 1 3 2", "domain domain domain complex", "2 3 4 nan", 1, "realimaginary", 11.0),
+            ("2 1 3 3", "domain domain domain 3-vector", "2 3 4 nan", 1, "", 11.0),
+            ("2 1 3 3", "domain domain domain list", "2 3 4 nan", 3, "", 5.0),
+            ("2 2 1 3 3", "domain XYZ-color domain domain time", "2 nan 3 4 5", 3, "", 11.0),
+            ("2 3 1 3 2", "domain HSV-color domain domain time", "2 nan 3 4 5", 2, "HSV", 15.0),
+            ("4 2 1 3", "RGBA-color domain domain domain", "nan 2 3 4", 1, "RGBA", 21.0),
+            ("4 2 1 3", "quaternion domain domain domain", "nan 2 3 4", 1, "", 21.0),
+        ] {
+            let dimension = sizes.split(' ').count();
+            let text = format!(
+                "NRRD0004\ntype: uint8\ndimension: {dimension}\nsizes: {sizes}\nkinds: {kinds}\nspacings: {spacings}\n\
+                 encoding: raw\n\n"
+            );
+            std::fs::write(&path, [text.as_bytes(), &samples].concat()).unwrap();
+            let all = crate::io::Volumes::open(&path, &OpenOptions::default()).unwrap();
+            let array = &all.arrays()[0];
+            assert_eq!((all.len(), array.component_names.concat()), (steps, names.to_owned()), "{kinds}");
+            let part = all.read_part(0, 1.min(array.components - 1), 0).unwrap();
+            assert_eq!((part.shape(), part.geometry.spacing), ([2, 1, 3], [2.0, 3.0, 4.0]), "{kinds}");
+            assert_eq!(part.samples().get(5), expected, "{kinds}");
+        }
     }
 
     #[test]

@@ -27,11 +27,17 @@ pub(super) mod tag {
     pub(in super::super) const STRIP_BYTE_COUNTS: u16 = 279;
     pub(in super::super) const X_RESOLUTION: u16 = 282;
     pub(in super::super) const Y_RESOLUTION: u16 = 283;
+    pub(in super::super) const PLANAR_CONFIGURATION: u16 = 284;
     pub(in super::super) const RESOLUTION_UNIT: u16 = 296;
+    pub(in super::super) const COLOR_MAP: u16 = 320;
     pub(in super::super) const SUB_IFDS: u16 = 330;
+    pub(in super::super) const EXTRA_SAMPLES: u16 = 338;
     pub(in super::super) const SAMPLE_FORMAT: u16 = 339;
     pub(in super::super) const IMAGE_DEPTH: u16 = 32997;
 }
+
+/// JPEG as it is embedded since Adobe's technical note 2.
+const JPEG: u64 = 7;
 
 /// More fields than this has no directory.
 const MOST_FIELDS: u64 = 4096;
@@ -115,6 +121,9 @@ pub(super) enum Photometric {
     /// Grey, of which the smallest number is meant to be white.
     MinIsWhite,
     Palette,
+    Rgb,
+    /// A luminance and two colour differences.
+    YCbCr,
     Other(u64),
     Missing,
 }
@@ -134,6 +143,12 @@ pub(super) struct Page {
     pub(super) photometric: Photometric,
     /// Where the number lies that says so, and its bytes.
     pub(super) photometric_field: (u64, usize),
+    /// Whether each sample of the pixels has a plane of its own.
+    pub(super) planar: bool,
+    /// Whether the first sample behind the colours is an opacity.
+    pub(super) has_opacity: bool,
+    /// Where the colours of a palette lie: three numbers of 16 bits for each number that a pixel may have.
+    pub(super) palette: Option<u64>,
     depth: u64,
 }
 
@@ -154,10 +169,8 @@ impl Page {
         }
         if let Photometric::Other(code) = self.photometric {
             let what = match code {
-                2 => "RGB",
                 4 => "transparency masks",
                 5 => "CMYK",
-                6 => "YCbCr",
                 8..=10 => "L*a*b*",
                 32803 => "colour filter arrays",
                 _ => {
@@ -167,8 +180,22 @@ impl Page {
                 }
             };
             return refused(format!(
-                "pixels are colours ({what}): only grey values are supported; save one channel"
+                "pixels are colours ({what}), which are not supported; save them as RGB, or one channel"
             ));
+        }
+        let is_usual = self.compression == JPEG && self.samples == 3 && self.bits == 8 && !self.planar;
+        if self.photometric == Photometric::YCbCr && !is_usual {
+            return refused(
+                "pixels are colours (YCbCr), which are supported in JPEG with 3 samples of 8 bits beside each other alone; \
+                 save them as RGB"
+                    .into(),
+            );
+        }
+        if self.photometric == Photometric::Rgb && self.samples < 3 {
+            return refused(format!("pixels are colours (RGB) of {} samples, not 3", self.samples));
+        }
+        if self.photometric == Photometric::Palette && self.samples != 1 {
+            return refused(format!("pixels are colours of a palette with {} samples, not 1", self.samples));
         }
         Element::of(self.bits, self.format).map_or_else(
             || {
@@ -179,12 +206,17 @@ impl Page {
                     other => format!("sample format {other}"),
                 };
                 refused(format!(
-                    "grey values of {} bits ({kind}) are not supported; save them with 8, 16, 32 or 64 bits",
+                    "samples of {} bits ({kind}) are not supported; save them with 8, 16, 32 or 64 bits",
                     self.bits
                 ))
             },
             Ok,
         )
+    }
+
+    /// Bits of one sample.
+    pub(super) fn bits(&self) -> u64 {
+        self.bits
     }
 
     /// What a page has in common with the others of a stack, for messages.
@@ -459,11 +491,16 @@ impl<'a> TagSource<'a> {
         let photometric = match one(tag::PHOTOMETRIC, u64::MAX)? {
             0 => Photometric::MinIsWhite,
             1 => Photometric::Grey,
+            2 => Photometric::Rgb,
+            6 => Photometric::YCbCr,
             3 => Photometric::Palette,
             u64::MAX => Photometric::Missing,
             other => Photometric::Other(other),
         };
         let depth = one(tag::IMAGE_DEPTH, 1)?;
+        let planar = samples > 1 && one(tag::PLANAR_CONFIGURATION, 1)? == 2;
+        // 1 and 2: an opacity that the colours are multiplied with already, or not.
+        let has_opacity = matches!(one(tag::EXTRA_SAMPLES, 0)?, 1 | 2);
         let [bits, formats] = [(tag::BITS_PER_SAMPLE, 1), (tag::SAMPLE_FORMAT, 1)];
         let bits = all(self, bits.0, bits.1)?;
         let formats = all(self, formats.0, formats.1)?;
@@ -482,6 +519,9 @@ impl<'a> TagSource<'a> {
             ));
         }
         let field = fields.iter().find(|f| f.tag == tag::PHOTOMETRIC);
+        let colours = 3u64.checked_shl(bits[0].min(32) as u32);
+        let palette = fields.iter().find(|f| f.tag == tag::COLOR_MAP);
+        let palette = palette.filter(|f| f.kind == 3 && Some(f.count) == colours).map(|f| f.at);
         Ok(Page {
             number,
             at,
@@ -492,6 +532,9 @@ impl<'a> TagSource<'a> {
             compression,
             photometric,
             photometric_field: field.map_or((0, 0), |f| (f.at, f.value_bytes().unwrap_or(0) as usize)),
+            planar,
+            has_opacity,
+            palette,
             depth,
         })
     }

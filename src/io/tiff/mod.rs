@@ -19,7 +19,7 @@ use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, Narrow, StoredType};
 use super::progress::Counter;
 use super::reading::Reading;
-use super::{Limits, OpenOptions, folder as neighbours};
+use super::{Limits, OpenOptions, colour, folder as neighbours};
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Samples, Volume};
 use arrangement::{Arrangement, PlanePlace, Sizes};
@@ -82,8 +82,11 @@ pub(super) fn contents(path: &Path, options: &OpenOptions) -> Result<Contents> {
         .and_then(|(number, unit)| Some(number.parse::<f64>().ok()? * contents::seconds(unit)?));
     let times = contents::even_times(0.0, interval.unwrap_or(0.0), stack.steps);
     let array = InputArray::new(NO_NAME, stack.channels * stack.samples);
-    Ok(Contents::of_one(array, stack.steps, times))
+    Ok(Contents::of_one(array.with_names(stack.component_names()), stack.steps, times))
 }
+
+/// Samples of a colour.
+const RGB: usize = 3;
 
 /// No compressor shrinks a page further than this.
 const LARGEST_RATIO: u64 = 4096;
@@ -101,7 +104,8 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let shape = [stack.size[0], stack.size[1], slices];
     elements::sample_count(path, shape.map(|n| n as u64), stack.element.size(), &options.limits)?;
     let plane = shape[0] * shape[1];
-    let page_bytes = (plane * stack.element.size()).saturating_mul(stack.samples);
+    let page = &stack.parts[0].directories.pages[0];
+    let page_bytes = (plane * page.element(path)?.size()).saturating_mul(page.samples);
     let file_bytes =
         stack.parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.directories.file_bytes));
     let expected = (page_bytes as u64).saturating_mul(slices as u64);
@@ -149,8 +153,10 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     if stack.steps > 1 {
         note("time step", &format!("{} of {}", step + 1, stack.steps));
     }
-    if first.directories.pages[0].photometric == Photometric::MinIsWhite {
-        note("photometric interpretation", "MinIsWhite");
+    match page.photometric {
+        Photometric::MinIsWhite => note("photometric interpretation", "MinIsWhite"),
+        Photometric::Palette if stack.has_palette => note("photometric interpretation", "Palette"),
+        _ => {}
     }
     Ok(Reading { volume, declares_spacing: stack.spacing.map(|distance| distance.is_some()) })
 }
@@ -167,9 +173,12 @@ struct PageStack {
     /// Never empty.
     parts: Vec<PagePart>,
     size: [usize; 2],
+    /// What is read: of a palette its colours.
     element: Element,
-    /// Of a pixel.
+    /// Of a pixel, as it is read.
     samples: usize,
+    /// Whether pixels are numbers of colours.
+    has_palette: bool,
     spacing: [Option<f64>; 3],
     /// Of planes.
     channels: usize,
@@ -190,6 +199,7 @@ impl PageStack {
         for part in &parts {
             let other = &part.directories.pages[0];
             let differs = other.size != page.size || other.samples != page.samples;
+            let differs = differs || part.has_palette() != first.has_palette();
             if differs || other.element(&part.path)? != element {
                 return Err(Error::format(
                     &part.path,
@@ -212,8 +222,21 @@ impl PageStack {
                 ));
             }
         }
-        let (size, samples, spacing) = (page.size, page.samples, first.arrangement.spacing);
-        Ok(Self { size, element, samples, spacing, channels, steps, parts })
+        let (size, spacing, has_palette) = (page.size, first.arrangement.spacing, first.has_palette());
+        let (element, samples) = match has_palette {
+            true => (Element::Stored(StoredType::Kept(SampleType::U16)), RGB),
+            false => (element, page.samples),
+        };
+        Ok(Self { size, element, samples, has_palette, spacing, channels, steps, parts })
+    }
+
+    /// `R`, `G`, `B` and perhaps `A` of colours; no names where there are several of a pixel.
+    fn component_names(&self) -> Vec<&'static str> {
+        let page = &self.parts[0].directories.pages[0];
+        let is_colour = matches!(page.photometric, Photometric::Rgb | Photometric::YCbCr) || self.has_palette;
+        let named = RGB + usize::from(page.has_opacity);
+        let name = |n: usize| if n < named { colour::RGBA.get(n).copied().unwrap_or_default() } else { "" };
+        (0..self.samples).filter(|_| is_colour).map(name).collect()
     }
 
     /// Smaller copies of pages are no slices.
@@ -232,13 +255,6 @@ impl PagePart {
         let first = &directories.pages[0];
         let element = first.element(&path)?;
         let arrangement = conventions::arrangement(&path, &directories, options.spacing)?;
-        // In an ImageJ file the palette is how the numbers are shown, not what they are.
-        if first.photometric == Photometric::Palette && !imagej::recognises(&directories.description) {
-            return Err(Error::unsupported(
-                &path,
-                "its numbers are those of a palette's colours: only grey values are supported; save it as grey values",
-            ));
-        }
         for page in &directories.pages {
             let same = page.size == first.size
                 && page.samples == first.samples
@@ -255,30 +271,43 @@ impl PagePart {
                 ));
             }
         }
-        Ok(Self { path, directories, arrangement })
+        let part = Self { path, directories, arrangement };
+        match part.directories.pages.iter().find(|page| page.palette.is_none()).filter(|_| part.has_palette())
+        {
+            Some(page) => Err(page::no_palette(&part.path, page)),
+            None => Ok(part),
+        }
+    }
+
+    /// Whether pixels are numbers of colours. In an ImageJ file a palette is how numbers are shown, not what they are.
+    fn has_palette(&self) -> bool {
+        let first = self.directories.pages.first();
+        first.is_some_and(|page| page.photometric == Photometric::Palette)
+            && !imagej::recognises(&self.directories.description)
     }
 
     /// One sample of each pixel of a plane.
     fn read(&self, place: PlanePlace, stack: &PageStack, sample: usize) -> Result<DecodingResult> {
         let file = File::open(&self.path).map_err(|e| Error::io(&self.path, e))?;
         let mut file = BufReader::with_capacity(1 << 14, file);
-        match place {
-            PlanePlace::Page(index) => {
-                let page = self.directories.pages.get(index);
-                let page =
-                    page.ok_or_else(|| Error::format(&self.path, format!("there is no page {}", index + 1)))?;
-                page::decode(&self.path, &mut file, &self.directories, page, sample)
-            }
+        let index = if let PlanePlace::Page(index) = place { index } else { 0 };
+        let page = self.directories.pages.get(index);
+        let page =
+            page.ok_or_else(|| Error::format(&self.path, format!("there is no page {}", index + 1)))?;
+        // A palette's three colours are those of one sample.
+        let (stored, colour) = if stack.has_palette { (0, sample) } else { (sample, 0) };
+        let order = self.directories.order;
+        let samples = match place {
+            PlanePlace::Page(_) => page::decode(&self.path, &mut file, &self.directories, page, stored)?,
             PlanePlace::At(at) => {
                 file.seek(SeekFrom::Start(at)).map_err(|e| Error::io(&self.path, e))?;
-                page::read_plain(
-                    &self.path,
-                    &mut file,
-                    self.directories.order,
-                    stack.element,
-                    stack.size[0] * stack.size[1],
-                )
+                let element = page.element(&self.path)?;
+                page::read_plain(&self.path, &mut file, order, element, page.plane())?
             }
+        };
+        match stack.has_palette {
+            true => page::colours(&self.path, &mut file, order, page, samples, colour),
+            false => Ok(samples),
         }
     }
 }

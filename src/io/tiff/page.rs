@@ -6,6 +6,8 @@
 
 use super::directory::{Directories, Element, Page, Photometric};
 use crate::error::{Error, Result};
+use crate::guard::guarded;
+use crate::io::colour;
 use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::volume::SampleType;
 use std::fs::File;
@@ -16,7 +18,10 @@ use tiff::decoder::{Decoder, DecodingResult};
 /// Photometric interpretation BlackIsZero (TIFF 6.0, section 8).
 const BLACK_IS_ZERO: u64 = 1;
 
-/// Decodes one sample of each pixel of a page.
+/// No tile need have more bytes than this where its page has fewer.
+const LARGEST_TILE_BYTES: usize = 1 << 24;
+
+/// Decodes one sample of each pixel of a page; red, green or blue where the page is written in another kind of colours.
 pub(super) fn decode(
     path: &Path,
     file: &mut BufReader<File>,
@@ -47,17 +52,76 @@ pub(super) fn decode(
     let element = page.element(path)?;
     let plane_bytes = page.plane().saturating_mul(element.size());
     let mut bounds = tiff::decoder::Limits::default();
-    bounds.decoding_buffer_size = plane_bytes.saturating_mul(page.samples);
+    // A tile may be larger than its page.
+    bounds.decoding_buffer_size = plane_bytes.saturating_mul(page.samples).max(LARGEST_TILE_BYTES);
     bounds.intermediate_buffer_size = usize::try_from(directories.file_bytes).unwrap_or(usize::MAX);
     let patched = Patched::new(file, patches).map_err(|e| Error::io(path, e))?;
     let mut decoder = Decoder::new(patched).map_err(fail)?.with_limits(bounds);
-    let mut samples = DecodingResult::U8(Vec::new());
-    let layout = decoder.read_image_to_buffer(&mut samples).map_err(fail)?;
-    let tuple = if layout.planes > 1 { Tuple::Planes } else { Tuple::Interleaved };
-    let picked = pick(samples, tuple, page, sample);
-    picked.ok_or_else(|| {
-        Error::format(path, format!("page {} holds other samples than its header says", page.number + 1))
-    })
+    // The decoder asserts what a damaged file may break.
+    let decoded = guarded(|| match page.planar {
+        true => plane(&mut decoder, page, sample),
+        false => {
+            let mut samples = DecodingResult::U8(Vec::new());
+            decoder.read_image_to_buffer(&mut samples)?;
+            Ok(match page.photometric {
+                Photometric::YCbCr => rgb(samples),
+                _ => Some(samples),
+            }
+            .and_then(|samples| pick(samples, page, sample)))
+        }
+    });
+    let wrong = |what: &str| Error::format(path, format!("page {} {what}", page.number + 1));
+    match decoded {
+        Ok(picked) => picked.map_err(fail)?.ok_or_else(|| wrong("holds other samples than its header says")),
+        Err(_) => Err(wrong("cannot be decoded: its header and its samples contradict each other")),
+    }
+}
+
+/// One sample of each pixel, which has a plane of its own. The decoder's own way fails at the lower edge of tiles.
+fn plane<R: Read + Seek>(
+    decoder: &mut Decoder<R>,
+    page: &Page,
+    sample: usize,
+) -> tiff::TiffResult<Option<DecodingResult>> {
+    let [width, height] = page.size;
+    let (chunk_width, chunk_height) = decoder.chunk_dimensions();
+    let (chunk_width, chunk_height) = (chunk_width.max(1) as usize, chunk_height.max(1) as usize);
+    let [across, down] = [width.div_ceil(chunk_width), height.div_ceil(chunk_height)];
+    let mut whole = None;
+    for chunk in 0..across * down {
+        let index =
+            u32::try_from(sample * across * down + chunk).map_err(|_| tiff::TiffError::LimitsExceeded)?;
+        // Rows that a tile has below the page's end may be there or not.
+        let row_samples = decoder.chunk_data_dimensions(index).0 as usize;
+        let [left, top] = [chunk % across * chunk_width, chunk / across * chunk_height];
+        let columns = chunk_width.min(width - left);
+        let rows = chunk_height.min(height - top);
+        let samples = decoder.read_chunk(index)?;
+        macro_rules! paste {
+            ($($variant:ident)*) => {
+                match samples {
+                    $(DecodingResult::$variant(samples) => {
+                        let whole = whole.get_or_insert_with(|| {
+                            DecodingResult::$variant(vec![Default::default(); page.plane()])
+                        });
+                        let DecodingResult::$variant(whole) = whole else { return Ok(None) };
+                        for (row, samples) in samples.chunks(row_samples.max(1)).take(rows).enumerate() {
+                            let to = whole.get_mut((top + row) * width + left..).unwrap_or_default();
+                            let (Some(to), Some(from)) = (to.get_mut(..columns), samples.get(..columns)) else {
+                                return Ok(None);
+                            };
+                            to.copy_from_slice(from);
+                        }
+                        if samples.len() < rows * row_samples {
+                            return Ok(None);
+                        }
+                    })*
+                }
+            };
+        }
+        paste!(U8 U16 U32 U64 F16 F32 F64 I8 I16 I32 I64);
+    }
+    Ok(whole)
 }
 
 /// Reads a plane that lies where the file stands, uncompressed; its bytes are there.
@@ -98,15 +162,8 @@ pub(super) fn read_plain(
     })
 }
 
-/// Whether a pixel's samples lie beside each other, or each in a plane of its own (PlanarConfiguration 1 or 2).
-#[derive(Clone, Copy)]
-enum Tuple {
-    Interleaved,
-    Planes,
-}
-
 /// One sample of each pixel; `None` where they are not as many as should be.
-fn pick(all: DecodingResult, tuple: Tuple, page: &Page, sample: usize) -> Option<DecodingResult> {
+fn pick(all: DecodingResult, page: &Page, sample: usize) -> Option<DecodingResult> {
     let (plane, count) = (page.plane(), page.samples);
     macro_rules! each {
         ($($variant:ident)*) => {
@@ -115,16 +172,61 @@ fn pick(all: DecodingResult, tuple: Tuple, page: &Page, sample: usize) -> Option
                     if values.len() != plane.checked_mul(count)? {
                         return None;
                     }
-                    DecodingResult::$variant(match tuple {
-                        _ if count == 1 => values,
-                        Tuple::Interleaved => values.into_iter().skip(sample).step_by(count).collect(),
-                        Tuple::Planes => values.into_iter().skip(sample * plane).take(plane).collect(),
+                    DecodingResult::$variant(match count {
+                        1 => values,
+                        _ => values.into_iter().skip(sample).step_by(count).collect(),
                     })
                 })*
             }
         };
     }
     Some(each!(U8 U16 U32 U64 F16 F32 F64 I8 I16 I32 I64))
+}
+
+/// RGB out of YCbCr; `None` for samples of another type than these have.
+fn rgb(all: DecodingResult) -> Option<DecodingResult> {
+    let DecodingResult::U8(mut values) = all else { return None };
+    for pixel in values.as_chunks_mut::<3>().0 {
+        *pixel = colour::rgb_of_ybr(pixel.map(u32::from), 8).map(|value| value as u8);
+    }
+    Some(DecodingResult::U8(values))
+}
+
+/// The error for a page of numbers of colours without these.
+pub(super) fn no_palette(path: &Path, page: &Page) -> Error {
+    let what = "has no palette (ColorMap) of a colour for each number that its pixels may have";
+    Error::format(path, format!("page {} {what}", page.number + 1))
+}
+
+/// A palette's red, green or blue of each number (TIFF 6.0, section 5): all reds come first, then greens, then blues.
+pub(super) fn colours(
+    path: &Path,
+    file: &mut BufReader<File>,
+    order: ByteOrder,
+    page: &Page,
+    numbers: DecodingResult,
+    colour: usize,
+) -> Result<DecodingResult> {
+    let wrong = |what: &str| Error::format(path, format!("page {} {what}", page.number + 1));
+    let at = page.palette.ok_or_else(|| no_palette(path, page))?;
+    let entries = 1usize << page.bits().min(16);
+    let start = at.checked_add(2 * (entries * colour) as u64);
+    let mut bytes = vec![0; 2 * entries];
+    let read =
+        file.seek(SeekFrom::Start(start.unwrap_or(u64::MAX))).and_then(|_| file.read_exact(&mut bytes));
+    read.map_err(|_| wrong("has a palette (ColorMap) beyond the file's end; the file is truncated"))?;
+    let word = if order == ByteOrder::Big { u16::from_be_bytes } else { u16::from_le_bytes };
+    let palette: Vec<u16> = bytes.as_chunks().0.iter().map(|bytes| word(*bytes)).collect();
+    let of = |number: usize| palette.get(number).copied().unwrap_or_default();
+    match numbers {
+        DecodingResult::U8(numbers) => {
+            Ok(DecodingResult::U16(numbers.into_iter().map(|n| of(n.into())).collect()))
+        }
+        DecodingResult::U16(numbers) => {
+            Ok(DecodingResult::U16(numbers.into_iter().map(|n| of(n.into())).collect()))
+        }
+        _ => Err(wrong("has a palette for numbers that are not unsigned integers of 8 or 16 bits")),
+    }
 }
 
 fn refuse_compression(path: &Path, page: &Page) -> Result<()> {

@@ -35,7 +35,7 @@ fn pages_are_slices_and_names_are_sorted_by_their_numbers() {
 }
 
 #[test]
-fn colours_and_damage_are_refused() {
+fn what_has_to_be_chosen_and_damage_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tif");
     let refused = |words: &str| {
@@ -43,7 +43,7 @@ fn colours_and_damage_are_refused() {
         assert!(message.contains(words), "{message}");
     };
     TiffEncoder::new(File::create(&path).unwrap()).unwrap().write_image::<RGB8>(1, 1, &[1, 2, 3]).unwrap();
-    refused("only grey values");
+    refused("the stack has 3 components; choose one with `component` 0 to 2");
     write(&path, &[[1; 6]]);
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
@@ -422,14 +422,73 @@ fn smaller_copies_and_palettes() {
     let palette = |description: &str| {
         file(vec![TestPage::new(8, 1, vec![7; 6]).with(short(262, 3)).with(text(description))])
     };
-    refused(&palette(""), "palette");
+    refused(&palette(""), "page 1 has no palette (ColorMap)");
     // ImageJ shows grey values in the colours of a palette.
     assert_eq!(read(&palette("ImageJ=1.53\n")).unwrap().samples().get(0), 7.0);
-    for (code, words) in [(2, "RGB"), (6, "YCbCr"), (4, "masks")] {
+    for (code, words) in [(2, "(RGB) of 1 samples"), (6, "YCbCr"), (4, "masks"), (5, "CMYK"), (8, "L*a*b*")] {
         refused(&file(vec![TestPage::new(8, 1, vec![7; 6]).with(short(262, code))]), words);
     }
     refused(&file(vec![TestPage::new(8, 1, vec![7; 6]).with(short(259, 50000))]), "Zstandard");
     refused(&file(vec![TestPage::new(8, 1, vec![7; 6]).with(short(32997, 4))]), "4 slices deep");
+}
+
+fn shorts(tag: u16, values: &[u16]) -> Field {
+    (tag, 3, values.len() as u32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+}
+
+/// What the components of a file of one array are called, and the samples of each.
+fn components(bytes: &[u8]) -> Vec<(String, Samples)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tif");
+    std::fs::write(&path, bytes).unwrap();
+    let all = crate::io::Volumes::open(&path, &OpenOptions::default()).unwrap();
+    let array = &all.arrays()[0];
+    let name = |n: usize| array.component_names.get(n).cloned().unwrap_or_default();
+    (0..array.components).map(|n| (name(n), all.read_part(0, n, 0).unwrap().samples().clone())).collect()
+}
+
+#[test]
+fn colours_are_components() {
+    let numbers: Vec<u8> = (0..24).collect();
+    let colours = |samples: u16, planar: u16, opacity: Option<u16>| {
+        let count = 6 * usize::from(samples);
+        let bits = vec![8; samples.into()];
+        let counts = vec![6; samples.into()];
+        let page =
+            TestPage::new(8, 1, numbers[..count].to_vec()).with(short(262, 2)).with(short(277, samples));
+        let page = page.with(shorts(258, &bits)).with(shorts(339, &vec![1; samples.into()]));
+        let page = page.with(short(284, planar));
+        let page = if planar == 2 { page.with(longs(279, &counts)) } else { page };
+        file(vec![opacity.into_iter().fold(page, |page, kind| page.with(short(338, kind)))])
+    };
+    let named = |name: &str, values: [u8; 6]| (name.to_owned(), Samples::U8(values.into()));
+    assert_eq!(
+        components(&colours(3, 1, None)),
+        [
+            named("R", [0, 3, 6, 9, 12, 15]),
+            named("G", [1, 4, 7, 10, 13, 16]),
+            named("B", [2, 5, 8, 11, 14, 17])
+        ]
+    );
+    let planes = components(&colours(4, 2, Some(2)));
+    assert_eq!((planes.len(), &planes[3]), (4, &named("A", [18, 19, 20, 21, 22, 23])));
+    // What the fourth sample is, is not said.
+    assert_eq!(components(&colours(4, 1, Some(0)))[3].0, "");
+    let page = TestPage::new(16, 1, (1..=18u16).flat_map(u16::to_le_bytes).collect()).with(short(262, 2));
+    let page = page.with(short(277, 3)).with(shorts(258, &[16; 3]));
+    assert_eq!(components(&file(vec![page]))[1].1, Samples::U16(vec![2, 5, 8, 11, 14, 17]));
+
+    let palette: Vec<u16> = (0..768).map(|n| n * 3).collect();
+    let page = |numbers: [u8; 6]| {
+        TestPage::new(8, 1, numbers.into()).with(short(262, 3)).with(shorts(320, &palette))
+    };
+    let found = components(&file(vec![page([0, 1, 255, 9, 9, 9]), page([7; 6])]));
+    assert_eq!((found.len(), found[1].0.as_str()), (3, "G"));
+    let Samples::U16(green) = &found[1].1 else { panic!("{found:?}") };
+    assert_eq!(green[..4], [768, 771, 1533, 795]);
+    assert_eq!(green[6], 789);
+    // A palette of another size than the numbers'.
+    refused(&file(vec![page([0; 6]).with(shorts(320, &palette[..48]))]), "no palette (ColorMap)");
 }
 
 #[test]

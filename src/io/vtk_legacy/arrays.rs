@@ -350,7 +350,7 @@ impl Arrays<'_> {
         let component = component(text.path, &format!("array '{name}'"), components, self.options)?;
         let stored = stored_type(text, &array.type_name)?;
         elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
-        let part = FilePart { count: tuples, components, component, step: 0 };
+        let part = FilePart { count: tuples, components, component, run: 1, step: 0 };
         let samples = if self.binary {
             let end = text.binary(tuples.saturating_mul(components), stored.size()).map(|_| text.at)?;
             let start = end - tuples * components * stored.size();

@@ -65,7 +65,7 @@ pub(super) fn read(
 ) -> Result<Samples> {
     let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
     let stored = array.stored_type(path)?;
-    let part = FilePart { count, components: array.components(path)?, component, step: 0 };
+    let part = FilePart { count, components: array.components(path)?, component, run: 1, step: 0 };
     let expected = part.bytes_to_its_end(stored);
     let header =
         BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
