@@ -4,7 +4,7 @@ use super::Placement;
 use super::input::{InputArguments, default_output, parse_size};
 use super::progress::{Bar, ReadingBar};
 use super::several::Several;
-use super::{interrupt, report};
+use super::{interrupt, memory, report, streamed};
 use anyhow::Result;
 use clap::ValueEnum;
 use neuvol::Volume;
@@ -14,8 +14,8 @@ use neuvol::field::encoding::{AxisWise, EncodingKind, HashGridShape, Wave};
 use neuvol::field::network::SineResidual;
 use neuvol::io::Volumes;
 use neuvol::train::{
-    self, Architecture, CompressOptions, Compressed, EncodingOptions, ModelOptions, Preset, Quality,
-    Representation, Storage, Target,
+    self, Architecture, CompressOptions, Compressed, EncodingOptions, MOST_VOXELS_IN_MEMORY, ModelOptions,
+    Preset, Quality, Representation, Storage, Target,
 };
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,10 @@ pub(super) struct Arguments {
     from: InputArguments,
     #[command(flatten)]
     how: HowArguments,
+    /// Memory to stay within, about (k, M and G stand for thousands, millions and billions); half of the machine's when absent.
+    /// The file does not depend on it. Volumes of more than 2^27 voxels are read box by box.
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    memory: Option<u64>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -188,13 +192,23 @@ enum LossName {
 impl HowArguments {
     /// The library's options for a volume.
     pub(super) fn options(&self, volume: &Volume, place: Placement) -> Result<CompressOptions> {
+        self.options_for(volume.shape(), || Ok(volume.range()), place)
+    }
+
+    /// The same for a volume that is not in memory.
+    pub(super) fn options_for(
+        &self,
+        shape: [usize; 3],
+        range: impl FnOnce() -> Result<Option<(f64, f64)>>,
+        place: Placement,
+    ) -> Result<CompressOptions> {
         let target = match (self.psnr, self.ratio, self.size, self.max_error) {
             (Some(db), ..) => Target::Psnr(db),
             (_, Some(ratio), ..) => Target::Ratio(ratio),
             (_, _, Some(bytes), _) => Target::Size(bytes),
             (.., Some(Bound::Absolute(error))) => Target::MaxError(error),
             (.., Some(Bound::Share(share))) => {
-                let span = volume.range().map_or(0.0, |(low, high)| high - low);
+                let span = range()?.map_or(0.0, |(low, high)| high - low);
                 if !span.is_finite() {
                     return Err(neuvol::Error::Options(
                         "the volume's range is beyond what a float64 can hold, so a percentage of it cannot be computed: give \
@@ -226,7 +240,7 @@ impl HowArguments {
             },
             seed: self.seed,
             representation: self.model.representation()?,
-            model: self.model.sizes(volume.shape())?,
+            model: self.model.sizes(shape)?,
             storage: match self.model.storage {
                 StorageName::Coded => Storage::Coded,
                 StorageName::Half => Storage::Half,
@@ -354,8 +368,19 @@ impl Input {
 
 /// The file of the only volume.
 fn one(arguments: &Arguments, input: &Input, output: &Path, place: Placement) -> Result<serde_json::Value> {
+    let memory = arguments.memory.unwrap_or_else(memory::half_of_the_machines);
+    if let Some(source) = arguments.from.open_source(&arguments.input, input.steps.start)?
+        && source.header().voxels() > MOST_VOXELS_IN_MEMORY
+    {
+        input.bar.hide();
+        return streamed::compress(source.as_ref(), &arguments.how, output, (memory, place), arguments.json);
+    }
     let volume = input.volumes.read(input.steps.start)?;
     input.bar.hide();
+    if volume.len() as u64 > MOST_VOXELS_IN_MEMORY {
+        return streamed::compress(&volume, &arguments.how, output, (memory, place), arguments.json);
+    }
+    memory::check(&volume, memory)?;
     let read_seconds = input.start.elapsed().as_secs_f64();
     let (compressed, training) = compress(&volume, &arguments.how.options(&volume, place)?)?;
     interrupt::check()?;

@@ -19,6 +19,7 @@ mod info;
 mod input;
 mod interrupt;
 mod like;
+mod memory;
 mod plot;
 mod progress;
 mod report;
@@ -26,6 +27,7 @@ mod sample;
 mod series;
 mod several;
 mod slice;
+mod streamed;
 mod study;
 mod verify;
 

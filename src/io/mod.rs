@@ -10,6 +10,7 @@ mod dicom;
 pub(crate) mod elements;
 mod even;
 mod folder;
+mod located;
 mod mapped;
 mod metaimage;
 mod nifti;
@@ -31,6 +32,7 @@ pub use arrays::{ArrayVolumes, check_arrays_output, save_arrays};
 pub use contents::{InputArray, MOST_COMPONENTS};
 pub use dicom::series::{Series, list_series};
 pub use dicom::write::{OriginalSeries, SeriesDescription, write_series};
+pub use located::open_source;
 pub use progress::ReadProgress;
 pub use volumes::Volumes;
 

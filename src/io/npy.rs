@@ -6,6 +6,7 @@
 use super::colour::COMPLEX;
 use super::contents::{Contents, InputArray, NO_NAME};
 use super::elements::{self, ByteOrder, FilePart, StoredType};
+use super::located::{Located, stand_in};
 use super::reading::Reading;
 use super::{OpenOptions, raw};
 use crate::atomic;
@@ -23,27 +24,40 @@ const LONGEST_HEADER_BYTES: u32 = 1 << 20;
 
 /// Reads an array; its geometry is unit, in an unknown frame.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
+    let Located { offset, stored, order, part, shape, mut described, .. } = locate(path, options)?;
+    let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(|e| Error::io(path, e))?);
+    let before = FilePart { step: 0, ..part }.bytes_to_its_end(stored).saturating_mul(part.step as u64);
+    reader.seek(SeekFrom::Start(offset.saturating_add(before))).map_err(|e| Error::io(path, e))?;
+    let samples = FilePart { step: 0, ..part }.read(path, &mut reader, stored, order)?;
+    described.put_samples(samples, shape)?;
+    Ok(Reading::without_spacing(described))
+}
+
+/// Where the samples lie.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Located> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let mut reader = BufReader::with_capacity(1 << 18, file);
-    let (header, header_bytes) = header(path, &mut reader)?;
-    let element = Element::of(path, value(path, &header, "descr")?)?;
-    let Element { stored, order, components, .. } = element;
+    let (header, offset) = header(path, &mut BufReader::new(file))?;
+    let Element { stored, order, components, .. } = Element::of(path, value(path, &header, "descr")?)?;
     let (shape, steps) = extents(path, &header)?;
     let step = super::time_step(path, steps, options)?;
     let component = super::component(path, "each element", components, options)?;
     let count = elements::sample_count(path, shape, stored.size(), &options.limits)?;
-    let bytes = (count as u64).saturating_mul((stored.size() * components) as u64);
-    let before = bytes.saturating_mul(step as u64);
-    let available = length.saturating_sub(header_bytes);
-    elements::check_file_holds(path, bytes.saturating_add(before), available, false)?;
-    reader.seek(SeekFrom::Current(before as i64)).map_err(|e| Error::io(path, e))?;
-    let part = FilePart { count, components, component, run: 1, step: 0 };
-    let samples = part.read(path, &mut reader, stored, order)?;
-    let mut volume = Volume::new(samples, shape.map(|n| n as usize))?;
-    volume.provenance.insert("source format".into(), "NumPy".into());
-    volume.provenance.insert("source type".into(), stored.name().into());
-    Ok(Reading::without_spacing(volume))
+    let part = FilePart { count, components, component, run: 1, step };
+    elements::check_file_holds(path, part.bytes_to_its_end(stored), length.saturating_sub(offset), false)?;
+    let mut described = stand_in(stored)?;
+    described.provenance.insert("source format".into(), "NumPy".into());
+    described.provenance.insert("source type".into(), stored.name().into());
+    Ok(Located {
+        path: path.to_owned(),
+        offset,
+        stored,
+        order,
+        part,
+        shape: shape.map(|n| n as usize),
+        described,
+        declares_spacing: [false; 3],
+    })
 }
 
 /// One array, of as many volumes over time as it holds.

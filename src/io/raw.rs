@@ -1,7 +1,8 @@
 //! Headerless samples, x fastest, little endian: the caller says the grid and the type.
 
 use super::OpenOptions;
-use super::elements::{self, ByteOrder, StoredType};
+use super::elements::{self, ByteOrder, FilePart, StoredType};
+use super::located::{Located, stand_in};
 use super::reading::Reading;
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -12,6 +13,15 @@ use std::path::Path;
 
 /// Reads a raw file of exactly `dims` samples.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
+    let Located { stored, order, part, shape, mut described, .. } = locate(path, options)?;
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let samples = part.read(path, &mut BufReader::new(file), stored, order)?;
+    described.put_samples(samples, shape)?;
+    Ok(Reading::without_spacing(described))
+}
+
+/// Where the samples lie.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Located> {
     let (Some(dims), Some(sample_type)) = (options.dims, options.sample_type) else {
         return Err(Error::Options(format!(
             "{}: a raw file does not say its grid; give `dims` NX,NY,NZ and `sample_type` (uint8, int16, float32, ...)",
@@ -19,8 +29,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         )));
     };
     let count = elements::sample_count(path, dims.map(|n| n as u64), sample_type.size(), &options.limits)?;
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let found = file.metadata().map_err(|e| Error::io(path, e))?.len();
+    let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
     let expected = (count * sample_type.size()) as u64;
     if found != expected {
         return Err(Error::format(
@@ -32,10 +41,18 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         ));
     }
     let stored = StoredType::Kept(sample_type);
-    let samples = elements::read_samples(path, &mut BufReader::new(file), stored, ByteOrder::Little, count)?;
-    let mut volume = Volume::new(samples, dims)?;
-    volume.provenance.insert("source format".into(), "raw".into());
-    Ok(Reading::without_spacing(volume))
+    let mut described = stand_in(stored)?;
+    described.provenance.insert("source format".into(), "raw".into());
+    Ok(Located {
+        path: path.to_owned(),
+        offset: 0,
+        stored,
+        order: ByteOrder::Little,
+        part: FilePart { count, components: 1, component: 0, run: 1, step: 0 },
+        shape: dims,
+        described,
+        declares_spacing: [false; 3],
+    })
 }
 
 /// Writes the samples alone; geometry, name and unit are not kept.

@@ -41,7 +41,7 @@ pub use options::{
     Target,
 };
 pub use progress::{Progress, Stage};
-pub use streamed::{CompressedSource, LEAST_MEMORY, compress_source};
+pub use streamed::{CompressedSource, LEAST_MEMORY, MOST_VOXELS_IN_MEMORY, compress_source};
 
 use crate::container::MAX_VOXELS;
 use crate::engine::TrainingEngine;

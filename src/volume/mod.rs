@@ -76,6 +76,17 @@ impl Volume {
         })
     }
 
+    /// The same volume with other samples, on a grid of another shape.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    #[cfg(feature = "io")]
+    pub(crate) fn put_samples(&mut self, samples: Samples, shape: [usize; 3]) -> Result<()> {
+        let Volume { samples, shape, .. } = Self::new(samples, shape)?;
+        (self.samples, self.shape) = (samples, shape);
+        Ok(())
+    }
+
     /// The samples, x fastest.
     pub fn samples(&self) -> &Samples {
         &self.samples

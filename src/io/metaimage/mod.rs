@@ -10,7 +10,8 @@ pub(super) use write::save;
 
 use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::detached::{self, Coding, Skip, Stream};
-use super::elements::{self, FilePart};
+use super::elements::{self, FilePart, StoredType};
+use super::located::{Located, stand_in};
 use super::reading::{self, Reading};
 use super::{OpenOptions, affine};
 use crate::error::{Error, Result};
@@ -30,22 +31,9 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 
 /// Reads one volume of a MetaImage, one component of it.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let mut reader = BufReader::with_capacity(1 << 18, file);
-    let header = MetaImageHeader::read(path, &mut reader)?;
-    let (sizes, steps) = sizes(path, &header)?;
-    let stored = header.stored_type(path)?;
-    let components = components(path, &header)?;
-    let part = FilePart {
-        count: elements::sample_count(path, sizes, stored.size(), &options.limits)?,
-        components,
-        component: super::component(path, "each voxel", components, options)?,
-        run: 1,
-        step: super::time_step(path, steps, options)?,
-    };
-    let shape = sizes.map(|n| n as usize);
-
-    let files = data_files(path, &header, sizes, options)?;
+    let (found, reader) = Found::of(path, options)?;
+    let &Found { ref header, sizes, steps, stored, part } = &found;
+    let files = data_files(path, header, sizes, options)?;
     let bytes_expected = FilePart { step: steps - 1, ..part }.bytes_to_its_end(stored);
     let bytes_found = if files.is_empty() {
         detached::size(path)?.saturating_sub(header.bytes)
@@ -76,12 +64,78 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         part.read(path, &mut stream, stored, header.byte_order())?
     };
 
-    let mut volume = Volume::new(samples, shape)?;
-    let declares_spacing;
-    (volume.geometry, declares_spacing) = geometry(path, &header, shape, options.spacing)?;
-    volume.provenance.insert("source format".into(), "MetaImage".into());
-    volume.provenance.insert("source type".into(), stored.name().into());
+    let mut volume = Volume::new(samples, sizes.map(|n| n as usize))?;
+    let declares_spacing = found.describe(path, &mut volume, options)?;
     Ok(Reading { volume, declares_spacing })
+}
+
+/// Where the samples lie; `None` where they are compressed or text, or in several files.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Option<Located>> {
+    let (found, _) = Found::of(path, options)?;
+    let header = &found.header;
+    let files = data_files(path, header, found.sizes, options)?;
+    let is_text = header.field("binarydata").is_some() && !header.is_true("binarydata");
+    let skips = header.optional_number(path, "headersize")?.unwrap_or(0i64) != 0;
+    if is_text || skips || header.is_true("compresseddata") || files.len() > 1 {
+        return Ok(None);
+    }
+    let (file, offset) = match files.into_iter().next() {
+        Some(file) => (file, 0),
+        None => (path.to_owned(), header.bytes),
+    };
+    let available = detached::size(&file)?.saturating_sub(offset);
+    elements::check_file_holds(path, found.part.bytes_to_its_end(found.stored), available, false)?;
+    let mut described = stand_in(found.stored)?;
+    let declares_spacing = found.describe(path, &mut described, options)?;
+    Ok(Some(Located {
+        path: file,
+        offset,
+        stored: found.stored,
+        order: header.byte_order(),
+        part: found.part,
+        shape: found.sizes.map(|n| n as usize),
+        described,
+        declares_spacing,
+    }))
+}
+
+/// What a header says of the wanted volume.
+struct Found {
+    header: MetaImageHeader,
+    sizes: [u64; 3],
+    steps: usize,
+    stored: StoredType,
+    part: FilePart,
+}
+
+impl Found {
+    /// With a reader that stands behind the header.
+    fn of(path: &Path, options: &OpenOptions) -> Result<(Self, BufReader<File>)> {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let header = MetaImageHeader::read(path, &mut reader)?;
+        let (sizes, steps) = sizes(path, &header)?;
+        let stored = header.stored_type(path)?;
+        let components = components(path, &header)?;
+        let part = FilePart {
+            count: elements::sample_count(path, sizes, stored.size(), &options.limits)?,
+            components,
+            component: super::component(path, "each voxel", components, options)?,
+            run: 1,
+            step: super::time_step(path, steps, options)?,
+        };
+        Ok((Self { header, sizes, steps, stored, part }, reader))
+    }
+
+    /// Says of a volume what the header does; along which axes that is the spacing.
+    fn describe(&self, path: &Path, volume: &mut Volume, options: &OpenOptions) -> Result<[bool; 3]> {
+        let shape = self.sizes.map(|n| n as usize);
+        let declares_spacing;
+        (volume.geometry, declares_spacing) = geometry(path, &self.header, shape, options.spacing)?;
+        volume.provenance.insert("source format".into(), "MetaImage".into());
+        volume.provenance.insert("source type".into(), self.stored.name().into());
+        Ok(declares_spacing)
+    }
 }
 
 /// One array of as many components as the image has channels; the fourth axis is time, and its spacing and offset say when a

@@ -17,6 +17,7 @@ use super::OpenOptions;
 use super::colour::{COMPLEX, RGBA};
 use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, FilePart, StoredType};
+use super::located::{Located, stand_in};
 use super::reading::Reading;
 use super::rescale::Rescale;
 use crate::error::{Error, Result};
@@ -29,59 +30,105 @@ use std::path::{Path, PathBuf};
 
 /// Reads a volume into LPS millimetres.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
-    let (header_path, data_path) = pair(path)?;
-    let mut reader = Stream::open(&header_path)?;
-    let header = Header::read(&header_path, &mut reader)?;
-    let Voxel { stored, samples: per_voxel, .. } = Voxel::of(&header_path, &header)?;
-    let (shape, steps, components) = extents(&header_path, &header)?;
-    let step = super::time_step(path, steps, options)?;
-    let all_components = components.saturating_mul(per_voxel);
-    let component = super::component(path, "each voxel", all_components, options)?;
-    let count =
-        elements::sample_count(&header_path, shape.map(|n| n as u64), stored.size(), &options.limits)?;
-    // Volumes over time follow each other, and so do components of all of them; those of colours lie in the voxel.
-    let part = FilePart {
-        count,
-        components: per_voxel,
-        component: component % per_voxel,
-        run: 1,
-        step: (component / per_voxel).saturating_mul(steps).saturating_add(step),
-    };
-    let offset = data_offset(&header_path, &header)?;
-
-    let (data_path, mut reader, skip) = if header.single_file {
-        (header_path.clone(), reader, offset - header.bytes)
-    } else {
-        let reader = Stream::open(&data_path)?;
-        (data_path, reader, offset)
-    };
-    let expected = part.bytes_to_its_end(stored).saturating_add(offset);
-    elements::check_file_holds(&data_path, expected, reader.file_bytes, reader.zipped)?;
+    let (found, mut reader) = Found::of(path, options)?;
+    let Found { data_path, offset, stored, part, shape, header, .. } = &found;
+    let skip = if header.single_file { offset - header.bytes } else { *offset };
     let skipped = std::io::copy(&mut (&mut reader).take(skip), &mut std::io::sink())
-        .map_err(|e| Error::io(&data_path, e))?;
+        .map_err(|e| Error::io(data_path, e))?;
     if skipped < skip {
         return Err(Error::format(
-            &data_path,
+            data_path,
             format!("the file ends before its samples, which should start at byte {offset}"),
         ));
     }
-    let samples = part.read(&data_path, &mut reader, stored, header.order)?;
-
-    let rescale = if options.stored_values { Rescale::NONE } else { rescale(&header) };
-    let mut volume = Volume::new(rescale.apply_to(samples, 1), shape)?;
-    let declares_spacing;
-    (volume.geometry, declares_spacing) = transform::geometry(&header_path, &header, shape, options.spacing)?;
-    let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
-    note("source format", header.version.into());
-    note("source type", stored.name().into());
-    if steps > 1 {
-        note("time step", format!("{} of {steps}", step + 1));
-    }
-    if rescale != Rescale::NONE {
-        note("rescale slope", rescale.slope.to_string());
-        note("rescale intercept", rescale.intercept.to_string());
-    }
+    let samples = part.read(data_path, &mut reader, *stored, header.order)?;
+    let mut volume = Volume::new(found.rescale.apply_to(samples, 1), *shape)?;
+    let declares_spacing = found.describe(&mut volume, options)?;
     Ok(Reading { volume, declares_spacing })
+}
+
+/// Where the samples lie; `None` where they are compressed, or rescaled.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Option<Located>> {
+    let (found, reader) = Found::of(path, options)?;
+    if reader.zipped || found.rescale != Rescale::NONE {
+        return Ok(None);
+    }
+    let mut described = stand_in(found.stored)?;
+    let declares_spacing = found.describe(&mut described, options)?;
+    let Found { data_path, offset, stored, part, shape, header, .. } = found;
+    let order = header.order;
+    Ok(Some(Located { path: data_path, offset, stored, order, part, shape, described, declares_spacing }))
+}
+
+/// What a header says of the wanted volume.
+struct Found {
+    header_path: PathBuf,
+    data_path: PathBuf,
+    header: Header,
+    stored: StoredType,
+    shape: [usize; 3],
+    steps: usize,
+    step: usize,
+    part: FilePart,
+    offset: u64,
+    rescale: Rescale,
+}
+
+impl Found {
+    /// With what reads the samples' file, which stands behind the header of a single one, else at its beginning.
+    fn of(path: &Path, options: &OpenOptions) -> Result<(Self, Stream)> {
+        let (header_path, data_path) = pair(path)?;
+        let mut reader = Stream::open(&header_path)?;
+        let header = Header::read(&header_path, &mut reader)?;
+        let Voxel { stored, samples: per_voxel, .. } = Voxel::of(&header_path, &header)?;
+        let (shape, steps, components) = extents(&header_path, &header)?;
+        let step = super::time_step(path, steps, options)?;
+        let all_components = components.saturating_mul(per_voxel);
+        let component = super::component(path, "each voxel", all_components, options)?;
+        let count =
+            elements::sample_count(&header_path, shape.map(|n| n as u64), stored.size(), &options.limits)?;
+        // Volumes over time follow each other, and so do components of all of them; those of colours lie in the voxel.
+        let part = FilePart {
+            count,
+            components: per_voxel,
+            component: component % per_voxel,
+            run: 1,
+            step: (component / per_voxel).saturating_mul(steps).saturating_add(step),
+        };
+        let offset = data_offset(&header_path, &header)?;
+        let (data_path, reader) = match header.single_file {
+            true => (header_path.clone(), reader),
+            false => {
+                let reader = Stream::open(&data_path)?;
+                (data_path, reader)
+            }
+        };
+        let expected = part.bytes_to_its_end(stored).saturating_add(offset);
+        elements::check_file_holds(&data_path, expected, reader.file_bytes, reader.zipped)?;
+        let rescale = if options.stored_values { Rescale::NONE } else { rescale(&header) };
+        Ok((
+            Self { header_path, data_path, header, stored, shape, steps, step, part, offset, rescale },
+            reader,
+        ))
+    }
+
+    /// Says of a volume what the header does; along which axes that is the spacing.
+    fn describe(&self, volume: &mut Volume, options: &OpenOptions) -> Result<[bool; 3]> {
+        let declares_spacing;
+        (volume.geometry, declares_spacing) =
+            transform::geometry(&self.header_path, &self.header, self.shape, options.spacing)?;
+        let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
+        note("source format", self.header.version.into());
+        note("source type", self.stored.name().into());
+        if self.steps > 1 {
+            note("time step", format!("{} of {}", self.step + 1, self.steps));
+        }
+        if self.rescale != Rescale::NONE {
+            note("rescale slope", self.rescale.slope.to_string());
+            note("rescale intercept", self.rescale.intercept.to_string());
+        }
+        Ok(declares_spacing)
+    }
 }
 
 /// The header's and the samples' files: the same unless the name says `.hdr` or `.img`, in whatever capitals.

@@ -74,6 +74,23 @@ pub(super) fn read(
     part.read(path, &mut stream, stored, header.byte_order(path, stored)?)
 }
 
+/// The file that the samples lie in as they are, and where they begin; `None` where they are coded, or in several files.
+pub(super) fn locate(
+    path: &Path,
+    header: &NrrdHeader,
+    options: &OpenOptions,
+) -> Result<Option<(PathBuf, u64)>> {
+    let files = data_files(path, header, options)?;
+    let is_raw = header.field("encoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("raw"));
+    let skips = header.field("line skip").is_some() || header.field("byte skip").is_some();
+    Ok(match files.as_slice() {
+        _ if !is_raw || skips => None,
+        [] => Some((path.to_owned(), header.bytes)),
+        [file] => Some((file.clone(), 0)),
+        _ => None,
+    })
+}
+
 /// The files that `data file` names, in order; empty when the samples follow the header.
 fn data_files(path: &Path, header: &NrrdHeader, options: &OpenOptions) -> Result<Vec<PathBuf>> {
     let Some(text) = header.field("data file") else { return Ok(Vec::new()) };

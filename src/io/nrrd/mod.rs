@@ -13,6 +13,7 @@ use super::affine::{self, RAS_LPS};
 use super::colour::{COMPLEX, RGBA};
 use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, FilePart};
+use super::located::{Located, stand_in};
 use super::reading::{self, Reading};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
@@ -23,30 +24,74 @@ use std::path::Path;
 
 /// Reads a volume; coordinates of a patient space become LPS.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let mut reader = BufReader::with_capacity(1 << 18, file);
-    let header = NrrdHeader::read(path, &mut reader)?;
-    let axes = Axes::of(path, &header)?;
-    let stored = header.stored_type(path)?;
-    let part = FilePart {
-        count: elements::sample_count(path, axes.sizes, stored.size(), &options.limits)?,
-        components: axes.components,
-        component: super::component(path, "each voxel", axes.components, options)?,
-        run: axes.sizes[..axes.before_components].iter().product::<u64>() as usize,
-        step: super::time_step(path, axes.steps, options)?,
-    };
-    let shape = axes.sizes.map(|n| n as usize);
-    let samples = data::read(path, &header, reader, stored, part, axes.steps, options)?;
-
-    let mut volume = Volume::new(samples, shape)?;
-    let declares_spacing;
-    (volume.geometry, declares_spacing) = geometry(path, &header, shape, &axes.space, options.spacing)?;
-    if let Some(unit) = header.field("sample units") {
-        volume.unit = unit.trim_matches('"').into();
-    }
-    volume.provenance.insert("source format".into(), "NRRD".into());
-    volume.provenance.insert("source type".into(), stored.name().into());
+    let (found, reader) = Found::of(path, options)?;
+    let samples =
+        data::read(path, &found.header, reader, found.stored, found.part, found.axes.steps, options)?;
+    let mut volume = Volume::new(samples, found.axes.sizes.map(|n| n as usize))?;
+    let declares_spacing = found.describe(path, &mut volume, options)?;
     Ok(Reading { volume, declares_spacing })
+}
+
+/// Where the samples lie; `None` where they are coded, or in several files.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Option<Located>> {
+    let (found, _) = Found::of(path, options)?;
+    let Some((file, offset)) = data::locate(path, &found.header, options)? else { return Ok(None) };
+    let mut described = stand_in(found.stored)?;
+    let declares_spacing = found.describe(path, &mut described, options)?;
+    let Found { header, axes, stored, part } = found;
+    let available = super::detached::size(&file)?.saturating_sub(offset);
+    elements::check_file_holds(path, part.bytes_to_its_end(stored), available, false)?;
+    Ok(Some(Located {
+        path: file,
+        offset,
+        stored,
+        order: header.byte_order(path, stored)?,
+        part,
+        shape: axes.sizes.map(|n| n as usize),
+        described,
+        declares_spacing,
+    }))
+}
+
+/// What a header says of the wanted volume.
+struct Found {
+    header: NrrdHeader,
+    axes: Axes,
+    stored: elements::StoredType,
+    part: FilePart,
+}
+
+impl Found {
+    /// With a reader that stands behind the header.
+    fn of(path: &Path, options: &OpenOptions) -> Result<(Self, BufReader<File>)> {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let header = NrrdHeader::read(path, &mut reader)?;
+        let axes = Axes::of(path, &header)?;
+        let stored = header.stored_type(path)?;
+        let part = FilePart {
+            count: elements::sample_count(path, axes.sizes, stored.size(), &options.limits)?,
+            components: axes.components,
+            component: super::component(path, "each voxel", axes.components, options)?,
+            run: axes.sizes[..axes.before_components].iter().product::<u64>() as usize,
+            step: super::time_step(path, axes.steps, options)?,
+        };
+        Ok((Self { header, axes, stored, part }, reader))
+    }
+
+    /// Says of a volume what the header does; along which axes that is the spacing.
+    fn describe(&self, path: &Path, volume: &mut Volume, options: &OpenOptions) -> Result<[bool; 3]> {
+        let shape = self.axes.sizes.map(|n| n as usize);
+        let declares_spacing;
+        (volume.geometry, declares_spacing) =
+            geometry(path, &self.header, shape, &self.axes.space, options.spacing)?;
+        if let Some(unit) = self.header.field("sample units") {
+            volume.unit = unit.trim_matches('"').into();
+        }
+        volume.provenance.insert("source format".into(), "NRRD".into());
+        volume.provenance.insert("source type".into(), self.stored.name().into());
+        Ok(declares_spacing)
+    }
 }
 
 /// One array; an axis of components makes several of a voxel.

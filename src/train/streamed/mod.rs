@@ -19,7 +19,7 @@ use crate::atomic;
 use crate::container::{Achieved, Body, Contents, Description, MaskBricks};
 use crate::engine::TrainingEngine;
 use crate::error::{Error, Result};
-use crate::metrics::Distortion;
+use crate::metrics::{Distortion, Fidelity};
 use crate::sample::{Limits, NeuralVolume, OpenOptions};
 use crate::volume::{Source, VolumeHeader};
 use std::fs::File;
@@ -30,6 +30,10 @@ use survey::Survey;
 
 /// Bytes that compression needs at least, whatever the volume's size, up to about 1024^3 voxels.
 pub const LEAST_MEMORY: u64 = 384 << 20;
+
+/// Volumes of more voxels than this are to be compressed with [`compress_source`]: others take less than about 1.4 GB in memory,
+/// and are smaller as files there. The bound is the same on every machine, and so are the files.
+pub const MOST_VOXELS_IN_MEMORY: u64 = 1 << 27;
 
 /// What became of a volume that was compressed from its source.
 #[derive(Debug, Clone)]
@@ -45,6 +49,13 @@ pub struct CompressedSource {
     pub ratio_f32: f64,
     /// The model in one line.
     pub model: String,
+}
+
+impl CompressedSource {
+    /// What was measured, as of other files; what was not is absent.
+    pub fn fidelity(&self) -> Fidelity {
+        Fidelity::of(self.distortion)
+    }
 }
 
 /// A volume in the making.

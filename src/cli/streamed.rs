@@ -1,0 +1,73 @@
+//! Compression of volumes that are read box by box.
+
+use super::Placement;
+use super::compress::HowArguments;
+use super::progress::Bar;
+use super::{interrupt, report};
+use anyhow::Result;
+use neuvol::train::{CompressedSource, compress_source};
+use neuvol::volume::{MaskClass, Source};
+use std::path::Path;
+use std::time::Instant;
+
+/// Slices that are read at a time to find the range.
+const SLICES: usize = 8;
+
+/// Compresses into a file; the report as JSON.
+pub(super) fn compress(
+    source: &dyn Source,
+    how: &HowArguments,
+    output: &Path,
+    (memory, place): (u64, Placement),
+    quiet: bool,
+) -> Result<serde_json::Value> {
+    let header = source.header();
+    let options = how.options_for(header.shape, || range(source), place)?;
+    let start = Instant::now();
+    let bar = Bar::new();
+    let compressed = compress_source(source, output, &options, memory, |progress| bar.show(progress))?;
+    drop(bar);
+    let CompressedSource { file_bytes, distortion, ratio, ratio_f32, ref model, .. } = compressed;
+    let seconds = start.elapsed().as_secs_f64();
+    if !quiet {
+        let sample_type = header.sample_type.name();
+        say!("{}", output.display());
+        let stored = report::bytes(header.stored_bytes());
+        say!("  volume    {} {sample_type}, {stored}", report::dims(header.shape));
+        say!("  file      {}", report::bytes(file_bytes));
+        say!("  ratio     {}", report::ratios(ratio, ratio_f32, sample_type));
+        for line in report::fidelity(&compressed.fidelity(), &header.geometry, &header.unit) {
+            say!("  {line}");
+        }
+        say!("  model     {model}");
+        say!("  time      {seconds:.1} s reading and compressing");
+    }
+    Ok(serde_json::json!({
+        "output": output,
+        "file_bytes": file_bytes,
+        "ratio": ratio,
+        "ratio_float32": ratio_f32,
+        "model": model,
+        "achieved": { "psnr_db": report::finite(distortion.psnr), "rmse": distortion.rmse,
+            "max_error": distortion.max_error, "voxels": distortion.voxels },
+        "seconds": { "all": seconds },
+    }))
+}
+
+/// Smallest and largest measurement.
+fn range(source: &dyn Source) -> Result<Option<(f64, f64)>> {
+    let header = source.header();
+    let fill = header.fill_range();
+    let mut range: Option<(f64, f64)> = None;
+    for z in (0..header.shape[2]).step_by(SLICES) {
+        interrupt::check()?;
+        let depth = SLICES.min(header.shape[2] - z);
+        let samples = source.read([0, 0, z], [header.shape[0], header.shape[1], depth])?;
+        for value in (0..samples.len()).map(|i| samples.get(i)).filter(|&v| MaskClass::of(v, fill).is_none())
+        {
+            let (low, high) = range.unwrap_or((value, value));
+            range = Some((low.min(value), high.max(value)));
+        }
+    }
+    Ok(range)
+}
