@@ -7,6 +7,7 @@ mod cache;
 mod cell;
 #[cfg(feature = "cuda")]
 mod device;
+mod level_points;
 mod levels;
 mod mask;
 mod options;
