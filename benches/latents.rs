@@ -1,16 +1,21 @@
 //! `cargo bench --bench latents`: how fast latent grids are made, opened, decoded and sampled.
 //!
-//! `cargo bench --bench latents -- FILE.nvol` times opening and reading of that file instead.
+//! `cargo bench --bench latents -- FILE.nvol` times opening and reading of that file instead, and
+//! `cargo bench --bench latents -- --large[=EDGE]` parts of large volumes that nothing is decoded of yet: the first slice of EDGE^3
+//! uint8 (1024), and a level of detail of half as many along each axis.
 //!
 //! Every figure is the median of several runs, with their range: the machine may be shared.
 
 mod timing;
 
 use neuvol::sample::{Outside, Space};
-use neuvol::train::{CompressOptions, Representation, Target, compress};
-use neuvol::{Axis, NeuralVolume, Region, Volume};
+use neuvol::train::{CompressOptions, Preset, Representation, Target, compress};
+use neuvol::{Axis, NeuralVolume, ReadAt, Region, Volume};
+use std::fs::File;
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use timing::{RUNS, timed};
 
 const SHAPE: [usize; 3] = [256; 3];
@@ -20,11 +25,16 @@ fn main() {
     println!("{} threads; medians of {RUNS} runs, with their range\n", rayon::current_num_threads());
     println!("| what | median | range |\n|---|---|---|");
     // Cargo itself passes `--bench`.
-    let files: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let (options, files): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let large = options.iter().find_map(|option| option.strip_prefix("--large"));
     for file in &files {
         read(Path::new(file));
     }
-    if files.is_empty() {
+    if let Some(edge) = large {
+        let edge = edge.strip_prefix('=').map_or(1024, |edge| edge.parse().expect("--large=EDGE, voxels"));
+        parts_of_large(edge);
+    } else if files.is_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("scene.nvol");
         make(&file);
@@ -34,15 +44,75 @@ fn main() {
 
 /// Waves, edges of a ball, and noise of a thousandth: 40 dB take a few tenths of a bit a voxel.
 fn scene() -> Volume {
-    let values = (0..SHAPE.iter().product::<usize>()).map(|i| {
-        let [x, y, z] = [i % 256, i / 256 % 256, i >> 16].map(|n| n as f32);
-        let wave = (0.11 * x).sin() * (0.07 * y + 0.3).cos() * (0.05 * z + 0.5).sin();
-        let off = (x - 120.0).powi(2) + (y - 140.0).powi(2) + (z - 110.0).powi(2);
-        let ball = if off < 8000.0 { 0.3 } else { 0.0 };
-        let noise = (i as u32).wrapping_mul(2_654_435_761) >> 16;
-        0.35 + 0.3 * wave + ball + noise as f32 / 65536.0 * 1e-3
-    });
+    let values = (0..SHAPE.iter().product::<usize>()).map(|i| value(i, 256));
     Volume::new(values.collect::<Vec<f32>>(), SHAPE).expect("one value a voxel")
+}
+
+/// A voxel of a cube, which repeats the scene of 256^3.
+fn value(i: usize, edge: usize) -> f32 {
+    let [x, y, z] = [i % edge, i / edge % edge, i / edge / edge].map(|n| (n % 256) as f32);
+    let wave = (0.11 * x).sin() * (0.07 * y + 0.3).cos() * (0.05 * z + 0.5).sin();
+    let off = (x - 120.0).powi(2) + (y - 140.0).powi(2) + (z - 110.0).powi(2);
+    let ball = if off < 8000.0 { 0.3 } else { 0.0 };
+    let noise = (i as u32).wrapping_mul(2_654_435_761) >> 16;
+    0.35 + 0.3 * wave + ball + noise as f32 / 65536.0 * 1e-3
+}
+
+/// A file that counts what is read of it.
+struct Counted(File, AtomicU64);
+
+impl ReadAt for Counted {
+    fn length(&self) -> std::io::Result<u64> {
+        self.0.length()
+    }
+    fn read_exact_at(&self, out: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.1.fetch_add(out.len() as u64, Ordering::Relaxed);
+        self.0.read_exact_at(out, offset)
+    }
+}
+
+/// What parts cost that nothing is decoded for yet, beside everything: of cubes of uint8 at 40 dB, preset fast, each with the share
+/// of the file that is read.
+fn parts_of_large(edge: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("large.nvol");
+    for edge in [edge / 2, edge] {
+        let shape = [edge; 3];
+        let bytes = (0..edge.pow(3)).map(|i| (value(i, edge) * 255.0) as u8).collect::<Vec<u8>>();
+        let volume = Volume::new(bytes, shape).expect("one value a voxel");
+        let options = CompressOptions {
+            target: Target::Psnr(40.0),
+            preset: Preset::Fast,
+            representation: Representation::LatentGrid,
+            ..CompressOptions::default()
+        };
+        let compressed = compress(&volume, &options).expect("a latent grid");
+        drop(volume);
+        compressed.save(&file).expect("a file to write");
+        let cost = |what: &str, part: &dyn Fn(&NeuralVolume) -> Volume| {
+            let mut share = 0.0;
+            let times = timed(|| {
+                let source = Arc::new(Counted(File::open(&file).expect("a file"), AtomicU64::new(0)));
+                let volume =
+                    NeuralVolume::open_source(source.clone(), &file, neuvol::sample::OpenOptions::default());
+                let volume = volume.expect("a file to read");
+                black_box(part(&volume));
+                share = source.1.load(Ordering::Relaxed) as f64 / volume.file_bytes() as f64;
+            });
+            let [median, least, most] = times.map(|s| s * 1e3);
+            let share = 100.0 * share;
+            println!(
+                "| {edge}^3: opening and {what} | {median:.1} ms, {share:.1} % of the file | {least:.1}..{most:.1} |"
+            );
+        };
+        cost("everything", &|volume| volume.read_region(Region::whole(shape), 1).expect("voxels"));
+        cost("level 3", &|volume| {
+            volume.read_level(3, Region::whole(volume.levels()[3].shape)).expect("samples")
+        });
+        cost("the first slice across z", &|volume| {
+            volume.read_region(Region::slice(shape, Axis::Z, edge / 2), 1).expect("voxels")
+        });
+    }
 }
 
 fn make(file: &Path) {

@@ -100,6 +100,50 @@ fn compress_info_decompress_compare_sample_slice() {
 }
 
 #[test]
+fn levels_of_detail_are_sampled_and_previewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder);
+    neuvol(folder, &[&["compress", "waves.raw", "--psnr", "36", "--preset", "fast"], &RAW[..]].concat());
+    neuvol(folder, &["decompress", "waves.nvol", "-o", "half.raw", "--level", "1"]);
+    let half = std::fs::read(folder.join("half.raw")).unwrap();
+    assert_eq!(half.len(), 20 * 15 * 10);
+    let sample = |[x, y, z]: [usize; 3]| f64::from(half[x + 20 * (y + 15 * z)]);
+    // Voxel indices of the volume: a sample of the level, the middle of two, and the last sample's value behind it.
+    let points = ["6", "8", "10", "7", "8", "10", "39", "8", "10"];
+    let output = neuvol(folder, &[&["sample", "waves.nvol", "--level", "1", "--json"], &points[..]].concat());
+    let values = json(&output)["values"].clone();
+    let middle = (sample([3, 4, 5]) + sample([4, 4, 5])) / 2.0;
+    assert_eq!(values, serde_json::json!([sample([3, 4, 5]), middle, sample([19, 4, 5])]));
+    let output = neuvol(folder, &["sample", "waves.nvol", "3", "4", "5", "--level", "7"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there is no level 7, but levels 0 to"));
+
+    // Small enough to be shown at full resolution: 40 x 30, 40 x 20 and 30 x 20 at ten pixels a voxel, gaps of 6 between them.
+    let size = |name: &str| {
+        let png = std::fs::read(folder.join(name)).unwrap();
+        assert!(png.starts_with(b"\x89PNG"));
+        [16, 20].map(|at| u32::from_be_bytes(png[at..at + 4].try_into().unwrap()))
+    };
+    let shown = text(&neuvol(folder, &["info", "waves.nvol", "--preview", "whole.png"]).stdout);
+    assert!(shown.contains("preview     whole.png (of level 0)"), "{shown}");
+    assert_eq!(size("whole.png"), [300 + 6 + 400 + 6 + 400, 300]);
+    // Longer than 256 voxels: a level that is not.
+    let long: Vec<u8> = (0..600 * 16 * 8).map(|i| ((i % 600) / 3 + i / 9600) as u8).collect();
+    std::fs::write(folder.join("long.raw"), long).unwrap();
+    let dims = ["--dims", "600x16x8", "--type", "uint8", "--lossless"];
+    neuvol(folder, &[&["compress", "long.raw"], &dims[..]].concat());
+    let info = json(&neuvol(folder, &["info", "long.nvol", "--preview", "coarse.png", "--json"]));
+    assert_eq!(info["preview"], serde_json::json!({ "file": "coarse.png", "level": 2 }));
+    assert_eq!(info["levels"][2]["dims"], serde_json::json!([150, 4, 4]));
+    // Samples 4, 4 and 2 voxels apart, a pixel for 2 voxels: 8 x 4, 300 x 4 and 300 x 8.
+    assert_eq!(size("coarse.png"), [8 + 6 + 300 + 6 + 300, 8]);
+    let refused = neuvol(folder, &["info", "long.nvol", "--preview", "coarse.jpg"]);
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0));
+    assert!(text(&refused.stderr).contains("coarse.jpg: slices are written as PNG"));
+}
+
+#[test]
 fn failures_have_sentences_and_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

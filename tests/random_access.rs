@@ -1,11 +1,12 @@
 //! A file as an object of random access: what is read of it, what a damaged part leaves, levels of detail.
 
 use neuvol::engine::cpu::Cpu;
-use neuvol::sample::{LevelOfDetail, OpenOptions};
+use neuvol::sample::{LevelOfDetail, OpenOptions, Outside, Space};
 use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
-use neuvol::volume::Geometry;
-use neuvol::{Axis, NeuralVolume, ReadAt, Region, Volume};
+use neuvol::volume::{Geometry, SampleType, Samples};
+use neuvol::{Axis, Error, NeuralVolume, ReadAt, Region, Volume};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -79,7 +80,56 @@ fn opening_reads_the_index_and_a_part_reads_its_blocks() {
         neural.read_level(level, Region::whole(shape)).unwrap();
         let read = source.1.load(Ordering::Relaxed);
         assert!(read < 4096 + length / most, "level {level}: {read} of {length}");
+        assert_eq!(neural.evaluated(), shape.iter().product::<usize>() as u64, "level {level}");
     }
+}
+
+#[test]
+fn a_part_of_a_level_costs_its_own_samples() {
+    let length = long().len() as u64;
+    // A slice in the middle, and points along the middle line: of a level's samples, those around them, and of the file the
+    // blocks above them. Level 1 needs blocks of the finest tier, but for a slice one or two of eleven.
+    let middle = [650.0, 20.0, 12.0];
+    for (level, most) in [(1, 3), (2, 3), (3, 3), (4, 20)] {
+        let (neural, source) = open(long().clone());
+        let LevelOfDetail { shape, stride } = neural.levels()[level];
+        neural.read_level(level, Region::slice(shape, Axis::X, shape[0] / 2)).unwrap();
+        let read = source.1.load(Ordering::Relaxed);
+        assert!(read < 4096 + length / most, "level {level}: {read} of {length}");
+        assert_eq!(neural.evaluated(), (shape[1] * shape[2]) as u64);
+
+        let (neural, source) = open(long().clone());
+        let points = [0, 1, 2].map(|n| [middle[0] + f64::from(n) * stride[0] as f64, middle[1], middle[2]]);
+        let mut values = [0.0; 3];
+        neural.values_at_level(level, &points, Space::Index, Outside::Clamp, &mut values).unwrap();
+        let read = source.1.load(Ordering::Relaxed);
+        assert!(read < 4096 + length / most, "points of level {level}: {read} of {length}");
+        // Cells of two samples along each axis, in two boxes at most.
+        assert!((16..=24).contains(&neural.evaluated()), "{}", neural.evaluated());
+    }
+}
+
+#[test]
+fn a_level_is_read_into_any_type_and_can_be_stopped() {
+    let (neural, _) = open(compress(&ramp([80, 41, 22], false), &fast(Target::Psnr(60.0))).unwrap().bytes);
+    let part = Region { start: [3, 2, 1], end: [40, 20, 11] };
+    let wanted = neural.read_level(1, part).unwrap();
+    let mut go_on = |_| ControlFlow::Continue(());
+    for sample_type in [SampleType::F32, SampleType::F64, SampleType::I16] {
+        let mut out = Samples::zeros(sample_type, wanted.len());
+        neural.read_level_into(1, part, &mut out.as_mut(), &mut go_on).unwrap();
+        for i in 0..wanted.len() {
+            let value = wanted.samples().get(i);
+            let expected = if sample_type == SampleType::I16 { value.round() } else { value };
+            assert_eq!(out.get(i), expected, "{sample_type}");
+        }
+    }
+    let mut short = Samples::zeros(SampleType::F32, 7);
+    let refused = neural.read_level_into(1, part, &mut short.as_mut(), &mut go_on).unwrap_err().to_string();
+    assert!(refused.contains("6660 samples, but room for 7"), "{refused}");
+    let mut out = Samples::zeros(SampleType::F32, wanted.len());
+    let stopped = neural.read_level_into(1, part, &mut out.as_mut(), &mut |_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(Error::Interrupted)));
 }
 
 #[test]
@@ -239,6 +289,71 @@ fn levels_of_every_kind_of_file_are_filtered_where_they_lie() {
         assert!(beyond.contains("there is no level 99"), "{beyond}");
         assert!(neural.read_level(2, Region::whole(shape)).is_err(), "regions are in the level's samples");
     }
+}
+
+#[test]
+fn points_of_a_level_are_between_its_samples() {
+    let (level, shape) = (2, [80, 41, 22]);
+    for (name, masked, target, representation) in [
+        ("latent grid, masked", true, Target::Psnr(82.0), Representation::LatentGrid),
+        ("lossless", false, Target::Lossless, Representation::default()),
+        ("bounded", false, Target::MaxError(0.05), Representation::default()),
+    ] {
+        let volume = ramp(shape, masked);
+        let options = CompressOptions { representation, ..fast(target) };
+        let (neural, _) = open(compress(&volume, &options).unwrap().bytes);
+        let whole = neural.read_level(level, Region::whole(neural.levels()[level].shape)).unwrap();
+        // 20 x 11 x 6, 4 voxels apart; of masked ones, columns from 15 on are.
+        let sample = |[x, y, z]: [usize; 3]| whole.samples().get(x + 20 * (y + 11 * z));
+        let values = |points: &[[f64; 3]], space: Space, outside: Outside| {
+            let mut values = vec![0.0; points.len()];
+            neural.values_at_level(level, points, space, outside, &mut values).unwrap();
+            values.into_iter().map(f64::from).collect::<Vec<f64>>()
+        };
+        let close = |value: f64, wanted: f64| (value - wanted).abs() <= 1e-4 * (1.0 + wanted.abs());
+        let at: Vec<[usize; 3]> = voxels([20, 11, 6]).collect();
+        let indices: Vec<[f64; 3]> = at.iter().map(|at| at.map(|n| 4.0 * n as f64)).collect();
+        let worlds: Vec<[f64; 3]> = indices.iter().map(|&at| volume.geometry.index_to_world(at)).collect();
+        for found in [
+            values(&indices, Space::Index, Outside::Clamp),
+            values(&worlds, Space::World, Outside::Value(f64::NAN)),
+        ] {
+            for (value, at) in found.into_iter().zip(&at) {
+                assert!(close(value, sample(*at)), "{name}: {at:?}");
+            }
+        }
+        // A quarter and a half of the way; behind the last sample along x, y and z; outside.
+        let between =
+            |a: [usize; 3], b: [usize; 3], share: f64| (1.0 - share) * sample(a) + share * sample(b);
+        let behind = if masked { -1e4 } else { sample([19, 5, 2]) };
+        let places = [
+            ([21.0, 20.0, 8.0], between([5, 5, 2], [6, 5, 2], 0.25)),
+            ([20.0, 20.0, 10.0], between([5, 5, 2], [5, 5, 3], 0.5)),
+            ([79.0, 20.0, 8.0], behind),
+            ([20.0, 20.0, 20.9], sample([5, 5, 5])),
+            ([20.0, 20.0, 21.5], 7.0),
+            ([f64::NAN, 20.0, 8.0], f64::NAN),
+        ];
+        let found = values(&places.map(|(place, _)| place), Space::Index, Outside::Value(7.0));
+        for (value, (place, wanted)) in found.into_iter().zip(places) {
+            assert!(close(value, wanted) || value.is_nan() && wanted.is_nan(), "{name}, {place:?}: {value}");
+        }
+        if masked {
+            // The voxel is there, and of the samples beside it the one before it.
+            let beside = values(&[[59.0, 20.0, 8.0], [59.6, 20.0, 8.0]], Space::Index, Outside::Clamp);
+            assert!(close(beside[0], sample([14, 5, 2])) && beside[1] == -1e4, "{beside:?}");
+        }
+    }
+    let (neural, _) = open(long().clone());
+    let mut value = [0.0];
+    let mut ask =
+        |level| neural.values_at_level(level, &[[1.5; 3]], Space::Index, Outside::Clamp, &mut value);
+    assert!(ask(99).unwrap_err().to_string().contains("there is no level 99"));
+    ask(0).unwrap();
+    assert_eq!(
+        Some(f64::from(value[0])),
+        neural.value_at([1.5; 3], Space::Index).unwrap().map(|v| f64::from(v as f32))
+    );
 }
 
 fn voxels([nx, ny, nz]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {

@@ -25,6 +25,11 @@ pub(super) struct Arguments {
     /// What a point outside the grid gets; the nearest value of the grid when absent.
     #[arg(long, value_name = "V", allow_negative_numbers = true)]
     outside: Option<f64>,
+    /// Values of a coarser level of detail, filtered and faster to read: 1 has half as many samples along each axis, 2 a quarter;
+    /// `info` lists them. Points keep their coordinates (world positions, or voxel indices of the volume itself), and values
+    /// between the level's samples are interpolated.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    level: usize,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -41,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let space = if arguments.world { Space::World } else { Space::Index };
     let outside = arguments.outside.map_or(Outside::Clamp, Outside::Value);
     let mut values = vec![0.0; points.len()];
-    neural.values_at(&points, space, outside, &mut values)?;
+    neural.values_at_level(arguments.level, &points, space, outside, &mut values)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if arguments.json {
         writeln!(out, "{:#}", serde_json::json!({ "points": points, "values": values }))?;

@@ -5,8 +5,8 @@ use super::input::NeuralArguments;
 use anyhow::Result;
 use clap::ValueEnum;
 use neuvol::render::{Picture, Window};
-use neuvol::{Axis, Region};
-use std::path::PathBuf;
+use neuvol::{Axis, Description, Region};
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -50,12 +50,7 @@ impl From<AxisName> for Axis {
 }
 
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
-    if !arguments.output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
-        let name = arguments.output.display();
-        anyhow::bail!(neuvol::Error::Options(format!(
-            "{name}: slices are written as PNG; end the name in .png"
-        )));
-    }
+    check_png(&arguments.output)?;
     let neural = arguments.from.open(&arguments.input, place)?;
     let info = neural.info();
     let axis = Axis::from(arguments.axis);
@@ -76,9 +71,25 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let slice = neural.read_level(arguments.level, of_level)?;
     let window = match arguments.window.as_deref() {
         Some(&[low, high]) => Window { low, high },
-        _ => info.range.map_or(Window { low: 0.0, high: 1.0 }, |(low, high)| Window { low, high }),
+        _ => whole_range(info),
     };
     Picture::of_slice(&slice, axis, window).save(&arguments.output)?;
     say!("{}", arguments.output.display());
     Ok(())
+}
+
+/// Pictures are written as PNG: refuses another name before anything is read.
+pub(super) fn check_png(path: &Path) -> Result<()> {
+    if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+        let name = path.display();
+        anyhow::bail!(neuvol::Error::Options(format!(
+            "{name}: slices are written as PNG; end the name in .png"
+        )));
+    }
+    Ok(())
+}
+
+/// From the volume's lowest value, black, to its highest.
+pub(super) fn whole_range(info: &Description) -> Window {
+    info.range.map_or(Window { low: 0.0, high: 1.0 }, |(low, high)| Window { low, high })
 }

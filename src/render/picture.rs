@@ -37,7 +37,19 @@ impl Picture {
     /// A slice of one sample across `axis` in grey, pixels square in the world: the other two axes run right and down,
     /// as radiology shows axial slices.
     pub fn of_slice(slice: &Volume, axis: Axis, window: Window) -> Self {
-        Self::from_slice(slice, axis, |index| {
+        Self::grey(slice, axis, window, pixel_of(&[(slice, axis)]))
+    }
+
+    /// Slices across these axes as [`Self::of_slice`] shows them, side by side at one scale.
+    pub fn of_slices(slices: &[(&Volume, Axis)], window: Window) -> Self {
+        let pixel = pixel_of(slices);
+        let pictures: Vec<Self> =
+            slices.iter().map(|(slice, axis)| Self::grey(slice, *axis, window, pixel)).collect();
+        Self::beside(&pictures)
+    }
+
+    fn grey(slice: &Volume, axis: Axis, window: Window, pixel: f64) -> Self {
+        Self::from_slice(slice, axis, pixel, |index| {
             let grey = (window.share(slice.samples().get(index)) * 255.0).round() as u8;
             [grey; 3]
         })
@@ -50,26 +62,19 @@ impl Picture {
     /// When the slices' shapes differ.
     pub fn of_error(original: &Volume, decoded: &Volume, axis: Axis, full: f64) -> Self {
         assert_eq!(original.shape(), decoded.shape(), "slices of one shape");
-        Self::from_slice(original, axis, |index| {
+        Self::from_slice(original, axis, pixel_of(&[(original, axis)]), |index| {
             let error = (decoded.samples().get(index) - original.samples().get(index)) / full;
             let fade = 255 - (error.abs().min(1.0) * 255.0).round() as u8;
             if error > 0.0 { [255, fade, fade] } else { [fade, fade, 255] }
         })
     }
 
-    fn from_slice(slice: &Volume, axis: Axis, colour: impl Fn(usize) -> [u8; 3]) -> Self {
-        let [right, down] = match axis {
-            Axis::X => [1, 2],
-            Axis::Y => [0, 2],
-            Axis::Z => [0, 1],
-        };
-        let (shape, spacing) = (slice.shape(), slice.geometry.spacing);
-        let extent = [right, down].map(|a| shape[a] as f64 * spacing[a]);
-        // Square pixels at the finer spacing, small pictures enlarged.
-        let finest = spacing[right].min(spacing[down]);
-        let longest = extent[0].max(extent[1]) / finest;
-        let enlarge = (COMFORTABLE / longest).floor().max(1.0);
-        let [width, height] = extent.map(|e| ((e / finest * enlarge).round() as usize).clamp(1, 1 << 14));
+    /// With pixels of a size in the world.
+    fn from_slice(slice: &Volume, axis: Axis, pixel: f64, colour: impl Fn(usize) -> [u8; 3]) -> Self {
+        let [right, down] = axes_of(axis);
+        let shape = slice.shape();
+        let [width, height] =
+            extent_of(slice, axis).map(|extent| ((extent / pixel).round() as usize).clamp(1, 1 << 14));
         let strides = [1, shape[0], shape[0] * shape[1]];
         let nearest = |pixel: usize, pixels: usize, samples: usize| {
             (((pixel as f64 + 0.5) / pixels as f64 * samples as f64) as usize).min(samples - 1)
@@ -123,9 +128,45 @@ impl Picture {
     }
 }
 
+/// The axes that run right and down in a slice across one.
+fn axes_of(axis: Axis) -> [usize; 2] {
+    match axis {
+        Axis::X => [1, 2],
+        Axis::Y => [0, 2],
+        Axis::Z => [0, 1],
+    }
+}
+
+/// How long a slice is in the world, to the right and down.
+fn extent_of(slice: &Volume, axis: Axis) -> [f64; 2] {
+    axes_of(axis).map(|a| slice.shape()[a] as f64 * slice.geometry.spacing[a])
+}
+
+/// How long a pixel of slices is in the world: the finest spacing, or less where they are small.
+fn pixel_of(slices: &[(&Volume, Axis)]) -> f64 {
+    let spacings = slices.iter().flat_map(|(slice, axis)| axes_of(*axis).map(|a| slice.geometry.spacing[a]));
+    let finest = spacings.fold(f64::INFINITY, f64::min);
+    let extents = slices.iter().flat_map(|(slice, axis)| extent_of(slice, *axis));
+    let longest = extents.fold(0.0, f64::max) / finest;
+    finest / (COMFORTABLE / longest).floor().max(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_side_by_side_have_one_scale() {
+        let [mut wide, mut small] = [[100, 40, 1], [1, 40, 10]]
+            .map(|shape: [usize; 3]| Volume::new(vec![7u8; shape.iter().product()], shape).unwrap());
+        [&mut wide, &mut small].into_iter().for_each(|slice| slice.geometry.spacing = [0.5, 0.5, 2.0]);
+        let window = Window { low: 0.0, high: 7.0 };
+        let both = Picture::of_slices(&[(&wide, Axis::Z), (&small, Axis::X)], window);
+        // 50 x 20 beside 20 x 20 at 8 pixels a unit, and a gap; alone the small one would be larger.
+        assert_eq!(both.size(), [400 + 6 + 160, 160]);
+        assert_eq!((both.pixels[0], both.pixels[405]), ([255; 3], [255; 3]));
+        assert_eq!(Picture::of_slice(&small, Axis::X, window).size(), [400, 400]);
+    }
 
     #[test]
     fn slices_keep_their_proportions_and_window() {

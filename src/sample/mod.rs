@@ -8,6 +8,7 @@ mod cell;
 mod dataset;
 #[cfg(feature = "cuda")]
 mod device;
+mod level_points;
 mod levels;
 mod mask;
 mod options;

@@ -287,7 +287,7 @@ impl NeuralVolume {
     }
 }
 
-fn same_length(points: usize, out: usize) -> Result<()> {
+pub(super) fn same_length(points: usize, out: usize) -> Result<()> {
     if points != out {
         return Err(Error::Options(format!("{points} points, but room for {out} values")));
     }

@@ -3,14 +3,16 @@
 mod dataset;
 
 use super::input::NeuralArguments;
+use super::slice::{check_png, whole_range};
 use super::{Placement, report};
 use anyhow::Result;
-use neuvol::NeuralVolume;
 use neuvol::engine::device::Device;
+use neuvol::render::Picture;
+use neuvol::sample::LevelOfDetail;
 use neuvol::train::Quality;
 use neuvol::volume::Association;
-use neuvol::{Description, TargetKind};
-use std::path::PathBuf;
+use neuvol::{Axis, Description, NeuralVolume, Region, TargetKind};
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -18,13 +20,21 @@ pub(super) struct Arguments {
     input: PathBuf,
     #[command(flatten)]
     from: NeuralArguments,
+    /// Write a picture, too: the middle slices across x, y and z side by side, of a level of detail that is quick to read (the finest
+    /// one of at most 256 samples along each axis), from black at the lowest value to white at the highest.
+    #[arg(long, value_name = "FILE.png")]
+    preview: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
+/// Samples along the longest axis of a preview.
+const PREVIEW: usize = 256;
+
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
-    // Nothing is evaluated: no device is to be started for it, unless it was asked for.
+    arguments.preview.as_deref().map_or(Ok(()), check_png)?;
+    // Little or nothing is evaluated: no device is to be started for it, unless it was asked for.
     let device = if place.device == Device::Auto { Device::Cpu } else { place.device };
     let file = arguments.from.open_dataset(&arguments.input, Placement { device })?;
     let chosen = arguments.from.chosen(&file, &arguments.input)?;
@@ -33,14 +43,35 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let volumes =
         chosen.arrays.clone().map(|array| components(array).len()).sum::<usize>() * chosen.steps.len();
     if volumes > 1 {
+        if arguments.preview.is_some() {
+            let what = "a preview is of one volume: choose it with --array, --component and --time-step";
+            return Err(neuvol::Error::Options(what.into()).into());
+        }
         return dataset::print(&file, &chosen, arguments.json);
     }
     let (array, step) = (chosen.arrays.start, chosen.steps.start);
     let neural = file.volume(array, components(array).start, step)?;
-    if arguments.json { print_json(&neural) } else { print_text(&neural) }
+    let preview = match &arguments.preview {
+        Some(path) => Some((path.as_path(), preview(&neural, path)?)),
+        None => None,
+    };
+    if arguments.json { print_json(&neural, preview) } else { print_text(&neural, preview) }
 }
 
-fn print_text(neural: &NeuralVolume) -> Result<()> {
+/// Writes the middle slices of a coarse level, and says of which.
+fn preview(neural: &NeuralVolume, path: &Path) -> Result<usize> {
+    let levels = neural.levels();
+    let is_small = |level: &LevelOfDetail| level.shape.iter().all(|&n| n <= PREVIEW);
+    let level = levels.iter().position(is_small).unwrap_or(levels.len() - 1);
+    let shape = levels[level].shape;
+    let middle = |axis: Axis| neural.read_level(level, Region::slice(shape, axis, shape[axis.index()] / 2));
+    let slices = Axis::ALL.map(middle).into_iter().collect::<neuvol::Result<Vec<_>>>()?;
+    let slices: Vec<_> = slices.iter().zip(Axis::ALL).collect();
+    Picture::of_slices(&slices, whole_range(neural.info())).save(path)?;
+    Ok(level)
+}
+
+fn print_text(neural: &NeuralVolume, preview: Option<(&Path, usize)>) -> Result<()> {
     let info = neural.info();
     let g = &info.geometry;
     let triple = |v: [f64; 3]| format!("{}, {}, {}", v[0], v[1], v[2]);
@@ -91,6 +122,9 @@ fn print_text(neural: &NeuralVolume) -> Result<()> {
         .map(|(k, level)| format!("{k}: {}", report::dims(level.shape)))
         .collect();
     say!("levels      {}", levels.join(", "));
+    if let Some((path, level)) = preview {
+        say!("preview     {} (of level {level})", path.display());
+    }
     say!("memory      {} once samples were read", report::bytes(neural.memory_bytes() as u64));
     say!("written by  {}", info.writer);
     for (key, value) in &info.provenance {
@@ -112,7 +146,7 @@ fn unit_suffix(unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!(" in {unit}") }
 }
 
-fn print_json(neural: &NeuralVolume) -> Result<()> {
+fn print_json(neural: &NeuralVolume, preview: Option<(&Path, usize)>) -> Result<()> {
     let info = neural.info();
     let mut achieved = serde_json::to_value(&info.achieved)?;
     if let (Some(achieved), serde_json::Value::Object(measured)) =
@@ -145,6 +179,9 @@ fn print_json(neural: &NeuralVolume) -> Result<()> {
         "levels": neural.levels().iter().map(|level| {
             serde_json::json!({ "dims": level.shape, "stride": level.stride })
         }).collect::<Vec<_>>(),
+        "preview": preview.map(|(path, level)| {
+            serde_json::json!({ "file": path.display().to_string(), "level": level })
+        }),
         "memory_bytes": neural.memory_bytes(),
         "parameters": neural.parameter_count(),
         "provenance": info.provenance,
