@@ -126,6 +126,7 @@ fn read_volume(volume: &neuvol::NeuralVolume) {
     for (level, of) in volume.levels().iter().enumerate().skip(1) {
         let far = Region { start: of.shape.map(|n| n.saturating_sub(3)), end: of.shape };
         let _ = volume.read_level(level, far);
+        let _ = volume.values_at_level(level, &[[0.5; 3]], Space::Index, Outside::Clamp, &mut [0.0]);
     }
     let _ = volume.verify();
     let last = shape.map(|n| (n - 1) as f64);

@@ -341,7 +341,10 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let several = Several::of(&arguments.input, &input)?;
     let result = match several {
         None => one(arguments, &input, &output, place)?,
-        Some(several) => several.compress(&input, &arguments.how, &output, place, arguments.json)?,
+        Some(several) => {
+            let memory = arguments.memory.unwrap_or_else(memory::half_of_the_machines);
+            several.compress(&input, &arguments.how, &output, (memory, place), arguments.json)?
+        }
     };
     if arguments.json {
         say!("{result:#}");

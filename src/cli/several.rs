@@ -2,7 +2,7 @@
 
 use super::Placement;
 use super::compress::{self, HowArguments, Input};
-use super::{interrupt, report};
+use super::{interrupt, memory, report};
 use anyhow::Result;
 use neuvol::io::{InputArray, MOST_COMPONENTS};
 use neuvol::train::{CompressOptions, Compressed, DatasetWriter, Target, compress_components};
@@ -70,7 +70,7 @@ impl Several {
         input: &Input,
         how: &HowArguments,
         output: &Path,
-        place: Placement,
+        (memory, place): (u64, Placement),
         quiet: bool,
     ) -> Result<serde_json::Value> {
         let start = Instant::now();
@@ -90,6 +90,7 @@ impl Several {
                             info.components.len(),
                             read,
                             options,
+                            memory,
                             |component, volume, compressed| {
                                 interrupt::check()?;
                                 writer.add(compressed)?;
@@ -172,6 +173,7 @@ fn each_component(
     count: usize,
     read: impl Fn(usize) -> Result<Volume>,
     options: impl Fn(&Volume) -> Result<CompressOptions>,
+    memory: u64,
     mut each: impl FnMut(usize, &Volume, &Compressed) -> Result<()>,
 ) -> Result<()> {
     let first = read(0)?;
@@ -197,6 +199,7 @@ fn each_component(
             Some(volume) => volume,
             None => read(component)?,
         };
+        memory::check(&volume, memory)?;
         let (compressed, _) = compress::compress(&volume, &options(&volume)?)?;
         each(component, &volume, &compressed)?;
     }

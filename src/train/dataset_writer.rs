@@ -4,7 +4,9 @@ use super::compressed::Compressed;
 use crate::atomic;
 use crate::container::{ArrayInfo, DatasetIndex};
 use crate::error::{Error, Result};
-use std::io::{Seek, SeekFrom, Write};
+use crate::sample::NeuralVolume;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Writes a file of several volumes, one after the other: the components of the first array, of the next array, and so on; then
@@ -51,13 +53,28 @@ impl DatasetWriter<'_> {
     /// # Errors
     /// [`Error::Options`] when all were added; [`Error::Io`].
     pub fn add(&mut self, volume: &Compressed) -> Result<()> {
+        self.append(&mut volume.bytes.as_slice())
+    }
+
+    /// Adds the next volume out of a finished file, such as [`compress_source`](super::compress_source) makes.
+    ///
+    /// # Errors
+    /// As for [`Self::add`]; those of [`NeuralVolume::open`] when it is no file of one volume.
+    pub fn add_file(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        drop(NeuralVolume::open(path)?);
+        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+        self.append(&mut file)
+    }
+
+    fn append(&mut self, file: &mut dyn Read) -> Result<()> {
         if self.written == self.index.len() {
             let what = format!("{}: all its {} volumes are there", self.path.display(), self.written);
             return Err(Error::Options(what));
         }
-        self.out.write_all(&volume.bytes).map_err(|e| Error::io(self.path, e))?;
-        self.index.set_length(self.written, volume.bytes.len() as u64);
-        self.end += volume.bytes.len() as u64;
+        let bytes = std::io::copy(file, &mut self.out).map_err(|e| Error::io(self.path, e))?;
+        self.index.set_length(self.written, bytes);
+        self.end += bytes;
         self.written += 1;
         Ok(())
     }
