@@ -137,7 +137,7 @@ fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions
     if matches!(format, Format::Raw | Format::VtkXml | Format::VtkLegacy) {
         time_step(path, 1, options)?;
     }
-    if matches!(format, Format::Dicom | Format::Raw) {
+    if format == Format::Raw {
         component(path, "the volume", 1, options)?;
     }
     let is_vtk = matches!(format, Format::VtkXml | Format::VtkLegacy);

@@ -30,13 +30,14 @@ fn dicom_series_with_a_gap_is_refused() {
 }
 
 /// Why a DICOM file of the samples may be refused; the words are those of our messages.
-const DICOM_REFUSED: [&str; 7] = [
-    "colours",
+const DICOM_REFUSED: [&str; 8] = [
+    "each pixel has 3 components",
     "1 allocated bits",
     "integer Pixel Data",
     "neither by content",
     "undefined length",
     "a film",
+    "no film",
     "truncated or corrupt",
 ];
 

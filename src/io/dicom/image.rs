@@ -2,13 +2,14 @@
 
 use super::attributes::{Attributes, named, transfer_syntax_name};
 use super::codec::transfer_syntax;
+use super::colour::{Colour, Layout};
 use super::file::{EXPLICIT_VR_BIG_ENDIAN, File};
 use super::mosaic;
 use super::origin::Origin;
 use super::walk::PixelPlace;
 use crate::error::{Error, Result};
-use crate::io::Limits;
 use crate::io::contents::NO_NAME;
+use crate::io::{Limits, OpenOptions};
 use crate::volume::SampleType;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -40,6 +41,9 @@ pub(super) struct Image {
     pub(super) high_bit: u32,
     pub(super) signed: bool,
     pub(super) photometric: String,
+    pub(super) colour: Colour,
+    /// How the samples of a frame lie that is not compressed.
+    pub(super) layout: Layout,
     /// From Pixel Padding Value to Pixel Padding Range Limit, as values of all allocated bits.
     pub(super) padding: Option<RangeInclusive<i64>>,
     /// The values' unit, when the file names one other than that of the rescale.
@@ -60,7 +64,7 @@ impl Image {
         let (Some(rows), Some(columns)) = (integer(tags::ROWS)?, integer(tags::COLUMNS)?) else {
             return Ok(None);
         };
-        refuse_colour(path, &whole)?;
+        let colour = Colour::of(path, &whole)?;
         if !transfer_syntax::is_supported(&file.transfer_syntax) {
             return Err(Error::unsupported(
                 path,
@@ -118,7 +122,13 @@ impl Image {
             high_bit: pixel.high_bit,
             signed,
             photometric: whole.text(tags::PHOTOMETRIC_INTERPRETATION),
-            padding: padding.map(|value| {
+            layout: match colour {
+                Colour::Ybr { shared: true } => Layout::Pairs,
+                _ if integer(tags::PLANAR_CONFIGURATION)? == Some(1) => Layout::Planes,
+                _ => Layout::Pixels,
+            },
+            // Colours have no padding (PS3.3, C.7.5.1.1.2).
+            padding: padding.filter(|_| colour == Colour::Grey).map(|value| {
                 let limit = padding_limit.unwrap_or(value);
                 value.min(limit)..=value.max(limit)
             }),
@@ -130,7 +140,9 @@ impl Image {
             dimensions: super::own_dimensions::names(&whole),
             origin: Origin::of(&whole, file),
             notes: file.notes.clone(),
+            colour,
         };
+        image.settle_colours()?;
         image.check_size()?;
         if mosaic::is_cut(&whole, image.columns, image.rows) {
             image.notes.push(mosaic::NO_MOSAIC);
@@ -149,7 +161,44 @@ impl Image {
 
     /// Bytes of one frame, uncompressed.
     pub(super) fn frame_bytes(&self) -> usize {
-        self.rows * self.columns * self.bits_allocated as usize / 8
+        let samples = match self.layout {
+            Layout::Pairs => 2,
+            _ => self.colour.samples(),
+        };
+        self.rows * self.columns * samples * self.bits_allocated as usize / 8
+    }
+
+    /// How many components are read of a pixel; 0 where it is one value without a name.
+    pub(super) fn components(&self, options: &OpenOptions) -> usize {
+        self.colour.components(options.stored_values).len()
+    }
+
+    /// Refuses colours of more bits than can be converted, and sees whether differences are shared as they are said to be.
+    fn settle_colours(&mut self) -> Result<()> {
+        let Colour::Ybr { shared } = self.colour else { return Ok(()) };
+        if self.bits_allocated > 16 {
+            let what = format!("colours ({}) of {} allocated bits", self.photometric, self.bits_allocated);
+            return Err(Error::unsupported(
+                &self.path,
+                format!("{what} are not supported; only 8 and 16 are"),
+            ));
+        }
+        let PixelPlace::Native { bytes, .. } = &self.pixels else { return Ok(()) };
+        if shared
+            && bytes.len() as u64 / 3 * 2 >= (self.frame_bytes() as u64).saturating_mul(self.frames as u64)
+        {
+            self.notes.push(
+                "the pixels are said to share their colour differences (YBR_FULL_422), but there are bytes for those of each; \
+                 they are read so",
+            );
+            self.layout = Layout::Pixels;
+        }
+        if self.layout == Layout::Pairs && !self.columns.is_multiple_of(2) {
+            let what =
+                format!("{} columns, where two pixels share their colours (YBR_FULL_422)", self.columns);
+            return Err(Error::format(&self.path, what));
+        }
+        Ok(())
     }
 
     /// The type that holds the stored pixels.
@@ -243,19 +292,4 @@ impl PixelFormat {
         let bits = |n: i64| n as u32; // at most 32, checked above
         Ok(Self { bits_allocated: bits(allocated), bits_stored: bits(stored), high_bit: bits(high_bit) })
     }
-}
-
-fn refuse_colour(path: &Path, attributes: &Attributes) -> Result<()> {
-    let samples = attributes.integer(tags::SAMPLES_PER_PIXEL).map_err(|e| e.of(path))?.unwrap_or(1);
-    let photometric = attributes.text(tags::PHOTOMETRIC_INTERPRETATION);
-    if samples == 1 && (photometric.is_empty() || photometric.starts_with("MONOCHROME")) {
-        return Ok(());
-    }
-    let what = if photometric.starts_with("PALETTE") { "colours of a palette" } else { "colours" };
-    Err(Error::unsupported(
-        path,
-        format!(
-            "the image holds {what} ({samples} samples per pixel, {photometric}): only grey values are supported"
-        ),
-    ))
 }

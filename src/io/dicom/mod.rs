@@ -10,6 +10,7 @@
 mod area;
 mod attributes;
 mod codec;
+mod colour;
 mod data_set;
 mod decimal;
 mod dicomdir;
@@ -43,6 +44,7 @@ use super::rescale::Rescale;
 use super::{OpenOptions, elements};
 use crate::error::Result;
 use crate::volume::Volume;
+use colour::Colour;
 use pixels::Padding;
 use separate::{Parts, SeparatePart};
 use slice::Slice;
@@ -81,11 +83,13 @@ impl Volumes {
     }
 
     /// One array, named after the modality, and when each step is.
-    pub(super) fn contents(&self, path: &Path, _options: &OpenOptions) -> Result<Contents> {
+    pub(super) fn contents(&self, path: &Path, options: &OpenOptions) -> Result<Contents> {
         let steps = self.steps(path)?;
         let slices = self.parts.first().map(|part| part.slices.as_slice()).unwrap_or_default();
-        let name = stack::first(path, slices)?.image.name();
-        Ok(Contents::of_one(InputArray::new(name, 1), steps, times::of(&self.parts)))
+        let image = &stack::first(path, slices)?.image;
+        let names = image.colour.components(options.stored_values);
+        let array = InputArray::new(image.name(), names.len().max(1)).with_names(names.iter().copied());
+        Ok(Contents::of_one(array, steps, times::of(&self.parts)))
     }
 
     /// Reads one of them into LPS millimetres.
@@ -113,11 +117,20 @@ fn read(
     if options.stored_values {
         slices.iter_mut().for_each(|slice| slice.values = Ok(ValueMap::Linear(Rescale::NONE)));
     }
+    let components = slices.first().map_or(1, |slice| slice.image.components(options).max(1));
+    let component = super::component(path, "each pixel", components, options)?;
+    if !options.stored_values {
+        for slice in &mut slices {
+            if let Some(colours) = slice.image.colour.values(component) {
+                slice.values = Ok(colours);
+            }
+        }
+    }
     let mut stack = stack::measure(path, slices, options)?;
     let first = stack::first(path, &stack.slices)?;
     let shape = [first.area.columns, first.area.rows, stack.slices.len()];
     elements::sample_count(path, shape.map(|n| n as u64), first.stored_type().size(), &options.limits)?;
-    let decoded = pixels::decode(path, &stack.slices, options)?;
+    let decoded = pixels::decode(path, &stack.slices, component, options)?;
 
     let mut volume = Volume::new(decoded.samples, shape)?;
     volume.geometry = stack.geometry;
@@ -141,6 +154,7 @@ fn read(
             note("rescale slope", rescale.slope.to_string());
             note("rescale intercept", rescale.intercept.to_string());
         }
+        None if image.colour != Colour::Grey => {}
         None if slices_have_tables(&stack.slices) => drop(note("rescale", "by a table".into())),
         None => drop(note("rescale", "differs between slices".into())),
     }

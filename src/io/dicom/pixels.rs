@@ -1,6 +1,7 @@
 //! Pixels: decoded slice by slice, in parallel, straight into the volume's memory.
 
 use super::area::Area;
+use super::colour::FramePixels;
 use super::image::{Image, container_value};
 use super::value_map::ValueMap;
 use super::walk::PixelPlace;
@@ -63,8 +64,14 @@ impl Padding {
 ///
 /// Integer rescales keep integers: the stored ones are decoded into the final memory and shifted there. Tables have
 /// integers. Others are applied pixel by pixel on the way into a float32 volume.
-pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Result<Decoded> {
+pub(super) fn decode(
+    path: &Path,
+    slices: &[Slice],
+    component: usize,
+    options: &OpenOptions,
+) -> Result<Decoded> {
     let first = stack::first(path, slices)?;
+    let source = Source { slices, component, options };
     let maps = slices.iter().map(value_map).collect::<Result<Vec<_>>>()?;
     let uniform = maps.first().filter(|first| maps.iter().all(|map| map == *first)).copied();
     let count = first.area.columns * first.area.rows * slices.len();
@@ -73,17 +80,19 @@ pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Re
         Some(&ValueMap::Linear(rescale)) if rescale.is_integer() => {
             let mut stored = Samples::zeros(first.stored_type(), count);
             let padding = for_each_type!(&mut stored, values => {
-                fill(slices, options, &counter, values, |_, value| value as f64)
+                source.fill(&counter, values, |_, value| value as f64)
             })?;
             // Hounsfield units stay int16 even where a narrower type would do: readers expect it.
             let least_bytes = if first.unit() == "HU" { 2 } else { 1 };
             (rescale.apply_to(stored, least_bytes), padding.map(|p| p.rescaled(rescale)), Some(rescale))
         }
-        Some(map @ ValueMap::Table(table)) => {
-            let narrow = if table.is_narrow() { SampleType::U8 } else { SampleType::U16 };
-            let mut real = Samples::zeros(narrow, count);
+        // Slices may have tables of their own.
+        _ if maps.iter().all(|map| matches!(map, ValueMap::Table(_))) => {
+            let is_narrow = |map: &&ValueMap| matches!(map, ValueMap::Table(table) if table.is_narrow());
+            let type_of = if maps.iter().all(is_narrow) { SampleType::U8 } else { SampleType::U16 };
+            let mut real = Samples::zeros(type_of, count);
             let padding = for_each_type!(&mut real, values => {
-                fill(slices, options, &counter, values, |_, value| map.apply(value))
+                source.fill(&counter, values, |slice, value| maps[slice].apply(value))
             })?;
             (real, padding, None)
         }
@@ -91,7 +100,7 @@ pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Re
             let mut real = vec![0f32; count];
             // As it is rounded in the volume.
             let value = |slice: usize, stored| f64::from(maps[slice].apply(stored) as f32);
-            let padding = fill(slices, options, &counter, &mut real, value)?;
+            let padding = source.fill(&counter, &mut real, value)?;
             let rescale = match uniform {
                 Some(ValueMap::Linear(rescale)) => Some(*rescale),
                 _ => None,
@@ -109,54 +118,65 @@ fn value_map(slice: &Slice) -> Result<&ValueMap> {
     })
 }
 
-/// Decodes every slice into its part of `values`, through `real`, which is given the slice's place in the stack and the stored
-/// number. What of it is padding.
-fn fill<T: Sample>(
-    slices: &[Slice],
-    options: &OpenOptions,
-    counter: &Counter,
-    values: &mut [T],
-    real: impl Fn(usize, i64) -> f64 + Sync,
-) -> Result<Option<Padding>> {
-    let pixels = slices.first().map_or(1, |s| s.area.rows * s.area.columns);
-    let padded = values.par_chunks_mut(pixels).zip(slices).enumerate().map_init(
-        || Frames { options, open: None },
-        |frames, (place, (values, slice))| {
-            let bytes = frames.read(slice)?;
-            let Image { bits_allocated, signed, padding, columns, .. } = &*slice.image;
-            let mut padded: Option<Padding> = None;
-            let mut put = |value: &mut T, bits: u32| {
-                let container = container_value(bits, *bits_allocated, *signed);
-                match padding {
-                    // It may use bits above the stored ones, so it is never cut to them.
-                    Some(range) if range.contains(&container) => {
-                        let real = real(place, container);
-                        padded = Padding::merge(padded, Some(Padding { low: real, high: real, voxels: 1 }));
-                        *value = T::from_f64(real);
+/// What is read of which slices.
+struct Source<'a> {
+    slices: &'a [Slice],
+    /// Of a pixel's colour.
+    component: usize,
+    options: &'a OpenOptions,
+}
+
+impl Source<'_> {
+    /// Decodes every slice into its part of `values`, through `real`, which is given the slice's place in the stack and the stored
+    /// number. What of it is padding.
+    fn fill<T: Sample>(
+        &self,
+        counter: &Counter,
+        values: &mut [T],
+        real: impl Fn(usize, i64) -> f64 + Sync,
+    ) -> Result<Option<Padding>> {
+        let Source { slices, component, options } = *self;
+        let pixels = slices.first().map_or(1, |s| s.area.rows * s.area.columns);
+        let padded = values.par_chunks_mut(pixels).zip(slices).enumerate().map_init(
+            || Frames { options, open: None },
+            |frames, (place, (values, slice))| {
+                let bytes = frames.read(slice)?.component(&slice.image, component, options.stored_values);
+                let Image { bits_allocated, signed, padding, columns, .. } = &*slice.image;
+                let mut padded: Option<Padding> = None;
+                let mut put = |value: &mut T, bits: u32| {
+                    let container = container_value(bits, *bits_allocated, *signed);
+                    match padding {
+                        // It may use bits above the stored ones, so it is never cut to them.
+                        Some(range) if range.contains(&container) => {
+                            let real = real(place, container);
+                            padded =
+                                Padding::merge(padded, Some(Padding { low: real, high: real, voxels: 1 }));
+                            *value = T::from_f64(real);
+                        }
+                        _ => *value = T::from_f64(real(place, slice.stored_value(bits))),
                     }
-                    _ => *value = T::from_f64(real(place, slice.stored_value(bits))),
+                };
+                let size = *bits_allocated as usize / 8;
+                let Area { left, top, columns: width, rows: height } = slice.area;
+                for (row, values) in values.chunks_exact_mut(width).take(height).enumerate() {
+                    let start = ((top + row) * columns + left) * size;
+                    let bytes = bytes.get(start..start + width * size).unwrap_or_default();
+                    match size {
+                        1 => values.iter_mut().zip(bytes).for_each(|(value, b)| put(value, u32::from(*b))),
+                        2 => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
+                            put(value, u32::from(u16::from_le_bytes(*b)));
+                        }),
+                        _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
+                            put(value, u32::from_le_bytes(*b));
+                        }),
+                    }
                 }
-            };
-            let size = *bits_allocated as usize / 8;
-            let Area { left, top, columns: width, rows: height } = slice.area;
-            for (row, values) in values.chunks_exact_mut(width).take(height).enumerate() {
-                let start = ((top + row) * columns + left) * size;
-                let bytes = bytes.get(start..start + width * size).unwrap_or_default();
-                match size {
-                    1 => values.iter_mut().zip(bytes).for_each(|(value, b)| put(value, u32::from(*b))),
-                    2 => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
-                        put(value, u32::from(u16::from_le_bytes(*b)));
-                    }),
-                    _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
-                        put(value, u32::from_le_bytes(*b));
-                    }),
-                }
-            }
-            counter.advance()?;
-            Ok(padded)
-        },
-    );
-    Ok(padded.collect::<Result<Vec<_>>>()?.into_iter().fold(None, Padding::merge))
+                counter.advance()?;
+                Ok(padded)
+            },
+        );
+        Ok(padded.collect::<Result<Vec<_>>>()?.into_iter().fold(None, Padding::merge))
+    }
 }
 
 impl Slice {
@@ -185,17 +205,18 @@ enum PixelSource {
 
 impl Frames<'_> {
     /// A frame's pixels, little endian.
-    fn read(&mut self, slice: &Slice) -> Result<Cow<'_, [u8]>> {
+    fn read(&mut self, slice: &Slice) -> Result<FramePixels<'_>> {
         let image = &slice.image;
+        let as_stored = |bytes| FramePixels { bytes, layout: image.layout, is_ybr: None };
         if !self.open.as_ref().is_some_and(|(open, _)| Arc::ptr_eq(open, image)) {
             self.open = Some((image.clone(), PixelSource::open(image, self.options)?));
         }
-        let Some((_, source)) = &mut self.open else { return Ok(Cow::Borrowed(&[])) };
+        let Some((_, source)) = &mut self.open else { return Ok(as_stored(Cow::Borrowed(&[]))) };
         let (native, words) = match &image.pixels {
             PixelPlace::Native { bytes, words } => (bytes.clone(), *words),
             PixelPlace::Encapsulated { .. } => {
-                let PixelSource::Bytes(bytes) = source else { return Ok(Cow::Borrowed(&[])) };
-                return codec::decode(image, slice.frame, bytes).map(Cow::Owned);
+                let PixelSource::Bytes(bytes) = source else { return Ok(as_stored(Cow::Borrowed(&[]))) };
+                return codec::decode(image, slice.frame, bytes);
             }
         };
         let start = native.start + slice.frame * image.frame_bytes();
@@ -204,23 +225,25 @@ impl Frames<'_> {
                 let range = start..start + image.frame_bytes();
                 bytes
                     .get(range)
-                    .map(Cow::Borrowed)
+                    .map(|bytes| as_stored(Cow::Borrowed(bytes)))
                     .ok_or_else(|| Error::format(&image.path, "the file changed while it was read"))
             }
             PixelSource::File(file) => {
-                let mut bytes = vec![0; image.frame_bytes()];
-                file.seek(SeekFrom::Start(start as u64))
+                let words = image.big_endian() && words && image.bits_allocated == 8;
+                // Bytes in words: what is read begins and ends with a word, wherever the frame does.
+                let lead = if words { (start - native.start) % 2 } else { 0 };
+                let length = image.frame_bytes();
+                let all = if words { (lead + length).next_multiple_of(2) } else { length };
+                let mut bytes = vec![0; all.min(native.end + lead - start)];
+                file.seek(SeekFrom::Start((start - lead) as u64))
                     .and_then(|_| file.read_exact(&mut bytes))
                     .map_err(|e| Error::io(&image.path, e))?;
                 if image.big_endian() {
-                    let size = if words && image.bits_allocated == 8 {
-                        2
-                    } else {
-                        image.bits_allocated as usize / 8
-                    };
-                    swap_bytes(&mut bytes, size);
+                    swap_bytes(&mut bytes, if words { 2 } else { image.bits_allocated as usize / 8 });
                 }
-                Ok(Cow::Owned(bytes))
+                bytes.drain(..lead);
+                bytes.truncate(length);
+                Ok(as_stored(Cow::Owned(bytes)))
             }
         }
     }

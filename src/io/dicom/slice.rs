@@ -2,11 +2,13 @@
 
 use super::area::Area;
 use super::attributes::Attributes;
+use super::colour::Colour;
 use super::dimension::Traits;
 use super::image::Image;
 use super::spacing::{Depth, PixelSpacing};
 use super::value_map::ValueMap;
 use crate::error::Result;
+use crate::io::rescale::Rescale;
 use crate::volume::SampleType;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -51,7 +53,10 @@ impl Slice {
             orientation,
             pixel_spacing: PixelSpacing::of(attributes),
             depth: Depth::of(attributes),
-            values: ValueMap::of(attributes, image.signed),
+            values: match image.colour {
+                Colour::Grey => ValueMap::of(attributes, image.signed),
+                _ => Ok(ValueMap::Linear(Rescale::NONE)),
+            },
             rescale_type: attributes.grouped_text(transformation, tags::RESCALE_TYPE),
             traits: Traits::of(attributes, &image, frame),
             image,
@@ -63,8 +68,11 @@ impl Slice {
         self.image.stored_type()
     }
 
-    /// `HU` for CT and whatever says so, `GY` and the like where the file names a unit, else nothing.
+    /// `HU` for CT and whatever says so, `GY` and the like where the file names a unit, else nothing. Colours have none.
     pub(super) fn unit(&self) -> &str {
+        if self.image.colour != Colour::Grey {
+            return "";
+        }
         let of_table = self.values.as_ref().ok().and_then(ValueMap::unit);
         match of_table.unwrap_or(&self.rescale_type) {
             "HU" => "HU",

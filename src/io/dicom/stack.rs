@@ -1,6 +1,7 @@
 //! Where the slices lie: one stack, sorted along its normal, evenly spaced, nothing missing (PS3.3, C.7.6.2.1.1).
 
 use super::Slice;
+use super::colour::Colour;
 use super::spacing::{self, PixelSpacing};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
@@ -112,6 +113,11 @@ fn unlike(first: &Slice, slice: &Slice) -> Option<String> {
         (PixelSpacing::Declared(_), _) => return Some(format!("a pixel spacing in {name}, none in {other}")),
         (_, PixelSpacing::Declared(_)) => return Some(format!("a pixel spacing in {other}, none in {name}")),
         _ => {}
+    }
+    let [colour, other_colour] = [slice, first].map(|slice| slice.image.colour != Colour::Grey);
+    if colour != other_colour {
+        let (of_colour, of_grey) = if colour { (name, other) } else { (other, name) };
+        return Some(format!("colours in {of_colour}, grey values in {of_grey}"));
     }
     if slice.stored_type() != first.stored_type() {
         return Some(format!(
