@@ -13,12 +13,13 @@ folder = sys.argv[1] + "/"
 random = np.random.default_rng(11)
 expected = []
 
-def expect(name, values, names=(), tolerance=0):
+def expect(name, values, names=(), tolerance=0, arrays=None, unit="", fill=None):
+    """`arrays`: the first axis is one of arrays, which are called so."""
     values = np.asarray(values)
     if values.ndim == 4:
         values = values[:, np.newaxis]
     np.save(folder + f"expected{len(expected)}.npy", values.astype("<f8"))
-    expected.append({"file": name, "names": list(names), "tolerance": tolerance, "steps": values.shape[1],
+    expected.append({"file": name, "names": list(names), "arrays": arrays, "unit": unit, "fill": fill, "tolerance": tolerance, "steps": values.shape[1],
                      "components": values.shape[0], "shape": list(values.shape[:1:-1]), "type": str(values.dtype)})
 
 def made(shape, kind):
@@ -35,7 +36,7 @@ def done():
 "#;
 
 /// Runs a script behind [`EXPECT`], and reads all of what it expects.
-fn compare_components(python: &Path, script: &str, at_least: usize) {
+pub(crate) fn compare_components(python: &Path, script: &str, at_least: usize) {
     let folder = tempfile::tempdir().unwrap();
     run_python(python, &format!("{EXPECT}{script}\ndone()\n"), folder.path());
     let expected: Value =
@@ -46,22 +47,38 @@ fn compare_components(python: &Path, script: &str, at_least: usize) {
         let path = folder.path().join(one["file"].as_str().unwrap());
         let name = path.display();
         let all = Volumes::open(&path, &OpenOptions::default()).unwrap_or_else(|e| panic!("{e}"));
-        let [array] = all.arrays() else { panic!("{name}: {:?}", all.arrays()) };
         let number = |key: &str| one[key].as_u64().unwrap() as usize;
-        assert_eq!((array.components, all.len()), (number("components"), number("steps")), "{name}");
-        let names: Vec<&str> = one["names"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
-        assert_eq!(array.component_names, names, "{name}");
+        let count = number("components");
+        let texts = |value: &Value| -> Vec<String> {
+            value.as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_owned()).collect()
+        };
+        let arrays: Vec<String> = all.arrays().iter().map(|array| array.name.clone()).collect();
+        let in_arrays = !one["arrays"].is_null();
+        if in_arrays {
+            assert_eq!(arrays, texts(&one["arrays"]), "{name}");
+            assert!(
+                all.arrays().iter().all(|array| array.components == 1) && arrays.len() == count,
+                "{name}"
+            );
+        } else {
+            let [array] = all.arrays() else { panic!("{name}: {arrays:?}") };
+            assert_eq!((array.components, &array.component_names), (count, &texts(&one["names"])), "{name}");
+        }
+        assert_eq!(all.len(), number("steps"), "{name}");
         // The numbers end the file.
         let bytes = std::fs::read(folder.path().join(format!("expected{at}.npy"))).unwrap();
         let shape = numbers(&one["shape"]);
         let voxels = shape.iter().product::<f64>() as usize;
-        let start = bytes.len() - 8 * voxels * array.components * all.len();
+        let start = bytes.len() - 8 * voxels * count * all.len();
         let values: Vec<f64> =
             bytes[start..].chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
         let tolerance = one["tolerance"].as_f64().unwrap();
-        for component in 0..array.components {
+        for component in 0..count {
             for step in 0..all.len() {
-                let found = all.read_part(0, component, step).unwrap_or_else(|e| panic!("{e}"));
+                let part = if in_arrays { (component, 0) } else { (0, component) };
+                let found = all.read_part(part.0, part.1, step).unwrap_or_else(|e| panic!("{e}"));
+                assert_eq!(found.unit, one["unit"].as_str().unwrap(), "{name}");
+                assert_eq!(found.fill_value, one["fill"].as_f64(), "{name}");
                 assert_eq!(found.shape().map(|n| n as f64).to_vec(), shape, "{name}");
                 assert_eq!(found.sample_type().name(), one["type"].as_str().unwrap(), "{name}");
                 let wanted = &values[voxels * (component * all.len() + step)..][..voxels];

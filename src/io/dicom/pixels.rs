@@ -76,6 +76,17 @@ pub(super) fn decode(
     let uniform = maps.first().filter(|first| maps.iter().all(|map| map == *first)).copied();
     let count = first.area.columns * first.area.rows * slices.len();
     let counter = Counter::new(options, slices.len());
+    if first.image.is_float {
+        let rescale = uniform.and_then(|map| match map {
+            ValueMap::Linear(rescale) => Some(*rescale),
+            ValueMap::Table(_) => None,
+        });
+        let samples = match first.stored_type() {
+            SampleType::F64 => Samples::F64(source.floats(&counter, count, &maps, f64::from_le_bytes)?),
+            _ => Samples::F32(source.floats(&counter, count, &maps, f32::from_le_bytes)?),
+        };
+        return Ok(Decoded { samples, padding: None, rescale });
+    }
     let (samples, padding, rescale) = match uniform {
         Some(&ValueMap::Linear(rescale)) if rescale.is_integer() => {
             let mut stored = Samples::zeros(first.stored_type(), count);
@@ -127,6 +138,36 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Floating-point pixels, through the map of their slice.
+    fn floats<T: Sample, const N: usize>(
+        &self,
+        counter: &Counter,
+        count: usize,
+        maps: &[&ValueMap],
+        number: fn([u8; N]) -> T,
+    ) -> Result<Vec<T>> {
+        let Source { slices, options, .. } = *self;
+        let mut values = vec![T::from_f64(0.0); count];
+        let pixels = slices.first().map_or(1, |slice| slice.area.rows * slice.area.columns);
+        values.par_chunks_mut(pixels).zip(slices.par_iter().zip(maps)).try_for_each_init(
+            || Frames { options, open: None },
+            |frames, (values, (slice, map))| {
+                let bytes = frames.read(slice)?.bytes;
+                let stored = bytes.as_chunks().0.iter().map(|bytes| number(*bytes));
+                for (value, stored) in values.iter_mut().zip(stored) {
+                    *value = match map {
+                        ValueMap::Linear(rescale) if *rescale != Rescale::NONE => {
+                            T::from_f64(rescale.apply(stored.to_f64()))
+                        }
+                        _ => stored,
+                    };
+                }
+                counter.advance()
+            },
+        )?;
+        Ok(values)
+    }
+
     /// Decodes every slice into its part of `values`, through `real`, which is given the slice's place in the stack and the stored
     /// number. What of it is padding.
     fn fill<T: Sample>(
@@ -156,7 +197,7 @@ impl Source<'_> {
                         _ => *value = T::from_f64(real(place, slice.stored_value(bits))),
                     }
                 };
-                let size = *bits_allocated as usize / 8;
+                let size = slice.image.cell_bytes();
                 let Area { left, top, columns: width, rows: height } = slice.area;
                 for (row, values) in values.chunks_exact_mut(width).take(height).enumerate() {
                     let start = ((top + row) * columns + left) * size;
@@ -213,40 +254,59 @@ impl Frames<'_> {
         }
         let Some((_, source)) = &mut self.open else { return Ok(as_stored(Cow::Borrowed(&[]))) };
         let (native, words) = match &image.pixels {
-            PixelPlace::Native { bytes, words } => (bytes.clone(), *words),
+            PixelPlace::Native { bytes, words, .. } => (bytes.clone(), *words),
             PixelPlace::Encapsulated { .. } => {
                 let PixelSource::Bytes(bytes) = source else { return Ok(as_stored(Cow::Borrowed(&[]))) };
-                return codec::decode(image, slice.frame, bytes);
+                let frame = codec::decode(image, slice.frame, bytes)?;
+                return Ok(match image.bits_allocated {
+                    1 => as_stored(Cow::Owned(bits(&frame.bytes, 0, image.rows * image.columns))),
+                    _ => frame,
+                });
             }
         };
-        let start = native.start + slice.frame * image.frame_bytes();
+        // Of frames of one bit a pixel the next begins in the byte in which the last one ends.
+        let pixels = image.rows * image.columns;
+        let first_bit = if image.bits_allocated == 1 { slice.frame * pixels % 8 } else { 0 };
+        let (start, length) = match image.bits_allocated {
+            1 => (native.start + slice.frame * pixels / 8, (first_bit + pixels).div_ceil(8)),
+            _ => (native.start + slice.frame * image.frame_bytes(), image.frame_bytes()),
+        };
+        let unpacked = |bytes: &[u8]| as_stored(Cow::Owned(bits(bytes, first_bit, pixels)));
         match source {
             PixelSource::Bytes(bytes) => {
-                let range = start..start + image.frame_bytes();
+                let range = start..start + length;
                 bytes
                     .get(range)
-                    .map(|bytes| as_stored(Cow::Borrowed(bytes)))
+                    .map(|bytes| match image.bits_allocated {
+                        1 => unpacked(bytes),
+                        _ => as_stored(Cow::Borrowed(bytes)),
+                    })
                     .ok_or_else(|| Error::format(&image.path, "the file changed while it was read"))
             }
             PixelSource::File(file) => {
-                let words = image.big_endian() && words && image.bits_allocated == 8;
+                let words = image.big_endian() && words && image.bits_allocated <= 8;
                 // Bytes in words: what is read begins and ends with a word, wherever the frame does.
                 let lead = if words { (start - native.start) % 2 } else { 0 };
-                let length = image.frame_bytes();
                 let all = if words { (lead + length).next_multiple_of(2) } else { length };
                 let mut bytes = vec![0; all.min(native.end + lead - start)];
                 file.seek(SeekFrom::Start((start - lead) as u64))
                     .and_then(|_| file.read_exact(&mut bytes))
                     .map_err(|e| Error::io(&image.path, e))?;
                 if image.big_endian() {
-                    swap_bytes(&mut bytes, if words { 2 } else { image.bits_allocated as usize / 8 });
+                    swap_bytes(&mut bytes, if words { 2 } else { image.cell_bytes() });
                 }
                 bytes.drain(..lead);
                 bytes.truncate(length);
-                Ok(as_stored(Cow::Owned(bytes)))
+                Ok(if image.bits_allocated == 1 { unpacked(&bytes) } else { as_stored(Cow::Owned(bytes)) })
             }
         }
     }
+}
+
+/// Pixels of one bit each, a byte for each: the lowest bit of a byte is the first one (PS3.5, section 8.1.1).
+fn bits(bytes: &[u8], first: usize, count: usize) -> Vec<u8> {
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (at % 8) & 1);
+    (first..first + count).map(bit).collect()
 }
 
 impl PixelSource {

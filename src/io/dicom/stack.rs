@@ -14,7 +14,7 @@ const UNEVEN: f64 = 0.01;
 /// And by this much in any case, in mm.
 const ROUNDING_MM: f64 = 0.01;
 /// Slices nearer than this are at one position, in mm.
-const SAME_MM: f64 = 1e-3;
+pub(super) const SAME_MM: f64 = 1e-3;
 /// Largest difference between direction cosines of slices that count as parallel.
 const PARALLEL: f64 = 1e-4;
 /// A sideways drift of more than this part of the stack's height is a tilted gantry.
@@ -119,6 +119,10 @@ fn unlike(first: &Slice, slice: &Slice) -> Option<String> {
         let (of_colour, of_grey) = if colour { (name, other) } else { (other, name) };
         return Some(format!("colours in {of_colour}, grey values in {of_grey}"));
     }
+    if slice.mapped_unit != first.mapped_unit {
+        let unit = |slice: &Slice| slice.mapped_unit.clone().unwrap_or_default();
+        return Some(format!("values in '{}' in {name}, in '{}' in {other}", unit(slice), unit(first)));
+    }
     if slice.stored_type() != first.stored_type() {
         return Some(format!(
             "pixels of {} in {name}, {} in {other}",
@@ -174,8 +178,7 @@ pub(super) fn positions(slices: Vec<Slice>) -> Result<Vec<Vec<Placed>>> {
         .into_iter()
         .map(|slice| {
             let Some(normal) = normal else { return Ok(Placed { along: 0.0, position: [0.0; 3], slice }) };
-            let position =
-                slice.position.ok_or_else(|| missing(&slice, "Image Position (Patient) (0020,0032)"))?;
+            let position = slice.position.ok_or_else(|| without_position(&slice))?;
             Ok(Placed { along: dot(position, normal), position, slice })
         })
         .collect::<Result<Vec<_>>>()?;
@@ -188,6 +191,11 @@ pub(super) fn positions(slices: Vec<Slice>) -> Result<Vec<Vec<Placed>>> {
         }
     }
     Ok(positions)
+}
+
+/// The error for a slice of which nobody knows where it lies.
+pub(super) fn without_position(slice: &Slice) -> Error {
+    missing(slice, "Image Position (Patient) (0020,0032)")
 }
 
 fn missing(slice: &Slice, name: &str) -> Error {

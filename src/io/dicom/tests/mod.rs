@@ -14,6 +14,7 @@ use std::path::PathBuf;
 mod colours;
 mod damage;
 mod geometry;
+mod segmentations;
 mod values;
 mod volumes;
 
