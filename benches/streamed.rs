@@ -24,7 +24,7 @@ fn value(at: [usize; 3]) -> u16 {
     let wave = (0.031 * x).sin() * (0.017 * y + 0.3).cos() * (0.023 * z + 0.5).sin();
     let [u, v, w] = at.map(|n| (n % 256) as f32 - 128.0);
     let ball = if u * u + v * v + w * w < 8000.0 { 0.3 } else { 0.0 };
-    let hash = (at[0] * 73_856_093 ^ at[1] * 19_349_663 ^ at[2] * 83_492_791) as u32;
+    let hash = ((at[0] * 73_856_093) ^ (at[1] * 19_349_663) ^ (at[2] * 83_492_791)) as u32;
     let noise = (hash.wrapping_mul(2_654_435_761) >> 16) as f32 / 65536.0 * 2e-3;
     ((0.35 + 0.3 * wave + ball + noise) * 60_000.0) as u16
 }

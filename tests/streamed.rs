@@ -202,9 +202,9 @@ fn what_fails_leaves_the_old_file_and_nothing_else() {
     let original = volume(SampleType::I16, true);
     for (target, reads) in [
         (Target::Psnr(40.0), 3),
-        (Target::Psnr(40.0), 80),
+        (Target::Psnr(40.0), 30),
         (Target::Lossless, 9),
-        (Target::MaxError(3.0), 60),
+        (Target::MaxError(3.0), 25),
     ] {
         let error = run(&Failing(&original, reads.into()), &path, target, 2, MEMORY).unwrap_err();
         assert!(error.to_string().contains("the disk is gone"), "{error}");

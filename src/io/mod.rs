@@ -75,7 +75,8 @@ pub struct OpenOptions {
     pub spacing: Option<[f64; 3]>,
     /// A value that stands for "no data"; overrides what the file declares.
     pub fill_value: Option<f64>,
-    /// Which array of a VTK file, of its points or cells; the active or first scalar one of the points when absent.
+    /// Which array of a VTK file, of its points or cells; the active or first scalar one of the points when absent. Which
+    /// segment of a DICOM segmentation, by its label or number; the first one when absent.
     pub array: Option<String>,
     /// Which series of a DICOM folder: its number, or at least eight characters of its UID's end. Needed where there are
     /// several.
@@ -141,12 +142,15 @@ fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions
     if matches!(format, Format::Raw | Format::VtkXml | Format::VtkLegacy) {
         time_step(path, 1, options)?;
     }
-    if matches!(format, Format::Dicom | Format::Raw) {
+    if format == Format::Raw {
         component(path, "the volume", 1, options)?;
     }
     let is_vtk = matches!(format, Format::VtkXml | Format::VtkLegacy);
+    // A segmentation of DICOM has arrays; other series say that they have none when they are opened.
+    if options.array.is_some() && !is_vtk && format != Format::Dicom {
+        return Err(no_arrays(path));
+    }
     for (given, fits, what) in [
-        (options.array.is_some(), is_vtk, "arrays to choose; leave `array` out"),
         (options.series.is_some(), format == Format::Dicom, "DICOM series to choose; leave `series` out"),
         (options.volume.is_some(), format == Format::Dicom, "DICOM volumes to choose; leave `volume` out"),
     ] {
@@ -155,6 +159,11 @@ fn refuse_what_does_not_apply(path: &Path, format: Format, options: &OpenOptions
         }
     }
     Ok(())
+}
+
+/// The error for an array that is asked for where there is nothing to choose.
+fn no_arrays(path: &Path) -> Error {
+    Error::Options(format!("{}: the file holds no arrays to choose; leave `array` out", path.display()))
 }
 
 /// The component to read of `count`, of what messages call `name`.
@@ -194,7 +203,7 @@ fn time_step(path: &Path, count: usize, options: &OpenOptions) -> Result<usize> 
 /// First two bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Key of the provenance: the arrays of a VTK file that were not read.
+/// Key of the provenance: the arrays of a VTK file, or the segments of a DICOM segmentation, that were not read.
 pub const OTHER_ARRAYS: &str = "other arrays";
 
 /// Whether an array of a VTK file says which points count, not what is measured there.

@@ -13,12 +13,13 @@ folder = sys.argv[1] + "/"
 random = np.random.default_rng(11)
 expected = []
 
-def expect(name, values, names=(), tolerance=0):
+def expect(name, values, names=(), tolerance=0, arrays=None, unit="", fill=None):
+    """`arrays`: the first axis is one of arrays, which are called so."""
     values = np.asarray(values)
     if values.ndim == 4:
         values = values[:, np.newaxis]
     np.save(folder + f"expected{len(expected)}.npy", values.astype("<f8"))
-    expected.append({"file": name, "names": list(names), "tolerance": tolerance, "steps": values.shape[1],
+    expected.append({"file": name, "names": list(names), "arrays": arrays, "unit": unit, "fill": fill, "tolerance": tolerance, "steps": values.shape[1],
                      "components": values.shape[0], "shape": list(values.shape[:1:-1]), "type": str(values.dtype)})
 
 def made(shape, kind):
@@ -35,7 +36,7 @@ def done():
 "#;
 
 /// Runs a script behind [`EXPECT`], and reads all of what it expects.
-fn compare_components(python: &Path, script: &str, at_least: usize) {
+pub(crate) fn compare_components(python: &Path, script: &str, at_least: usize) {
     let folder = tempfile::tempdir().unwrap();
     run_python(python, &format!("{EXPECT}{script}\ndone()\n"), folder.path());
     let expected: Value =
@@ -46,22 +47,38 @@ fn compare_components(python: &Path, script: &str, at_least: usize) {
         let path = folder.path().join(one["file"].as_str().unwrap());
         let name = path.display();
         let all = Volumes::open(&path, &OpenOptions::default()).unwrap_or_else(|e| panic!("{e}"));
-        let [array] = all.arrays() else { panic!("{name}: {:?}", all.arrays()) };
         let number = |key: &str| one[key].as_u64().unwrap() as usize;
-        assert_eq!((array.components, all.len()), (number("components"), number("steps")), "{name}");
-        let names: Vec<&str> = one["names"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
-        assert_eq!(array.component_names, names, "{name}");
+        let count = number("components");
+        let texts = |value: &Value| -> Vec<String> {
+            value.as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_owned()).collect()
+        };
+        let arrays: Vec<String> = all.arrays().iter().map(|array| array.name.clone()).collect();
+        let in_arrays = !one["arrays"].is_null();
+        if in_arrays {
+            assert_eq!(arrays, texts(&one["arrays"]), "{name}");
+            assert!(
+                all.arrays().iter().all(|array| array.components == 1) && arrays.len() == count,
+                "{name}"
+            );
+        } else {
+            let [array] = all.arrays() else { panic!("{name}: {arrays:?}") };
+            assert_eq!((array.components, &array.component_names), (count, &texts(&one["names"])), "{name}");
+        }
+        assert_eq!(all.len(), number("steps"), "{name}");
         // The numbers end the file.
         let bytes = std::fs::read(folder.path().join(format!("expected{at}.npy"))).unwrap();
         let shape = numbers(&one["shape"]);
         let voxels = shape.iter().product::<f64>() as usize;
-        let start = bytes.len() - 8 * voxels * array.components * all.len();
+        let start = bytes.len() - 8 * voxels * count * all.len();
         let values: Vec<f64> =
             bytes[start..].chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
         let tolerance = one["tolerance"].as_f64().unwrap();
-        for component in 0..array.components {
+        for component in 0..count {
             for step in 0..all.len() {
-                let found = all.read_part(0, component, step).unwrap_or_else(|e| panic!("{e}"));
+                let part = if in_arrays { (component, 0) } else { (0, component) };
+                let found = all.read_part(part.0, part.1, step).unwrap_or_else(|e| panic!("{e}"));
+                assert_eq!(found.unit, one["unit"].as_str().unwrap(), "{name}");
+                assert_eq!(found.fill_value, one["fill"].as_f64(), "{name}");
                 assert_eq!(found.shape().map(|n| n as f64).to_vec(), shape, "{name}");
                 assert_eq!(found.sample_type().name(), one["type"].as_str().unwrap(), "{name}");
                 let wanted = &values[voxels * (component * all.len() + step)..][..voxels];
@@ -233,4 +250,136 @@ tifffile.imwrite(folder + "rgb.ij.tif", ome, photometric="rgb", imagej=True, met
 expect("rgb.ij.tif", ome.transpose(4, 0, 1, 2, 3), "RGB")
 "#;
     compare_components(&python, script, 175);
+}
+
+/// What pydicom writes uncompressed and run-length coded, and its own samples in every compression, decoded by pydicom or,
+/// where it cannot, by imagecodecs.
+#[test]
+fn colours_of_dicom() {
+    let Some(python) = environment("NEUVOL_PYTHON", "colours_of_dicom") else { return };
+    let script = r#"
+import imagecodecs, pydicom
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels import apply_color_lut, convert_color_space
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless, SecondaryCaptureImageStorage, generate_uid
+
+def dicom(name, photometric, stored, bits, allocated, syntax=ExplicitVRLittleEndian, planar=0, frames=1, **more):
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = syntax, SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    data = FileDataset(folder + name, {}, file_meta=meta, preamble=b"\0" * 128)
+    data.SOPClassUID, data.SOPInstanceUID, data.SeriesInstanceUID = SecondaryCaptureImageStorage, generate_uid(), generate_uid()
+    data.Modality, data.PhotometricInterpretation = "OT", photometric
+    data.SamplesPerPixel = 1 if photometric.startswith("PALETTE") else 3
+    if data.SamplesPerPixel == 3:
+        data.PlanarConfiguration = planar
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = allocated, bits, bits - 1, 0
+    for key, value in more.items():
+        setattr(data, key, value)
+    if frames > 1:
+        data.NumberOfFrames = frames
+        data.ImageOrientationPatient, data.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, 0]
+        data.SpacingBetweenSlices, data.PixelSpacing = 2, [1, 1]
+    if syntax == RLELossless:
+        data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        data.PixelData = stored.astype(f"<u{allocated // 8}").tobytes()
+        data.compress(RLELossless)
+    else:
+        stored = stored.astype(f"{'>' if syntax == ExplicitVRBigEndian else '<'}u{allocated // 8}").tobytes()
+        if syntax == ExplicitVRBigEndian and allocated == 8:
+            # Bytes in words (PS3.5, section 8.2).
+            stored = np.frombuffer(stored, "<u2").astype(">u2").tobytes()
+        data.PixelData = stored + b"\0" * (len(stored) % 2)
+    data["PixelData"].VR = "OW" if allocated > 8 or syntax == ExplicitVRBigEndian else "OB"
+    big = syntax == ExplicitVRBigEndian
+    pydicom.dcmwrite(folder + name, data, implicit_vr=False, little_endian=not big, force_encoding=True)
+
+def pixels(shape, bits):
+    return random.integers(0, 2**bits, size=shape).astype("u4")
+
+for bits, allocated in [(8, 8), (12, 16), (16, 16)]:
+    kind = "u1" if allocated == 8 else "u2"
+    for frames in [1, 3]:
+        for syntax, label in [(ExplicitVRLittleEndian, "le"), (ExplicitVRBigEndian, "be"), (RLELossless, "rle")]:
+            for planar in [0, 1] if syntax != RLELossless else [0]:
+                values = pixels((frames, 6, 4, 3), bits)
+                stored = values.transpose(0, 3, 1, 2) if planar else values
+                rows = {"Rows": 6, "Columns": 4}
+                name = f"rgb.{bits}.{frames}.{label}.{planar}.dcm"
+                dicom(name, "RGB", stored, bits, allocated, syntax, planar, frames, **rows)
+                expect(name, values.transpose(3, 0, 1, 2).astype(kind), "RGB")
+                if bits == 8:
+                    rgb = convert_color_space(values.astype("u1"), "YBR_FULL", "RGB", per_frame=True)
+                    name = name.replace("rgb", "ybr")
+                    dicom(name, "YBR_FULL", stored, bits, allocated, syntax, planar, frames, **rows)
+                    expect(name, rgb.transpose(3, 0, 1, 2), "RGB")
+for bits in [8, 16]:
+    for first, entries in [(0, 256), (40, 100), (0, 65536)]:
+        if bits == 8 and entries > 256:
+            continue
+        allocated = 16 if entries > 256 else 8
+        values = pixels((1, 6, 4), allocated)
+        tables = pixels((3, entries), bits)
+        more = {"Rows": 6, "Columns": 4}
+        for colour, table in zip(["Red", "Green", "Blue"], tables):
+            more[colour + "PaletteColorLookupTableDescriptor"] = [entries % 65536, first, bits]
+            more[colour + "PaletteColorLookupTableData"] = table.astype(f"<u{bits // 8}").tobytes()
+        name = f"palette.{bits}.{entries}.dcm"
+        dicom(name, "PALETTE COLOR", values, allocated, allocated, **more)
+        data = pydicom.dcmread(folder + name)
+        rgb = apply_color_lut(data.pixel_array, data)
+        assert rgb.dtype == f"u{bits // 8}", rgb.dtype
+        expect(name, rgb[np.newaxis].transpose(3, 0, 1, 2), "RGB")
+
+from pydicom.encaps import encapsulate
+from pydicom.uid import HTJ2KLossless, JPEG2000Lossless, JPEGLossless, JPEGLSLossless, JPEGLSNearLossless
+# Noise, flat parts, parts that are flat in one colour alone.
+scene = np.zeros((40, 37, 3))
+scene[:20] = random.random((20, 37, 3))
+scene[20:30, :, 0], scene[20:30, 10:, 1] = 0.5, random.random((10, 27))
+scene[30:, :, 2], scene[35:, 20:] = np.linspace(0, 1, 37), 0.25
+for bits in [8, 12, 16]:
+    kind = "u1" if bits == 8 else "u2"
+    values = (scene * (2**bits - 1)).astype(kind)
+    for label, syntax, photometric, near, encode in [
+        ("ls", JPEGLSLossless, "RGB", 0, lambda v: imagecodecs.jpegls_encode(v)),
+        ("near", JPEGLSNearLossless, "RGB", 3, lambda v: imagecodecs.jpegls_encode(v, level=3)),
+        ("lossless", JPEGLossless, "RGB", 0, lambda v: imagecodecs.jpeg_encode(v, lossless=True, bitspersample=bits)),
+        ("j2k", JPEG2000Lossless, "YBR_RCT", 0, lambda v: imagecodecs.jpeg2k_encode(v, level=0, codecformat="j2k", bitspersample=bits)),
+        ("plain", JPEG2000Lossless, "RGB", 0, lambda v: imagecodecs.jpeg2k_encode(v, level=0, codecformat="j2k", mct=False, bitspersample=bits)),
+        ("ht", HTJ2KLossless, "YBR_RCT", 0, lambda v: imagecodecs.htj2k_encode(v)),
+    ]:
+        if bits == 12 and label in ("ls", "near", "ht"):
+            continue
+        name = f"{label}.{bits}.dcm"
+        dicom(name, photometric, values, bits, 8 * values.itemsize, Rows=40, Columns=37)
+        data = pydicom.dcmread(folder + name)
+        data.PixelData = encapsulate([encode(values)])
+        data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
+        data.file_meta.TransferSyntaxUID = syntax
+        pydicom.dcmwrite(folder + name, data)
+        expect(name, values[np.newaxis].transpose(3, 0, 1, 2), "RGB", near)
+
+data = os.environ.get("NEUVOL_DATA")
+for path in sorted(pathlib.Path(data, "formats/dicom_ts/pydicom").glob("*.dcm")) if data else []:
+    image = pydicom.dcmread(path, force=True)
+    photometric = image.get("PhotometricInterpretation", "")
+    if image.get("SamplesPerPixel") != 3 and photometric != "PALETTE COLOR" or image.get("NumberOfFrames", 1) > 1:
+        continue
+    syntax = image.file_meta.TransferSyntaxUID
+    try:
+        rgb = image.pixel_array
+        if photometric == "PALETTE COLOR":
+            rgb = apply_color_lut(rgb, image)
+    except RuntimeError:
+        frame = next(generate_frames(image.PixelData, number_of_frames=1))
+        decode = imagecodecs.jpegls_decode if "JPEG-LS" in syntax.name else imagecodecs.ljpeg_decode
+        rgb = (imagecodecs.jpeg2k_decode if "2000" in syntax.name else decode)(frame)
+    lossy = syntax.name.startswith("JPEG Baseline")
+    # Colour differences that pixels share are spread in ways of each decoder's own.
+    shared = lossy and photometric.startswith("YBR")
+    expect(str(path), rgb[np.newaxis].transpose(3, 0, 1, 2), "RGB", 3 if shared else 1 if lossy else 0)
+"#;
+    compare_components(&python, &script.replace("import imagecodecs", "import pathlib, imagecodecs"), 30);
 }

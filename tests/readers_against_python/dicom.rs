@@ -31,12 +31,12 @@ fn dicom_series_with_a_gap_is_refused() {
 
 /// Why a DICOM file of the samples may be refused; the words are those of our messages.
 const DICOM_REFUSED: [&str; 7] = [
-    "colours",
-    "1 allocated bits",
-    "integer Pixel Data",
+    "each pixel has 3 components",
+    "no Pixel Data",
     "neither by content",
     "undefined length",
     "a film",
+    "no film",
     "truncated or corrupt",
 ];
 
@@ -55,6 +55,13 @@ const OTHER_ROUNDING: [(&str, &str, &str); 2] = [
     ),
 ];
 
+/// Segmentations with other planes than frames: `segmentations.rs` compares them.
+const PLANES_WITHOUT_FRAMES: [&str; 3] = [
+    "dcmqi/segmentations/partial_overlaps.dcm",
+    "dcmqi/segmentations/sparse-labelmap-noppv.dcm",
+    "dcmqi/segmentations/sparse-labelmap-ppv5.dcm",
+];
+
 /// Single files whose stored pixels' digest is known from pydicom: equal, or refused with the reason. Prints the table of
 /// both.
 #[test]
@@ -66,6 +73,9 @@ fn dicom_stored_pixels() {
     let (mut equal, mut wrong, mut table) = (0, Vec::new(), Vec::new());
     for entry in index.as_array().unwrap() {
         let name = entry["file"].as_str().unwrap();
+        if PLANES_WITHOUT_FRAMES.contains(&name) {
+            continue;
+        }
         let options = OpenOptions { stored_values: true, ..OpenOptions::default() };
         let outcome = match io::open(folder.join(name), &options) {
             Ok(volume) => {
@@ -118,7 +128,7 @@ fn dicom_stored_pixels() {
     println!("| file | transfer syntax | read |\n|---|---|---|\n{}", table.join("\n"));
     let refused = table.len() - equal;
     println!("{equal} equal, {refused} refused");
-    assert!(wrong.is_empty() && equal >= 72, "{equal} equal, not {wrong:?}");
+    assert!(wrong.is_empty() && equal >= 77, "{equal} equal, not {wrong:?}");
 }
 
 /// Every compressed transfer syntax, against another implementation of each codec.

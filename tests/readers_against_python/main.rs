@@ -8,6 +8,7 @@ mod dcm2niix;
 mod dicom;
 mod itk;
 mod nifti;
+mod segmentations;
 mod tiff;
 mod vtk;
 mod written;

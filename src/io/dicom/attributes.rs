@@ -123,6 +123,14 @@ impl<'a> Attributes<'a> {
         Some(Attributes { data_set, shared: None, own: None, ..*self })
     }
 
+    /// The attributes of each item of a functional group, of the frame or else of all frames or of the data set itself.
+    pub(super) fn group_items(&self, group: Tag) -> impl Iterator<Item = Attributes<'a>> {
+        let levels = [self.own, self.shared, Some(self.data_set)];
+        let items = levels.into_iter().flatten().find_map(|groups| groups.items(group)).unwrap_or_default();
+        let whole = *self;
+        items.iter().map(move |data_set| Attributes { data_set, shared: None, own: None, ..whole })
+    }
+
     /// The bytes of a value, little endian where it was written in words of 16 bits.
     pub(super) fn words(&self, tag: Tag) -> Option<Vec<u16>> {
         let (_, bytes) = self.value(self.data_set, tag)?;

@@ -16,6 +16,10 @@ use std::path::Path;
 pub(super) fn place(whole: &Attributes, slices: &mut [Slice], options: &OpenOptions) -> Result<()> {
     let count = slices.len();
     let Some(first) = slices.first() else { return Ok(()) };
+    if first.image.segmentation.is_some() && slices.iter().all(|slice| slice.position.is_some()) {
+        // Frames of several segments may lie at one position.
+        return Ok(());
+    }
     let path = first.image.path.clone();
     if first.position.is_none() || first.orientation.is_none() {
         take_from_the_detector(&path, whole, slices)?;

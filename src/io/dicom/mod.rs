@@ -10,6 +10,7 @@
 mod area;
 mod attributes;
 mod codec;
+mod colour;
 mod data_set;
 mod decimal;
 mod dicomdir;
@@ -24,7 +25,9 @@ mod origin;
 mod own_dimensions;
 mod passes;
 mod pixels;
+mod real_world;
 mod regrid;
+mod segmentation;
 mod separate;
 pub(super) mod series;
 mod slice;
@@ -43,7 +46,9 @@ use super::rescale::Rescale;
 use super::{OpenOptions, elements};
 use crate::error::Result;
 use crate::volume::Volume;
+use colour::Colour;
 use pixels::Padding;
+use segmentation::Segmentation;
 use separate::{Parts, SeparatePart};
 use slice::Slice;
 use std::path::Path;
@@ -58,9 +63,11 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 }
 
 /// The volumes of a series, with their headers read and nothing else.
-pub(super) struct Volumes {
-    parts: Vec<SeparatePart>,
-    over_time: bool,
+pub(super) struct Volumes(SeriesContent);
+
+enum SeriesContent {
+    Images { parts: Vec<SeparatePart>, over_time: bool },
+    Segments(Box<Segmentation>),
 }
 
 impl Volumes {
@@ -68,8 +75,14 @@ impl Volumes {
     pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let mut slices = stack::alike(path, series::find(path, options)?, options)?;
         spacing::settle(path, &mut slices, options)?;
+        if let Some(segments) = Segmentation::of(path, &slices, options)? {
+            return Ok(Self(SeriesContent::Segments(Box::new(segments))));
+        }
+        if options.array.is_some() {
+            return Err(super::no_arrays(path));
+        }
         let Parts { parts, over_time } = separate::volumes(path, slices, options)?;
-        Ok(Self { parts, over_time })
+        Ok(Self(SeriesContent::Images { parts, over_time }))
     }
 
     /// How many volumes there are to read: steps over time.
@@ -77,22 +90,37 @@ impl Volumes {
     /// # Errors
     /// Where the volumes are no steps over time, so that the caller has to choose.
     pub(super) fn steps(&self, path: &Path) -> Result<usize> {
-        if self.over_time { Ok(self.parts.len()) } else { Err(separate::choose_one(path, &self.parts)) }
+        match &self.0 {
+            SeriesContent::Images { parts, over_time: true } => Ok(parts.len()),
+            SeriesContent::Images { parts, .. } => Err(separate::choose_one(path, parts)),
+            SeriesContent::Segments(_) => Ok(1),
+        }
     }
 
-    /// One array, named after the modality, and when each step is.
-    pub(super) fn contents(&self, path: &Path, _options: &OpenOptions) -> Result<Contents> {
+    /// The segments, or one array that is named after the modality; and when each step is.
+    pub(super) fn contents(&self, path: &Path, options: &OpenOptions) -> Result<Contents> {
         let steps = self.steps(path)?;
-        let slices = self.parts.first().map(|part| part.slices.as_slice()).unwrap_or_default();
-        let name = stack::first(path, slices)?.image.name();
-        Ok(Contents::of_one(InputArray::new(name, 1), steps, times::of(&self.parts)))
+        let parts = match &self.0 {
+            SeriesContent::Images { parts, .. } => parts,
+            SeriesContent::Segments(segments) => return segments.contents(path, options),
+        };
+        let slices = parts.first().map(|part| part.slices.as_slice()).unwrap_or_default();
+        let image = &stack::first(path, slices)?.image;
+        let names = image.colour.components(options.stored_values);
+        let array = InputArray::new(image.name(), names.len().max(1)).with_names(names.iter().copied());
+        Ok(Contents::of_one(array, steps, times::of(parts)))
     }
 
     /// Reads one of them into LPS millimetres.
     pub(super) fn read(&self, path: &Path, step: usize, options: &OpenOptions) -> Result<Volume> {
         let count = self.steps(path)?;
-        let part = self.parts.get(step).ok_or_else(|| stack::no_image(path))?;
-        read(path, part, (step, count), options)
+        match &self.0 {
+            SeriesContent::Images { parts, .. } => {
+                let part = parts.get(step).ok_or_else(|| stack::no_image(path))?;
+                read(path, part, (step, count), options)
+            }
+            SeriesContent::Segments(segments) => segments.read(path, options),
+        }
     }
 }
 
@@ -113,16 +141,28 @@ fn read(
     if options.stored_values {
         slices.iter_mut().for_each(|slice| slice.values = Ok(ValueMap::Linear(Rescale::NONE)));
     }
+    let components = slices.first().map_or(1, |slice| slice.image.components(options).max(1));
+    let component = super::component(path, "each pixel", components, options)?;
+    if !options.stored_values {
+        for slice in &mut slices {
+            if let Some(colours) = slice.image.colour.values(component) {
+                slice.values = Ok(colours);
+            }
+        }
+    }
     let mut stack = stack::measure(path, slices, options)?;
     let first = stack::first(path, &stack.slices)?;
     let shape = [first.area.columns, first.area.rows, stack.slices.len()];
     elements::sample_count(path, shape.map(|n| n as u64), first.stored_type().size(), &options.limits)?;
-    let decoded = pixels::decode(path, &stack.slices, options)?;
+    let decoded = pixels::decode(path, &stack.slices, component, options)?;
 
     let mut volume = Volume::new(decoded.samples, shape)?;
     volume.geometry = stack.geometry;
     if let Some(padding) = decoded.padding {
         mask_padding(path, &mut volume, padding);
+    }
+    if let (Some(padding), Some(rescale)) = (first.image.float_padding, decoded.rescale) {
+        volume.fill_value = Some(volume.sample_type().nearest(rescale.apply(padding)));
     }
     volume.unit = if options.stored_values { String::new() } else { first.unit().into() };
     let image = &first.image;
@@ -141,6 +181,7 @@ fn read(
             note("rescale slope", rescale.slope.to_string());
             note("rescale intercept", rescale.intercept.to_string());
         }
+        None if image.colour != Colour::Grey => {}
         None if slices_have_tables(&stack.slices) => drop(note("rescale", "by a table".into())),
         None => drop(note("rescale", "differs between slices".into())),
     }

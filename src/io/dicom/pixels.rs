@@ -1,6 +1,7 @@
 //! Pixels: decoded slice by slice, in parallel, straight into the volume's memory.
 
 use super::area::Area;
+use super::colour::FramePixels;
 use super::image::{Image, container_value};
 use super::value_map::ValueMap;
 use super::walk::PixelPlace;
@@ -63,27 +64,46 @@ impl Padding {
 ///
 /// Integer rescales keep integers: the stored ones are decoded into the final memory and shifted there. Tables have
 /// integers. Others are applied pixel by pixel on the way into a float32 volume.
-pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Result<Decoded> {
+pub(super) fn decode(
+    path: &Path,
+    slices: &[Slice],
+    component: usize,
+    options: &OpenOptions,
+) -> Result<Decoded> {
     let first = stack::first(path, slices)?;
+    let source = Source { slices, component, options };
     let maps = slices.iter().map(value_map).collect::<Result<Vec<_>>>()?;
     let uniform = maps.first().filter(|first| maps.iter().all(|map| map == *first)).copied();
     let count = first.area.columns * first.area.rows * slices.len();
     let counter = Counter::new(options, slices.len());
+    if first.image.is_float {
+        let rescale = uniform.and_then(|map| match map {
+            ValueMap::Linear(rescale) => Some(*rescale),
+            ValueMap::Table(_) => None,
+        });
+        let samples = match first.stored_type() {
+            SampleType::F64 => Samples::F64(source.floats(&counter, count, &maps, f64::from_le_bytes)?),
+            _ => Samples::F32(source.floats(&counter, count, &maps, f32::from_le_bytes)?),
+        };
+        return Ok(Decoded { samples, padding: None, rescale });
+    }
     let (samples, padding, rescale) = match uniform {
         Some(&ValueMap::Linear(rescale)) if rescale.is_integer() => {
             let mut stored = Samples::zeros(first.stored_type(), count);
             let padding = for_each_type!(&mut stored, values => {
-                fill(slices, options, &counter, values, |_, value| value as f64)
+                source.fill(&counter, values, |_, value| value as f64)
             })?;
             // Hounsfield units stay int16 even where a narrower type would do: readers expect it.
             let least_bytes = if first.unit() == "HU" { 2 } else { 1 };
             (rescale.apply_to(stored, least_bytes), padding.map(|p| p.rescaled(rescale)), Some(rescale))
         }
-        Some(map @ ValueMap::Table(table)) => {
-            let narrow = if table.is_narrow() { SampleType::U8 } else { SampleType::U16 };
-            let mut real = Samples::zeros(narrow, count);
+        // Slices may have tables of their own.
+        _ if maps.iter().all(|map| matches!(map, ValueMap::Table(_))) => {
+            let is_narrow = |map: &&ValueMap| matches!(map, ValueMap::Table(table) if table.is_narrow());
+            let type_of = if maps.iter().all(is_narrow) { SampleType::U8 } else { SampleType::U16 };
+            let mut real = Samples::zeros(type_of, count);
             let padding = for_each_type!(&mut real, values => {
-                fill(slices, options, &counter, values, |_, value| map.apply(value))
+                source.fill(&counter, values, |slice, value| maps[slice].apply(value))
             })?;
             (real, padding, None)
         }
@@ -91,7 +111,7 @@ pub(super) fn decode(path: &Path, slices: &[Slice], options: &OpenOptions) -> Re
             let mut real = vec![0f32; count];
             // As it is rounded in the volume.
             let value = |slice: usize, stored| f64::from(maps[slice].apply(stored) as f32);
-            let padding = fill(slices, options, &counter, &mut real, value)?;
+            let padding = source.fill(&counter, &mut real, value)?;
             let rescale = match uniform {
                 Some(ValueMap::Linear(rescale)) => Some(*rescale),
                 _ => None,
@@ -109,54 +129,95 @@ fn value_map(slice: &Slice) -> Result<&ValueMap> {
     })
 }
 
-/// Decodes every slice into its part of `values`, through `real`, which is given the slice's place in the stack and the stored
-/// number. What of it is padding.
-fn fill<T: Sample>(
-    slices: &[Slice],
-    options: &OpenOptions,
-    counter: &Counter,
-    values: &mut [T],
-    real: impl Fn(usize, i64) -> f64 + Sync,
-) -> Result<Option<Padding>> {
-    let pixels = slices.first().map_or(1, |s| s.area.rows * s.area.columns);
-    let padded = values.par_chunks_mut(pixels).zip(slices).enumerate().map_init(
-        || Frames { options, open: None },
-        |frames, (place, (values, slice))| {
-            let bytes = frames.read(slice)?;
-            let Image { bits_allocated, signed, padding, columns, .. } = &*slice.image;
-            let mut padded: Option<Padding> = None;
-            let mut put = |value: &mut T, bits: u32| {
-                let container = container_value(bits, *bits_allocated, *signed);
-                match padding {
-                    // It may use bits above the stored ones, so it is never cut to them.
-                    Some(range) if range.contains(&container) => {
-                        let real = real(place, container);
-                        padded = Padding::merge(padded, Some(Padding { low: real, high: real, voxels: 1 }));
-                        *value = T::from_f64(real);
+/// What is read of which slices.
+struct Source<'a> {
+    slices: &'a [Slice],
+    /// Of a pixel's colour.
+    component: usize,
+    options: &'a OpenOptions,
+}
+
+impl Source<'_> {
+    /// Floating-point pixels, through the map of their slice.
+    fn floats<T: Sample, const N: usize>(
+        &self,
+        counter: &Counter,
+        count: usize,
+        maps: &[&ValueMap],
+        number: fn([u8; N]) -> T,
+    ) -> Result<Vec<T>> {
+        let Source { slices, options, .. } = *self;
+        let mut values = vec![T::from_f64(0.0); count];
+        let pixels = slices.first().map_or(1, |slice| slice.area.rows * slice.area.columns);
+        values.par_chunks_mut(pixels).zip(slices.par_iter().zip(maps)).try_for_each_init(
+            || Frames { options, open: None },
+            |frames, (values, (slice, map))| {
+                let bytes = frames.read(slice)?.bytes;
+                let stored = bytes.as_chunks().0.iter().map(|bytes| number(*bytes));
+                for (value, stored) in values.iter_mut().zip(stored) {
+                    *value = match map {
+                        ValueMap::Linear(rescale) if *rescale != Rescale::NONE => {
+                            T::from_f64(rescale.apply(stored.to_f64()))
+                        }
+                        _ => stored,
+                    };
+                }
+                counter.advance()
+            },
+        )?;
+        Ok(values)
+    }
+
+    /// Decodes every slice into its part of `values`, through `real`, which is given the slice's place in the stack and the stored
+    /// number. What of it is padding.
+    fn fill<T: Sample>(
+        &self,
+        counter: &Counter,
+        values: &mut [T],
+        real: impl Fn(usize, i64) -> f64 + Sync,
+    ) -> Result<Option<Padding>> {
+        let Source { slices, component, options } = *self;
+        let pixels = slices.first().map_or(1, |s| s.area.rows * s.area.columns);
+        let padded = values.par_chunks_mut(pixels).zip(slices).enumerate().map_init(
+            || Frames { options, open: None },
+            |frames, (place, (values, slice))| {
+                let bytes = frames.read(slice)?.component(&slice.image, component, options.stored_values);
+                let Image { bits_allocated, signed, padding, columns, .. } = &*slice.image;
+                let mut padded: Option<Padding> = None;
+                let mut put = |value: &mut T, bits: u32| {
+                    let container = container_value(bits, *bits_allocated, *signed);
+                    match padding {
+                        // It may use bits above the stored ones, so it is never cut to them.
+                        Some(range) if range.contains(&container) => {
+                            let real = real(place, container);
+                            padded =
+                                Padding::merge(padded, Some(Padding { low: real, high: real, voxels: 1 }));
+                            *value = T::from_f64(real);
+                        }
+                        _ => *value = T::from_f64(real(place, slice.stored_value(bits))),
                     }
-                    _ => *value = T::from_f64(real(place, slice.stored_value(bits))),
+                };
+                let size = slice.image.cell_bytes();
+                let Area { left, top, columns: width, rows: height } = slice.area;
+                for (row, values) in values.chunks_exact_mut(width).take(height).enumerate() {
+                    let start = ((top + row) * columns + left) * size;
+                    let bytes = bytes.get(start..start + width * size).unwrap_or_default();
+                    match size {
+                        1 => values.iter_mut().zip(bytes).for_each(|(value, b)| put(value, u32::from(*b))),
+                        2 => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
+                            put(value, u32::from(u16::from_le_bytes(*b)));
+                        }),
+                        _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
+                            put(value, u32::from_le_bytes(*b));
+                        }),
+                    }
                 }
-            };
-            let size = *bits_allocated as usize / 8;
-            let Area { left, top, columns: width, rows: height } = slice.area;
-            for (row, values) in values.chunks_exact_mut(width).take(height).enumerate() {
-                let start = ((top + row) * columns + left) * size;
-                let bytes = bytes.get(start..start + width * size).unwrap_or_default();
-                match size {
-                    1 => values.iter_mut().zip(bytes).for_each(|(value, b)| put(value, u32::from(*b))),
-                    2 => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
-                        put(value, u32::from(u16::from_le_bytes(*b)));
-                    }),
-                    _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, b)| {
-                        put(value, u32::from_le_bytes(*b));
-                    }),
-                }
-            }
-            counter.advance()?;
-            Ok(padded)
-        },
-    );
-    Ok(padded.collect::<Result<Vec<_>>>()?.into_iter().fold(None, Padding::merge))
+                counter.advance()?;
+                Ok(padded)
+            },
+        );
+        Ok(padded.collect::<Result<Vec<_>>>()?.into_iter().fold(None, Padding::merge))
+    }
 }
 
 impl Slice {
@@ -185,45 +246,67 @@ enum PixelSource {
 
 impl Frames<'_> {
     /// A frame's pixels, little endian.
-    fn read(&mut self, slice: &Slice) -> Result<Cow<'_, [u8]>> {
+    fn read(&mut self, slice: &Slice) -> Result<FramePixels<'_>> {
         let image = &slice.image;
+        let as_stored = |bytes| FramePixels { bytes, layout: image.layout, is_ybr: None };
         if !self.open.as_ref().is_some_and(|(open, _)| Arc::ptr_eq(open, image)) {
             self.open = Some((image.clone(), PixelSource::open(image, self.options)?));
         }
-        let Some((_, source)) = &mut self.open else { return Ok(Cow::Borrowed(&[])) };
+        let Some((_, source)) = &mut self.open else { return Ok(as_stored(Cow::Borrowed(&[]))) };
         let (native, words) = match &image.pixels {
-            PixelPlace::Native { bytes, words } => (bytes.clone(), *words),
+            PixelPlace::Native { bytes, words, .. } => (bytes.clone(), *words),
             PixelPlace::Encapsulated { .. } => {
-                let PixelSource::Bytes(bytes) = source else { return Ok(Cow::Borrowed(&[])) };
-                return codec::decode(image, slice.frame, bytes).map(Cow::Owned);
+                let PixelSource::Bytes(bytes) = source else { return Ok(as_stored(Cow::Borrowed(&[]))) };
+                let frame = codec::decode(image, slice.frame, bytes)?;
+                return Ok(match image.bits_allocated {
+                    1 => as_stored(Cow::Owned(bits(&frame.bytes, 0, image.rows * image.columns))),
+                    _ => frame,
+                });
             }
         };
-        let start = native.start + slice.frame * image.frame_bytes();
+        // Of frames of one bit a pixel the next begins in the byte in which the last one ends.
+        let pixels = image.rows * image.columns;
+        let first_bit = if image.bits_allocated == 1 { slice.frame * pixels % 8 } else { 0 };
+        let (start, length) = match image.bits_allocated {
+            1 => (native.start + slice.frame * pixels / 8, (first_bit + pixels).div_ceil(8)),
+            _ => (native.start + slice.frame * image.frame_bytes(), image.frame_bytes()),
+        };
+        let unpacked = |bytes: &[u8]| as_stored(Cow::Owned(bits(bytes, first_bit, pixels)));
         match source {
             PixelSource::Bytes(bytes) => {
-                let range = start..start + image.frame_bytes();
+                let range = start..start + length;
                 bytes
                     .get(range)
-                    .map(Cow::Borrowed)
+                    .map(|bytes| match image.bits_allocated {
+                        1 => unpacked(bytes),
+                        _ => as_stored(Cow::Borrowed(bytes)),
+                    })
                     .ok_or_else(|| Error::format(&image.path, "the file changed while it was read"))
             }
             PixelSource::File(file) => {
-                let mut bytes = vec![0; image.frame_bytes()];
-                file.seek(SeekFrom::Start(start as u64))
+                let words = image.big_endian() && words && image.bits_allocated <= 8;
+                // Bytes in words: what is read begins and ends with a word, wherever the frame does.
+                let lead = if words { (start - native.start) % 2 } else { 0 };
+                let all = if words { (lead + length).next_multiple_of(2) } else { length };
+                let mut bytes = vec![0; all.min(native.end + lead - start)];
+                file.seek(SeekFrom::Start((start - lead) as u64))
                     .and_then(|_| file.read_exact(&mut bytes))
                     .map_err(|e| Error::io(&image.path, e))?;
                 if image.big_endian() {
-                    let size = if words && image.bits_allocated == 8 {
-                        2
-                    } else {
-                        image.bits_allocated as usize / 8
-                    };
-                    swap_bytes(&mut bytes, size);
+                    swap_bytes(&mut bytes, if words { 2 } else { image.cell_bytes() });
                 }
-                Ok(Cow::Owned(bytes))
+                bytes.drain(..lead);
+                bytes.truncate(length);
+                Ok(if image.bits_allocated == 1 { unpacked(&bytes) } else { as_stored(Cow::Owned(bytes)) })
             }
         }
     }
+}
+
+/// Pixels of one bit each, a byte for each: the lowest bit of a byte is the first one (PS3.5, section 8.1.1).
+fn bits(bytes: &[u8], first: usize, count: usize) -> Vec<u8> {
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (at % 8) & 1);
+    (first..first + count).map(bit).collect()
 }
 
 impl PixelSource {

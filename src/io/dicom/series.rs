@@ -215,6 +215,9 @@ impl Stacks {
         let mut candidates: Vec<SeriesStack> = match wanted {
             Some(wanted) => stacks.into_iter().filter(|s| s.is_called(wanted)).collect(),
             None => {
+                let (made, images): (Vec<_>, Vec<_>) =
+                    stacks.into_iter().partition(SeriesStack::is_made_of_images);
+                let stacks = if images.is_empty() { made } else { say_made_of_images(path, &made, images) };
                 let (larger, single): (Vec<_>, Vec<_>) = stacks.into_iter().partition(|s| s.images() > 1);
                 if !larger.is_empty() && !single.is_empty() {
                     log::warn!("{}: {} series of a single image left out", path.display(), single.len());
@@ -254,7 +257,21 @@ impl Stacks {
     }
 }
 
+/// The series of images, where there are others that were made of them.
+fn say_made_of_images(path: &Path, made: &[SeriesStack], images: Vec<SeriesStack>) -> Vec<SeriesStack> {
+    if !made.is_empty() {
+        let what = "series of segmentations or parametric maps left out; `series` takes one";
+        log::warn!("{}: {} {what}", path.display(), made.len());
+    }
+    images
+}
+
 impl SeriesStack {
+    /// Whether it holds segmentations or parametric maps alone.
+    fn is_made_of_images(&self) -> bool {
+        self.refused.is_empty() && self.slices.iter().all(|slice| slice.image.is_made_of_images())
+    }
+
     /// Images, those that cannot be read included.
     fn images(&self) -> usize {
         self.slices.len() + self.refused.len()
@@ -292,6 +309,9 @@ impl SeriesStack {
 
     /// What its volumes are called, where it holds several.
     fn volumes(&self, path: &Path) -> Vec<String> {
+        if self.slices.first().is_some_and(|slice| slice.image.segmentation.is_some()) {
+            return Vec::new();
+        }
         // A list does not complain: what cannot be read says so when it is opened.
         let options = OpenOptions { allow_duplicates: true, largest_group: true, ..OpenOptions::default() };
         let alike = stack::largest_group(self.slices.clone()).0;

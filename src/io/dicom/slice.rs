@@ -2,11 +2,14 @@
 
 use super::area::Area;
 use super::attributes::Attributes;
+use super::colour::Colour;
 use super::dimension::Traits;
 use super::image::Image;
+use super::real_world::RealWorldMapping;
 use super::spacing::{Depth, PixelSpacing};
 use super::value_map::ValueMap;
 use crate::error::Result;
+use crate::io::rescale::Rescale;
 use crate::volume::SampleType;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -29,6 +32,10 @@ pub(super) struct Slice {
     /// How its values become real, or why they cannot.
     pub(super) values: Result<ValueMap, String>,
     pub(super) rescale_type: String,
+    /// The unit of a parametric map's values, where it says one.
+    pub(super) mapped_unit: Option<String>,
+    /// Which segment the frame of a segmentation is of.
+    pub(super) segment: Option<u32>,
     /// What tells it from others at its position.
     pub(super) traits: Traits,
 }
@@ -44,6 +51,9 @@ impl Slice {
         let position = grouped(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT)?
             .and_then(|position| vector(&position, 0));
         let transformation = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
+        let identification = tags::SEGMENT_IDENTIFICATION_SEQUENCE;
+        let segment = grouped(identification, tags::REFERENCED_SEGMENT_NUMBER)?;
+        let mapping = if image.is_map { Some(RealWorldMapping::of(attributes)) } else { None };
         Ok(Self {
             frame,
             area: Area { left: 0, top: 0, columns: image.columns, rows: image.rows },
@@ -51,7 +61,16 @@ impl Slice {
             orientation,
             pixel_spacing: PixelSpacing::of(attributes),
             depth: Depth::of(attributes),
-            values: ValueMap::of(attributes, image.signed),
+            mapped_unit: mapping
+                .as_ref()
+                .and_then(|mapping| Some(mapping.as_ref().ok()?.as_ref()?.unit.clone())),
+            values: match (&image.colour, mapping) {
+                (Colour::Grey, Some(Ok(Some(mapping)))) => Ok(ValueMap::Linear(mapping.rescale)),
+                (Colour::Grey, Some(Err(why))) => Err(why),
+                (Colour::Grey, _) if image.segmentation.is_none() => ValueMap::of(attributes, image.signed),
+                _ => Ok(ValueMap::Linear(Rescale::NONE)),
+            },
+            segment: segment.and_then(|numbers| numbers.first().map(|number| *number as u32)),
             rescale_type: attributes.grouped_text(transformation, tags::RESCALE_TYPE),
             traits: Traits::of(attributes, &image, frame),
             image,
@@ -63,8 +82,14 @@ impl Slice {
         self.image.stored_type()
     }
 
-    /// `HU` for CT and whatever says so, `GY` and the like where the file names a unit, else nothing.
+    /// `HU` for CT and whatever says so, `GY` and the like where the file names a unit, else nothing. Colours have none.
     pub(super) fn unit(&self) -> &str {
+        if self.image.colour != Colour::Grey {
+            return "";
+        }
+        if let Some(unit) = &self.mapped_unit {
+            return unit;
+        }
         let of_table = self.values.as_ref().ok().and_then(ValueMap::unit);
         match of_table.unwrap_or(&self.rescale_type) {
             "HU" => "HU",

@@ -1,6 +1,7 @@
 //! Where the slices lie: one stack, sorted along its normal, evenly spaced, nothing missing (PS3.3, C.7.6.2.1.1).
 
 use super::Slice;
+use super::colour::Colour;
 use super::spacing::{self, PixelSpacing};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
@@ -13,7 +14,7 @@ const UNEVEN: f64 = 0.01;
 /// And by this much in any case, in mm.
 const ROUNDING_MM: f64 = 0.01;
 /// Slices nearer than this are at one position, in mm.
-const SAME_MM: f64 = 1e-3;
+pub(super) const SAME_MM: f64 = 1e-3;
 /// Largest difference between direction cosines of slices that count as parallel.
 const PARALLEL: f64 = 1e-4;
 /// A sideways drift of more than this part of the stack's height is a tilted gantry.
@@ -113,6 +114,15 @@ fn unlike(first: &Slice, slice: &Slice) -> Option<String> {
         (_, PixelSpacing::Declared(_)) => return Some(format!("a pixel spacing in {other}, none in {name}")),
         _ => {}
     }
+    let [colour, other_colour] = [slice, first].map(|slice| slice.image.colour != Colour::Grey);
+    if colour != other_colour {
+        let (of_colour, of_grey) = if colour { (name, other) } else { (other, name) };
+        return Some(format!("colours in {of_colour}, grey values in {of_grey}"));
+    }
+    if slice.mapped_unit != first.mapped_unit {
+        let unit = |slice: &Slice| slice.mapped_unit.clone().unwrap_or_default();
+        return Some(format!("values in '{}' in {name}, in '{}' in {other}", unit(slice), unit(first)));
+    }
     if slice.stored_type() != first.stored_type() {
         return Some(format!(
             "pixels of {} in {name}, {} in {other}",
@@ -168,8 +178,7 @@ pub(super) fn positions(slices: Vec<Slice>) -> Result<Vec<Vec<Placed>>> {
         .into_iter()
         .map(|slice| {
             let Some(normal) = normal else { return Ok(Placed { along: 0.0, position: [0.0; 3], slice }) };
-            let position =
-                slice.position.ok_or_else(|| missing(&slice, "Image Position (Patient) (0020,0032)"))?;
+            let position = slice.position.ok_or_else(|| without_position(&slice))?;
             Ok(Placed { along: dot(position, normal), position, slice })
         })
         .collect::<Result<Vec<_>>>()?;
@@ -182,6 +191,11 @@ pub(super) fn positions(slices: Vec<Slice>) -> Result<Vec<Vec<Placed>>> {
         }
     }
     Ok(positions)
+}
+
+/// The error for a slice of which nobody knows where it lies.
+pub(super) fn without_position(slice: &Slice) -> Error {
+    missing(slice, "Image Position (Patient) (0020,0032)")
 }
 
 fn missing(slice: &Slice, name: &str) -> Error {

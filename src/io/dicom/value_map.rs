@@ -78,9 +78,25 @@ impl Table {
     }
 
     fn of(item: &Attributes, signed: bool) -> Result<Self, String> {
-        let damaged = |what: String| format!("the Modality LUT Sequence (0028,3000) cannot be used: {what}");
+        let what = "Modality LUT Sequence (0028,3000)";
+        let table = Self::at(item, what, (tags::LUT_DESCRIPTOR, tags::LUT_DATA), signed)?;
+        Ok(Self { unit: item.text(tags::MODALITY_LUT_TYPE), ..table })
+    }
+
+    /// One of a palette's, whose descriptor and data have these tags.
+    pub(super) fn of_palette(whole: &Attributes, places: (Tag, Tag), signed: bool) -> Result<Self, String> {
+        Self::at(whole, &named(places.1), places, signed)
+    }
+
+    fn at(
+        item: &Attributes,
+        what: &str,
+        (descriptor, data): (Tag, Tag),
+        signed: bool,
+    ) -> Result<Self, String> {
+        let damaged = |why: String| format!("the {what} cannot be used: {why}");
         // The second entry is signed where the pixels are, whatever it is declared as.
-        let descriptor = item.words(tags::LUT_DESCRIPTOR).unwrap_or_default();
+        let descriptor = item.words(descriptor).unwrap_or_default();
         let [count, first, bits] = descriptor[..] else {
             return Err(damaged(format!("its descriptor has {} entries, not 3", descriptor.len())));
         };
@@ -89,15 +105,19 @@ impl Table {
             return Err(damaged(format!("its values have {bits} bits")));
         }
         let first = if signed { i64::from(first as i16) } else { i64::from(first) };
-        // Words, or bytes where it has as many as it has entries.
-        let bytes = item.bytes(tags::LUT_DATA).unwrap_or_default();
-        let values = match item.words(tags::LUT_DATA) {
-            _ if bits <= 8 && bytes.len().div_ceil(2) * 2 == count.div_ceil(2) * 2 => {
-                bytes.iter().take(count).map(|b| u16::from(*b)).collect()
-            }
-            Some(words) if words.len() >= count => words.into_iter().take(count).collect(),
-            _ => return Err(damaged(format!("its data have {} bytes for {count} values", bytes.len()))),
+        // Words, or bytes where it has as many as it has entries: two of them in a word, the lower one first.
+        let length = item.bytes(data).unwrap_or_default().len();
+        let words = item.words(data).unwrap_or_default();
+        let values: Vec<u16> = if bits <= 8 && length.div_ceil(2) * 2 == count.div_ceil(2) * 2 {
+            let odd = item.bytes(data).filter(|bytes| bytes.len() % 2 == 1).and_then(|bytes| bytes.last());
+            let pairs = words.iter().flat_map(|word| word.to_le_bytes()).chain(odd.copied());
+            pairs.take(count).map(u16::from).collect()
+        } else {
+            words.into_iter().take(count).collect()
         };
-        Ok(Self { first, values, bits, unit: item.text(tags::MODALITY_LUT_TYPE) })
+        if values.len() < count {
+            return Err(damaged(format!("its data have {length} bytes for {count} values")));
+        }
+        Ok(Self { first, values, bits, unit: String::new() })
     }
 }

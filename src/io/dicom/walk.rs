@@ -28,8 +28,9 @@ const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 /// Where pixel data lie in a file's bytes.
 #[derive(Debug, Clone)]
 pub(super) enum PixelPlace {
-    /// Frame after frame, uncompressed; in `words` of 16 bits, whatever a pixel has.
-    Native { bytes: Range<usize>, words: bool },
+    /// Frame after frame, uncompressed; in `words` of 16 bits, whatever a pixel has. They are floating-point numbers where the
+    /// file has elements of these (PS3.3, C.7.6.24 and C.7.6.25).
+    Native { bytes: Range<usize>, words: bool, float: bool },
     /// Compressed fragments, and where each frame begins counted from the first fragment's item (PS3.5, section A.4);
     /// the table may be empty.
     Encapsulated { offsets: Vec<u32>, fragments: Vec<Range<usize>> },
@@ -216,9 +217,11 @@ impl<'a> Walk<'a> {
             let value = self.bytes.get(self.at..).unwrap_or_default();
             if element.tag != ITEM && !element.is_sequence(value) {
                 let bytes = self.value(&element)?;
-                if element.tag == tags::PIXEL_DATA && levels.open.is_empty() {
+                let pixels = [tags::PIXEL_DATA, tags::FLOAT_PIXEL_DATA, tags::DOUBLE_FLOAT_PIXEL_DATA];
+                if pixels.contains(&element.tag) && levels.open.is_empty() {
                     let words = &element.representation == b"OW";
-                    return Ok(finished(levels.root, Some(PixelPlace::Native { bytes, words })));
+                    let float = element.tag != tags::PIXEL_DATA;
+                    return Ok(finished(levels.root, Some(PixelPlace::Native { bytes, words, float })));
                 }
                 let Element { tag, representation, .. } = element;
                 if is_kept {

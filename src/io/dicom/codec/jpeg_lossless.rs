@@ -1,16 +1,33 @@
-//! JPEG Lossless (ISO 10918-1, annex H, process 14): Huffman-coded differences from a prediction, 2 to 16 bits, one component.
+//! JPEG Lossless (ISO 10918-1, annex H, process 14): Huffman-coded differences from a prediction, 2 to 16 bits; components are
+//! in one scan, or each in one of its own.
 //!
 //! Own code because `jpeg-decoder` predicts from shifted samples where there is a point transform, and goes on predicting over
 //! restart markers.
 
 use super::huffman::{Bits, Huffman};
-use super::markers::{DHT, DRI, SOS, Segments, restart_interval};
+use super::markers::{DHT, DRI, SOS, Segments, check_sampling, component, restart_interval};
 
-/// Decodes a stream whose frame header says `columns` x `rows` samples of `precision` bits, row by row.
-pub(super) fn decode(data: &[u8], size: [usize; 2], precision: u32) -> Result<Vec<u16>, String> {
+/// Components that a pixel may have.
+const MOST_COMPONENTS: usize = 4;
+
+/// Decodes a stream whose frame header says `columns` x `rows` pixels of `precision` bits a sample, with these parameters of
+/// the components. Row by row, the samples of a pixel beside each other.
+pub(super) fn decode(
+    data: &[u8],
+    [columns, rows]: [usize; 2],
+    precision: u32,
+    of_components: &[u8],
+) -> Result<Vec<u16>, String> {
     if !(2..=16).contains(&precision) {
         return Err(format!("samples of {precision} bits, where lossless JPEG has 2 to 16"));
     }
+    let count = of_components.len() / 3;
+    if !(1..=MOST_COMPONENTS).contains(&count) {
+        return Err(format!("{count} components, where there are 1 to {MOST_COMPONENTS}"));
+    }
+    check_sampling(of_components)?;
+    let mut samples = vec![0u16; columns * rows * count];
+    let mut decoded = vec![false; count];
     let mut tables: [Option<Huffman>; 4] = Default::default();
     let mut interval = 0;
     let mut segments = Segments::new(data);
@@ -26,38 +43,59 @@ pub(super) fn decode(data: &[u8], size: [usize; 2], precision: u32) -> Result<Ve
             }
             DRI => interval = restart_interval(segment)?,
             SOS => {
-                let &[components, _, selectors, selection, _, approximation, ..] = segment else {
-                    return Err("a short scan header".into());
+                let short = "a short scan header";
+                let (&of_scan, rest) = segment.split_first().ok_or(short)?;
+                let chosen = rest.get(..2 * usize::from(of_scan)).filter(|chosen| !chosen.is_empty());
+                let &[selection, _, approximation, ..] = rest.get(2 * usize::from(of_scan)..).ok_or(short)?
+                else {
+                    return Err(short.into());
                 };
-                if components != 1 {
-                    return Err(format!("a scan of {components} components"));
+                let mut places = Vec::new();
+                for chosen in chosen.ok_or(short)?.chunks_exact(2) {
+                    let place = component(of_components, chosen[0])?;
+                    if std::mem::replace(&mut decoded[place], true) {
+                        return Err(format!("component {} is there twice", chosen[0]));
+                    }
+                    let table = tables.get(usize::from(chosen[1] >> 4)).and_then(Option::as_ref);
+                    places.push((place, table.ok_or("the scan's Huffman table is missing")?));
                 }
-                let table = tables.get(usize::from(selectors >> 4)).and_then(Option::as_ref);
-                let scan = Scan {
-                    table: table.ok_or("the scan's Huffman table is missing")?,
-                    selection,
-                    transform: (approximation & 15).into(),
-                    precision,
-                };
-                return scan.decode(segments.rest(), size, interval);
+                let scan =
+                    Scan { places, selection, transform: (approximation & 15).into(), precision, count };
+                scan.decode(segments.rest(), columns, &mut samples, interval)?;
+                if decoded.iter().all(|decoded| *decoded) {
+                    return Ok(samples);
+                }
+                segments.skip_scan();
             }
             _ => {}
         }
     }
-    Err("it holds no scan".into())
+    match decoded.iter().position(|decoded| *decoded) {
+        Some(_) => Err("it holds no scan of some components".into()),
+        None => Err("it holds no scan".into()),
+    }
 }
 
 struct Scan<'a> {
-    table: &'a Huffman,
+    /// Which components it has, each with its table.
+    places: Vec<(usize, &'a Huffman)>,
     /// Which prediction, 1 to 7 (table H.1).
     selection: u8,
     /// Pt: how many low bits the samples were coded without.
     transform: u32,
     precision: u32,
+    /// Components of a pixel.
+    count: usize,
 }
 
 impl Scan<'_> {
-    fn decode(&self, data: &[u8], [columns, rows]: [usize; 2], interval: usize) -> Result<Vec<u16>, String> {
+    fn decode(
+        &self,
+        data: &[u8],
+        columns: usize,
+        samples: &mut [u16],
+        interval: usize,
+    ) -> Result<(), String> {
         let bits_coded = self.precision.checked_sub(self.transform).filter(|&bits| bits > 0);
         let bits_coded = bits_coded.ok_or_else(|| format!("a point transform by {} bits", self.transform))?;
         if !(1..=7).contains(&self.selection) {
@@ -69,22 +107,23 @@ impl Scan<'_> {
             ));
         }
         let restart_rows = interval / columns;
-        let mut samples = vec![0u16; columns * rows];
+        let width = columns * self.count;
         let mut bits = Bits::new(data);
-        for y in 0..rows {
+        for y in 0..samples.len() / width {
             let begins = restart_rows > 0 && y % restart_rows == 0;
             if begins && y > 0 {
                 bits.restart(y / restart_rows - 1)?;
             }
             // The row above is not looked at behind a restart marker (H.1.2.1).
             let first = y == 0 || begins;
-            let (above, row) = samples.split_at_mut(y * columns);
-            let above = above.get(above.len().saturating_sub(columns)..).filter(|_| !first);
-            let row = row.get_mut(..columns).unwrap_or_default();
+            let (above, row) = samples.split_at_mut(y * width);
+            let above = above.get(above.len().saturating_sub(width)..).filter(|_| !first);
+            let row = row.get_mut(..width).unwrap_or_default();
             self.row(&mut bits, row, above, bits_coded)?;
         }
-        samples.iter_mut().for_each(|sample| *sample <<= self.transform);
-        Ok(samples)
+        let pixels = samples.chunks_exact_mut(self.count);
+        pixels.for_each(|pixel| self.places.iter().for_each(|(place, _)| pixel[*place] <<= self.transform));
+        Ok(())
     }
 
     fn row(
@@ -94,37 +133,43 @@ impl Scan<'_> {
         above: Option<&[u16]>,
         bits_coded: u32,
     ) -> Result<(), String> {
-        let mut left = 0;
-        for (x, sample) in row.iter_mut().enumerate() {
-            let b = |x: usize| above.and_then(|above| above.get(x)).map(|&sample| i32::from(sample));
-            let predicted = match (x, b(x)) {
-                (0, None) => 1 << (bits_coded - 1),
-                (0, Some(b)) => b,
-                (_, None) => left,
-                (_, Some(rb)) => {
-                    let (ra, rc) = (left, b(x - 1).unwrap_or(0));
-                    match self.selection {
-                        1 => ra,
-                        2 => rb,
-                        3 => rc,
-                        4 => ra + rb - rc,
-                        5 => ra + ((rb - rc) >> 1),
-                        6 => rb + ((ra - rc) >> 1),
-                        _ => (ra + rb) >> 1,
+        let mut left = [0; MOST_COMPONENTS];
+        for (x, pixel) in row.chunks_exact_mut(self.count).enumerate() {
+            for &(place, table) in &self.places {
+                let b = |x: usize| {
+                    let sample = above.and_then(|above| above.get(x * self.count + place));
+                    sample.map(|&sample| i32::from(sample))
+                };
+                let left = &mut left[place];
+                let predicted = match (x, b(x)) {
+                    (0, None) => 1 << (bits_coded - 1),
+                    (0, Some(b)) => b,
+                    (_, None) => *left,
+                    (_, Some(rb)) => {
+                        let (ra, rc) = (*left, b(x - 1).unwrap_or(0));
+                        match self.selection {
+                            1 => ra,
+                            2 => rb,
+                            3 => rc,
+                            4 => ra + rb - rc,
+                            5 => ra + ((rb - rc) >> 1),
+                            6 => rb + ((ra - rc) >> 1),
+                            _ => (ra + rb) >> 1,
+                        }
                     }
+                };
+                // Of the differences of 16 bits there is one, and no bits follow (H.1.2.2).
+                let difference = match bits.symbol(table)? {
+                    16 => 32768,
+                    size => bits.signed(size)? as i32,
+                };
+                // Modulo 2^16.
+                *left = (predicted + difference) & 0xffff;
+                if *left >> bits_coded != 0 {
+                    return Err(format!("a sample of {left}, where {bits_coded} bits are coded"));
                 }
-            };
-            // Of the differences of 16 bits there is one, and no bits follow (H.1.2.2).
-            let difference = match bits.symbol(self.table)? {
-                16 => 32768,
-                size => bits.signed(size)? as i32,
-            };
-            // Modulo 2^16.
-            left = (predicted + difference) & 0xffff;
-            if left >> bits_coded != 0 {
-                return Err(format!("a sample of {left}, where {bits_coded} bits are coded"));
+                pixel[place] = *left as u16;
             }
-            *sample = left as u16;
         }
         Ok(())
     }
@@ -210,7 +255,7 @@ pub(super) mod tests {
                         for (transform, restart_rows) in [(0, 0), (1, 0), (0, 1), (1, 3)] {
                             let stream =
                                 encode(&samples, size[0], precision, selection, transform, restart_rows);
-                            let decoded = decode(&stream, size, precision).unwrap();
+                            let decoded = decode(&stream, size, precision, &[1, 0x11, 0]).unwrap();
                             let expected: Vec<u16> =
                                 samples.iter().map(|s| s >> transform << transform).collect();
                             assert_eq!(
@@ -229,7 +274,7 @@ pub(super) mod tests {
         let samples = pictures(31, 22, 12).remove(0);
         let stream = encode(&samples, 31, 12, 6, 0, 2);
         let refused = |stream: &[u8], precision: u32, words: &str| {
-            let what = decode(stream, [31, 22], precision).unwrap_err();
+            let what = decode(stream, [31, 22], precision, &[1, 0x11, 0]).unwrap_err();
             assert!(what.contains(words), "{what}");
         };
         refused(&stream[..stream.len() / 2], 12, "ends early");
@@ -247,7 +292,7 @@ pub(super) mod tests {
         refused(&encode(&samples, 31, 12, 1, 0, 0), 11, "a sample of");
         for at in 0..stream.len() {
             for value in [0, 0x7f, 0xff] {
-                let _ = decode(&changed(at, value), [31, 22], 12);
+                let _ = decode(&changed(at, value), [31, 22], 12, &[1, 0x11, 0]);
             }
         }
     }

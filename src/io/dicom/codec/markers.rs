@@ -35,6 +35,13 @@ impl<'a> Segments<'a> {
         Self { data, at: 2 }
     }
 
+    /// Steps over the coded data behind a scan's header: what follows are segments again.
+    pub(super) fn skip_scan(&mut self) {
+        // In data, 0xff is followed by 0, in JPEG-LS by a byte below 0x80; restart markers belong to the data.
+        let is_marker = |pair: &[u8]| pair[0] == 0xff && pair[1] >= 0x80 && !(0xd0..=0xd7).contains(&pair[1]);
+        self.at += self.rest().windows(2).position(is_marker).unwrap_or(self.rest().len());
+    }
+
     /// What lies behind the last segment.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.data.get(self.at..).unwrap_or_default()
@@ -62,6 +69,19 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
+/// Whether the components of a JPEG stream are YBR rather than RGB, where it says so: Adobe's segment, or else that of JFIF.
+pub(super) fn is_ybr(data: &[u8]) -> Option<bool> {
+    let mut is_jfif = false;
+    for (marker, segment) in Segments::new(data).take_while(|(marker, _)| *marker != SOS) {
+        match marker {
+            0xee if segment.starts_with(b"Adobe") && segment.len() >= 12 => return Some(segment[11] != 0),
+            0xe0 if segment.starts_with(b"JFIF\0") => is_jfif = true,
+            _ => {}
+        }
+    }
+    is_jfif.then_some(true)
+}
+
 /// A frame header (ISO 10918-1, B.2.2; ISO 14495-1, C.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
@@ -73,6 +93,26 @@ pub(super) struct Frame<'a> {
     pub(super) components: usize,
     /// Of each component: its number, sampling factors and quantisation table.
     pub(super) of_components: &'a [u8],
+}
+
+/// The place of a component among those of a frame, by the number that a scan calls it.
+pub(super) fn component(of_components: &[u8], number: u8) -> Result<usize, String> {
+    let mut numbers = of_components.chunks_exact(3).map(|component| component[0]);
+    numbers
+        .position(|other| other == number)
+        .ok_or_else(|| format!("a scan of an unknown component {number}"))
+}
+
+/// Refuses components of which one has fewer samples than another.
+pub(super) fn check_sampling(of_components: &[u8]) -> Result<(), String> {
+    let mut factors = of_components.chunks_exact(3).map(|component| component[1]);
+    let first = factors.next();
+    match factors.find(|other| Some(*other) != first) {
+        Some(_) => {
+            Err("components of which one has fewer samples than another, which are not supported".into())
+        }
+        None => Ok(()),
+    }
 }
 
 impl<'a> Frame<'a> {

@@ -19,6 +19,7 @@ mod tests;
 pub(super) mod transfer_syntax;
 
 use super::attributes::transfer_syntax_name;
+use super::colour::{FramePixels, Layout};
 use super::image::Image;
 use crate::error::{Error, Result};
 use crate::guard::guarded;
@@ -28,7 +29,7 @@ use std::io::Read;
 use transfer_syntax::Syntax;
 
 /// Decodes one frame to its pixels, little endian.
-pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<FramePixels<'static>> {
     let name = transfer_syntax_name(&image.transfer_syntax);
     let damaged = |what: &str| Error::format(&image.path, format!("frame {} in {name}: {what}", frame + 1));
     let data = fragments::of_frame(&image.pixels, image.frames, frame, file)
@@ -37,6 +38,8 @@ pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>
     let shape = Shape {
         columns: image.columns,
         rows: image.rows,
+        samples: image.colour.samples(),
+        bytes: image.frame_bytes(),
         cell: Cell {
             allocated: image.bits_allocated,
             stored: image.bits_stored,
@@ -45,9 +48,21 @@ pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>
             padding: image.padding.clone(),
         },
     };
-    guarded(|| shape.decode(syntax, &data))
+    let bytes = guarded(|| shape.decode(syntax, &data))
         .unwrap_or_else(|_| Err("the codec failed inside; the data are damaged".into()))
-        .map_err(|what| damaged(&what))
+        .map_err(|what| damaged(&what))?;
+    let layout = match syntax {
+        Syntax::Uncompressed | Syntax::Deflated => image.layout,
+        Syntax::Image { .. } | Syntax::Rle => Layout::Pixels,
+    };
+    let is_ybr = match syntax {
+        Syntax::Image { .. } if jpeg_2000::recognises(&data) => {
+            jpeg_2000::is_transformed(&data).then_some(false)
+        }
+        Syntax::Image { .. } => markers::is_ybr(&data),
+        _ => None,
+    };
+    Ok(FramePixels { bytes: bytes.into(), layout, is_ybr })
 }
 
 /// What the file's header says of a frame.
@@ -55,6 +70,10 @@ pub(super) fn decode(image: &Image, frame: usize, file: &[u8]) -> Result<Vec<u8>
 struct Shape {
     columns: usize,
     rows: usize,
+    /// Of a pixel.
+    samples: usize,
+    /// Of a frame that is not compressed.
+    bytes: usize,
     cell: Cell,
 }
 
@@ -66,16 +85,18 @@ impl Shape {
             }
             Syntax::Image { .. } => self.decode_jpeg(data),
             Syntax::Rle => {
-                let rle::Decoded { samples, pixel_bytes } =
-                    rle::decode(data, self.columns * self.rows, self.cell.allocated as usize / 8)?;
-                let coded = Coded { precision: 8 * pixel_bytes as u32, may_be_signed: true, lossy: false };
+                let pixels = self.columns * self.rows;
+                let allocated = self.cell.allocated as usize / 8;
+                let rle::Decoded { samples, sample_bytes } =
+                    rle::decode(data, pixels, self.samples, allocated)?;
+                let coded = Coded { precision: 8 * sample_bytes as u32, may_be_signed: true, lossy: false };
                 self.cell.fill(samples.into_iter(), coded)
             }
             Syntax::Uncompressed => self.exactly(data.to_vec()),
             Syntax::Deflated => {
                 let mut pixels = Vec::new();
                 // One byte more than there are pixels, and perhaps one of padding.
-                let most = self.bytes() as u64 + 2;
+                let most = self.bytes as u64 + 2;
                 let inflated = DeflateDecoder::new(data).take(most).read_to_end(&mut pixels);
                 inflated.map_err(|e| format!("it cannot be inflated: {e}"))?;
                 self.exactly(pixels)
@@ -83,13 +104,9 @@ impl Shape {
         }
     }
 
-    fn bytes(&self) -> usize {
-        self.columns * self.rows * self.cell.allocated as usize / 8
-    }
-
     /// Pixels as they are, without the byte that pads an odd number of them.
     fn exactly(&self, mut pixels: Vec<u8>) -> std::result::Result<Vec<u8>, String> {
-        let expected = self.bytes();
+        let expected = self.bytes;
         if pixels.len() != expected && (pixels.len() != expected + 1 || expected.is_multiple_of(2)) {
             return Err(format!("it has {} bytes, where the header asks for {expected}", pixels.len()));
         }
@@ -103,10 +120,10 @@ impl Shape {
         [columns, rows, components]: [usize; 3],
         precision: u32,
     ) -> std::result::Result<(), String> {
-        if [columns, rows, components] != [self.columns, self.rows, 1] {
+        if [columns, rows, components] != [self.columns, self.rows, self.samples] {
             return Err(format!(
-                "the compressed image has {columns} x {rows} pixels of {components} components, the file's header {} x {} of one",
-                self.columns, self.rows
+                "the compressed image has {columns} x {rows} pixels of {components} components, the file's header {} x {} of {}",
+                self.columns, self.rows, self.samples
             ));
         }
         if precision == 0 {
@@ -121,26 +138,34 @@ impl Shape {
         let frame = markers::Frame::find(frame).ok_or("it has no frame header")?;
         let markers::Frame { marker, precision, columns, rows, components, of_components } = frame;
         self.check([columns, rows, components], precision)?;
+        let of_components = of_components.get(..3 * components).ok_or("a short frame header")?;
         let size = [columns, rows];
         let fill = |samples: Vec<u16>, may_be_signed: bool, lossy: bool| {
+            if samples.len() != columns * rows * components {
+                return Err(format!("{} samples were decoded of {components} components", samples.len()));
+            }
             self.cell.fill(samples.into_iter().map(u32::from), Coded { precision, may_be_signed, lossy })
         };
         use markers::{SOF_BASELINE, SOF_EXTENDED, SOF_LOSSLESS, SOF_LS, SOF_PROGRESSIVE};
         match (marker, precision) {
             (SOF_BASELINE | SOF_EXTENDED | SOF_PROGRESSIVE, 8) => {
-                let samples = jpeg_dct::decode(data, size)?;
+                let samples = jpeg_dct::decode(data, size, components)?;
                 fill(samples.into_iter().map(u16::from).collect(), false, true)
             }
-            (SOF_BASELINE | SOF_EXTENDED, 12) => {
+            (SOF_BASELINE | SOF_EXTENDED, 12) if components == 1 => {
                 fill(jpeg_extended::decode(data, size, of_components)?, false, true)
             }
-            (SOF_LOSSLESS, _) => fill(jpeg_lossless::decode(data, size, precision)?, true, false),
+            (SOF_LOSSLESS, _) => {
+                fill(jpeg_lossless::decode(data, size, precision, of_components)?, true, false)
+            }
             (SOF_LS, _) => {
-                let decoded = jpeg_ls::decode(data, size, precision)?;
+                let decoded = jpeg_ls::decode(data, size, precision, of_components)?;
                 fill(decoded.samples, true, decoded.near_lossless)
             }
             _ => {
-                Err(format!("a process with {precision} bits that is not supported (marker FF{marker:02X})"))
+                let of = if components > 1 { format!(" of {components} components") } else { String::new() };
+                let what = format!("a process with {precision} bits{of} that is not supported");
+                Err(format!("{what} (marker FF{marker:02X})"))
             }
         }
     }

@@ -29,7 +29,7 @@ const IMAGE: Syntax = Syntax::Image { may_lose: false };
 
 fn shape(allocated: u32, stored: u32, signed: bool) -> Shape {
     let cell = Cell { allocated, stored, high_bit: stored - 1, signed, padding: None };
-    Shape { columns: COLUMNS, rows: ROWS, cell }
+    Shape { columns: COLUMNS, rows: ROWS, samples: 1, bytes: COLUMNS * ROWS * allocated as usize / 8, cell }
 }
 
 /// JPEG with a sequential DCT whose blocks are of one value each, 3 and 5 by turns times `step`.
@@ -184,6 +184,74 @@ fn what_a_loss_takes_beyond_the_stored_bits_comes_back() {
     assert_eq!(found(false), [4100; COLUMNS * ROWS]);
 }
 
+/// A stream with a scan for each of three components, out of streams of one.
+fn three_scans(streams: &[Vec<u8>]) -> Vec<u8> {
+    let at = |stream: &[u8], marker: u8| stream.windows(2).position(|w| w == [0xff, marker]).unwrap();
+    let kind = if streams[0].contains(&markers::SOF_LS) { markers::SOF_LS } else { markers::SOF_LOSSLESS };
+    let frame = at(&streams[0], kind);
+    let mut all = streams[0][..frame + 9].to_vec();
+    all[frame + 3] = 17;
+    all.push(3);
+    (1..=3).for_each(|number| all.extend([number, 0x11, 0]));
+    for (stream, number) in streams.iter().zip(1..) {
+        let scan = at(stream, markers::SOS);
+        all.extend(&stream[scan..scan + 5]);
+        all.push(number);
+        all.extend(&stream[scan + 6..stream.len() - 2]);
+    }
+    all.extend(b"\xff\xd9");
+    all
+}
+
+#[test]
+fn components_in_scans_of_their_own_are_put_together() {
+    let planes: Vec<Vec<u16>> = pictures(COLUMNS, ROWS, 8).split_off(3);
+    let interleaved: Vec<u8> =
+        (0..COLUMNS * ROWS).flat_map(|n| planes.iter().map(move |plane| plane[n] as u8)).collect();
+    let three = Shape { samples: 3, ..shape(8, 8, false) };
+    type Encode<'a> = &'a dyn Fn(&Vec<u16>) -> Vec<u8>;
+    let encoders: [(&str, Encode); 3] = [
+        ("lossless", &|plane| jpeg_lossless::tests::encode(plane, COLUMNS, 8, 4, 0, 0)),
+        ("lossless with restarts", &|plane| jpeg_lossless::tests::encode(plane, COLUMNS, 8, 1, 0, 2)),
+        ("JPEG-LS", &|plane| jpeg_ls::tests::encode(plane, COLUMNS, 8, 0, &[], 0)),
+    ];
+    for (name, encode) in encoders {
+        let mut stream = three_scans(&planes.iter().map(encode).collect::<Vec<_>>());
+        if name.ends_with("restarts") {
+            // The interval stands between the frame and the scan.
+            let interval = [0xff, markers::DRI, 0, 4, 0, 2 * COLUMNS as u8];
+            let scan = stream.windows(2).position(|w| w == [0xff, markers::SOS]).unwrap();
+            stream.splice(scan..scan, interval);
+        }
+        assert_eq!(three.decode(IMAGE, &stream).unwrap(), interleaved, "{name}");
+        // The last scan is not there.
+        let last = stream.windows(2).rposition(|w| w == [0xff, markers::SOS]).unwrap();
+        let what = three.decode(IMAGE, &stream[..last]).unwrap_err();
+        assert!(what.contains("no scan of some components"), "{name}: {what}");
+        assert!(shape(8, 8, false).decode(IMAGE, &stream).is_err());
+        for at in 0..stream.len() {
+            let mut changed = stream.clone();
+            changed[at] ^= 0x21;
+            let _ = three.decode(IMAGE, &changed);
+        }
+    }
+}
+
+#[test]
+fn what_a_stream_says_of_its_colours() {
+    let with = |segment: &[u8]| {
+        let length = (segment.len() as u16 + 1).to_be_bytes();
+        [b"\xff\xd8\xff", &segment[..1], &length, &segment[1..], b"\xff\xda\0\x02"].concat()
+    };
+    let adobe = |transform: u8| with(&[&b"\xeeAdobe\0\x64\0\0\0\0"[..], &[transform]].concat());
+    assert_eq!(markers::is_ybr(&adobe(0)), Some(false));
+    assert_eq!(markers::is_ybr(&adobe(1)), Some(true));
+    assert_eq!(markers::is_ybr(&with(b"\xe0JFIF\0\x01\x01\0\0\x01\0\x01\0\0")), Some(true));
+    // Too short to say it.
+    assert_eq!(markers::is_ybr(&with(b"\xeeAdobe\0\0\0\0\0")), None);
+    assert_eq!(markers::is_ybr(b""), None);
+}
+
 #[test]
 fn an_image_of_another_size_is_refused() {
     for (name, syntax, data, _) in frames(8) {
@@ -193,7 +261,7 @@ fn an_image_of_another_size_is_refused() {
         let other = Shape { columns: COLUMNS + 1, ..shape(16, 16, false) };
         let what = other.decode(syntax, &data).unwrap_err();
         assert!(
-            what.contains("19 x 13 pixels of 1 components, the file's header 20 x 13 of one"),
+            what.contains("19 x 13 pixels of 1 components, the file's header 20 x 13 of 1"),
             "{name}: {what}"
         );
     }

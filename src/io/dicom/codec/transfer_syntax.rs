@@ -7,6 +7,11 @@ pub(in super::super) fn is_supported(uid: &str) -> bool {
     is_native(uid) || Syntax::of(uid).is_some()
 }
 
+/// Whether pixels of one bit stay eight a byte in a transfer syntax.
+pub(in super::super) fn keeps_bits(uid: &str) -> bool {
+    is_native(uid) || matches!(Syntax::of(uid), Some(Syntax::Uncompressed | Syntax::Deflated))
+}
+
 fn is_native(uid: &str) -> bool {
     [
         uids::IMPLICIT_VR_LITTLE_ENDIAN,

@@ -149,8 +149,8 @@ fn an_image_that_cannot_be_read_is_left_out_where_that_is_allowed() {
     let capture = folder.path().join("capture.dcm");
     std::fs::copy(&files[0], &capture).unwrap();
     edit(&capture, |o| {
-        put(o, tags::SAMPLES_PER_PIXEL, VR::US, 3u16);
-        put(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
+        put(o, tags::SAMPLES_PER_PIXEL, VR::US, 4u16);
+        put(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "CMYK");
     });
     refused(&folder, "`largest_group` leaves it out and takes the 6 others");
     let options = OpenOptions { largest_group: true, ..OpenOptions::default() };

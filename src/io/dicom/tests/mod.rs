@@ -11,8 +11,10 @@ use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, open_file};
 use std::path::PathBuf;
 
+mod colours;
 mod damage;
 mod geometry;
+mod segmentations;
 mod values;
 mod volumes;
 
@@ -412,14 +414,14 @@ fn what_is_not_handled_spoils_only_its_own_series() {
     std::fs::copy(&files[0], &capture).unwrap();
     let colour = |o: &mut DefaultDicomObject, uid: &str| {
         put(o, tags::SERIES_INSTANCE_UID, VR::UI, uid);
-        put(o, tags::SAMPLES_PER_PIXEL, VR::US, 3u16);
-        put(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
+        put(o, tags::SAMPLES_PER_PIXEL, VR::US, 4u16);
+        put(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "ARGB");
     };
     edit(&capture, |o| colour(o, "2.25.1234567890"));
     assert_eq!(read(&folder).unwrap().samples(), phantom().samples());
     let listed = list_series(folder.path(), false).unwrap();
     let with_reason: Vec<_> = listed.iter().filter_map(|s| s.refused.as_deref()).collect();
-    assert!(with_reason.len() == 1 && with_reason[0].contains("RGB"), "{with_reason:?}");
+    assert!(with_reason.len() == 1 && with_reason[0].contains("ARGB"), "{with_reason:?}");
     // A whole series of them is one of two to choose from, whichever is the larger.
     let more: Vec<PathBuf> = (0..8).map(|n| folder.path().join(format!("capture{n}.dcm"))).collect();
     for file in &more {
@@ -437,7 +439,7 @@ fn what_is_not_handled_spoils_only_its_own_series() {
         .unwrap()
         .into_owned();
     edit(&capture, |o| colour(o, &uid));
-    refused(&folder, "RGB");
+    refused(&folder, "ARGB");
 }
 
 #[test]

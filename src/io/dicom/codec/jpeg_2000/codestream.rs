@@ -29,6 +29,8 @@ pub(in super::super) struct Codestream<'a> {
     pub(super) signed: bool,
     /// Whether samples may differ from those that were encoded: the transform has no exact inverse.
     pub(in super::super) irreversible: bool,
+    /// Whether the first three components are coded as a luminance and colour differences, which decoding turns into RGB.
+    pub(super) transformed: bool,
     pub(super) layers: usize,
     pub(super) high_throughput: bool,
     axes: [Axis; 2],
@@ -93,7 +95,11 @@ impl<'a> Codestream<'a> {
             }
         }
         let size = size.ok_or("an image size is missing")?;
-        let [flags, _, layers0, layers1, _, parameters @ ..] = style.ok_or("a coding style is missing")?
+        if !size.alike {
+            return Err("components that differ in bits or number of samples, which are not supported".into());
+        }
+        let [flags, _, layers0, layers1, transformed, parameters @ ..] =
+            style.ok_or("a coding style is missing")?
         else {
             return Err("a short coding style".into());
         };
@@ -120,6 +126,7 @@ impl<'a> Codestream<'a> {
             precision: size.precision,
             signed: size.signed,
             irreversible: transform == 0,
+            transformed: *transformed != 0,
             layers: u16::from_be_bytes([*layers0, *layers1]).into(),
             high_throughput: blocks & 0x40 != 0,
             axes: size.axes,
@@ -258,6 +265,8 @@ impl<'a> Segments<'a> {
 
 /// The image and tile size (A.5.1).
 struct Size {
+    /// Whether all components have the same samples.
+    alike: bool,
     axes: [Axis; 2],
     components: usize,
     precision: u32,
@@ -281,7 +290,11 @@ impl Size {
             let first = axis.first_tile <= axis.start && axis.start < axis.first_tile + axis.tile;
             (axis.start < axis.end && axis.tile > 0 && axis.step > 0 && first).then_some(axis)
         };
+        // Three bytes for each component, which may differ.
+        let of_components = segment.get(36..36 + 3 * usize::from(components))?;
+        let alike = of_components.chunks_exact(3).all(|other| other == [depth, x_step, y_step]);
         Some(Self {
+            alike,
             axes: [axis(0, x_step)?, axis(1, y_step)?],
             components: components.into(),
             precision: u32::from(depth & 0x7f) + 1,

@@ -23,8 +23,13 @@ pub(super) fn recognises(data: &[u8]) -> bool {
     data.starts_with(codestream::START) || data.starts_with(codestream::JP2_SIGNATURE)
 }
 
-/// Decodes the samples of a codestream of one component, row by row: the bits of each, two's complement where they are
-/// signed.
+/// Whether the components of a stream are RGB whatever they are said to be: its own transform made them so.
+pub(super) fn is_transformed(data: &[u8]) -> bool {
+    Codestream::parse(data).is_ok_and(|stream| stream.transformed && stream.components >= 3)
+}
+
+/// Decodes the samples of a codestream, row by row, those of a pixel beside each other: the bits of each, two's complement where
+/// they are signed.
 pub(super) fn decode(stream: &Codestream) -> Result<Vec<u16>, String> {
     let &Codestream { precision, layers, .. } = stream;
     if precision > MOST_BITS {
@@ -37,7 +42,7 @@ pub(super) fn decode(stream: &Codestream) -> Result<Vec<u16>, String> {
     stream.check_packets()?;
     let samples =
         if stream.high_throughput { high_throughput(stream, data)? } else { classic(stream, &data)? };
-    let expected = stream.columns * stream.rows;
+    let expected = stream.columns * stream.rows * stream.components;
     if samples.len() != expected {
         return Err(format!("{} samples were decoded, not {expected}", samples.len()));
     }
@@ -51,10 +56,14 @@ fn classic(stream: &Codestream, data: &[u8]) -> Result<Vec<u16>, String> {
     let image = hayro::Image::new(data, &settings).map_err(|e| e.to_string())?;
     let mut context = hayro::DecoderContext::default();
     let decoded = image.decode(&mut context).map_err(|e| e.to_string())?;
-    let component = decoded.components().first().ok_or("it holds no component")?;
+    let components: Vec<&[f32]> = decoded.components().iter().map(|component| component.samples()).collect();
+    let count = components.first().ok_or("it holds no component")?.len();
+    if components.len() != stream.components || components.iter().any(|samples| samples.len() != count) {
+        return Err(format!("{} components were decoded, not {}", components.len(), stream.components));
+    }
     let largest = ((1u32 << stream.precision) - 1) as f32;
-    let whole = |&value: &f32| value.round_ties_even().clamp(0.0, largest) as u16;
-    Ok(component.samples().iter().map(whole).collect())
+    let whole = |value: f32| value.round_ties_even().clamp(0.0, largest) as u16;
+    Ok((0..count).flat_map(|at| components.iter().map(move |samples| whole(samples[at]))).collect())
 }
 
 fn high_throughput(stream: &Codestream, data: Cow<[u8]>) -> Result<Vec<u16>, String> {

@@ -5,6 +5,11 @@ use super::parameters::{Parameters, Presets};
 use super::*;
 use crate::io::dicom::codec::tests::pictures;
 
+/// Decodes a stream of one component.
+fn decode(data: &[u8], size: [usize; 2], precision: u32) -> Result<Decoded, String> {
+    super::decode(data, size, precision, &[1, 0x11, 0])
+}
+
 /// A stream of an image, as the standard's annex A has it: `presets` is an LSE segment's content, `interval` the rows between
 /// restart markers, 0 for none.
 pub(in super::super) fn encode(
@@ -238,7 +243,8 @@ fn what_grey_images_do_not_have_is_refused() {
         let what = decode(&changed, [2, 2], 8).err().unwrap();
         assert!(what.contains(words), "{what}");
     };
-    refused(scan + 4, 3, "a scan of 3 components");
+    refused(scan + 4, 3, "a short scan header");
+    refused(scan + 5, 7, "a scan of an unknown component 7");
     refused(scan + 6, 1, "mapping table");
     refused(scan + 9, 1, "point transform");
     assert!(decode(&stream, [2, 2], 17).err().unwrap().contains("17 bits"));
