@@ -6,18 +6,22 @@
 #![allow(unreachable_pub, missing_docs)] // names that only C++ sees
 
 mod compress;
+mod dataset;
 mod device;
 mod engines;
 mod messages;
+mod new_dataset;
 
 use crate::container::Description;
 use crate::dlpack;
 use crate::guard::guarded;
 use crate::metrics::Fidelity;
-use crate::sample::{LevelOfDetail, NeuralVolume, Outside, PointSample, Region, Space};
+use crate::sample::{LevelOfDetail, NeuralVolume, OpenOptions, Outside, PointSample, Region, Space};
 use crate::volume::{Association, Geometry, SampleType, SamplesMut};
 use compress::{CompressedVolume, ImportedVolume, compress, compress_imported, import_tensor};
+use dataset::{OpenDataset, open_dataset};
 use engines::engine;
+use new_dataset::{NewDataset, new_dataset};
 use std::ops::ControlFlow;
 
 #[cxx::bridge(namespace = "neuvol::bridge")]
@@ -67,6 +71,29 @@ mod ffi {
         fidelity: Fidelity,
         model: String,
         writer: String,
+    }
+
+    /// Which volume of a file of several; an empty list chooses nothing, one of one is the choice.
+    struct Choice {
+        array: Vec<String>,
+        component: Vec<usize>,
+        time_step: Vec<usize>,
+    }
+
+    /// An array of a file; see `container::ArrayInfo`.
+    struct Array {
+        name: String,
+        /// The components' names, empty where they have no name.
+        components: Vec<String>,
+    }
+
+    /// What a file holds.
+    struct Contents {
+        arrays: Vec<Array>,
+        steps: usize,
+        /// Empty where the file does not say them.
+        times: Vec<f64>,
+        file_bytes: u64,
     }
 
     /// How close decoded voxels are to the original's; see `metrics::Fidelity`.
@@ -173,11 +200,30 @@ mod ffi {
 
     extern "Rust" {
         type OpenVolume;
+        type OpenDataset;
         type CompressedVolume;
         type ImportedVolume;
+        type NewDataset;
 
         /// `device` is `auto`, `cpu`, `cuda` or `cuda:N`.
-        fn open(path: &str, device: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>>;
+        fn open(
+            path: &str,
+            choice: Choice,
+            device: &str,
+            threads: usize,
+            cache_bytes: usize,
+        ) -> Result<Box<OpenVolume>>;
+        /// `cache_bytes` are those of each of its volumes.
+        fn open_dataset(
+            path: &str,
+            device: &str,
+            threads: usize,
+            cache_bytes: usize,
+        ) -> Result<Box<OpenDataset>>;
+        fn device_note(self: &OpenDataset) -> Result<String>;
+        fn contents(self: &OpenDataset) -> Result<Contents>;
+        fn volume(self: &OpenDataset, array: usize, component: usize, step: usize)
+        -> Result<Box<OpenVolume>>;
         /// Why the CPU evaluates where a CUDA device was asked for; else empty.
         fn device_note(self: &OpenVolume) -> Result<String>;
         fn describe(self: &OpenVolume) -> Result<Description>;
@@ -246,6 +292,32 @@ mod ffi {
             cache_bytes: usize,
         ) -> Result<Box<OpenVolume>>;
 
+        /// No times: the file does not say them.
+        fn new_dataset(arrays: Vec<Array>, steps: usize, times: Vec<f64>) -> Result<Box<NewDataset>>;
+        /// The next component, counted from 0, of an array of so many, whose samples lie one behind the other in each voxel.
+        fn add_component(
+            self: &mut NewDataset,
+            samples: &[u8],
+            component: usize,
+            components: usize,
+            sample_type: &str,
+            labels: Labels,
+        ) -> Result<()>;
+        /// Compresses together what was added.
+        fn compress_components(
+            self: &mut NewDataset,
+            request: Request,
+            observer: &Observer,
+        ) -> Result<Vec<Outcome>>;
+        fn file_bytes(self: &NewDataset) -> Result<u64>;
+        fn save(self: &NewDataset, path: &str) -> Result<()>;
+        fn open_again(
+            self: &NewDataset,
+            device: &str,
+            threads: usize,
+            cache_bytes: usize,
+        ) -> Result<Box<OpenDataset>>;
+
         fn panic_on_purpose() -> Result<()>;
         fn version() -> String;
     }
@@ -280,11 +352,23 @@ fn guard<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     })
 }
 
-fn open(path: &str, device: &str, threads: usize, cache_bytes: usize) -> Result<Box<OpenVolume>, Failure> {
+fn open(
+    path: &str,
+    choice: ffi::Choice,
+    device: &str,
+    threads: usize,
+    cache_bytes: usize,
+) -> Result<Box<OpenVolume>, Failure> {
     guard(|| {
         let (engine, note) = engine(device, threads)?;
-        let volume = NeuralVolume::open_with(path, engine)?;
-        Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes), note)))
+        let options = OpenOptions {
+            cache_bytes,
+            array: choice.array.into_iter().next(),
+            component: choice.component.first().copied(),
+            time_step: choice.time_step.first().copied(),
+            ..OpenOptions::from(engine)
+        };
+        Ok(Box::new(OpenVolume(NeuralVolume::open_with(path, options)?, note)))
     })
 }
 

@@ -87,6 +87,8 @@ fn every_array_component_and_time_step_comes_back_with_its_own_quality() {
             let rmse = (squares / original.len() as f64).sqrt();
             assert!((rmse / neural.info().achieved.rmse - 1.0).abs() < 1e-6, "{rmse}");
             assert_eq!(decoded.geometry, original.geometry);
+            // The waves have another name.
+            assert_eq!(neural.info().name, ["speed", "height"][array]);
             assert_eq!(neural.verify().unwrap().damaged, []);
         }
     }
@@ -135,6 +137,14 @@ fn one_of_several_is_chosen_by_name_and_number() {
     assert_eq!((file.arrays().len(), file.steps(), file.times()), (1, 1, None));
     assert_eq!(whole(&file.volume(0, 0, 0).unwrap()), whole(&NeuralVolume::open(&single).unwrap()));
     assert!(file.volume(0, 1, 0).is_err() && file.volume(1, 0, 0).is_err() && file.volume(0, 0, 1).is_err());
+    // What is not in it is not chosen from it either.
+    let with = |component, time_step| {
+        let options = neuvol::sample::OpenOptions { component, time_step, ..Default::default() };
+        NeuralVolume::open_with(&single, options).map(|neural| whole(&neural)).map_err(|e| e.to_string())
+    };
+    assert_eq!(with(Some(0), Some(0)).unwrap(), whole(&NeuralVolume::open(&single).unwrap()));
+    assert!(with(Some(1), None).unwrap_err().contains("no component 1"));
+    assert!(with(None, Some(1)).unwrap_err().contains("no time step 1"));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -121,9 +122,8 @@ void setFidelity(Fidelity& out, const bridge::Fidelity& fidelity)
   }
 }
 
-Outcome outcomeOf(const bridge::CompressedVolume& compressed)
+Outcome outcomeOf(const bridge::Outcome& o)
 {
-  const bridge::Outcome o = compressed.outcome();
   Outcome outcome;
   outcome.fileBytes = o.file_bytes;
   outcome.ratio = o.ratio;
@@ -171,6 +171,24 @@ Info infoOf(const bridge::OpenVolume& volume)
   info.model = std::string(d.model);
   info.writer = std::string(d.writer);
   return info;
+}
+
+bridge::Choice choiceOf(const OpenOptions& options)
+{
+  bridge::Choice choice;
+  if (options.array)
+  {
+    choice.array.push_back(rust::String(*options.array));
+  }
+  if (options.component)
+  {
+    choice.component.push_back(*options.component);
+  }
+  if (options.timeStep)
+  {
+    choice.time_step.push_back(*options.timeStep);
+  }
+  return choice;
 }
 
 bridge::Grid gridOf(const Grid& grid)
@@ -294,7 +312,8 @@ Volume Volume::open(const std::string& path, const OpenOptions& options)
   return guarded(
     [&]
     {
-      auto handle = bridge::open(text(path), text(options.device), options.threads, options.cacheBytes);
+      auto handle =
+        bridge::open(text(path), choiceOf(options), text(options.device), options.threads, options.cacheBytes);
       return Volume(std::make_unique<Implementation>(std::move(handle)));
     });
 }
@@ -422,6 +441,93 @@ std::uint64_t Volume::evaluated() const
   return guarded([&] { return this->Inside->Handle->evaluated(); });
 }
 
+struct Dataset::Implementation
+{
+  rust::Box<bridge::OpenDataset> Handle;
+  std::vector<Array> Arrays;
+  std::size_t Steps;
+  std::vector<double> Times;
+  std::uint64_t Bytes;
+
+  explicit Implementation(rust::Box<bridge::OpenDataset> handle)
+    : Handle(std::move(handle))
+  {
+    const bridge::Contents contents = this->Handle->contents();
+    for (const bridge::Array& array : contents.arrays)
+    {
+      Array& out = this->Arrays.emplace_back();
+      out.name = std::string(array.name);
+      for (const rust::String& component : array.components)
+      {
+        out.components.emplace_back(component);
+      }
+    }
+    this->Steps = contents.steps;
+    this->Times.assign(contents.times.begin(), contents.times.end());
+    this->Bytes = contents.file_bytes;
+  }
+};
+
+Dataset::Dataset(std::unique_ptr<Implementation> implementation)
+  : Inside(std::move(implementation))
+{
+}
+Dataset::Dataset(Dataset&&) noexcept = default;
+Dataset& Dataset::operator=(Dataset&&) noexcept = default;
+Dataset::~Dataset() = default;
+
+Dataset Dataset::open(const std::string& path, const OpenOptions& options)
+{
+  return guarded(
+    [&]
+    {
+      auto handle = bridge::open_dataset(text(path), text(options.device), options.threads, options.cacheBytes);
+      return Dataset(std::make_unique<Implementation>(std::move(handle)));
+    });
+}
+
+const std::vector<Array>& Dataset::arrays() const
+{
+  return this->Inside->Arrays;
+}
+
+std::optional<std::size_t> Dataset::find(const std::string& name) const
+{
+  const std::vector<Array>& all = this->arrays();
+  const auto at = std::find_if(all.begin(), all.end(), [&](const Array& array) { return array.name == name; });
+  return at == all.end() ? std::nullopt : std::optional(static_cast<std::size_t>(at - all.begin()));
+}
+
+std::size_t Dataset::steps() const
+{
+  return this->Inside->Steps;
+}
+
+const std::vector<double>& Dataset::times() const
+{
+  return this->Inside->Times;
+}
+
+std::uint64_t Dataset::fileBytes() const
+{
+  return this->Inside->Bytes;
+}
+
+Volume Dataset::volume(std::size_t array, std::size_t component, std::size_t step) const
+{
+  return guarded(
+    [&]
+    {
+      auto handle = this->Inside->Handle->volume(array, component, step);
+      return Volume(std::make_unique<Volume::Implementation>(std::move(handle)));
+    });
+}
+
+std::string Dataset::deviceNote() const
+{
+  return guarded([&] { return std::string(this->Inside->Handle->device_note()); });
+}
+
 struct Compressed::Implementation
 {
   rust::Box<bridge::CompressedVolume> Handle;
@@ -429,7 +535,7 @@ struct Compressed::Implementation
 
   explicit Implementation(rust::Box<bridge::CompressedVolume> handle)
     : Handle(std::move(handle))
-    , Achieved(outcomeOf(*this->Handle))
+    , Achieved(outcomeOf(this->Handle->outcome()))
   {
   }
 };
@@ -491,6 +597,101 @@ Compressed compress(DLManagedTensorVersioned* tensor, const Description& descrip
         std::unique_ptr<Compressed::Implementation>(new Compressed::Implementation(std::move(handle))));
     },
     &caller);
+}
+
+struct DatasetWriter::Implementation
+{
+  rust::Box<bridge::NewDataset> Handle;
+  /// Of each array.
+  std::vector<Array> Arrays;
+  std::size_t Next = 0;
+};
+
+DatasetWriter::DatasetWriter(
+  const std::vector<Array>& arrays, std::size_t steps, const std::vector<double>& times)
+  : Inside(guarded(
+      [&]
+      {
+        rust::Vec<bridge::Array> of;
+        for (const Array& array : arrays)
+        {
+          bridge::Array out;
+          out.name = array.name;
+          for (const std::string& component : array.components)
+          {
+            out.components.push_back(rust::String(component));
+          }
+          of.push_back(std::move(out));
+        }
+        rust::Vec<double> at;
+        std::copy(times.begin(), times.end(), std::back_inserter(at));
+        return std::unique_ptr<Implementation>(
+          new Implementation{ bridge::new_dataset(std::move(of), steps, std::move(at)), arrays });
+      }))
+{
+}
+DatasetWriter::DatasetWriter(DatasetWriter&&) noexcept = default;
+DatasetWriter& DatasetWriter::operator=(DatasetWriter&&) noexcept = default;
+DatasetWriter::~DatasetWriter() = default;
+
+std::vector<Outcome> DatasetWriter::add(
+  const Samples& samples, const CompressOptions& options, const Progress& progress)
+{
+  needs(samples.data, samples.bytes, "the array of samples");
+  const Array& array = this->Inside->Arrays[this->Inside->Next % this->Inside->Arrays.size()];
+  const std::size_t components = array.components.size();
+  const rust::Slice<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(samples.data), samples.bytes);
+  bridge::NewDataset& handle = *this->Inside->Handle;
+  // Exact integers are compressed together; of others, only the component at hand is copied.
+  const bool together =
+    options.target.kind() == Target::Kind::Lossless && samples.type.compare(0, 5, "float") != 0;
+  std::vector<Outcome> outcomes;
+  for (std::size_t component = 0; component < components; ++component)
+  {
+    bridge::Labels labels = labelsOf(samples);
+    guarded(
+      [&]
+      {
+        labels.name = array.name;
+        handle.add_component(bytes, component, components, text(samples.type), std::move(labels));
+      });
+    if (together && component + 1 < components)
+    {
+      continue;
+    }
+    const double first = together ? 0.0 : static_cast<double>(component) / static_cast<double>(components);
+    const double share = together ? 1.0 : 1.0 / static_cast<double>(components);
+    const Progress scaled = [&](double fraction) { return !progress || progress(first + share * fraction); };
+    const Caller caller(scaled);
+    const auto achieved =
+      guarded([&] { return handle.compress_components(requestOf(options), caller); }, &caller);
+    for (const bridge::Outcome& outcome : achieved)
+    {
+      outcomes.push_back(outcomeOf(outcome));
+    }
+  }
+  this->Inside->Next += 1;
+  return outcomes;
+}
+
+std::uint64_t DatasetWriter::fileBytes() const
+{
+  return guarded([&] { return this->Inside->Handle->file_bytes(); });
+}
+
+void DatasetWriter::save(const std::string& path) const
+{
+  guarded([&] { this->Inside->Handle->save(text(path)); });
+}
+
+Dataset DatasetWriter::open(const OpenOptions& options) const
+{
+  return guarded(
+    [&]
+    {
+      auto handle = this->Inside->Handle->open_again(text(options.device), options.threads, options.cacheBytes);
+      return Dataset(std::make_unique<Dataset::Implementation>(std::move(handle)));
+    });
 }
 
 std::string version()

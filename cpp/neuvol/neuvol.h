@@ -4,8 +4,10 @@
 //   const neuvol::Volume volume = neuvol::Volume::open("ct.nvol");
 //   const std::vector<float> slice = volume.read<float>(volume.slice(2, 100));
 //
+// Files of several arrays, components or time steps are a Dataset.
+//
 // Axes are x, y, z with x fastest in memory. Every function may throw neuvol::Error, whose text says what was wrong,
-// where, and what to do. One Volume may be read by several threads at a time.
+// where, and what to do. One Volume, or one Dataset, may be read by several threads at a time.
 
 #ifndef neuvol_neuvol_h
 #define neuvol_neuvol_h
@@ -233,6 +235,11 @@ struct OpenOptions
   /// Where the field is evaluated: "cpu"; "auto", a CUDA device that can be used, else the CPU; "cuda" or "cuda:N",
   /// where the CPU stands in for a device that cannot be had (Volume::deviceNote).
   std::string device = "cpu";
+  /// Volume::open: which volume of a file of several. Each must be chosen where the file has several of them, and may be
+  /// chosen where there is one. Components and time steps are counted from 0. A Dataset does not look at them.
+  std::optional<std::string> array = std::nullopt;
+  std::optional<std::size_t> component = std::nullopt;
+  std::optional<std::size_t> timeStep = std::nullopt;
 };
 
 /// What the gradient at a point is.
@@ -273,6 +280,8 @@ enum class Memory
 class NEUVOL_EXPORT Volume
 {
 public:
+  /// Opens a file of one volume, or the volume of a file of several that the options choose. An Error lists what there is
+  /// where they do not choose one.
   static Volume open(const std::string& path, const OpenOptions& options = {});
 
   Volume(Volume&&) noexcept;
@@ -345,8 +354,57 @@ public:
 
 private:
   friend class Compressed;
+  friend class Dataset;
   struct Implementation;
   explicit Volume(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> Inside;
+};
+
+/// An array of a file.
+struct Array
+{
+  std::string name;
+  /// The names of its components, 1 to 9 of them; empty where a component has no name.
+  std::vector<std::string> components;
+};
+
+/// An open file of arrays with components, over time steps. A component of an array at a time step is a Volume. A file of a
+/// single volume has one of each.
+///
+///   const neuvol::Dataset flow = neuvol::Dataset::open("flow.nvol");
+///   const neuvol::Volume w = flow.volume(*flow.find("velocity"), 2, flow.steps() - 1);
+class NEUVOL_EXPORT Dataset
+{
+public:
+  /// OpenOptions::cacheBytes are those of each of its volumes.
+  static Dataset open(const std::string& path, const OpenOptions& options = {});
+
+  Dataset(Dataset&&) noexcept;
+  Dataset& operator=(Dataset&&) noexcept;
+  ~Dataset();
+
+  /// In the file's order, at least one. No two have one name.
+  const std::vector<Array>& arrays() const;
+  /// The place of an array among them, if it is there.
+  std::optional<std::size_t> find(const std::string& name) const;
+  /// How many time steps there are, 1 or more.
+  std::size_t steps() const;
+  /// The time of each step, ascending; empty where the file does not say them.
+  const std::vector<double>& times() const;
+  /// The size of the whole file; Info::fileBytes is that of a volume's part of it.
+  std::uint64_t fileBytes() const;
+
+  /// Opens a component of an array at a time step, all counted from 0. Its header and index are read; it shares the threads or
+  /// the device of the data set, and may outlive it. An Error where there is no such volume.
+  Volume volume(std::size_t array, std::size_t component = 0, std::size_t step = 0) const;
+
+  /// As Volume::deviceNote.
+  std::string deviceNote() const;
+
+private:
+  friend class DatasetWriter;
+  struct Implementation;
+  explicit Dataset(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> Inside;
 };
 
@@ -488,6 +546,42 @@ NEUVOL_EXPORT Compressed compress(
 /// must be there to read, and nobody may write to it meanwhile.
 NEUVOL_EXPORT Compressed compress(DLManagedTensorVersioned* tensor, const Description& description = {},
   const CompressOptions& options = {}, const Progress& progress = {});
+
+/// Makes a file of several arrays, components and time steps (a Dataset): compresses one array after the other, those of the
+/// first time step, then those of the next. Their compressed volumes stay in memory until the file is written.
+///
+///   neuvol::DatasetWriter writer({ { "velocity", { "u", "v", "w" } } });
+///   writer.add(samples, options);
+///   writer.save("velocity.nvol");
+class NEUVOL_EXPORT DatasetWriter
+{
+public:
+  /// The arrays of each time step, of 1 to 9 components, no two of one name; the steps' times ascend, or there are none where they
+  /// are not known.
+  explicit DatasetWriter(
+    const std::vector<Array>& arrays, std::size_t steps = 1, const std::vector<double>& times = {});
+
+  DatasetWriter(DatasetWriter&&) noexcept;
+  DatasetWriter& operator=(DatasetWriter&&) noexcept;
+  ~DatasetWriter();
+
+  /// Compresses the next array. The samples of its components lie one behind the other in each voxel, their fill range is that
+  /// of each; the name is that of the array. Every component meets the target; of a size, each volume of the file has an equal
+  /// part. Of a lossless target and integers, components may be kept as differences to another one. An Error when all arrays
+  /// are there; after one, or after Interrupted, nothing of the array stays, and it may be added again.
+  std::vector<Outcome> add(const Samples& samples, const CompressOptions& options = {}, const Progress& progress = {});
+
+  /// Bytes of the file with what was added so far.
+  std::uint64_t fileBytes() const;
+  /// Writes the file, whole or not at all; an existing one is replaced. An Error where arrays are missing; here and below.
+  void save(const std::string& path) const;
+  /// The file as a reader of it will see it.
+  Dataset open(const OpenOptions& options = {}) const;
+
+private:
+  struct Implementation;
+  std::unique_ptr<Implementation> Inside;
+};
 
 /// neuvol's version.
 NEUVOL_EXPORT std::string version();

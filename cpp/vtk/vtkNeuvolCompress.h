@@ -5,7 +5,7 @@
  * The output is the input's scalars as a .nvol file of the same options would give them back. What was achieved is in
  * the output's field data (see vtkNeuvolReader) and in GetPSNR() and its neighbours.
  *
- * The output is the input's grid with the one array, as point data or as cell data.
+ * The output is the input's grid with the array that is compressed, or with all of them (AllArrays), as point data or as cell data.
  *
  * Where there are several processes, the first has the whole output and the others' is empty. What failed or was
  * aborted is not tried again until the input or a property changes.
@@ -30,7 +30,7 @@ public:
   /**
    * What the last update achieved: dB over the full range, largest error and its root mean square in the array's unit,
    * bytes in the stored type by bytes of the file, bytes of the file. 0 before the first update and after one that
-   * failed.
+   * failed. Of several components or arrays the lowest PSNR and the largest errors, and the bytes of all.
    */
   vtkGetMacro(AchievedPSNR, double);
   vtkGetMacro(AchievedMaximumError, double);

@@ -84,13 +84,49 @@ vtkImageData* vtkNeuvolCompressor::GetImage(vtkInformationVector** inputs)
   return image;
 }
 
-vtkDataArray* vtkNeuvolCompressor::GetArray(vtkImageData* image, int& association)
+std::vector<vtkNeuvolCompressor::Selected> vtkNeuvolCompressor::GetArrays(vtkImageData* image)
 {
-  association = vtkDataObject::FIELD_ASSOCIATION_POINTS;
-  vtkDataArray* array = this->GetInputArrayToProcess(0, image, association);
-  if (array)
+  if (!this->AllArrays)
   {
-    return array;
+    return { this->GetArray(image) };
+  }
+  constexpr int most = 9;
+  std::vector<Selected> found;
+  for (const int association : { vtkDataObject::FIELD_ASSOCIATION_POINTS, vtkDataObject::FIELD_ASSOCIATION_CELLS })
+  {
+    vtkDataSetAttributes* attributes = image->GetAttributes(association);
+    for (int n = 0; n < attributes->GetNumberOfArrays(); ++n)
+    {
+      // What is not of numbers is null.
+      vtkDataArray* array = attributes->GetArray(n);
+      const std::string name = array && array->GetName() ? array->GetName() : "";
+      if (!array || name == vtkDataSetAttributes::GhostArrayName())
+      {
+        continue;
+      }
+      if (array->GetNumberOfComponents() > most)
+      {
+        vtkWarningMacro(<< "Array '" << name << "' has " << array->GetNumberOfComponents()
+                        << " components and is left out: a neural volume's has 1 to " << most << ".");
+        continue;
+      }
+      found.push_back({ array, association });
+    }
+  }
+  if (found.empty())
+  {
+    throw neuvol::Error("the image has no array to compress: give it one (in ParaView with Calculator), or resample the "
+                        "data that has one");
+  }
+  return found;
+}
+
+vtkNeuvolCompressor::Selected vtkNeuvolCompressor::GetArray(vtkImageData* image)
+{
+  int association = vtkDataObject::FIELD_ASSOCIATION_POINTS;
+  if (vtkDataArray* array = this->GetInputArrayToProcess(0, image, association))
+  {
+    return { array, association };
   }
   vtkInformation* asked = this->GetInputArrayInformation(0);
   const char* name = asked->Get(vtkDataObject::FIELD_NAME());
@@ -100,8 +136,7 @@ vtkDataArray* vtkNeuvolCompressor::GetArray(vtkImageData* image, int& associatio
     const bool cells = asked->Get(vtkDataObject::FIELD_ASSOCIATION()) == vtkDataObject::FIELD_ASSOCIATION_CELLS;
     throw neuvol::Error(std::string("the image has no ") + (cells ? "cell" : "point") + " array '" + name + "'");
   }
-  association = vtkDataObject::FIELD_ASSOCIATION_POINTS;
-  array = image->GetPointData()->GetArray(0);
+  vtkDataArray* array = image->GetPointData()->GetArray(0);
   if (!array)
   {
     throw neuvol::Error(image->GetCellData()->GetNumberOfArrays() > 0
@@ -109,7 +144,7 @@ vtkDataArray* vtkNeuvolCompressor::GetArray(vtkImageData* image, int& associatio
                           : "the image has no array to compress: give it one (in ParaView with Calculator), or resample "
                             "the data that has one");
   }
-  return array;
+  return { array, vtkDataObject::FIELD_ASSOCIATION_POINTS };
 }
 
 void vtkNeuvolCompressor::Report(const std::string& what, const std::string& outcome)
@@ -127,6 +162,7 @@ void vtkNeuvolCompressor::PrintSelf(ostream& os, vtkIndent indent)
   const char* targets[] = { "QUALITY", "PSNR", "RATIO", "SIZE", "MAX_ERROR", "LOSSLESS" };
   const char* qualities[] = { "PREVIEW", "STANDARD", "FINE" };
   const char* presets[] = { "FAST", "BALANCED", "BEST" };
+  os << indent << "AllArrays: " << this->AllArrays << "\n";
   os << indent << "Target: " << targets[this->Target] << "\n";
   os << indent << "Quality: " << qualities[this->Quality] << "\n";
   os << indent << "TargetPSNR: " << this->TargetPSNR << "\n";

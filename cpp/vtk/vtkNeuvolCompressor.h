@@ -3,8 +3,9 @@
  * @brief what vtkNeuvolWriter and vtkNeuvolCompress share: the target that a compression must meet
  *
  * The array to compress is selected with SetInputArrayToProcess(0, ...). By default it is the active point scalars or, without
- * those, the first point array; a cell array must be selected explicitly. The array must have one component. NaN and infinity are
- * masked: they come back exactly and do not disturb their neighbours.
+ * those, the first point array; a cell array must be selected explicitly. With AllArrays all point and cell arrays are
+ * compressed, into one file. An array has 1 to 9 components, which keep their names, and each of which meets the target. NaN and
+ * infinity are masked: they come back exactly and do not disturb their neighbours.
  *
  * The whole image is compressed by one process: where there are several, the first asks its source for all of it, and
  * the others are idle.
@@ -23,12 +24,23 @@
 #include "vtkNeuvolModule.h" // for the export macro
 
 #include <string> // for the outcome
+#include <vector> // for arrays
 
 class VTKNEUVOL_EXPORT vtkNeuvolCompressor : public vtkImageAlgorithm
 {
 public:
   vtkAbstractTypeMacro(vtkNeuvolCompressor, vtkImageAlgorithm);
   void PrintSelf(ostream& os, vtkIndent indent) override;
+
+  ///@{
+  /**
+   * Compresses all point and cell arrays of numbers, but for vtkGhostType, instead of the one that is selected. Those of more than
+   * 9 components are left out with a warning. No two may have one name. Off by default.
+   */
+  vtkSetMacro(AllArrays, bool);
+  vtkGetMacro(AllArrays, bool);
+  vtkBooleanMacro(AllArrays, bool);
+  ///@}
 
   enum Targets
   {
@@ -81,7 +93,8 @@ public:
 
   ///@{
   /**
-   * Largest size of the file, in kilobytes (10^3 bytes). Used when Target is SIZE. Default 100.
+   * Largest size of the file, in kilobytes (10^3 bytes); of several volumes (components, arrays, time steps) in a file, each has an
+   * equal part of it. Used when Target is SIZE. Default 100.
    */
   vtkSetMacro(TargetSize, double);
   vtkGetMacro(TargetSize, double);
@@ -161,9 +174,26 @@ protected:
   vtkImageData* GetImage(vtkInformationVector** inputs);
 
   /**
-   * The array that was chosen, and where it sits. Throws neuvol::Error where the image has none.
+   * An array of an image.
    */
-  vtkDataArray* GetArray(vtkImageData* image, int& association);
+  struct Selected
+  {
+    vtkDataArray* Array;
+    /**
+     * Where it sits: vtkDataObject::FIELD_ASSOCIATION_POINTS or FIELD_ASSOCIATION_CELLS.
+     */
+    int Association;
+  };
+
+  /**
+   * The arrays to compress. Throws neuvol::Error where the image has none.
+   */
+  std::vector<Selected> GetArrays(vtkImageData* image);
+
+  /**
+   * The array that was chosen. Throws neuvol::Error where the image has none.
+   */
+  Selected GetArray(vtkImageData* image);
 
   /**
    * Keeps what was achieved, and says what has to be said; `what` was compressed.
@@ -172,6 +202,7 @@ protected:
 
   std::string Outcome;
   bool ReportOutcome = false;
+  bool AllArrays = false;
   int Target = QUALITY;
   int Quality = STANDARD;
   double TargetPSNR = 40.0;

@@ -14,8 +14,11 @@
 #include "vtkVersion.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <sstream>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -60,11 +63,21 @@ std::string SampleType(const vtkDataArray* array)
   }
 }
 
-void AddValue(vtkFieldData* to, const char* name, double value)
+/// One tuple, a value for each component of an array.
+void AddValues(vtkFieldData* to, const std::string& name, const std::vector<double>& values,
+  const std::vector<std::string>& components)
 {
   vtkNew<vtkDoubleArray> array;
-  array->SetName(name);
-  array->InsertNextValue(value);
+  array->SetName(name.c_str());
+  array->SetNumberOfComponents(static_cast<int>(values.size()));
+  for (std::size_t c = 0; c < values.size(); ++c)
+  {
+    array->InsertNextValue(values[c]);
+    if (!components[c].empty())
+    {
+      array->SetComponentName(static_cast<vtkIdType>(c), components[c].c_str());
+    }
+  }
   to->AddArray(array);
 }
 
@@ -91,33 +104,40 @@ std::string BandName(const neuvol::Band& band)
   return out.str();
 }
 
-/// The errors by bands of value: a row a band in each of four arrays.
-void AddBands(vtkFieldData* to, const std::vector<neuvol::Band>& bands)
+/// The errors by bands of value: a row a band in each of four arrays, of one component behind the other.
+void AddBands(vtkFieldData* to, const std::vector<neuvol::Info>& components, const std::vector<std::string>& names,
+  const std::string& suffix)
 {
-  if (bands.empty())
+  vtkNew<vtkStringArray> titles;
+  titles->SetName(("neuvol_band" + suffix).c_str());
+  vtkNew<vtkDoubleArray> shares, means, errors;
+  const std::tuple<vtkDoubleArray*, const char*, double neuvol::Band::*> figures[] = {
+    { shares, "neuvol_band_share", &neuvol::Band::share },
+    { means, "neuvol_band_mean_error", &neuvol::Band::bias },
+    { errors, "neuvol_band_rmse", &neuvol::Band::rmse },
+  };
+  for (std::size_t c = 0; c < components.size(); ++c)
+  {
+    const std::string component = names[c].empty() ? std::to_string(c) : names[c];
+    for (const neuvol::Band& band : components[c].bands)
+    {
+      titles->InsertNextValue((components.size() > 1 ? component + ": " : "") + BandName(band));
+      for (const auto& [array, name, figure] : figures)
+      {
+        array->InsertNextValue(band.*figure);
+      }
+    }
+  }
+  if (titles->GetNumberOfValues() == 0)
   {
     return;
   }
-  vtkNew<vtkStringArray> names;
-  names->SetName("neuvol_band");
-  const auto add = [&](const char* name, double neuvol::Band::* figure)
+  to->AddArray(titles);
+  for (const auto& [array, name, figure] : figures)
   {
-    vtkNew<vtkDoubleArray> array;
-    array->SetName(name);
-    for (const neuvol::Band& band : bands)
-    {
-      array->InsertNextValue(band.*figure);
-    }
+    array->SetName((name + suffix).c_str());
     to->AddArray(array);
-  };
-  for (const neuvol::Band& band : bands)
-  {
-    names->InsertNextValue(BandName(band));
   }
-  to->AddArray(names);
-  add("neuvol_band_share", &neuvol::Band::share);
-  add("neuvol_band_mean_error", &neuvol::Band::bias);
-  add("neuvol_band_rmse", &neuvol::Band::rmse);
 }
 
 void AddText(vtkFieldData* to, const char* name, const std::string& text)
@@ -126,6 +146,26 @@ void AddText(vtkFieldData* to, const char* name, const std::string& text)
   array->SetName(name);
   array->InsertNextValue(text);
   to->AddArray(array);
+}
+
+/// What marks masked voxels of a component of an array, by the field data that the reader made: these travel through filters.
+std::array<double, 2> FillRange(vtkFieldData* fields, const std::string& array, int component)
+{
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  auto* arrays = vtkStringArray::SafeDownCast(fields->GetAbstractArray("neuvol_array"));
+  if (!arrays || arrays->LookupValue(array) < 0)
+  {
+    return { none, none };
+  }
+  const std::string suffix = arrays->GetNumberOfValues() > 1 ? " " + array : "";
+  const auto value = [&](const char* name, double otherwise)
+  {
+    auto* values = vtkDataArray::SafeDownCast(fields->GetAbstractArray((name + suffix).c_str()));
+    const bool has = values && values->GetNumberOfTuples() == 1 && component < values->GetNumberOfComponents();
+    return has ? values->GetComponent(0, component) : otherwise;
+  };
+  const double fill = value("neuvol_fill_value", none);
+  return { fill, value("neuvol_fill_limit", fill) };
 }
 
 } // namespace
@@ -145,13 +185,12 @@ int vtkNeuvolImage::VTKType(const std::string& sampleType)
 neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array, int association)
 {
   const std::string name = array->GetName() ? array->GetName() : "";
+  constexpr int most = 9;
   const int components = array->GetNumberOfComponents();
-  if (components != 1)
+  if (components > most)
   {
-    throw neuvol::Error(
-      "array '" + name + "' has " + std::to_string(components) +
-      " components, and a neural volume holds one: extract a component or the magnitude first (in ParaView with "
-      "Calculator)");
+    throw neuvol::Error("array '" + name + "' has " + std::to_string(components) + " components, and a neural volume's has 1 to " +
+      std::to_string(most) + ": extract some of them first (in ParaView with Calculator)");
   }
   neuvol::Samples samples;
   samples.type = SampleType(array);
@@ -195,14 +234,16 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
   {
     grid.frame = frame->GetValue(0);
   }
-  // Field data travels through filters: the fill value is that of the array which the reader made.
-  auto* of = vtkStringArray::SafeDownCast(fields->GetAbstractArray("neuvol_array"));
-  auto* fill = vtkDataArray::SafeDownCast(fields->GetAbstractArray("neuvol_fill_value"));
-  if (of && fill && of->GetNumberOfValues() == 1 && of->GetValue(0) == name && fill->GetNumberOfValues() == 1)
+  samples.fillRange = FillRange(fields, name, 0);
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (int component = 1; component < components; ++component)
   {
-    auto* limit = vtkDataArray::SafeDownCast(fields->GetAbstractArray("neuvol_fill_limit"));
-    const bool isRange = limit && limit->GetNumberOfValues() == 1;
-    samples.fillRange = { fill->GetTuple1(0), (isRange ? limit : fill)->GetTuple1(0) };
+    const std::array<double, 2> range = FillRange(fields, name, component);
+    if (!std::equal(range.begin(), range.end(), samples.fillRange.begin(), same))
+    {
+      throw neuvol::Error("the components of array '" + name +
+        "' have several fill values (neuvol_fill_value): extract them, and compress them one by one");
+    }
   }
   samples.data = array->GetVoidPointer(0);
   samples.bytes = static_cast<std::size_t>(array->GetNumberOfValues()) * array->GetDataTypeSize();
@@ -238,16 +279,13 @@ void vtkNeuvolImage::FirstPoint(const neuvol::Grid& grid, double origin[3])
   }
 }
 
-void vtkNeuvolImage::SetScalars(vtkImageData* image, const neuvol::Grid& grid, vtkDataArray* array)
+vtkDataSetAttributes* vtkNeuvolImage::AttributesOf(vtkImageData* image, const neuvol::Grid& grid)
 {
   if (grid.association == neuvol::Association::Cell)
   {
-    image->GetCellData()->SetScalars(array);
+    return image->GetCellData();
   }
-  else
-  {
-    image->GetPointData()->SetScalars(array);
-  }
+  return image->GetPointData();
 }
 
 std::string vtkNeuvolImage::Text(const neuvol::Outcome& outcome, const std::string& unit)
@@ -275,6 +313,40 @@ std::string vtkNeuvolImage::Text(const neuvol::Outcome& outcome, const std::stri
       out << ", largest mean error of a band of values " << std::showpos << worst->bias << std::noshowpos << in << " ("
           << BandName(*worst) << in << ')';
     }
+  }
+  return out.str();
+}
+
+std::string vtkNeuvolImage::Text(const std::vector<neuvol::Outcome>& outcomes, std::uint64_t fileBytes)
+{
+  double stored = 0.0;
+  double asFloat = 0.0;
+  double least = std::numeric_limits<double>::infinity();
+  double most = 0.0;
+  for (const neuvol::Outcome& outcome : outcomes)
+  {
+    stored += outcome.ratio * static_cast<double>(outcome.fileBytes);
+    asFloat += outcome.ratioFloat32 * static_cast<double>(outcome.fileBytes);
+    least = std::min(least, outcome.psnr);
+    most = std::max(most, outcome.psnr);
+  }
+  const auto tenths = [&](double bytes) { return std::round(10 * bytes / static_cast<double>(fileBytes)) / 10; };
+  const auto psnr = [](double value)
+  {
+    std::ostringstream out;
+    out << std::round(100 * value) / 100 << " dB";
+    return std::isinf(value) ? std::string("exact") : out.str();
+  };
+  std::ostringstream out;
+  out << fileBytes << " bytes, ratio " << tenths(stored) << " (" << tenths(asFloat) << " against float32), "
+      << outcomes.size() << " volumes, ";
+  if (std::isinf(least))
+  {
+    out << "every voxel exactly as it was";
+  }
+  else
+  {
+    out << "PSNR " << psnr(least) << " to " << psnr(most);
   }
   return out.str();
 }
@@ -312,10 +384,12 @@ neuvol::CompressOptions vtkNeuvolImage::Options(vtkNeuvolCompressor& properties)
   return options;
 }
 
-vtkSmartPointer<vtkDataArray> vtkNeuvolImage::NewArray(const neuvol::Info& info, int type, vtkIdType samples)
+vtkSmartPointer<vtkDataArray> vtkNeuvolImage::NewArray(
+  const neuvol::Info& info, int type, vtkIdType samples, int components)
 {
   const auto array = vtkSmartPointer<vtkDataArray>::Take(vtkDataArray::CreateDataArray(type));
   array->SetName(info.name.c_str());
+  array->SetNumberOfComponents(components);
   array->SetNumberOfTuples(samples);
   if (!info.unit.empty())
   {
@@ -324,37 +398,63 @@ vtkSmartPointer<vtkDataArray> vtkNeuvolImage::NewArray(const neuvol::Info& info,
   return array;
 }
 
-void vtkNeuvolImage::AddFieldData(const neuvol::Info& info, vtkImageData* image)
+void vtkNeuvolImage::AddFieldData(const std::vector<neuvol::Info>& components, const std::vector<std::string>& names,
+  const std::string& suffix, vtkImageData* image)
 {
   vtkFieldData* fields = image->GetFieldData();
-  // VTK's legacy text files cannot hold infinity: where nothing differs it is left out.
-  if (std::isfinite(info.psnr))
+  const auto of = [&](auto&& figure)
   {
-    AddValue(fields, "neuvol_psnr", info.psnr);
-  }
-  AddValue(fields, "neuvol_max_error", info.maxError);
-  AddValue(fields, "neuvol_rmse", info.rmse);
-  AddValue(fields, "neuvol_mean_error", info.bias);
-  for (const auto& [name, value] : { std::pair{ "neuvol_noise", info.noise }, std::pair{ "neuvol_ssim", info.ssim } })
-  {
-    if (std::isfinite(value))
+    std::vector<double> values;
+    for (const neuvol::Info& info : components)
     {
-      AddValue(fields, name, value);
+      values.push_back(figure(info));
     }
-  }
-  AddBands(fields, info.bands);
-  AddValue(fields, "neuvol_ratio", info.ratio);
-  AddValue(fields, "neuvol_ratio_float32", info.ratioFloat32);
-  if (!std::isnan(info.fillRange[0]))
+    return values;
+  };
+  const auto add = [&](const char* name, auto&& figure)
+  { AddValues(fields, name + suffix, of(figure), names); };
+  // VTK's legacy text files cannot hold infinity: where nothing differs there is no number.
+  const auto addKnown = [&](const char* name, auto&& figure)
   {
-    AddValue(fields, "neuvol_fill_value", info.fillRange[0]);
-    if (info.fillRange[1] != info.fillRange[0])
+    std::vector<double> values = of(figure);
+    for (double& value : values)
     {
-      AddValue(fields, "neuvol_fill_limit", info.fillRange[1]);
+      value = std::isfinite(value) ? value : std::numeric_limits<double>::quiet_NaN();
     }
+    if (std::any_of(values.begin(), values.end(), [](double value) { return !std::isnan(value); }))
+    {
+      AddValues(fields, name + suffix, values, names);
+    }
+  };
+  addKnown("neuvol_psnr", [](const neuvol::Info& info) { return info.psnr; });
+  add("neuvol_max_error", [](const neuvol::Info& info) { return info.maxError; });
+  add("neuvol_rmse", [](const neuvol::Info& info) { return info.rmse; });
+  add("neuvol_mean_error", [](const neuvol::Info& info) { return info.bias; });
+  addKnown("neuvol_noise", [](const neuvol::Info& info) { return info.noise; });
+  addKnown("neuvol_ssim", [](const neuvol::Info& info) { return info.ssim; });
+  AddBands(fields, components, names, suffix);
+  add("neuvol_ratio", [](const neuvol::Info& info) { return info.ratio; });
+  add("neuvol_ratio_float32", [](const neuvol::Info& info) { return info.ratioFloat32; });
+  const auto isMasked = [](const neuvol::Info& info) { return !std::isnan(info.fillRange[0]); };
+  const auto isRange = [](const neuvol::Info& info)
+  { return !std::isnan(info.fillRange[0]) && info.fillRange[1] != info.fillRange[0]; };
+  if (std::any_of(components.begin(), components.end(), isMasked))
+  {
+    add("neuvol_fill_value", [](const neuvol::Info& info) { return info.fillRange[0]; });
   }
-  AddText(fields, "neuvol_frame", info.grid.frame);
-  AddText(fields, "neuvol_array", info.name);
+  if (std::any_of(components.begin(), components.end(), isRange))
+  {
+    add("neuvol_fill_limit", [](const neuvol::Info& info) { return info.fillRange[1]; });
+  }
+  AddText(fields, "neuvol_frame", components.front().grid.frame);
+  if (auto* arrays = vtkStringArray::SafeDownCast(fields->GetAbstractArray("neuvol_array")))
+  {
+    arrays->InsertNextValue(components.front().name);
+  }
+  else
+  {
+    AddText(fields, "neuvol_array", components.front().name);
+  }
 }
 
 bool vtkNeuvolImage::IsAborted(vtkAlgorithm* algorithm)

@@ -1,15 +1,20 @@
 #include "vtkNeuvolReader.h"
 
+#include "vtkNeuvolArrays.h"
 #include "vtkNeuvolFile.h"
 #include "vtkNeuvolImage.h"
+#include "vtkNeuvolLayout.h"
 
 #include <neuvol/testing.h>
 
+#include "vtkDataArraySelection.h"
 #include "vtkDataObject.h"
 #include "vtkDataSetAttributes.h"
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
+#include "vtkNew.h"
 #include "vtkObjectFactory.h"
+#include "vtkPointData.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
 
 #include "vtksys/FStream.hxx"
@@ -18,8 +23,10 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 vtkStandardNewMacro(vtkNeuvolReader);
@@ -28,31 +35,126 @@ struct vtkNeuvolReader::Implementation
 {
   std::vector<std::string> FileNames;
   vtkNeuvolFile File;
-  /// What the first file says: it describes the series.
-  std::optional<neuvol::Info> First;
 
-  const neuvol::Volume& Open(std::size_t step, const vtkNeuvolReader& reader)
+  /// What the reader announces.
+  struct Announced
+  {
+    /// Of the first step.
+    std::vector<vtkNeuvolArray> Arrays;
+    /// None where there is a single step without a time.
+    std::vector<double> Times;
+  };
+  /// What the first file says: it describes a series.
+  std::optional<Announced> First;
+  /// Which opening of a file that was.
+  std::size_t DescribedAt = 0;
+
+  vtkNew<vtkDataArraySelection> PointArrays;
+  vtkNew<vtkDataArraySelection> CellArrays;
+
+  bool IsSeries() const { return this->FileNames.size() > 1; }
+
+  const neuvol::Dataset& Open(std::size_t file, const vtkNeuvolReader& reader)
   {
     neuvol::OpenOptions options;
     options.threads = static_cast<std::size_t>(reader.Threads);
     options.device = vtkNeuvolFile::DeviceName(reader.Device);
     options.cacheBytes = static_cast<std::size_t>(reader.CacheSize) * 1000000;
-    const neuvol::Volume& volume = this->File.Open(this->FileNames.at(step), options);
-    if (step == 0)
+    const std::string& name = this->FileNames.at(file);
+    const neuvol::Dataset& dataset = this->File.Open(name, options);
+    if (this->IsSeries() && dataset.steps() > 1)
     {
-      this->First = volume.info();
+      throw neuvol::Error(name + ": it holds " + std::to_string(dataset.steps()) +
+        " time steps, and several files are read together only where each is a single step: read it alone");
     }
-    return volume;
+    return dataset;
   }
 
-  /// The series' description. Of a single file it is always that of the file as it is now.
-  const neuvol::Info& Describe(const vtkNeuvolReader& reader)
+  /// Of a single file it is always that of the file as it is now.
+  const Announced& Describe(const vtkNeuvolReader& reader)
   {
-    if (!this->First || this->FileNames.size() == 1)
+    if (this->First && this->IsSeries())
     {
-      this->Open(0, reader);
+      return *this->First;
+    }
+    const neuvol::Dataset& dataset = this->Open(0, reader);
+    if (!this->First || this->DescribedAt != this->File.Opened())
+    {
+      Announced found;
+      for (std::size_t array = 0; array < dataset.arrays().size(); ++array)
+      {
+        found.Arrays.push_back(vtkNeuvolArrays::Describe(this->File, dataset, array, 0));
+      }
+      if (this->IsSeries())
+      {
+        for (std::size_t file = 0; file < this->FileNames.size(); ++file)
+        {
+          found.Times.push_back(static_cast<double>(file));
+        }
+      }
+      else if (dataset.steps() > 1 || !dataset.times().empty())
+      {
+        found.Times = vtkNeuvolFile::Times(dataset);
+      }
+      this->First = std::move(found);
+      this->DescribedAt = this->File.Opened();
+      this->List(this->PointArrays, false);
+      this->List(this->CellArrays, true);
     }
     return *this->First;
+  }
+
+  /// Lists the arrays in a selection, in which those that it knew keep their state.
+  void List(vtkDataArraySelection* selection, bool cells)
+  {
+    std::vector<const char*> names;
+    for (const vtkNeuvolArray& array : this->First->Arrays)
+    {
+      if (array.IsOfCells() == cells)
+      {
+        names.push_back(array.Name.c_str());
+      }
+    }
+    selection->SetArraysWithDefault(names.data(), static_cast<int>(names.size()), 1);
+  }
+
+  bool IsChosen(const vtkNeuvolArray& array) const
+  {
+    return (array.IsOfCells() ? this->CellArrays : this->PointArrays)->ArrayIsEnabled(array.Name.c_str()) != 0;
+  }
+
+  /// The chosen arrays of the first step.
+  std::vector<vtkNeuvolArray> Chosen() const
+  {
+    std::vector<vtkNeuvolArray> chosen;
+    std::copy_if(this->First->Arrays.begin(), this->First->Arrays.end(), std::back_inserter(chosen),
+      [&](const vtkNeuvolArray& array) { return this->IsChosen(array); });
+    return chosen;
+  }
+
+  /// The chosen arrays of a step. In a series of files of one array each, it may have another name in each.
+  std::vector<vtkNeuvolArray> Chosen(const neuvol::Dataset& dataset, const std::string& name, std::size_t step)
+  {
+    const std::vector<vtkNeuvolArray> of_first = this->Chosen();
+    std::size_t volumes = 0;
+    for (const vtkNeuvolArray& array : of_first)
+    {
+      volumes += array.Components.size();
+    }
+    this->File.Share(volumes);
+    const bool single = this->First->Arrays.size() == 1 && dataset.arrays().size() == 1;
+    std::vector<vtkNeuvolArray> chosen;
+    for (const vtkNeuvolArray& array : of_first)
+    {
+      const std::optional<std::size_t> at = single ? 0 : dataset.find(array.Name);
+      if (!at || dataset.arrays()[*at].components.size() != array.Components.size())
+      {
+        throw neuvol::Error(name + ": it has no array '" + array.Name + "' of " +
+          std::to_string(array.Components.size()) + " components, as the series' first file has");
+      }
+      chosen.push_back(vtkNeuvolArrays::Describe(this->File, dataset, *at, step));
+    }
+    return chosen;
   }
 
   void Forget()
@@ -61,70 +163,6 @@ struct vtkNeuvolReader::Implementation
     this->First.reset();
   }
 };
-
-namespace
-{
-
-/// Whether an axis has a point more than samples.
-bool HasCells(const neuvol::Grid& grid, int axis)
-{
-  return vtkNeuvolImage::Margin(grid, axis) > 0.0;
-}
-
-/// First and last sample along an axis of those that an extent of points has, the last sample there is being `last`.
-/// Where points have cells between them, a single point has the cell behind it, as VTK's filters have it, or the last.
-std::array<int, 2> SamplesOf(const neuvol::Grid& grid, int axis, int from, int to, int last)
-{
-  const bool cells = HasCells(grid, axis);
-  const int end = cells ? std::max(from, to - 1) : to;
-  return { std::clamp(from, 0, last), std::clamp(end, 0, last) };
-}
-
-/// What is read of a file's grid: a level of detail, or every so many-th voxel.
-struct Sampled
-{
-  std::size_t Level;
-  /// Voxels from sample to sample.
-  std::array<int, 3> Stride;
-  /// Where the samples lie.
-  neuvol::Grid Grid;
-};
-
-/// A level beyond the last one is the last one.
-Sampled SampledBy(const neuvol::Info& info, int level, int stride)
-{
-  Sampled sampled{ std::min(static_cast<std::size_t>(level), info.levels.size() - 1), {}, info.grid };
-  for (int a = 0; a < 3; ++a)
-  {
-    sampled.Stride[a] = static_cast<int>(info.levels[sampled.Level].stride[a]) * stride;
-    sampled.Grid.shape[a] = (info.grid.shape[a] - 1) / sampled.Stride[a] + 1;
-    sampled.Grid.spacing[a] *= sampled.Stride[a];
-  }
-  return sampled;
-}
-
-/// The whole extent: the points of the samples, counted in strides from the grid's first voxel, inside the region.
-std::array<int, 6> WholeExtent(const neuvol::Info& info, const int region[6], const std::array<int, 3>& strides)
-{
-  std::array<int, 6> extent{};
-  for (int a = 0; a < 3; ++a)
-  {
-    const int stride = strides[a];
-    const int last = static_cast<int>(info.grid.shape[a]) - 1;
-    const bool whole = region[2 * a + 1] < region[2 * a];
-    const std::array<int, 2> samples = SamplesOf(info.grid, a, region[2 * a], region[2 * a + 1], last);
-    const int from = whole ? 0 : samples[0];
-    const int to = whole ? last : samples[1];
-    extent[2 * a] = (from + stride - 1) / stride;
-    extent[2 * a + 1] = to / stride;
-    // A region thinner than the stride has the sample before it.
-    extent[2 * a] = std::min(extent[2 * a], extent[2 * a + 1]);
-    extent[2 * a + 1] += HasCells(info.grid, a) ? 1 : 0;
-  }
-  return extent;
-}
-
-} // namespace
 
 vtkNeuvolReader::vtkNeuvolReader()
   : Inside(new Implementation)
@@ -155,6 +193,7 @@ void vtkNeuvolReader::AddFileName(const char* name)
   if (name && *name)
   {
     this->Inside->FileNames.emplace_back(name);
+    this->Inside->First.reset();
     this->Modified();
   }
 }
@@ -189,8 +228,63 @@ int vtkNeuvolReader::CanReadFile(const char* name)
 
 vtkTypeInt64 vtkNeuvolReader::GetVoxelsEvaluated()
 {
-  const neuvol::Volume* volume = this->Inside->File.Get();
-  return volume ? static_cast<vtkTypeInt64>(volume->evaluated()) : 0;
+  return static_cast<vtkTypeInt64>(this->Inside->File.Evaluated());
+}
+
+vtkDataArraySelection* vtkNeuvolReader::GetPointDataArraySelection()
+{
+  return this->Inside->PointArrays;
+}
+
+vtkDataArraySelection* vtkNeuvolReader::GetCellDataArraySelection()
+{
+  return this->Inside->CellArrays;
+}
+
+int vtkNeuvolReader::GetNumberOfPointArrays()
+{
+  return this->Inside->PointArrays->GetNumberOfArrays();
+}
+
+const char* vtkNeuvolReader::GetPointArrayName(int index)
+{
+  return this->Inside->PointArrays->GetArrayName(index);
+}
+
+int vtkNeuvolReader::GetPointArrayStatus(const char* name)
+{
+  return this->Inside->PointArrays->ArrayIsEnabled(name);
+}
+
+void vtkNeuvolReader::SetPointArrayStatus(const char* name, int status)
+{
+  this->Inside->PointArrays->SetArraySetting(name, status);
+}
+
+int vtkNeuvolReader::GetNumberOfCellArrays()
+{
+  return this->Inside->CellArrays->GetNumberOfArrays();
+}
+
+const char* vtkNeuvolReader::GetCellArrayName(int index)
+{
+  return this->Inside->CellArrays->GetArrayName(index);
+}
+
+int vtkNeuvolReader::GetCellArrayStatus(const char* name)
+{
+  return this->Inside->CellArrays->ArrayIsEnabled(name);
+}
+
+void vtkNeuvolReader::SetCellArrayStatus(const char* name, int status)
+{
+  this->Inside->CellArrays->SetArraySetting(name, status);
+}
+
+vtkMTimeType vtkNeuvolReader::GetMTime()
+{
+  return std::max({ this->Superclass::GetMTime(), this->Inside->PointArrays->GetMTime(),
+    this->Inside->CellArrays->GetMTime() });
 }
 
 void vtkNeuvolReader::PanicOnPurpose()
@@ -221,13 +315,15 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
   }
   try
   {
-    const std::size_t steps = this->Inside->FileNames.size();
-    const neuvol::Info& info = this->Inside->Describe(*this);
+    const Implementation::Announced& announced = this->Inside->Describe(*this);
     const std::string note = this->Inside->File.TakeNote();
     if (!note.empty())
     {
       vtkWarningMacro(<< note);
     }
+    const std::vector<vtkNeuvolArray> chosen = this->Inside->Chosen();
+    const vtkNeuvolArray& first = chosen.empty() ? announced.Arrays.front() : chosen.front();
+    const neuvol::Info& info = first.Components.front();
     for (std::size_t n : info.grid.shape)
     {
       if (n >= static_cast<std::size_t>(VTK_INT_MAX))
@@ -238,7 +334,7 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
     }
     for (int a = 0; a < 3; ++a)
     {
-      this->GridExtent[2 * a + 1] = static_cast<int>(info.grid.shape[a]) - 1 + (HasCells(info.grid, a) ? 1 : 0);
+      this->GridExtent[2 * a + 1] = static_cast<int>(info.grid.shape[a]) - 1 + (vtkNeuvolImage::Margin(info.grid, a) > 0.0 ? 1 : 0);
     }
     this->LevelOfDetailRange[1] = static_cast<int>(info.levels.size()) - 1;
     if (this->LevelOfDetail > this->LevelOfDetailRange[1])
@@ -246,40 +342,52 @@ int vtkNeuvolReader::RequestInformation(vtkInformation*, vtkInformationVector**,
       vtkWarningMacro(<< this->GetFileName() << ": there is no level of detail " << this->LevelOfDetail
                       << ", but levels 0 to " << this->LevelOfDetailRange[1] << "; the last one is read.");
     }
-    const Sampled sampled = SampledBy(info, this->LevelOfDetail, this->Stride);
-    std::array<int, 6> extent = WholeExtent(info, this->RegionOfInterest, sampled.Stride);
-    double origin[3];
-    vtkNeuvolImage::FirstPoint(sampled.Grid, origin);
-    outInfo->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent.data(), 6);
-    outInfo->Set(vtkDataObject::ORIGIN(), origin, 3);
-    outInfo->Set(vtkDataObject::SPACING(), sampled.Grid.spacing.data(), 3);
-    outInfo->Set(vtkDataObject::DIRECTION(), info.grid.direction.data(), 9);
-    outInfo->Set(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT(), 1);
-    const int type = this->OutputType == FLOAT ? VTK_FLOAT : vtkNeuvolImage::VTKType(info.sampleType);
-    if (info.grid.association == neuvol::Association::Cell)
+    const auto layoutOf = [&](const neuvol::Info& of)
+    { return vtkNeuvolLayout(of, vtkNeuvolSampled(of, this->LevelOfDetail, this->Stride), this->RegionOfInterest); };
+    const vtkNeuvolLayout layout = layoutOf(info);
+    for (const vtkNeuvolArray& array : chosen)
     {
-      vtkDataObject::SetActiveAttributeInfo(outInfo, vtkDataObject::FIELD_ASSOCIATION_CELLS,
-        vtkDataSetAttributes::SCALARS, info.name.c_str(), type, 1, -1);
-    }
-    else
-    {
-      vtkDataObject::SetPointDataActiveScalarInfo(outInfo, type, 1);
-    }
-    if (steps > 1)
-    {
-      std::vector<double> times(steps);
-      for (std::size_t s = 0; s < steps; ++s)
+      if (!layout.IsLike(layoutOf(array.Components.front())))
       {
-        times[s] = static_cast<double>(s);
+        vtkErrorMacro(<< this->GetFileName() << ": array '" << array.Name << "' lies on another grid than '" << first.Name
+                      << (array.IsOfCells() != first.IsOfCells() ? "', one of cells and one of points" : "'")
+                      << ": read them one by one (SetPointArrayStatus, SetCellArrayStatus).");
+        return 0;
       }
-      double range[2] = { times.front(), times.back() };
-      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_STEPS(), times.data(), static_cast<int>(steps));
-      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_RANGE(), range, 2);
     }
-    else
+    outInfo->Set(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), layout.Extent.data(), 6);
+    outInfo->Set(vtkDataObject::ORIGIN(), layout.Origin.data(), 3);
+    outInfo->Set(vtkDataObject::SPACING(), layout.Spacing.data(), 3);
+    outInfo->Set(vtkDataObject::DIRECTION(), layout.Direction.data(), 9);
+    outInfo->Set(vtkAlgorithm::CAN_PRODUCE_SUB_EXTENT(), 1);
+    outInfo->Remove(vtkDataObject::POINT_DATA_VECTOR());
+    outInfo->Remove(vtkDataObject::CELL_DATA_VECTOR());
+    if (!chosen.empty())
+    {
+      const vtkNeuvolArray& active = chosen[vtkNeuvolArrays::ActiveOf(chosen)];
+      const int components = static_cast<int>(active.Components.size());
+      const int type = vtkNeuvolImage::VTKType(this->TypeOf(active.SampleType()));
+      if (active.IsOfCells())
+      {
+        vtkDataObject::SetActiveAttributeInfo(outInfo, vtkDataObject::FIELD_ASSOCIATION_CELLS,
+          vtkDataSetAttributes::SCALARS, active.Name.c_str(), type, components, -1);
+      }
+      else
+      {
+        vtkDataObject::SetPointDataActiveScalarInfo(outInfo, type, components);
+      }
+    }
+    const std::vector<double>& times = announced.Times;
+    if (times.empty())
     {
       outInfo->Remove(vtkStreamingDemandDrivenPipeline::TIME_STEPS());
       outInfo->Remove(vtkStreamingDemandDrivenPipeline::TIME_RANGE());
+    }
+    else
+    {
+      const double range[2] = { times.front(), times.back() };
+      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_STEPS(), times.data(), static_cast<int>(times.size()));
+      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_RANGE(), range, 2);
     }
     return 1;
   }
@@ -295,73 +403,109 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
   vtkInformation* outInfo = outputVector->GetInformationObject(0);
   vtkImageData* output = vtkImageData::GetData(outInfo);
   vtkNeuvolImage::ClearAbort(this);
+  // VTK keeps an image's scalars from update to update, and these may be no longer chosen.
+  output->GetPointData()->Initialize();
   int extent[6];
   outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT(), extent);
-  const std::size_t steps = this->Inside->FileNames.size();
-  double time = 0;
-  if (steps > 1 && outInfo->Has(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP()))
-  {
-    time = outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP());
-    // A time that is a step but for rounding is that step.
-    time = std::clamp(std::floor(time + 1e-6), 0.0, static_cast<double>(steps - 1));
-  }
   try
   {
-    const neuvol::Volume& volume = this->Inside->Open(static_cast<std::size_t>(time), *this);
+    const std::vector<double> times = this->Inside->Describe(*this).Times;
+    std::size_t step = 0;
+    if (outInfo->Has(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP()))
+    {
+      step = vtkNeuvolFile::StepAt(times, outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP()));
+    }
+    const std::size_t file = this->Inside->IsSeries() ? step : 0;
+    const std::size_t stepOfFile = this->Inside->IsSeries() ? 0 : step;
+    const std::string name = this->Inside->FileNames.at(file);
+    const neuvol::Dataset& dataset = this->Inside->Open(file, *this);
+    const std::vector<vtkNeuvolArray> chosen = this->Inside->Chosen(dataset, name, stepOfFile);
     const std::string note = this->Inside->File.TakeNote();
     if (!note.empty())
     {
       vtkWarningMacro(<< note);
     }
-    const neuvol::Info& info = volume.info();
-    const Sampled sampled = SampledBy(info, this->LevelOfDetail, this->Stride);
-    const std::array<int, 6> whole = WholeExtent(info, this->RegionOfInterest, sampled.Stride);
+    if (!times.empty())
+    {
+      output->GetInformation()->Set(vtkDataObject::DATA_TIME_STEP(), times[step]);
+    }
     int announced[6];
     outInfo->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), announced);
-    if (!std::equal(whole.begin(), whole.end(), announced))
+    std::vector<vtkNeuvolSampled> sampled;
+    for (const vtkNeuvolArray& array : chosen)
     {
-      vtkErrorMacro(<< this->GetFileName(static_cast<int>(time))
-                    << ": its grid is another than that of the series' other files.");
-      return 0;
+      const neuvol::Info& info = array.Components.front();
+      sampled.push_back(vtkNeuvolSampled(info, this->LevelOfDetail, this->Stride));
+      const vtkNeuvolLayout layout(info, sampled.back(), this->RegionOfInterest);
+      const vtkNeuvolLayout first(chosen.front().Components.front(), sampled.front(), this->RegionOfInterest);
+      if (!std::equal(layout.Extent.begin(), layout.Extent.end(), announced) || !layout.IsLike(first))
+      {
+        vtkErrorMacro(<< name << ": "
+                      << (this->Inside->IsSeries() ? "its grid is another than that of the series' other files."
+                                                   : "the grid of array '" + array.Name + "' at time step " +
+                             std::to_string(step) + " is another than at the first one."));
+        return 0;
+      }
     }
     output->SetExtent(extent);
-    double origin[3];
-    vtkNeuvolImage::FirstPoint(sampled.Grid, origin);
-    output->SetOrigin(origin);
-    output->SetSpacing(sampled.Grid.spacing.data());
-    output->SetDirectionMatrix(info.grid.direction.data());
-    vtkNeuvolImage::AddFieldData(info, output);
-    if (steps > 1)
+    if (chosen.empty())
     {
-      output->GetInformation()->Set(vtkDataObject::DATA_TIME_STEP(), time);
+      output->SetOrigin(outInfo->Get(vtkDataObject::ORIGIN()));
+      output->SetSpacing(outInfo->Get(vtkDataObject::SPACING()));
+      output->SetDirectionMatrix(outInfo->Get(vtkDataObject::DIRECTION()));
+      return 1;
+    }
+    const vtkNeuvolLayout layout(chosen.front().Components.front(), sampled.front(), this->RegionOfInterest);
+    output->SetOrigin(layout.Origin.data());
+    output->SetSpacing(layout.Spacing.data());
+    output->SetDirectionMatrix(layout.Direction.data());
+    std::size_t volumes = 0;
+    for (const vtkNeuvolArray& array : chosen)
+    {
+      const std::string suffix = chosen.size() > 1 ? " " + array.Name : "";
+      vtkNeuvolImage::AddFieldData(array.Components, array.ComponentNames, suffix, output);
+      volumes += array.Components.size();
     }
     if (extent[1] < extent[0] || extent[3] < extent[2] || extent[5] < extent[4])
     {
       return 1;
     }
-    // In the samples of the level; level 0 is the volume itself.
-    neuvol::Region region;
-    region.stride = static_cast<std::size_t>(this->Stride);
-    for (int a = 0; a < 3; ++a)
+    std::size_t done = 0;
+    for (std::size_t n = 0; n < chosen.size(); ++n)
     {
-      const int last = static_cast<int>(sampled.Grid.shape[a]) - 1;
-      const std::array<int, 2> samples = SamplesOf(info.grid, a, extent[2 * a], extent[2 * a + 1], last);
-      region.start[a] = static_cast<std::size_t>(samples[0]) * region.stride;
-      region.end[a] = static_cast<std::size_t>(samples[1]) * region.stride + 1;
+      const vtkNeuvolArray& array = chosen[n];
+      // In the samples of the level; level 0 is the volume itself.
+      neuvol::Region region;
+      region.stride = static_cast<std::size_t>(this->Stride);
+      for (int a = 0; a < 3; ++a)
+      {
+        const int last = static_cast<int>(sampled[n].Grid.shape[a]) - 1;
+        const std::array<int, 2> samples = vtkNeuvolLayout::SamplesOf(array.Grid(), a, extent[2 * a], extent[2 * a + 1], last);
+        region.start[a] = static_cast<std::size_t>(samples[0]) * region.stride;
+        region.end[a] = static_cast<std::size_t>(samples[1]) * region.stride + 1;
+      }
+      const std::string type = this->TypeOf(array.SampleType());
+      const auto values = vtkNeuvolArrays::NewArray(array, type, static_cast<vtkIdType>(region.size()));
+      const auto decode = [&](std::size_t component, void* out)
+      {
+        const auto part = [&](std::size_t of) { return static_cast<double>(of) / static_cast<double>(volumes); };
+        const neuvol::Progress progress =
+          vtkNeuvolImage::ProgressOf(this, part(done + component), part(done + component + 1));
+        const neuvol::Volume& volume = this->Inside->File.Volume(array.Index, component, stepOfFile);
+        if (sampled[n].Level > 0)
+        {
+          volume.readLevel(sampled[n].Level, region, type.c_str(), out, progress);
+        }
+        else
+        {
+          volume.read(region, type.c_str(), out, progress);
+        }
+      };
+      vtkNeuvolArrays::Fill(values, region.size(), decode);
+      done += array.Components.size();
+      vtkNeuvolImage::AttributesOf(output, array.Grid())->AddArray(values);
     }
-    const std::string type = this->OutputType == FLOAT ? "float32" : info.sampleType;
-    const auto array =
-      vtkNeuvolImage::NewArray(info, vtkNeuvolImage::VTKType(type), static_cast<vtkIdType>(region.size()));
-    const neuvol::Progress progress = vtkNeuvolImage::ProgressOf(this);
-    if (sampled.Level > 0)
-    {
-      volume.readLevel(sampled.Level, region, type.c_str(), array->GetVoidPointer(0), progress);
-    }
-    else
-    {
-      volume.read(region, type.c_str(), array->GetVoidPointer(0), progress);
-    }
-    vtkNeuvolImage::SetScalars(output, info.grid, array);
+    vtkNeuvolArrays::SetActive(output, chosen);
     return 1;
   }
   catch (const neuvol::Interrupted&)
@@ -375,6 +519,11 @@ int vtkNeuvolReader::RequestData(vtkInformation*, vtkInformationVector**, vtkInf
     output->Initialize();
     return 0;
   }
+}
+
+std::string vtkNeuvolReader::TypeOf(const std::string& stored) const
+{
+  return this->OutputType == FLOAT ? "float32" : stored;
 }
 
 void vtkNeuvolReader::PrintSelf(ostream& os, vtkIndent indent)
@@ -392,6 +541,10 @@ void vtkNeuvolReader::PrintSelf(ostream& os, vtkIndent indent)
     os << " " << n;
   }
   os << "\n" << indent << "OutputType: " << (this->OutputType == FLOAT ? "FLOAT" : "STORED") << "\n";
+  os << indent << "PointDataArraySelection:\n";
+  this->Inside->PointArrays->PrintSelf(os, indent.GetNextIndent());
+  os << indent << "CellDataArraySelection:\n";
+  this->Inside->CellArrays->PrintSelf(os, indent.GetNextIndent());
   os << indent << "CacheSize: " << this->CacheSize << "\n" << indent << "Threads: " << this->Threads << "\n";
   os << indent << "Device: " << vtkNeuvolFile::DeviceName(this->Device) << "\n";
 }

@@ -2,9 +2,14 @@
  * @class vtkNeuvolReader
  * @brief read a neural volume (.nvol) as image data
  *
- * Only the requested update extent is decoded. The output has the file's origin, spacing and direction, and one array of
- * scalars with its name, unit and stored type. Masked voxels are NaN, infinity or the fill value, which also stands for the other
- * values of a fill range; they are not blanked.
+ * Only the requested update extent is decoded. The output has the file's origin, spacing and direction, and an array for each
+ * of the file's that is selected, with its name, unit, stored type, and all of its components with their names. Masked voxels
+ * are NaN, infinity or the fill value, which also stands for the other values of a fill range; they are not blanked. Components
+ * of several types come in one that holds them, float or double.
+ *
+ * Of a file of several arrays all are read unless SetPointArrayStatus or SetCellArrayStatus say otherwise. They must lie on
+ * one grid. The first one of a single component is the active scalars, or, where all have several, the first one. Level of
+ * detail, stride and region of interest are those of all.
  *
  * A coarser level of detail (LevelOfDetail) is the volume low-pass filtered on a grid of fewer samples. Of a latent grid, the
  * default of files, nothing finer is read or decoded for it. Its samples lie at every s-th voxel, s being the level's step along
@@ -14,19 +19,22 @@
  * Of a level of detail or a stride with a step of s along an axis, a cell is s times as long, about the centre of the file's cell
  * that it lies at, so that values keep their world positions; the image may extend slightly beyond the original bounds.
  *
- * Field data arrays added to the output, of one value each where nothing else is said:
- * - neuvol_psnr: dB over the full range; absent where nothing differs
+ * Field data arrays added to the output, of one value each where nothing else is said. Of an array of several components each is
+ * a tuple of a value for each component, and one that is known for none is absent. Where several arrays are read, a name has a
+ * space and the array's name behind it (neuvol_psnr velocity), but for neuvol_frame and neuvol_array:
+ * - neuvol_psnr: dB over the full range; absent, or NaN for a component, where nothing differs
  * - neuvol_rmse, neuvol_mean_error, neuvol_max_error: in the array's unit; mean of decoded less original
  * - neuvol_noise: standard deviation of the original's noise; absent where none was found
  * - neuvol_ssim: structural similarity in windows of 7 voxels along each axis; absent where it is not known
  * - neuvol_ratio, neuvol_ratio_float32: bytes of the samples, in the stored type and as float32, divided by bytes of the file
  * - neuvol_band (strings), neuvol_band_share, neuvol_band_mean_error, neuvol_band_rmse: errors by bands of value, one value
- *   per band; absent where nothing differs
+ *   per band, of each component after the other; absent where nothing differs
  * - neuvol_frame (string): "LPS mm", DICOM's patient frame, or "unknown"
- * - neuvol_array (string): the array that neuvol_fill_value and neuvol_fill_limit belong to
+ * - neuvol_array (string): the array, or a row for each of the arrays, that these belong to
  * - neuvol_fill_value, neuvol_fill_limit: masked values; the second is there where they are a range
  *
- * Several file names are the steps of a time series, at times 0, 1, 2, ...
+ * The time steps of a file are those of the pipeline, at the file's times or, where it does not say them, at 0, 1, 2, ... Several
+ * file names are the steps of a time series, at times 0, 1, 2, ...; each of them must hold a single step.
  */
 
 #ifndef vtkNeuvolReader_h
@@ -36,6 +44,9 @@
 #include "vtkNeuvolModule.h" // for the export macro
 
 #include <memory> // for the implementation
+#include <string> // for names of types
+
+class vtkDataArraySelection;
 
 class VTKNEUVOL_EXPORT vtkNeuvolReader : public vtkImageAlgorithm
 {
@@ -66,6 +77,28 @@ public:
    * 1 when the file begins as a neural volume does.
    */
   virtual int CanReadFile(const char* name);
+
+  ///@{
+  /**
+   * Which arrays are read: all, unless others are disabled. The names are known after UpdateInformation(); a state that was set
+   * before is kept.
+   */
+  virtual vtkDataArraySelection* GetPointDataArraySelection();
+  virtual vtkDataArraySelection* GetCellDataArraySelection();
+  virtual int GetNumberOfPointArrays();
+  virtual const char* GetPointArrayName(int index);
+  virtual int GetPointArrayStatus(const char* name);
+  virtual void SetPointArrayStatus(const char* name, int status);
+  virtual int GetNumberOfCellArrays();
+  virtual const char* GetCellArrayName(int index);
+  virtual int GetCellArrayStatus(const char* name);
+  virtual void SetCellArrayStatus(const char* name, int status);
+  ///@}
+
+  /**
+   * That of the selections, too.
+   */
+  vtkMTimeType GetMTime() override;
 
   ///@{
   /**
@@ -117,7 +150,8 @@ public:
 
   ///@{
   /**
-   * Decoded voxels that are kept for the next update, in megabytes (10^6 bytes). 0 keeps none. Default 256.
+   * Decoded voxels that are kept for the next update, in megabytes (10^6 bytes), of all arrays and components that are read
+   * together. 0 keeps none. Default 256.
    */
   vtkSetClampMacro(CacheSize, int, 0, VTK_INT_MAX);
   vtkGetMacro(CacheSize, int);
@@ -154,7 +188,8 @@ public:
   ///@}
 
   /**
-   * Voxels that this reader evaluated in the current file, those that came from the cache not counted.
+   * Voxels that this reader evaluated in the current file, those of all arrays, components and steps together; those that came
+   * from the cache are not counted.
    */
   virtual vtkTypeInt64 GetVoxelsEvaluated();
 
@@ -169,6 +204,11 @@ protected:
 
   int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
   int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+
+  /**
+   * The type that voxels come in (NumPy's name), by the one that they are stored in.
+   */
+  std::string TypeOf(const std::string& stored) const;
 
   int LevelOfDetail = 0;
   int LevelOfDetailRange[2] = { 0, 0 };

@@ -12,21 +12,33 @@
 #include "vtkObjectFactory.h"
 #include "vtkPointData.h"
 #include "vtkSmartPointer.h"
+#include "vtkStreamingDemandDrivenPipeline.h"
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 vtkStandardNewMacro(vtkNeuvolSampler);
 
-struct vtkNeuvolSampler::Implementation
-{
-  vtkNeuvolFile File;
-};
-
 namespace
 {
+
+/// What is evaluated of a file.
+struct Chosen
+{
+  std::size_t Array;
+  std::vector<std::size_t> Components;
+  /// What it is called.
+  std::string Name;
+};
+
+/// Whether the pipeline hears of the file's time steps.
+bool HasTimes(const neuvol::Dataset& dataset)
+{
+  return dataset.steps() > 1 || !dataset.times().empty();
+}
 
 /// A name that no point array of the data set has: that of the original's array, beside which a result is to be seen,
 /// is taken.
@@ -42,6 +54,69 @@ std::string FreeName(vtkDataSet* input, const std::string& wanted)
 
 } // namespace
 
+struct vtkNeuvolSampler::Implementation
+{
+  vtkNeuvolFile File;
+
+  static neuvol::OpenOptions Options(const vtkNeuvolSampler& sampler)
+  {
+    neuvol::OpenOptions options;
+    options.threads = static_cast<std::size_t>(sampler.Threads);
+    options.device = vtkNeuvolFile::DeviceName(sampler.Device);
+    return options;
+  }
+
+  Chosen Choose(const neuvol::Dataset& dataset, const vtkNeuvolSampler& sampler)
+  {
+    const std::vector<neuvol::Array>& arrays = dataset.arrays();
+    std::optional<std::size_t> at;
+    if (sampler.ArrayName && *sampler.ArrayName)
+    {
+      at = dataset.find(sampler.ArrayName);
+      if (!at)
+      {
+        std::string names;
+        for (const neuvol::Array& array : arrays)
+        {
+          names += (names.empty() ? "'" : ", '") + array.name + "'";
+        }
+        throw neuvol::Error(
+          std::string(sampler.FileName) + ": there is no array '" + sampler.ArrayName + "'; it holds " + names);
+      }
+    }
+    else
+    {
+      const auto scalar = std::find_if(
+        arrays.begin(), arrays.end(), [](const neuvol::Array& array) { return array.components.size() == 1; });
+      at = scalar == arrays.end() ? 0 : static_cast<std::size_t>(scalar - arrays.begin());
+    }
+    const neuvol::Array& array = arrays[*at];
+    Chosen chosen{ *at, {}, array.name };
+    const std::size_t count = array.components.size();
+    if (sampler.Component < 0)
+    {
+      for (std::size_t component = 0; component < count; ++component)
+      {
+        chosen.Components.push_back(component);
+      }
+      return chosen;
+    }
+    const std::size_t component = static_cast<std::size_t>(sampler.Component);
+    if (component >= count)
+    {
+      throw neuvol::Error(std::string(sampler.FileName) + ": array '" + array.name + "' has no component " +
+        std::to_string(component) + "; it has 0 to " + std::to_string(count - 1));
+    }
+    chosen.Components.push_back(component);
+    if (count > 1)
+    {
+      const std::string& name = array.components[component];
+      chosen.Name += " " + (name.empty() ? std::to_string(component) : name);
+    }
+    return chosen;
+  }
+};
+
 vtkNeuvolSampler::vtkNeuvolSampler()
   : OutsideValue(std::numeric_limits<double>::quiet_NaN())
   , Inside(new Implementation)
@@ -52,8 +127,35 @@ vtkNeuvolSampler::vtkNeuvolSampler()
 vtkNeuvolSampler::~vtkNeuvolSampler()
 {
   this->SetFileName(nullptr);
+  this->SetArrayName(nullptr);
   this->SetResultArrayName(nullptr);
   this->SetValidPointMaskArrayName(nullptr);
+}
+
+int vtkNeuvolSampler::RequestInformation(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector* outputs)
+{
+  const bool ofInput = inputs[0]->GetInformationObject(0)->Has(vtkStreamingDemandDrivenPipeline::TIME_STEPS());
+  if (ofInput || this->TimeStep >= 0 || !this->FileName || !*this->FileName)
+  {
+    return 1;
+  }
+  try
+  {
+    const neuvol::Dataset& dataset = this->Inside->File.Open(this->FileName, Implementation::Options(*this));
+    if (HasTimes(dataset))
+    {
+      const std::vector<double> times = vtkNeuvolFile::Times(dataset);
+      const double range[2] = { times.front(), times.back() };
+      vtkInformation* outInfo = outputs->GetInformationObject(0);
+      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_STEPS(), times.data(), static_cast<int>(times.size()));
+      outInfo->Set(vtkStreamingDemandDrivenPipeline::TIME_RANGE(), range, 2);
+    }
+  }
+  catch (const neuvol::Error&)
+  {
+    // Said once, by RequestData.
+  }
+  return 1;
 }
 
 int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector* outputs)
@@ -69,23 +171,52 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
   }
   try
   {
-    neuvol::OpenOptions options;
-    options.threads = static_cast<std::size_t>(this->Threads);
-    options.device = vtkNeuvolFile::DeviceName(this->Device);
-    const neuvol::Volume& volume = this->Inside->File.Open(this->FileName, options);
+    const neuvol::Dataset& dataset = this->Inside->File.Open(this->FileName, Implementation::Options(*this));
     const std::string note = this->Inside->File.TakeNote();
     if (!note.empty())
     {
       vtkWarningMacro(<< note);
     }
-    const neuvol::Info& info = volume.info();
-    const std::string& stored = info.sampleType;
-    const bool wide = stored == "float64" || stored == "int32" || stored == "uint32";
+    const Chosen choice = this->Inside->Choose(dataset, *this);
+    const std::vector<double> times = vtkNeuvolFile::Times(dataset);
+    vtkInformation* outInfo = outputs->GetInformationObject(0);
+    std::size_t step = static_cast<std::size_t>(std::max(this->TimeStep, 0));
+    if (step >= dataset.steps())
+    {
+      throw neuvol::Error(std::string(this->FileName) + ": there is no time step " + std::to_string(step) +
+        "; it holds 0 to " + std::to_string(dataset.steps() - 1));
+    }
+    if (this->TimeStep < 0 && outInfo->Has(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP()))
+    {
+      step = vtkNeuvolFile::StepAt(times, outInfo->Get(vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP()));
+    }
+    if (this->TimeStep < 0 && HasTimes(dataset) && !output->GetInformation()->Has(vtkDataObject::DATA_TIME_STEP()))
+    {
+      output->GetInformation()->Set(vtkDataObject::DATA_TIME_STEP(), times[step]);
+    }
+    std::vector<const neuvol::Volume*> volumes;
+    bool wide = false;
+    for (std::size_t component : choice.Components)
+    {
+      volumes.push_back(&this->Inside->File.Volume(choice.Array, component, step));
+      const std::string& stored = volumes.back()->info().sampleType;
+      wide = wide || stored == "float64" || stored == "int32" || stored == "uint32";
+    }
+    const int components = static_cast<int>(volumes.size());
+    const neuvol::Info& info = volumes.front()->info();
     const vtkIdType count = input->GetNumberOfPoints();
 
-    const auto values = vtkNeuvolImage::NewArray(info, wide ? VTK_DOUBLE : VTK_FLOAT, count);
+    const auto values = vtkNeuvolImage::NewArray(info, wide ? VTK_DOUBLE : VTK_FLOAT, count, components);
+    for (int c = 0; components > 1 && c < components; ++c)
+    {
+      const std::string& of = dataset.arrays()[choice.Array].components[choice.Components[static_cast<std::size_t>(c)]];
+      if (!of.empty())
+      {
+        values->SetComponentName(c, of.c_str());
+      }
+    }
     const bool chosen = this->ResultArrayName && *this->ResultArrayName;
-    const std::string wanted = chosen ? this->ResultArrayName : info.name;
+    const std::string wanted = chosen ? this->ResultArrayName : choice.Name;
     const std::string name = FreeName(input, wanted);
     values->SetName(name.c_str());
     if (chosen && name != wanted)
@@ -102,7 +233,7 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
     {
       gradients.TakeReference(vtkDataArray::CreateDataArray(values->GetDataType()));
       gradients->SetName(FreeName(input, name + " gradient").c_str());
-      gradients->SetNumberOfComponents(3);
+      gradients->SetNumberOfComponents(3 * components);
       gradients->SetNumberOfTuples(count);
     }
 
@@ -121,15 +252,20 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
       {
         input->GetPoint(first + i, points.data() + 3 * i);
       }
-      volume.sample(points.data(), static_cast<std::size_t>(here), how, found.data(), valid.data(),
-        this->ComputeGradients ? slopes.data() : nullptr);
-      for (vtkIdType i = 0; i < here; ++i)
+      for (int c = 0; c < components; ++c)
       {
-        values->SetComponent(first + i, 0, found[i]);
-        mask->SetValue(first + i, static_cast<char>(valid[i]));
-        if (gradients)
+        volumes[static_cast<std::size_t>(c)]->sample(points.data(), static_cast<std::size_t>(here), how, found.data(),
+          valid.data(), this->ComputeGradients ? slopes.data() : nullptr);
+        for (vtkIdType i = 0; i < here; ++i)
         {
-          gradients->SetTuple(first + i, slopes.data() + 3 * i);
+          values->SetComponent(first + i, c, found[i]);
+          // Where a component has no value, the tuple is none.
+          const bool before = c == 0 || mask->GetValue(first + i) != 0;
+          mask->SetValue(first + i, before && valid[i] ? 1 : 0);
+          for (int axis = 0; gradients && axis < 3; ++axis)
+          {
+            gradients->SetComponent(first + i, 3 * c + axis, slopes[3 * i + axis]);
+          }
         }
       }
       this->UpdateProgress(static_cast<double>(first + here) / static_cast<double>(count));
@@ -161,6 +297,9 @@ void vtkNeuvolSampler::PrintSelf(ostream& os, vtkIndent indent)
   this->Superclass::PrintSelf(os, indent);
   const auto text = [](const char* s) { return s ? s : "(none)"; };
   os << indent << "FileName: " << text(this->FileName) << "\n";
+  os << indent << "ArrayName: " << text(this->ArrayName) << "\n";
+  os << indent << "Component: " << this->Component << "\n";
+  os << indent << "TimeStep: " << this->TimeStep << "\n";
   os << indent << "ComputeGradients: " << this->ComputeGradients << "\n";
   os << indent << "GradientType: " << (this->GradientType == SMOOTH ? "SMOOTH" : "FIELD") << "\n";
   os << indent << "Clamp: " << this->Clamp << "\n";

@@ -6,11 +6,17 @@
  * mesh, streamlines, an unstructured grid. No image is made in between, and the cost follows the number of points.
  *
  * At a voxel the value is the decoded voxel; between voxels it is the field, unrounded. Points outside the grid, and
- * points whose nearest voxel is masked, are 0 in the mask array (as with vtkProbeFilter). Of cell data the grid reaches
+ * points whose nearest voxel is masked (in any of the components that are evaluated), are 0 in the mask array (as with
+ * vtkProbeFilter). Of cell data the grid reaches
  * to the cells' faces, half a voxel beyond the outermost centres, where the value is that of the nearest place between
  * centres.
  *
- * Gradients are by the world coordinates, and 0 where the mask is; see GradientType for which there are.
+ * Of a file of several arrays one is evaluated (ArrayName), with all of its components in one array of results or one of them
+ * (Component). Of a file with time steps it is the step of the pipeline's time (TimeStep); the output has the file's time steps
+ * where the input has none of its own.
+ *
+ * Gradients are by the world coordinates, and 0 where a component's voxel is masked or the point outside; see GradientType for
+ * which there are. Of several components they are a tuple of x, y and z of the first, of the second, and so on.
  *
  * Arrays of the input are never replaced: where the input has an array of a result's name, " (neural)" comes behind
  * that, then " (neural 2)", and so on; where the name is ResultArrayName, a warning says so.
@@ -39,6 +45,32 @@ public:
    */
   vtkSetFilePathMacro(FileName);
   vtkGetFilePathMacro(FileName);
+  ///@}
+
+  ///@{
+  /**
+   * The array to evaluate; empty (the default): the file's first one of a single component or, where all have several, its
+   * first one. A name that the file does not have is an error that lists those it has.
+   */
+  vtkSetStringMacro(ArrayName);
+  vtkGetStringMacro(ArrayName);
+  ///@}
+
+  ///@{
+  /**
+   * The component to evaluate, counted from 0; -1 (the default): all of them.
+   */
+  vtkSetClampMacro(Component, int, -1, 8);
+  vtkGetMacro(Component, int);
+  ///@}
+
+  ///@{
+  /**
+   * The time step to evaluate, counted from 0; -1 (the default): the last one that is not later than the pipeline's time, by the
+   * file's times or, where it does not say them, by the steps' numbers; the first one where the pipeline has no time.
+   */
+  vtkSetClampMacro(TimeStep, int, -1, VTK_INT_MAX);
+  vtkGetMacro(TimeStep, int);
   ///@}
 
   ///@{
@@ -85,7 +117,8 @@ public:
 
   ///@{
   /**
-   * Name of the array of values; empty (the default): the volume's own.
+   * Name of the array of values; empty (the default): the array's own, and behind it the component's name or number where
+   * one of several is evaluated.
    */
   vtkSetStringMacro(ResultArrayName);
   vtkGetStringMacro(ResultArrayName);
@@ -126,9 +159,13 @@ protected:
   vtkNeuvolSampler();
   ~vtkNeuvolSampler() override;
 
+  int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
   int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
 
   char* FileName = nullptr;
+  char* ArrayName = nullptr;
+  int Component = -1;
+  int TimeStep = -1;
   bool ComputeGradients = false;
   int GradientType = FIELD;
   bool Clamp = false;

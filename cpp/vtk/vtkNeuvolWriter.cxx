@@ -1,5 +1,6 @@
 #include "vtkNeuvolWriter.h"
 
+#include "vtkNeuvolArrays.h"
 #include "vtkNeuvolImage.h"
 
 #include "vtkInformation.h"
@@ -9,10 +10,28 @@
 #include "vtkStreamingDemandDrivenPipeline.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 vtkStandardNewMacro(vtkNeuvolWriter);
 
+struct vtkNeuvolWriter::Implementation
+{
+  /// A file of several volumes, and what was achieved so far.
+  std::optional<neuvol::DatasetWriter> File;
+  std::vector<neuvol::Array> Arrays;
+  std::vector<neuvol::Outcome> Outcomes;
+
+  void Begin(const std::vector<neuvol::Array>& arrays, const std::vector<double>& times)
+  {
+    this->Outcomes.clear();
+    this->Arrays = arrays;
+    this->File.emplace(arrays, std::max<std::size_t>(times.size(), 1), times);
+  }
+};
+
 vtkNeuvolWriter::vtkNeuvolWriter()
+  : Inside(new Implementation)
 {
   this->SetNumberOfOutputPorts(0);
   this->SetFileNameSuffix("_%04d");
@@ -114,7 +133,8 @@ int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector**
     }
     else if (vtkImageData* image = this->GetImage(inputs))
     {
-      const std::string name = series ? this->NameOfStep(this->CurrentStep) : this->FileName;
+      const bool manyFiles = series && !this->TimeStepsInOneFile;
+      const std::string name = manyFiles ? this->NameOfStep(this->CurrentStep) : this->FileName;
       written = !name.empty() && this->WriteFile(image, name);
     }
   }
@@ -126,7 +146,7 @@ int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector**
     processes->Broadcast(&first, 1, 0);
     written = first != 0;
   }
-  const bool more = series && written && last - this->CurrentStep >= this->TimeStepStride;
+  const bool more = series && written && !this->IsLastStep();
   if (more)
   {
     this->CurrentStep += this->TimeStepStride;
@@ -137,9 +157,30 @@ int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector**
     request->Remove(vtkStreamingDemandDrivenPipeline::CONTINUE_EXECUTING());
     this->CurrentStep = this->MinTimeStep;
     this->Written = written;
+    this->Inside->File.reset();
   }
   // What was aborted is no failure.
   return written || this->Aborted ? 1 : 0;
+}
+
+std::vector<double> vtkNeuvolWriter::TimesInFile() const
+{
+  std::vector<double> times;
+  const int last = this->LastStep();
+  for (int step = this->MinTimeStep; step <= last; step += this->TimeStepStride)
+  {
+    times.push_back(this->Times[static_cast<std::size_t>(step)]);
+    if (last - step < this->TimeStepStride)
+    {
+      break;
+    }
+  }
+  return times;
+}
+
+bool vtkNeuvolWriter::IsLastStep() const
+{
+  return this->LastStep() - this->CurrentStep < this->TimeStepStride;
 }
 
 bool vtkNeuvolWriter::WriteFile(vtkImageData* image, const std::string& name)
@@ -148,14 +189,56 @@ bool vtkNeuvolWriter::WriteFile(vtkImageData* image, const std::string& name)
   this->Outcome.clear();
   try
   {
-    int association = 0;
-    vtkDataArray* array = this->GetArray(image, association);
-    const neuvol::Samples samples = vtkNeuvolImage::Samples(image, array, association);
-    const neuvol::Compressed compressed =
-      neuvol::compress(samples, vtkNeuvolImage::Options(*this), vtkNeuvolImage::ProgressOf(this));
-    compressed.save(name);
-    this->Report(name, vtkNeuvolImage::Text(compressed.outcome(), samples.unit));
-    for (const std::string& warning : compressed.outcome().warnings)
+    const std::vector<Selected> selected = this->GetArrays(image);
+    const neuvol::CompressOptions options = vtkNeuvolImage::Options(*this);
+    const bool oneFile = this->WriteAllTimeSteps && this->TimeStepsInOneFile && !this->Times.empty();
+    std::set<std::string> warnings;
+    if (!oneFile && selected.size() == 1 && selected.front().Array->GetNumberOfComponents() == 1)
+    {
+      const neuvol::Samples samples =
+        vtkNeuvolImage::Samples(image, selected.front().Array, selected.front().Association);
+      const neuvol::Compressed compressed = neuvol::compress(samples, options, vtkNeuvolImage::ProgressOf(this));
+      compressed.save(name);
+      this->Report(name, vtkNeuvolImage::Text(compressed.outcome(), samples.unit));
+      warnings.insert(compressed.outcome().warnings.begin(), compressed.outcome().warnings.end());
+    }
+    else
+    {
+      std::vector<neuvol::Array> arrays;
+      for (const Selected& of : selected)
+      {
+        arrays.push_back(vtkNeuvolArrays::AboutOf(of.Array));
+      }
+      Implementation& inside = *this->Inside;
+      if (!oneFile || this->CurrentStep == this->MinTimeStep)
+      {
+        inside.Begin(arrays, oneFile ? this->TimesInFile() : std::vector<double>());
+      }
+      const auto same = [](const neuvol::Array& a, const neuvol::Array& b)
+      { return a.name == b.name && a.components.size() == b.components.size(); };
+      if (!std::equal(arrays.begin(), arrays.end(), inside.Arrays.begin(), inside.Arrays.end(), same))
+      {
+        throw neuvol::Error("time step " + std::to_string(this->CurrentStep) +
+          " has other arrays than the first one, and all steps of a file have the same: choose one that all have");
+      }
+      const auto part = [&](std::size_t n) { return static_cast<double>(n) / static_cast<double>(selected.size()); };
+      for (std::size_t n = 0; n < selected.size(); ++n)
+      {
+        const neuvol::Samples samples = vtkNeuvolImage::Samples(image, selected[n].Array, selected[n].Association);
+        for (const neuvol::Outcome& outcome :
+          inside.File->add(samples, options, vtkNeuvolImage::ProgressOf(this, part(n), part(n + 1))))
+        {
+          inside.Outcomes.push_back(outcome);
+          warnings.insert(outcome.warnings.begin(), outcome.warnings.end());
+        }
+      }
+      if (!oneFile || this->IsLastStep())
+      {
+        inside.File->save(name);
+        this->Report(name, vtkNeuvolImage::Text(inside.Outcomes, inside.File->fileBytes()));
+      }
+    }
+    for (const std::string& warning : warnings)
     {
       vtkWarningMacro(<< name << ": " << warning);
     }
@@ -177,6 +260,7 @@ void vtkNeuvolWriter::PrintSelf(ostream& os, vtkIndent indent)
   this->Superclass::PrintSelf(os, indent);
   os << indent << "FileName: " << (this->FileName ? this->FileName : "(none)") << "\n";
   os << indent << "WriteAllTimeSteps: " << this->WriteAllTimeSteps << "\n";
+  os << indent << "TimeStepsInOneFile: " << this->TimeStepsInOneFile << "\n";
   os << indent << "MinTimeStep: " << this->MinTimeStep << "\n";
   os << indent << "MaxTimeStep: " << this->MaxTimeStep << "\n";
   os << indent << "TimeStepStride: " << this->TimeStepStride << "\n";

@@ -3,14 +3,15 @@
  * @brief compress image data into a neural volume (.nvol)
  *
  * Write() compresses until the target is met, and writes the file, whole or not at all. An image that cannot be
- * stored (several components, a type beyond 64 bits, a data set that is no image) is refused with an error.
+ * stored (more than 9 components, a type beyond 64 bits, a data set that is no image) is refused with an error.
  *
  * Origin, spacing, direction, the array's name, its unit (vtkDataArray::UNITS_LABEL), its type and whether it is point
  * or cell data are kept; 64-bit integers that fit are kept in 32 bits, with a warning. The field data neuvol_frame and
  * neuvol_fill_value, as vtkNeuvolReader makes them, are kept too.
  *
- * Of a source with time steps the current one is written, or with WriteAllTimeSteps all of them, a file a step: that is
- * a series, which vtkNeuvolReader reads. Times themselves are not stored: the reader counts steps.
+ * Of a source with time steps the current one is written, or with WriteAllTimeSteps all of them: a file a step, which is a
+ * series that vtkNeuvolReader reads and of which it counts the steps; or, with TimeStepsInOneFile, one file with their times. Then
+ * all steps have the arrays of the first one, and what is compressed stays in memory until the last step.
  *
  * Where there are several processes, all of them call Write(): the first asks its source for the whole image and
  * writes.
@@ -22,6 +23,7 @@
 #include "vtkNeuvolCompressor.h"
 #include "vtkNeuvolModule.h" // for the export macro
 
+#include <memory> // for the implementation
 #include <string> // for names
 #include <vector> // for times
 
@@ -43,7 +45,7 @@ public:
   ///@{
   /**
    * Writes all time steps of the source, from MinTimeStep to MaxTimeStep and every TimeStepStride-th of them, each into
-   * a file of its own: FileNameSuffix with the step's number comes before the name's extension. Off by default. A
+   * a file of its own (or see TimeStepsInOneFile): FileNameSuffix with the step's number comes before the name's extension. Off by default. A
    * MaxTimeStep below MinTimeStep (the default, -1) is the last step there is.
    */
   vtkSetMacro(WriteAllTimeSteps, bool);
@@ -55,6 +57,15 @@ public:
   vtkGetMacro(MaxTimeStep, int);
   vtkSetClampMacro(TimeStepStride, int, 1, VTK_INT_MAX);
   vtkGetMacro(TimeStepStride, int);
+  ///@}
+
+  ///@{
+  /**
+   * With WriteAllTimeSteps: writes them into the one file FileName, with their times. Off by default.
+   */
+  vtkSetMacro(TimeStepsInOneFile, bool);
+  vtkGetMacro(TimeStepsInOneFile, bool);
+  vtkBooleanMacro(TimeStepsInOneFile, bool);
   ///@}
 
   ///@{
@@ -81,6 +92,7 @@ protected:
   char* FileName = nullptr;
   char* FileNameSuffix = nullptr;
   bool WriteAllTimeSteps = false;
+  bool TimeStepsInOneFile = false;
   int MinTimeStep = 0;
   int MaxTimeStep = -1;
   int TimeStepStride = 1;
@@ -99,9 +111,15 @@ protected:
   int LastStep() const;
 
   /**
-   * Compresses an image into a file.
+   * Compresses an image into a file, or into a step of the one file, which is written when it is the last.
    */
   bool WriteFile(vtkImageData* image, const std::string& name);
+
+  /**
+   * The times of the steps that go into the one file, and whether the current one is the last of them.
+   */
+  std::vector<double> TimesInFile() const;
+  bool IsLastStep() const;
 
   /**
    * The file of a step, or empty behind an error.
@@ -111,6 +129,9 @@ protected:
 private:
   vtkNeuvolWriter(const vtkNeuvolWriter&) = delete;
   void operator=(const vtkNeuvolWriter&) = delete;
+
+  struct Implementation;
+  std::unique_ptr<Implementation> Inside;
 };
 
 #endif

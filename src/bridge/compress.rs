@@ -28,25 +28,37 @@ pub(super) fn compress(
     observer: &ffi::Observer,
 ) -> Result<Box<CompressedVolume>, Failure> {
     guard(|| {
-        let (volume, mut warnings) = heard(|| -> Result<Volume, Failure> {
-            let voxels = labels.grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-            let samples = samples_of(samples, sample_type, voxels.unwrap_or(usize::MAX))?;
-            let mut volume = Volume::new(samples, labels.grid.shape)?;
-            volume.provenance.insert("source".into(), "VTK image data".into());
-            label(&mut volume, &labels)?;
-            Ok(volume)
-        });
-        let volume = volume?;
-        if volume.sample_type().name() != sample_type {
-            let kept = volume.sample_type();
-            warnings.push(format!(
-                "the samples of '{}' are {sample_type}; all of them fit into {kept}, and that is the type in which the file \
-                 keeps them and readers give them back",
-                volume.name
-            ));
-        }
+        let (volume, warnings) = volume_of(samples, (0, 1), sample_type, &labels)?;
         compressed(&volume, request, warnings, observer)
     })
+}
+
+/// A component, counted from 0, of an array of so many, whose samples lie one behind the other in each voxel; and what is to be
+/// said of it.
+pub(super) fn volume_of(
+    samples: &[u8],
+    component: (usize, usize),
+    sample_type: &str,
+    labels: &ffi::Labels,
+) -> Result<(Volume, Vec<String>), Failure> {
+    let (volume, mut warnings) = heard(|| -> Result<Volume, Failure> {
+        let voxels = labels.grid.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        let samples = samples_of(samples, component, sample_type, voxels.unwrap_or(usize::MAX))?;
+        let mut volume = Volume::new(samples, labels.grid.shape)?;
+        volume.provenance.insert("source".into(), "VTK image data".into());
+        label(&mut volume, labels)?;
+        Ok(volume)
+    });
+    let volume = volume?;
+    if volume.sample_type().name() != sample_type {
+        let kept = volume.sample_type();
+        warnings.push(format!(
+            "the samples of '{}' are {sample_type}; all of them fit into {kept}, and that is the type in which the file \
+             keeps them and readers give them back",
+            volume.name
+        ));
+    }
+    Ok((volume, warnings))
 }
 
 /// # Safety
@@ -111,6 +123,23 @@ fn compressed(
     mut warnings: Vec<String>,
     observer: &ffi::Observer,
 ) -> Result<Box<CompressedVolume>, Failure> {
+    let options = options_of(&request)?;
+    let engine = options.device.training_engine_beside(cpu(request.threads)?)?;
+    let mut thrown = None;
+    let mut fraction = 0.0;
+    let (compressed, said) = heard(|| {
+        train::compress_on(engine, volume, &options, |progress| {
+            fraction = fraction_done(progress, fraction);
+            go_on(observer, fraction, &mut thrown)
+        })
+    });
+    thrown.map_or(Ok(()), Err)?;
+    warnings.extend(said);
+    Ok(Box::new(CompressedVolume { compressed: compressed?, warnings }))
+}
+
+/// What a request asks for.
+pub(super) fn options_of(request: &ffi::Request) -> Result<CompressOptions, Failure> {
     let target = match request.target {
         ffi::TargetKind::Preview => Target::Quality(Quality::Preview),
         ffi::TargetKind::Standard => Target::Quality(Quality::Standard),
@@ -128,19 +157,20 @@ fn compressed(
         "best" => Preset::Best,
         other => return Err(Failure(format!("the preset {other:?} is unknown: fast, balanced, best"))),
     };
-    let options = CompressOptions { target, preset, seed: request.seed, ..Default::default() };
-    let engine = options.device.training_engine_beside(cpu(request.threads)?)?;
-    let mut thrown = None;
-    let mut fraction = 0.0;
-    let (compressed, said) = heard(|| {
-        train::compress_on(engine, volume, &options, |progress| {
-            fraction = fraction_done(progress, fraction);
-            go_on(observer, fraction, &mut thrown)
-        })
-    });
-    thrown.map_or(Ok(()), Err)?;
-    warnings.extend(said);
-    Ok(Box::new(CompressedVolume { compressed: compressed?, warnings }))
+    Ok(CompressOptions { target, preset, seed: request.seed, ..Default::default() })
+}
+
+/// What was achieved.
+pub(super) fn outcome(compressed: &train::Compressed, warnings: Vec<String>) -> ffi::Outcome {
+    let train::Compressed { bytes, fidelity, ratio, ratio_f32, model, .. } = compressed;
+    ffi::Outcome {
+        file_bytes: bytes.len() as u64,
+        ratio: *ratio,
+        ratio_float32: *ratio_f32,
+        fidelity: super::fidelity(fidelity),
+        model: model.clone(),
+        warnings,
+    }
 }
 
 impl CompressedVolume {
@@ -149,17 +179,7 @@ impl CompressedVolume {
     }
 
     pub(super) fn outcome(&self) -> Result<ffi::Outcome, Failure> {
-        guard(|| {
-            let train::Compressed { bytes, fidelity, ratio, ratio_f32, model, .. } = &self.compressed;
-            Ok(ffi::Outcome {
-                file_bytes: bytes.len() as u64,
-                ratio: *ratio,
-                ratio_float32: *ratio_f32,
-                fidelity: super::fidelity(fidelity),
-                model: model.clone(),
-                warnings: self.warnings.clone(),
-            })
-        })
+        guard(|| Ok(outcome(&self.compressed, self.warnings.clone())))
     }
 
     pub(super) fn open_again(
@@ -177,24 +197,39 @@ impl CompressedVolume {
 }
 
 /// One bar for the whole: the first run is most of the work, corrections move the rest. Never falls.
-fn fraction_done(progress: &Progress, before: f64) -> f64 {
+pub(super) fn fraction_done(progress: &Progress, before: f64) -> f64 {
     let of_stage = progress.step as f64 / progress.steps.max(1) as f64;
     let now = match progress.stage {
         Stage::Training => 0.7 * of_stage,
         Stage::Coding => 0.8 * of_stage,
         Stage::Correcting => before + 0.1 * (1.0 - before) * of_stage,
-        Stage::Measuring => before,
+        Stage::Reading | Stage::Measuring => before,
     };
     now.max(before).min(0.99)
 }
 
-/// Copies the caller's memory; 64-bit integers are narrowed where their values fit.
-fn samples_of(bytes: &[u8], sample_type: &str, voxels: usize) -> Result<Samples, Failure> {
+/// Copies a component's samples out of the caller's memory; 64-bit integers are narrowed where their values fit.
+fn samples_of(
+    bytes: &[u8],
+    (component, components): (usize, usize),
+    sample_type: &str,
+    voxels: usize,
+) -> Result<Samples, Failure> {
     let wide = matches!(sample_type, "int64" | "uint64");
     let size = if wide { 8 } else { type_named(sample_type)?.size() };
-    if voxels.checked_mul(size) != Some(bytes.len()) {
-        return Err(Failure(format!("{} bytes are not {voxels} samples of {sample_type}", bytes.len())));
+    let count = voxels.checked_mul(components);
+    if count.and_then(|count| count.checked_mul(size)) != Some(bytes.len()) || component >= components {
+        let of = if components > 1 { format!(" of {components} components") } else { String::new() };
+        return Err(Failure(format!("{} bytes are not {voxels} samples of {sample_type}{of}", bytes.len())));
     }
+    let gathered: Vec<u8>;
+    let bytes = if components == 1 {
+        bytes
+    } else {
+        let tuples = bytes.chunks_exact(size * components);
+        gathered = tuples.flat_map(|tuple| &tuple[size * component..][..size]).copied().collect();
+        &gathered
+    };
     let stored = match sample_type {
         "int64" => StoredType::I64,
         "uint64" => StoredType::U64,
@@ -212,16 +247,28 @@ mod tests {
     #[test]
     fn wide_integers_are_narrowed_or_refused() {
         let bytes = |values: &[i64]| values.iter().flat_map(|v| v.to_ne_bytes()).collect::<Vec<u8>>();
-        let narrowed = samples_of(&bytes(&[-3, 70_000]), "int64", 2).expect("they fit");
+        let narrowed = samples_of(&bytes(&[-3, 70_000]), (0, 1), "int64", 2).expect("they fit");
         assert_eq!(narrowed, Samples::I32(vec![-3, 70_000]));
         let large = i64::from(u32::MAX);
         assert_eq!(
-            samples_of(&bytes(&[0, large]), "uint64", 2).expect("fit"),
+            samples_of(&bytes(&[0, large]), (0, 1), "uint64", 2).expect("fit"),
             Samples::U32(vec![0, u32::MAX])
         );
-        let failure = samples_of(&bytes(&[0, large + 1]), "int64", 2).expect_err("too large");
+        let failure = samples_of(&bytes(&[0, large + 1]), (0, 1), "int64", 2).expect_err("too large");
         assert!(failure.to_string().contains("4294967296"), "{failure}");
-        assert!(samples_of(&[0; 3], "int16", 2).is_err(), "too few bytes");
-        assert!(samples_of(&[0; 8], "complex64", 1).is_err(), "no such type");
+        assert!(samples_of(&[0; 3], (0, 1), "int16", 2).is_err(), "too few bytes");
+        assert!(samples_of(&[0; 8], (0, 1), "complex64", 1).is_err(), "no such type");
+    }
+
+    #[test]
+    fn a_component_is_gathered() {
+        let bytes: Vec<u8> = [1i16, 10, 100, 2, 20, 200].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        let of = |component, components, voxels| samples_of(&bytes, (component, components), "int16", voxels);
+        assert_eq!(of(1, 3, 2).expect("it is there"), Samples::I16(vec![10, 20]));
+        assert_eq!(of(2, 3, 2).expect("it is there"), Samples::I16(vec![100, 200]));
+        assert_eq!(of(0, 2, 3).expect("it is there"), Samples::I16(vec![1, 100, 20]));
+        let failure = of(0, 3, 3).expect_err("too few bytes");
+        assert_eq!(failure.to_string(), "12 bytes are not 3 samples of int16 of 3 components");
+        assert!(of(3, 3, 2).is_err(), "no such component");
     }
 }

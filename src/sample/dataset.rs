@@ -127,7 +127,8 @@ impl NeuralDataset {
             Stored::Several(stored) => {
                 let source = stored.volume(stored.index.number(array, component, step));
                 let bytes = source.length().map_err(|e| Error::io(&self.path, e))?;
-                let contents = self.contents(source)?;
+                let mut contents = self.contents(source)?;
+                contents.description.name.clone_from(&self.arrays[array].name);
                 let base = match &contents.body {
                     Some(Body::Differences(base, bricks)) => {
                         Some(self.base(stored, (array, usize::from(*base), step), bricks)?)

@@ -109,10 +109,12 @@ impl NeuralVolume {
     ) -> Result<Self> {
         let (path, options) = (path.as_ref(), options.into());
         let file_bytes = source.length().map_err(|e| Error::io(path, e))?;
-        if let File::Volume(contents) = File::read(source.clone(), path)? {
+        let (array, component, step) = (options.array.clone(), options.component, options.time_step);
+        if (&array, component, step) == (&None, None, None)
+            && let File::Volume(contents) = File::read(source.clone(), path)?
+        {
             return Self::of_contents(*contents, None, path, file_bytes, options);
         }
-        let (array, component, step) = (options.array.clone(), options.component, options.time_step);
         NeuralDataset::open_source(source, path, options)?.choose(array.as_deref(), component, step)
     }
 

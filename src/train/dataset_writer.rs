@@ -39,13 +39,33 @@ impl DatasetWriter<'_> {
         let path = path.as_ref();
         let refuse = |what: String| Error::Options(format!("{}: {what}", path.display()));
         let index = DatasetIndex::new(arrays, steps, times).map_err(refuse)?;
-        atomic::write_seekable(path, |out| {
-            let start = index.file_start();
-            out.write_all(&start).map_err(|e| Error::io(path, e))?;
-            let mut writer = DatasetWriter { path, out, index, written: 0, end: start.len() as u64 };
-            fill(&mut writer)?;
-            writer.finish()
-        })
+        atomic::write_seekable(path, |out| Self::write(path, out, index, fill))
+    }
+
+    /// The bytes of a file of these volumes.
+    ///
+    /// # Errors
+    /// As for [`Self::save`].
+    #[cfg(feature = "bridge")]
+    pub(crate) fn bytes_of(index: DatasetIndex, volumes: &[Compressed]) -> Result<Vec<u8>> {
+        let mut out = std::io::Cursor::new(Vec::new());
+        Self::write(Path::new("the new file"), &mut out, index, |writer| {
+            volumes.iter().try_for_each(|volume| writer.add(volume))
+        })?;
+        Ok(out.into_inner())
+    }
+
+    fn write(
+        path: &Path,
+        out: &mut dyn WriteSeek,
+        index: DatasetIndex,
+        fill: impl FnOnce(&mut DatasetWriter<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let start = index.file_start();
+        out.write_all(&start).map_err(|e| Error::io(path, e))?;
+        let mut writer = DatasetWriter { path, out, index, written: 0, end: start.len() as u64 };
+        fill(&mut writer)?;
+        writer.finish()
     }
 
     /// Adds the next volume.
