@@ -32,7 +32,8 @@ fn wave(component: usize, step: usize) -> Volume {
         let [x, y, z] = [i % SHAPE[0], i / SHAPE[0] % SHAPE[1], i / (SHAPE[0] * SHAPE[1])].map(|n| n as f64);
         ((0.1 * x + TIMES[step]).sin() * (0.2 * y).cos() + 0.1 * z * component as f64) as f32
     };
-    let mut volume = Volume::new((0..SHAPE.iter().product()).map(value).collect::<Vec<f32>>(), SHAPE).unwrap();
+    let mut volume =
+        Volume::new((0..SHAPE.iter().product()).map(value).collect::<Vec<f32>>(), SHAPE).unwrap();
     volume.geometry.spacing = [0.5, 1.0, 2.0];
     volume
 }
@@ -40,7 +41,11 @@ fn wave(component: usize, step: usize) -> Volume {
 fn arrays(step: usize) -> [ArrayVolumes; 2] {
     let names = ["u", "v", "w"].map(str::to_owned).to_vec();
     [
-        ArrayVolumes { name: "p".into(), component_names: vec![String::new()], components: vec![wave(0, step)] },
+        ArrayVolumes {
+            name: "p".into(),
+            component_names: vec![String::new()],
+            components: vec![wave(0, step)],
+        },
         ArrayVolumes {
             name: "velocity".into(),
             component_names: names,
@@ -75,7 +80,8 @@ fn a_series_of_several_arrays_becomes_one_file_and_comes_back() {
     let file = NeuralDataset::open(folder.join("flow.nvol")).unwrap();
     assert_eq!(report["file_bytes"].as_u64(), Some(file.file_bytes()));
     let component_names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let info = |name: &str, names: &[&str]| ArrayInfo { name: name.into(), components: component_names(names) };
+    let info =
+        |name: &str, names: &[&str]| ArrayInfo { name: name.into(), components: component_names(names) };
     assert_eq!(file.arrays(), [info("p", &[""]), info("velocity", &["u", "v", "w"])]);
     assert_eq!(file.times(), Some(&TIMES[..]));
     for step in 0..3 {
@@ -83,7 +89,10 @@ fn a_series_of_several_arrays_becomes_one_file_and_comes_back() {
             let neural = file.volume(array, component, step).unwrap();
             assert!(!neural.info().provenance.contains_key(neuvol::io::OTHER_ARRAYS));
             let decoded = neural.read_region(Region::whole(SHAPE), 1).unwrap();
-            assert!(largest_difference(&decoded, &wave(original, step)) <= 0.01, "{array} {component} {step}");
+            assert!(
+                largest_difference(&decoded, &wave(original, step)) <= 0.01,
+                "{array} {component} {step}"
+            );
             assert_eq!(decoded.geometry.spacing, [0.5, 1.0, 2.0]);
         }
     }
