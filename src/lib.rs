@@ -60,7 +60,9 @@ pub mod train;
 pub mod volume;
 pub(crate) mod wavelet;
 
-pub use container::{Achieved, ArrayInfo, Asked, Description, FORMAT_VERSION, Preset, TargetKind};
+pub use container::{
+    Achieved, ArrayInfo, Asked, Description, FORMAT_VERSION, FocusInfo, FocusQuality, Preset, TargetKind,
+};
 pub use error::{Error, Result};
 pub use sample::{NeuralDataset, NeuralVolume, Region};
 pub use storage::ReadAt;

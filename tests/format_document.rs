@@ -2,17 +2,18 @@
 //!
 //! Needs `NEUVOL_PYTHON`, an interpreter with NumPy. Without it the test says SKIPPED.
 
-use neuvol::Description;
 use neuvol::engine::TrainingEngine;
 use neuvol::engine::cpu::Cpu;
 use neuvol::field::NetworkKind;
 use neuvol::field::encoding::{AxisWise, Wave};
+use neuvol::metrics::Distortion;
 use neuvol::train::{
-    Architecture, CompressOptions, DatasetWriter, EncodingOptions, ModelOptions, Preset, Representation,
-    Storage, Target, compress, compress_components,
+    Architecture, CompressOptions, DatasetWriter, EncodingOptions, Focus, FocusRegion, ModelOptions, Preset,
+    Representation, Storage, Target, compress, compress_components,
 };
 use neuvol::volume::{Association, SampleType, Samples};
 use neuvol::{ArrayInfo, NeuralDataset, NeuralVolume, Region, Volume, field::encoding::HashGridShape};
+use neuvol::{Description, FocusQuality};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -187,6 +188,22 @@ fn same_quality(name: &str, info: &Description, theirs: &serde_json::Value) {
         (theirs["seed"].as_u64(), theirs["value"].as_f64()),
         "{name}"
     );
+    if let Some(focus) = info.focus {
+        let theirs = &theirs["focus"];
+        let psnr = if let FocusQuality::Psnr(db) = focus.asked { Some(db) } else { None };
+        assert_eq!(theirs["psnr"], serde_json::json!(psnr), "{name}");
+        assert_eq!(
+            [&theirs["start"], &theirs["end"]],
+            [&serde_json::json!(focus.start), &serde_json::json!(focus.end)],
+            "{name}"
+        );
+        for (part, ours) in [("inside", focus.inside), ("outside", focus.outside)] {
+            let Distortion { voxels, rmse, max_error, .. } = ours;
+            for (key, ours) in [("voxels", voxels as f64), ("rmse", rmse), ("max_error", max_error)] {
+                assert!(near(&ours.into(), &theirs[part][key]), "{name}: {part} {key}: {ours} {theirs}");
+            }
+        }
+    }
     let [ours, theirs] = [&ours["bands"], &theirs["bands"]].map(|bands| bands.as_array().unwrap());
     assert_eq!(ours.len(), theirs.len(), "{name}");
     assert!(
@@ -379,6 +396,53 @@ fn it_gives_the_same_bits_of_latent_grids() {
     }
 }
 
+/// A box, or a ball as a mask.
+fn focus(shape: [usize; 3], region: Region, quality: FocusQuality, is_a_ball: bool) -> Option<Focus> {
+    let middle: [f64; 3] = std::array::from_fn(|a| 0.5 * (region.start[a] + region.end[a] - 1) as f64);
+    let radius = 0.5 * (0..3).map(|a| (region.end[a] - region.start[a]) as f64).fold(f64::INFINITY, f64::min);
+    let ball = samples(shape, |at| {
+        let squares: f64 = (0..3).map(|a| (at[a] as f64 - middle[a]).powi(2)).sum();
+        f64::from(u8::from(squares <= radius * radius))
+    });
+    let region = match is_a_ball {
+        true => FocusRegion::Mask(Arc::new(floats(ball, shape))),
+        false => FocusRegion::Box(region),
+    };
+    Some(Focus { region, quality })
+}
+
+#[test]
+fn it_reads_latent_grids_with_a_focus() {
+    let Some(python) = python() else { return };
+    let smooth = |shape| samples(shape, |index| measurement(index.map(|n| n as f64)));
+    let [far, many, small] = [[1100, 9, 8], [133, 131, 2], [9, 8, 7]];
+    let cases = [
+        ("float32", masked_floats(), [[3, 4, 5], [17, 12, 11]], true),
+        // Two bricks, three cells along x.
+        ("int16", masked_integers(), [[30, 3, 0], [52, 20, 5]], false),
+        // A root, blocks above, and blocks of voxels; the focus is in two of them.
+        ("two tiers", floats(smooth(far), far), [[250, 0, 0], [263, 9, 8]], false),
+        ("four blocks", Volume::new(smooth(many), many).unwrap(), [[120, 120, 0], [133, 131, 2]], true),
+        ("one level", floats(smooth(small), small), [[1, 1, 1], [3, 3, 3]], false),
+    ];
+    for (name, volume, [start, end], is_a_ball) in cases {
+        let quality = FocusQuality::Psnr(58.0);
+        let options = CompressOptions {
+            representation: Representation::LatentGrid,
+            target: Target::Psnr(40.0),
+            focus: focus(volume.shape(), Region { start, end }, quality, is_a_ball),
+            ..options()
+        };
+        let compressed = agree(name, &python, &volume, &options);
+        assert!(sections(&compressed).contains(&&b"FOCS"[..]), "{name}");
+        // Exact, beside a latent grid that is the same everywhere.
+        let quality = FocusQuality::Lossless;
+        let focus = focus(volume.shape(), Region { start, end }, quality, is_a_ball);
+        let compressed = agree(name, &python, &volume, &CompressOptions { focus, ..options });
+        assert!(sections(&compressed).contains(&&b"INTS"[..]), "{name}");
+    }
+}
+
 #[test]
 fn it_reads_latent_grids_with_a_perceptron() {
     let Some(python) = python() else { return };
@@ -395,12 +459,16 @@ fn it_reads_latent_grids_with_a_perceptron() {
         // As float64, which shows the field's values without a rounding.
         let exact = Volume::new(scene.clone(), shape).unwrap();
         let corrected = Volume::new(scene.iter().map(|&v| v as f32).collect::<Vec<_>>(), shape).unwrap();
-        for (name, volume, target) in
-            [("psnr", exact, Target::Psnr(45.0)), ("bound", corrected, Target::MaxError(4.0))]
-        {
+        let region = Region { start: [33, 4, 2], end: [47, 12, 10] };
+        let in_focus = focus(shape, region, FocusQuality::Psnr(60.0), false);
+        for (name, volume, target, focus) in [
+            ("psnr", &exact, Target::Psnr(45.0), None),
+            ("focus", &exact, Target::Psnr(45.0), in_focus),
+            ("bound", &corrected, Target::MaxError(4.0), None),
+        ] {
             let representation = Representation::Smallest;
-            let options = CompressOptions { representation, target, ..options() };
-            let compressed = agree(name, &python, &volume, &options);
+            let options = CompressOptions { representation, target, focus, ..options() };
+            let compressed = agree(name, &python, volume, &options);
             let engine = Arc::new(Cpu::new(1).unwrap());
             let opened = NeuralVolume::from_bytes(&compressed, name, engine).unwrap();
             let model = opened.model_summary();

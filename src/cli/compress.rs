@@ -1,6 +1,7 @@
 //! `neuvol compress`.
 
 use super::Placement;
+use super::focus::FocusArguments;
 use super::input::{InputArguments, default_output, parse_size};
 use super::progress::{Bar, ReadingBar};
 use super::several::Several;
@@ -68,6 +69,8 @@ pub(super) struct HowArguments {
     /// NaN).
     #[arg(long, group = "target", help_heading = "Target (one of)")]
     lossless: bool,
+    #[command(flatten)]
+    focus: FocusArguments,
     /// How much time training may take.
     #[arg(long, value_enum, default_value_t = PresetName::Balanced)]
     preset: PresetName,
@@ -247,6 +250,7 @@ impl HowArguments {
             },
             threads: 0,
             device: place.device,
+            focus: self.focus.of(shape)?,
         })
     }
 }
@@ -401,6 +405,7 @@ fn one(arguments: &Arguments, input: &Input, output: &Path, place: Placement) ->
         "ratio_float32": compressed.ratio_f32,
         "model": compressed.model,
         "achieved": report::fidelity_json(&compressed.fidelity, &volume.geometry),
+        "focus": compressed.focus.as_ref().map(report::focus_json),
         "seconds": { "read": read_seconds, "compress": compress_seconds },
     }))
 }
@@ -426,6 +431,11 @@ pub(super) fn print_result(volume: &Volume, compressed: &Compressed) -> Result<(
     say!("  ratio     {}", report::ratios(compressed.ratio, compressed.ratio_f32, sample_type));
     for line in report::fidelity(&compressed.fidelity, &volume.geometry, &volume.unit) {
         say!("  {line}");
+    }
+    if let Some(focus) = &compressed.focus {
+        for line in report::focus(focus, &volume.unit) {
+            say!("  {line}");
+        }
     }
     say!("  model     {}", compressed.model);
     Ok(())

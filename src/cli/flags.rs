@@ -1,13 +1,14 @@
 //! The library names the options of its interface; on the command line they are flags.
 
 /// Options by their names in the library, and the flags that set them.
-const FLAGS: [(&str, &str); 16] = [
+const FLAGS: [(&str, &str); 17] = [
     ("allow_duplicates", "--allow-duplicates"),
     ("allow_gaps", "--allow-gaps"),
     ("allow_outside", "--allow-outside"),
     ("array", "--array"),
     ("component", "--component"),
     ("dims", "--dims"),
+    ("focus", "--focus"),
     ("largest_group", "--largest-group"),
     ("like_series", "--like-series"),
     ("limits", "--limit"),

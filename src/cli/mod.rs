@@ -15,6 +15,7 @@ mod decompress;
 mod demo;
 mod devices;
 mod flags;
+mod focus;
 mod info;
 mod input;
 mod interrupt;

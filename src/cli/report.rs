@@ -1,7 +1,8 @@
 //! Figures as people read them.
 
-use neuvol::metrics::{BandErrors, Fidelity, SIMILARITY_WINDOW};
+use neuvol::metrics::{BandErrors, Distortion, Fidelity, SIMILARITY_WINDOW};
 use neuvol::volume::Geometry;
+use neuvol::{FocusInfo, FocusQuality};
 
 /// `1.31 MB`, in powers of ten.
 pub(super) fn bytes(count: u64) -> String {
@@ -90,6 +91,51 @@ pub(super) fn fidelity(fidelity: &Fidelity, geometry: &Geometry, unit: &str) -> 
         }
     }
     lines
+}
+
+/// What a focus has and what is outside of it.
+pub(super) fn focus(info: &FocusInfo, unit: &str) -> Vec<String> {
+    let FocusInfo { asked, start, end, inside, outside, .. } = info;
+    let asked = match asked {
+        FocusQuality::Psnr(db) => format!("at least {db} dB"),
+        FocusQuality::Lossless => "every voxel exactly as it was".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let axes: Vec<String> = (0..3).map(|a| format!("{}:{}", start[a], end[a])).collect();
+    let errors = |of: &Distortion| {
+        format!(
+            "PSNR {}, error {} RMS, {} largest, {} voxels",
+            psnr(of.psnr),
+            rounded(of.rmse, unit),
+            rounded(of.max_error, unit),
+            of.voxels
+        )
+    };
+    vec![
+        format!("focus     in the box {}; asked for {asked}", axes.join(",")),
+        format!("  inside  {}", errors(inside)),
+        format!("  outside {}", errors(outside)),
+    ]
+}
+
+/// The same for programs.
+pub(super) fn focus_json(info: &FocusInfo) -> serde_json::Value {
+    let FocusInfo { asked, start, end, inside, outside, .. } = info;
+    let errors = |of: &Distortion| {
+        serde_json::json!({
+            "psnr_db": finite(of.psnr),
+            "rmse": of.rmse,
+            "max_error": of.max_error,
+            "voxels": of.voxels,
+        })
+    };
+    serde_json::json!({
+        "asked": asked,
+        "start": start,
+        "end": end,
+        "inside": errors(inside),
+        "outside": errors(outside),
+    })
 }
 
 /// What a band is called, and where it begins and ends.

@@ -1,8 +1,9 @@
 //! What a file says of its volume: grid, geometry, provenance.
 
 use super::bytes::{Fields, put_text};
+use super::focus::FocusInfo;
 use super::quality::{Achieved, Asked};
-use crate::metrics::{Distortion, Fidelity};
+use crate::metrics::{Distortion, Fidelity, psnr};
 use crate::volume::{Association, Frame, Geometry, SampleType, Volume, VolumeHeader};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,8 @@ pub struct Description {
     pub asked: Asked,
     /// What was achieved.
     pub achieved: Achieved,
+    /// A part of the volume that is better than the rest; what was asked for is asked of the rest then.
+    pub focus: Option<FocusInfo>,
     /// The neuvol that wrote the file.
     pub writer: String,
 }
@@ -74,6 +77,7 @@ impl Description {
             provenance: header.provenance,
             asked,
             achieved,
+            focus: None,
             writer: concat!("neuvol ", env!("CARGO_PKG_VERSION")).into(),
         }
     }
@@ -90,12 +94,7 @@ impl Description {
 
     /// `20 log10((max - min) / RMSE)`, infinite where nothing differs.
     pub fn psnr(&self) -> f64 {
-        match self.range {
-            Some((low, high)) if self.achieved.rmse > 0.0 => {
-                20.0 * ((high - low) / self.achieved.rmse).log10()
-            }
-            _ => f64::INFINITY,
-        }
+        psnr(self.achieved.rmse, self.range)
     }
 
     /// What the file says was measured when it was written. It does not say how many voxels are masked: `voxels` are all.
@@ -217,6 +216,7 @@ impl Description {
             provenance: BTreeMap::new(),
             asked: Asked::default(),
             achieved: Achieved::default(),
+            focus: None,
             writer: String::new(),
         })
     }

@@ -1,5 +1,5 @@
 //! Section INTS: the samples themselves, as integers, brick by brick; exact, or within a bound. Beside a latent grid
-//! the numbers are what it is off by.
+//! the numbers are what it is off by; exact ones are there for some bricks only.
 
 use super::brick_grid::{BRICK_EDGE, BrickGrid, check_edge};
 use super::bytes::Fields;
@@ -171,6 +171,48 @@ impl IntegerBricks {
         let mut samples = Samples::with_capacity(self.scale.sample_type, 0);
         for_each_type!(&mut samples, values => *values = self.scale.samples(&numbers, base));
         Ok(samples)
+    }
+
+    /// False for a brick whose samples are the latent grid's, which these numbers stand beside.
+    pub(crate) fn corrects(&self, brick: usize) -> bool {
+        !self.scale.is_exact() || self.streams.length(brick) > 0
+    }
+
+    /// Makes a brick's samples exact, from those that the file has without these numbers, masked ones too.
+    ///
+    /// # Errors
+    /// As for [`Self::decode`].
+    pub(crate) fn correct_exactly(&self, brick: usize, samples: &mut Samples) -> Result<(), Fault> {
+        let (_, size) = self.grid.bounds(brick);
+        let numbers = decode_integers(&self.streams.read(brick)?, size, None)?;
+        for_each_type!(samples, values => {
+            values.iter_mut().zip(numbers).for_each(|(value, number)| {
+                *value = from_ordered(ordered(*value).wrapping_add(number));
+            });
+        });
+        Ok(())
+    }
+
+    /// The stream of a brick that [`Self::correct_exactly`] makes of `base` the samples that `is_exact` names, by their places
+    /// among a volume's, and leaves the others.
+    pub(crate) fn encode_exact_correction(
+        samples: &Samples,
+        grid: &BrickGrid,
+        brick: usize,
+        base: &Samples,
+        is_exact: impl Fn(usize) -> bool,
+    ) -> Vec<u8> {
+        let (_, size) = grid.bounds(brick);
+        let numbers: Vec<i64> = for_each_type!(samples, values => {
+            // Of the same type, and as long as the brick.
+            let mut base_numbers = Vec::with_capacity(base.len());
+            for_each_type!(base, base => base_numbers.extend(base.iter().map(|&sample| ordered(sample))));
+            let voxels = grid.rows(brick).flatten().zip(base_numbers);
+            voxels
+                .map(|(i, base)| if is_exact(i) { ordered(values[i]).wrapping_sub(base) } else { 0 })
+                .collect()
+        });
+        encode_integers(&numbers, size, None)
     }
 
     /// A brick's samples where the numbers are differences, modulo what the type holds, to another component's samples.

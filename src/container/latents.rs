@@ -2,7 +2,8 @@
 
 use super::bytes::Fields;
 use super::sections::StoredSection;
-use crate::latents::{BlockGrid, LatentStreams, OFFSET_LEVELS, Perceptron};
+use crate::latents::{BlockGrid, Focus, FocusCells, LatentStreams, OFFSET_LEVELS, Perceptron};
+use std::sync::Arc;
 
 /// A step above this stands for nothing in values scaled to 0..1; with it, no sum leaves float32.
 pub(crate) const MOST_STEP: f32 = 1024.0;
@@ -10,19 +11,35 @@ pub(crate) const MOST_STEP: f32 = 1024.0;
 /// With a perceptron, steps are not below 2^-100: values in units of a step are finite then.
 const LEAST_STEP_READ: f32 = 7.888_609e-31;
 
+/// Beside the perceptron's width: there is a focus.
+const FOCUS: u8 = 128;
+
+fn checked_step(step: f32, what: &str) -> Result<f32, String> {
+    match step.is_finite() && step > 0.0 && step <= MOST_STEP {
+        true => Ok(step),
+        false => Err(format!("invalid {what} {step}")),
+    }
+}
+
 impl LatentStreams {
     /// What of the section is no stream of a block's or the root's.
     pub(super) fn section(&self) -> Vec<u8> {
         let mut out = self.step.to_le_bytes().to_vec();
         out.extend(self.offsets.iter().flatten().map(|&offset| offset as u8));
+        let focus = if self.focus.is_some() { FOCUS } else { 0 };
         match &self.perceptron {
-            None => out.push(0),
+            None => out.push(focus),
             Some(perceptron) => {
                 let stream = perceptron.stream();
-                out.extend([perceptron.width() as u8, perceptron.fractional_bits()]);
+                out.extend([focus | perceptron.width() as u8, perceptron.fractional_bits()]);
                 out.extend((stream.len() as u16).to_le_bytes());
                 out.extend(stream);
             }
+        }
+        if let Some(focus) = &self.focus {
+            out.extend(focus.step.to_le_bytes());
+            out.extend((focus.cells.stream().len() as u32).to_le_bytes());
+            out.extend(focus.cells.stream());
         }
         out
     }
@@ -30,16 +47,14 @@ impl LatentStreams {
     /// For a volume of `shape`.
     pub(super) fn parse(section: StoredSection<'_>, shape: [usize; 3]) -> Result<Self, String> {
         let mut fields = Fields::new(section.bytes);
-        let step = fields.f32("step")?;
-        if !(step.is_finite() && step > 0.0 && step <= MOST_STEP) {
-            return Err(format!("invalid step {step}"));
-        }
+        let step = checked_step(fields.f32("step")?, "step")?;
         let mut offsets = [[0; 3]; OFFSET_LEVELS];
         for offset in offsets.iter_mut().flatten() {
             *offset = fields.u8("offsets")? as i8;
         }
         let grid = BlockGrid::new(shape);
-        let perceptron = match fields.u8("the perceptron's width")? {
+        let width = fields.u8("the perceptron's width")?;
+        let perceptron = match width & !FOCUS {
             0 => None,
             _ if !Self::may_have_perceptron(shape) => {
                 return Err("a perceptron needs two levels below it".into());
@@ -54,7 +69,16 @@ impl LatentStreams {
                 Some(Perceptron::from_stream(width.into(), fractional_bits, stream)?)
             }
         };
+        let focus = match width & FOCUS {
+            0 => None,
+            _ => {
+                let step = checked_step(fields.f32("the focus' step")?, "step of a focus")?;
+                let length = fields.u32("the focus")? as usize;
+                let cells = FocusCells::from_stream(shape, fields.bytes(length, "the focus")?.to_vec())?;
+                Some(Focus { step, cells: Arc::new(cells) })
+            }
+        };
         let streams = section.streams(fields.rest(), grid.streams())?;
-        Ok(Self { grid, step, offsets, perceptron, streams })
+        Ok(Self { grid, step, focus, offsets, perceptron, streams })
     }
 }

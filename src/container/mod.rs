@@ -5,6 +5,7 @@ mod bricks;
 mod bytes;
 mod dataset;
 mod description;
+mod focus;
 mod integers;
 mod latents;
 mod model;
@@ -17,6 +18,7 @@ pub use dataset::ArrayInfo;
 pub(crate) use dataset::{DatasetIndex, MOST_COMPONENTS, StoredDataset};
 pub use description::Description;
 pub(crate) use description::MAX_VOXELS;
+pub use focus::{FocusInfo, FocusQuality};
 pub(crate) use integers::{IntegerBricks, IntegerScale, Prediction};
 pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
@@ -25,7 +27,7 @@ pub use quality::{Achieved, Asked, Preset, TargetKind};
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
 use crate::storage::ReadAt;
-use crate::volume::Mask;
+use crate::volume::{Mask, MaskClass, Samples};
 use sections::{SectionReader, SectionWriter};
 use std::io;
 use std::path::Path;
@@ -37,6 +39,7 @@ pub const FORMAT_VERSION: u16 = 1;
 const VOLUME: &[u8; 4] = b"VOLM";
 const PROVENANCE: &[u8; 4] = b"PROV";
 const QUALITY: &[u8; 4] = b"QUAL";
+const FOCUS: &[u8; 4] = b"FOCS";
 const MODEL: &[u8; 4] = b"MODL";
 const BRICKS: &[u8; 4] = b"BRIK";
 const INTEGERS: &[u8; 4] = b"INTS";
@@ -53,7 +56,7 @@ pub(crate) enum Body {
     Latents(LatentStreams),
     /// The samples themselves, exact or within a bound.
     Integers(IntegerBricks),
-    /// A latent grid, and what its samples are off by, within a bound.
+    /// A latent grid, and what its samples are off by: within a bound, or exactly in some bricks.
     Corrected(LatentStreams, IntegerBricks),
     /// Exact differences to another component of the same array, whose number comes first.
     Differences(u8, IntegerBricks),
@@ -134,6 +137,9 @@ impl Contents {
             file.add(PROVENANCE, &self.description.provenance_section());
         }
         file.add(QUALITY, &self.description.quality_section());
+        if let Some(focus) = &self.description.focus {
+            file.add(FOCUS, &focus.section());
+        }
         match &self.body {
             Some(Body::Network(model)) => file.add_with_streams(MODEL, model.section(), model.streams()),
             Some(Body::Latents(latents)) => {
@@ -167,6 +173,12 @@ impl Contents {
         (description.asked, description.achieved, description.writer) = file.parse(QUALITY, |section| {
             Achieved::parse(&section.alone()?, description.shape, description.range)
         })?;
+        if file.has(FOCUS) {
+            let focus = file.parse(FOCUS, |section| {
+                FocusInfo::parse(&section.alone()?, description.shape, description.range)
+            })?;
+            description.focus = Some(focus);
+        }
         let (shape, sample_type) = (description.shape, description.sample_type);
         let damaged = |what: &str| Error::Section {
             path: path.to_owned(),
@@ -188,13 +200,7 @@ impl Contents {
         let body = match [MODEL, LATENTS, INTEGERS, DIFFERENCES].map(|section| file.has(section)) {
             [true, false, false, false] => Some(Body::Network(file.parse(MODEL, StoredModel::parse)?)),
             [false, true, false, false] => Some(Body::Latents(latents()?)),
-            [false, true, true, false] => {
-                let (latents, integers) = (latents()?, integers()?);
-                if integers.scale().is_exact() {
-                    return Err(damaged("a latent grid is corrected in steps, not exactly"));
-                }
-                Some(Body::Corrected(latents, integers))
-            }
+            [false, true, true, false] => Some(Body::Corrected(latents()?, integers()?)),
             [false, false, true, false] => Some(Body::Integers(integers()?)),
             [false, false, false, true] => {
                 let (base, integers) = differences()?;
@@ -225,6 +231,18 @@ impl Contents {
     /// Puts what was achieved into a finished file in place of what it says.
     pub(crate) fn replace_achieved(file: &mut Vec<u8>, description: &Description) {
         sections::replace(file, QUALITY, &description.quality_section());
+        if let Some(focus) = &description.focus {
+            sections::replace(file, FOCUS, &focus.section());
+        }
+    }
+
+    /// Gives the masked samples of a brick the values that `codes` say.
+    pub(crate) fn put_mask(samples: &mut Samples, codes: &[u8], fill_value: Option<f64>) {
+        for (i, &code) in codes.iter().enumerate() {
+            if let Some(class) = MaskClass::from_code(code) {
+                samples.set(i, class.value(fill_value));
+            }
+        }
     }
 
     /// The mask as bricks, for a volume of `shape`.

@@ -196,6 +196,7 @@ impl<'s> BlockwiseEncoder<'s> {
         Ok(LatentStreams {
             grid: grid.clone(),
             step: rate.step,
+            focus: None,
             offsets: sums.means(),
             perceptron: None,
             streams: spool.finish().map_err(unwritten)?,
@@ -231,11 +232,12 @@ impl<'s> BlockwiseEncoder<'s> {
     ) {
         for orientation in self.grid.pyramid().levels()[level].orientations() {
             let window = window(orientation);
-            let values = match local {
+            let mut values = match local {
                 Some(local) => local.window(n, orientation, window),
                 None => self.coarse[level - self.grid.first_level(1)].window(orientation, window),
             };
-            sums.add(level, &values, &numbers[orientation], rate.step);
+            values.iter_mut().for_each(|value| *value /= rate.step);
+            sums.add(level, &values, &numbers[orientation]);
         }
     }
 
@@ -315,7 +317,7 @@ mod tests {
                 0.5 + 0.3 * (0.07 * x).sin() * (0.05 * y + 0.1 * z).cos() + 0.05 * noise
             };
             let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
-            let rate = Rate { step: 0.02, lambda: 0.07 };
+            let rate = Rate { step: 0.02, focus: 0.02, lambda: 0.07 };
             let expected = LatentEncoder::new(values.clone(), shape).encode(rate);
             let whole = Whole(values, shape);
             let go_on = &mut |_, _| Ok(());

@@ -1,17 +1,21 @@
 //! From a grid to the streams of its coefficients.
 
+use super::focus::{BandSteps, Focus, FocusCells};
 use super::streams::{BandPart, Context, PartDecisions, code_block, code_root};
 use super::{BlockGrid, BlockId, LatentStreams, Numbers, OFFSET_LEVELS, Offsets};
 use crate::codec::{Choice, RangeEncoder};
 use crate::storage::Streams;
 use crate::wavelet::{Bands, Window};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// How coefficients become numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rate {
     /// What a number counts.
     pub(crate) step: f32,
+    /// The same in the focus of an encoder that has one.
+    pub(crate) focus: f32,
     /// What a bit costs, in squared steps.
     pub(crate) lambda: f32,
 }
@@ -22,6 +26,20 @@ pub(crate) struct LatentEncoder {
     /// Finest first.
     bands: Vec<Bands>,
     low: Vec<f32>,
+    /// Where [`Rate::focus`] is the step.
+    focus: Option<Arc<FocusCells>>,
+}
+
+/// A rate, and where which of its steps counts.
+struct Quantiser {
+    rate: Rate,
+    focus: Option<Focus>,
+}
+
+impl Quantiser {
+    fn steps(&self, grid: &BlockGrid, level: usize) -> BandSteps<'_> {
+        BandSteps::new(grid, level, self.rate.step, self.focus.as_ref())
+    }
 }
 
 /// Sums of what coefficients lie beside their numbers, in steps, by level and magnitude.
@@ -29,13 +47,14 @@ pub(crate) struct LatentEncoder {
 pub(super) struct OffsetSums([[(f64, u64); 3]; OFFSET_LEVELS]);
 
 impl OffsetSums {
-    pub(super) fn add(&mut self, level: usize, values: &[f32], numbers: &[i32], step: f32) {
+    /// `scaled` are coefficients in steps.
+    pub(super) fn add(&mut self, level: usize, scaled: &[f32], numbers: &[i32]) {
         let sums = &mut self.0[level.min(OFFSET_LEVELS - 1)];
-        for (&value, &number) in values.iter().zip(numbers) {
+        for (&value, &number) in scaled.iter().zip(numbers) {
             if number != 0 {
                 let magnitude = number.unsigned_abs();
                 let (sum, count) = &mut sums[(magnitude.min(3) - 1) as usize];
-                *sum += f64::from(value.abs() / step) - f64::from(magnitude);
+                *sum += f64::from(value.abs()) - f64::from(magnitude);
                 *count += 1;
             }
         }
@@ -61,9 +80,16 @@ impl OffsetSums {
 impl LatentEncoder {
     /// Transforms a grid (x fastest), on the threads of the pool that this runs on.
     pub(crate) fn new(values: Vec<f32>, shape: [usize; 3]) -> Self {
-        let mut encoder = Self { grid: BlockGrid::new(shape), bands: Vec::new(), low: Vec::new() };
+        let grid = BlockGrid::new(shape);
+        let mut encoder = Self { grid, bands: Vec::new(), low: Vec::new(), focus: None };
         encoder.transform(values);
         encoder
+    }
+
+    /// The same with a step of its own around some cells.
+    #[must_use]
+    pub(crate) fn with_focus(self, focus: Option<Arc<FocusCells>>) -> Self {
+        Self { focus, ..self }
     }
 
     /// Forgets the coefficients, which take as much memory as the grid, before [`Self::transform`] gives others.
@@ -85,13 +111,15 @@ impl LatentEncoder {
     /// The streams at a rate, coded on the threads of the pool that this runs on.
     pub(crate) fn encode(&self, rate: Rate) -> LatentStreams {
         let grid = &self.grid;
-        let mut writing = self.writing(rate);
+        let cells = self.focus.clone();
+        let quantiser = &Quantiser { rate, focus: cells.map(|cells| Focus { step: rate.focus, cells }) };
+        let mut writing = self.writing(quantiser);
         let root = code_root(grid, &mut writing);
         let mut streams = vec![writing.stream.finish()];
         let mut sums = OffsetSums::default();
         for (n, numbers) in root.levels.iter().enumerate() {
             let level = grid.first_level(grid.tiers()) + n;
-            self.add_offsets(&mut sums, level, numbers, rate, |shape, _| Window::whole(shape));
+            self.add_offsets(&mut sums, level, numbers, quantiser, |shape, _| Window::whole(shape));
         }
         // What each block of the tier before leaves to those below it.
         let mut contexts = vec![root.context];
@@ -99,7 +127,7 @@ impl LatentEncoder {
             let code = |number: usize| {
                 let block = BlockId { tier, number };
                 let above = grid.above(block).map_or(0, |above| above.number);
-                self.encode_block(block, &contexts[above], rate)
+                self.encode_block(block, &contexts[above], quantiser)
             };
             let coded: Vec<_> = (0..grid.len(tier)).into_par_iter().map(code).collect();
             contexts = Vec::new();
@@ -112,6 +140,7 @@ impl LatentEncoder {
         LatentStreams {
             grid: grid.clone(),
             step: rate.step,
+            focus: quantiser.focus.clone(),
             offsets: sums.means(),
             perceptron: None,
             streams: Streams::new(streams),
@@ -123,21 +152,21 @@ impl LatentEncoder {
         &self,
         block: BlockId,
         above: &Context,
-        rate: Rate,
+        quantiser: &Quantiser,
     ) -> (Vec<u8>, OffsetSums, Option<Context>) {
-        let mut writing = self.writing(rate);
+        let mut writing = self.writing(quantiser);
         let (numbers, context) = code_block(&self.grid, block, above, &mut writing);
         let mut sums = OffsetSums::default();
         for (n, numbers) in numbers.iter().enumerate() {
             let level = self.grid.first_level(block.tier) + n;
             let part = |_, orientation| self.grid.part(block, level, orientation);
-            self.add_offsets(&mut sums, level, numbers, rate, part);
+            self.add_offsets(&mut sums, level, numbers, quantiser, part);
         }
         (writing.stream.finish(), sums, (block.tier > 0).then_some(context))
     }
 
-    fn writing(&self, rate: Rate) -> Writing<'_> {
-        Writing { encoder: self, rate, stream: RangeEncoder::new(), scaled: Vec::new() }
+    fn writing<'e>(&'e self, quantiser: &'e Quantiser) -> Writing<'e> {
+        Writing { encoder: self, quantiser, stream: RangeEncoder::new(), scaled: Vec::new() }
     }
 
     fn add_offsets(
@@ -145,30 +174,32 @@ impl LatentEncoder {
         sums: &mut OffsetSums,
         level: usize,
         numbers: &Numbers,
-        rate: Rate,
+        quantiser: &Quantiser,
         window: impl Fn([usize; 3], usize) -> Window,
     ) {
         let of_level = &self.grid.pyramid().levels()[level];
         for orientation in of_level.orientations() {
             let window = window(of_level.band_shape(orientation), orientation);
-            let values = self.bands[level].window(orientation, window);
-            sums.add(level, &values, &numbers[orientation], rate.step);
+            let part = BandPart { level, orientation, window };
+            sums.add(level, &self.scaled(part, quantiser), &numbers[orientation]);
         }
     }
 
-    /// The coefficients of a part.
-    fn coefficients(&self, part: BandPart) -> Vec<f32> {
-        match self.bands.get(part.level) {
+    /// The coefficients of a part, in steps.
+    fn scaled(&self, part: BandPart, quantiser: &Quantiser) -> Vec<f32> {
+        let mut values = match self.bands.get(part.level) {
             Some(bands) => bands.window(part.orientation, part.window),
             None => self.low.clone(),
-        }
+        };
+        quantiser.steps(&self.grid, part.level).each(part.window, &mut values, |value, step| *value /= step);
+        values
     }
 }
 
 /// Chooses and writes one stream.
 struct Writing<'e> {
     encoder: &'e LatentEncoder,
-    rate: Rate,
+    quantiser: &'e Quantiser,
     stream: RangeEncoder,
     scaled: Vec<f32>,
 }
@@ -180,14 +211,12 @@ impl PartDecisions for Writing<'_> {
         Self: 'a;
 
     fn part(&mut self, part: BandPart) -> Choice<'_> {
-        self.scaled = self.encoder.coefficients(part);
-        let step = self.rate.step;
-        self.scaled.iter_mut().for_each(|v| *v /= step);
+        self.scaled = self.encoder.scaled(part, self.quantiser);
         Choice {
             encoder: &mut self.stream,
             scaled: &self.scaled,
             shape: part.window.shape(),
-            lambda: self.rate.lambda,
+            lambda: self.quantiser.rate.lambda,
         }
     }
 }

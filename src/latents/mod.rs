@@ -4,11 +4,14 @@
 //! the tier splits. What is left when that grid fits into a block is the *root*: the coarsest levels and the last low band, in one
 //! stream. A block sees the one above it, which ends in the root, and no other block of its tier: a window of the grid needs the
 //! blocks that it touches and those above them.
+//!
+//! Coefficients may have another step around a [`Focus`], wherever it lies among the blocks.
 
 mod block;
 mod blockwise;
 mod coarser;
 mod encode;
+mod focus;
 mod perceptron;
 mod reader;
 mod sparse;
@@ -17,6 +20,7 @@ mod surroundings;
 
 pub(crate) use blockwise::{BlockwiseEncoder, GridSource, Workers};
 pub(crate) use encode::{LatentEncoder, Rate};
+pub(crate) use focus::{FOCUS_EDGE, Focus, FocusCells};
 pub(crate) use perceptron::Perceptron;
 pub(crate) use reader::LatentReader;
 pub(crate) use streams::LatentStreams;

@@ -304,7 +304,7 @@ mod tests {
             0.3 + 0.2 * (0.3 * x).sin() * (0.2 * y + 0.1 * z).cos() + edge + 0.02 * uniform(i as u64)
         });
         let encoder = LatentEncoder::new(values.collect(), shape);
-        let mut streams = encoder.encode(Rate { step: 0.05, lambda: 0.07 });
+        let mut streams = encoder.encode(Rate { step: 0.05, focus: 0.05, lambda: 0.07 });
         streams.perceptron = Some(perceptron);
         LatentReader::new(streams, usize::MAX)
     }

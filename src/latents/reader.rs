@@ -4,7 +4,7 @@ use super::block::Block;
 use super::coarser::{Coarser, needed};
 use super::streams::{Context, Reading, Root, code_block, code_root};
 use super::surroundings::{REACH, Surroundings};
-use super::{BlockId, LatentStreams, OFFSET_LEVELS, coefficient};
+use super::{BlockId, LatentStreams, OFFSET_LEVELS, Perceptron, coefficient};
 use crate::codec::RangeDecoder;
 use crate::storage::Fault;
 use crate::wavelet::{INVERSE_GAIN, Window, crop, synthesise};
@@ -105,18 +105,24 @@ impl LatentReader {
         let grid = &self.streams.grid;
         let stream = self.streams.streams.read(0).map_err(|fault| fault.within("the root"))?;
         let Root { low, mut levels, context } = code_root(grid, &mut Reading(RangeDecoder::new(&stream)));
-        let step = self.streams.step;
         let first = grid.first_level(grid.tiers());
+        let step = self.streams.steps(grid.pyramid().levels().len()).at([0; 3]);
         let mut grids: Vec<Vec<f32>> = vec![low.iter().map(|&n| n as f32 * step).collect()];
         for n in (0..levels.len()).rev() {
             let level = grid.pyramid().levels()[first + n];
-            let offsets = self.offsets(first + n);
+            let (offsets, steps) = (self.offsets(first + n), self.streams.steps(first + n));
             let numbers = std::mem::take(&mut levels[n]);
             let low = &grids[grids.len() - 1];
-            let band = |orientation: usize, _: Window| {
+            let band = |orientation: usize, window: Window| {
                 Ok::<_, Infallible>(match orientation {
                     0 => low.clone(),
-                    o => numbers[o].iter().map(|&n| coefficient(n, offsets, step)).collect(),
+                    o => {
+                        let mut found: Vec<(i32, f32)> = numbers[o].iter().map(|&n| (n, 0.0)).collect();
+                        steps.each(window, &mut found, |(n, value), step| {
+                            *value = coefficient(*n, offsets, step);
+                        });
+                        found.into_iter().map(|(_, value)| value).collect()
+                    }
                 })
             };
             let Ok(values) = synthesise(&level, Window::whole(level.shape), band);
@@ -266,10 +272,21 @@ impl LatentReader {
             return self.level_windows(0, windows);
         };
         let needed = self.needed(0, &self.all_around(windows))?;
-        let refined = |window: &Window| {
-            Ok(perceptron.refine(self.surroundings_of(*window, &needed)?, self.streams.step))
-        };
+        let refined =
+            |window: &Window| Ok(self.refine(perceptron, *window, self.surroundings_of(*window, &needed)?));
         windows.par_iter().map(refined).collect()
+    }
+
+    /// The values of a window as the perceptron makes them, which adds nothing in the focus: it knows the other step.
+    fn refine(&self, perceptron: &Perceptron, window: Window, surroundings: Surroundings) -> Vec<f32> {
+        let focus = self.streams.focus.as_ref().filter(|focus| focus.cells.meets(window));
+        let Some(focus) = focus else { return perceptron.refine(surroundings, self.streams.step) };
+        let values = surroundings.values().to_vec();
+        let mut refined = perceptron.refine(surroundings, self.streams.step);
+        focus.cells.stretches(window, |stretch| {
+            refined[stretch.clone()].copy_from_slice(&values[stretch]);
+        });
+        refined
     }
 
     /// Windows of the grid that a level splits, or that the last one leaves: low-pass filtered by the levels before it, at the scale of
@@ -311,13 +328,13 @@ impl LatentReader {
         let Some(perceptron) = &self.streams.perceptron else {
             return Ok(windows.iter().map(|window| vec![0.0; window.len()]).collect());
         };
-        let of_window = |surroundings: Surroundings| {
+        let of_window = |(surroundings, window): (Surroundings, &Window)| {
             let mut values = surroundings.values().to_vec();
-            let refined = perceptron.refine(surroundings, self.streams.step);
+            let refined = self.refine(perceptron, *window, surroundings);
             values.iter_mut().zip(refined).for_each(|(value, refined)| *value = refined - *value);
             values
         };
-        Ok(self.surroundings(windows)?.into_par_iter().map(of_window).collect())
+        Ok(self.surroundings(windows)?.into_par_iter().zip(windows).map(of_window).collect())
     }
 
     fn surroundings_of(&self, window: Window, needed_blocks: &Needed) -> Result<Surroundings, Fault> {
@@ -428,7 +445,8 @@ impl LatentReader {
         let grid = &self.streams.grid;
         let tier = self.tier_of(level);
         let within = level - grid.first_level(tier);
-        let (offsets, step) = (self.offsets(level), self.streams.step);
+        let (offsets, steps) = (self.offsets(level), self.streams.steps(level));
+        let step_of_all = steps.of_all(window);
         let [nx, ny, _] = window.shape();
         let mut out = Vec::new();
         for number in grid.meeting(tier, level, window) {
@@ -448,8 +466,9 @@ impl LatentReader {
                     if out.is_empty() {
                         out.resize(window.len(), 0.0);
                     }
-                    let [x, y, z]: [usize; 3] =
-                        std::array::from_fn(|a| at[a] + part.start[a] - window.start[a]);
+                    let place = std::array::from_fn(|a| at[a] + part.start[a]);
+                    let step = step_of_all.unwrap_or_else(|| steps.at(place));
+                    let [x, y, z]: [usize; 3] = std::array::from_fn(|a| place[a] - window.start[a]);
                     out[x + nx * (y + ny * z)] = coefficient(n, offsets, step);
                 });
             }

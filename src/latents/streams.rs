@@ -1,5 +1,6 @@
 //! The streams of a latent grid, and the order of what is in them.
 
+use super::focus::{BandSteps, Focus};
 use super::surroundings::LEVELS_SEEN;
 use super::{BLOCK_EDGE, BlockGrid, BlockId, Numbers, Offsets, Perceptron};
 use crate::codec::{CodeBlock, CoefficientModels, Decisions, Magnitudes, RangeDecoder, code_low_band};
@@ -12,6 +13,8 @@ pub(crate) struct LatentStreams {
     pub(crate) grid: BlockGrid,
     /// What a coefficient's number counts.
     pub(crate) step: f32,
+    /// Where another step counts.
+    pub(crate) focus: Option<Focus>,
     pub(crate) offsets: Offsets,
     /// Reads the grid's values, where there is one.
     pub(crate) perceptron: Option<Perceptron>,
@@ -23,14 +26,21 @@ impl LatentStreams {
     /// Bytes of the streams.
     pub(crate) fn bytes(&self) -> usize {
         let perceptron = self.perceptron.as_ref().map_or(0, |p| p.stream().len());
-        perceptron + self.streams.bytes()
+        let focus = self.focus.as_ref().map_or(0, |focus| focus.cells.stream().len());
+        perceptron + focus + self.streams.bytes()
+    }
+
+    /// The steps of a level's bands, or, behind the last level, of the last low band.
+    pub(crate) fn steps(&self, level: usize) -> BandSteps<'_> {
+        BandSteps::new(&self.grid, level, self.step, self.focus.as_ref())
     }
 
     /// Bytes that decoding a first voxel takes at its height, about: the root's numbers, coefficients and grids, and of every tier
     /// between it and the finest the blocks at a corner.
     pub(crate) fn decoding_bytes(&self) -> u64 {
         let between = self.grid.tiers() as u64 - 1;
-        14 * self.grid.root_len() as u64 + between * 8 * (BLOCK_EDGE as u64).pow(3) * 6
+        let focus = self.focus.as_ref().map_or(0, |focus| focus.cells.decoding_bytes());
+        focus + 14 * self.grid.root_len() as u64 + between * 8 * (BLOCK_EDGE as u64).pow(3) * 6
     }
 
     /// Bytes of the root when it is decoded: its grids, and of a magnitude a coefficient of its finest level.
@@ -72,7 +82,12 @@ impl LatentStreams {
             Some(perceptron) => format!(", read by a perceptron of 2x{}", perceptron.width()),
             None => String::new(),
         };
-        format!("latent grid of {levels} level{} in {blocks} block{}{perceptron}", many(levels), many(blocks))
+        let focus = if self.focus.is_some() { ", in shorter steps in its focus" } else { "" };
+        format!(
+            "latent grid of {levels} level{} in {blocks} block{}{perceptron}{focus}",
+            many(levels),
+            many(blocks)
+        )
     }
 }
 

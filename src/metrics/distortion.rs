@@ -18,6 +18,14 @@ pub struct Distortion {
     pub voxels: u64,
 }
 
+/// The PSNR of errors of this root mean square, for an original of this range.
+pub(crate) fn psnr(rmse: f64, range: Option<(f64, f64)>) -> f64 {
+    match range {
+        Some((low, high)) if rmse > 0.0 => 20.0 * ((high - low) / rmse).log10(),
+        _ => f64::INFINITY,
+    }
+}
+
 /// Sums of errors, to be collected chunk by chunk.
 ///
 /// Samples are counted in a power of two near the range's largest magnitude: that changes no digit, and no square leaves
@@ -76,7 +84,7 @@ impl ErrorSums {
         *self = self.merge(sums);
     }
 
-    fn merge(self, other: Self) -> Self {
+    pub(crate) fn merge(self, other: Self) -> Self {
         Self {
             squares: self.squares + other.squares,
             max: self.max.max(other.max),

@@ -11,8 +11,8 @@ mod similarity;
 mod spread;
 
 pub use bands::{Band, BandErrors, Bands};
-pub(crate) use distortion::ErrorSums;
 pub use distortion::{Distortion, compare};
+pub(crate) use distortion::{ErrorSums, psnr};
 pub(crate) use fidelity::FidelityMeter;
 pub use fidelity::{Fidelity, fidelity};
 pub use noise::noise;

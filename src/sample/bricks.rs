@@ -3,7 +3,7 @@
 use super::ValueScale;
 use super::cell::Cell;
 use super::mask::MaskReader;
-use crate::container::{BRICK_EDGE, BrickGrid, IntegerBricks, Prediction};
+use crate::container::{BRICK_EDGE, BrickGrid, Contents, IntegerBricks, Prediction};
 use crate::latents::{LatentReader, LatentStreams};
 use crate::storage::Fault;
 use crate::volume::{Sample, Samples, SamplesMut, for_each_type};
@@ -31,8 +31,8 @@ const MOST_BLOCK_BYTES: usize = 1 << 30;
 enum BrickSource {
     /// A brick's samples are the volume's, or differences to those of another component.
     Integers(IntegerBricks, Option<IntegerBricks>),
-    /// A brick's samples are the volume's: a latent grid's, corrected.
-    Corrected(Box<LatentReader>, IntegerBricks, ValueScale),
+    /// A brick's samples are the volume's: a latent grid's, corrected; exactly, from those with the fill value where it is masked.
+    Corrected(Box<LatentReader>, IntegerBricks, ValueScale, Option<f64>),
     /// A brick's samples are the field's values, float32 from 0 to 1.
     Latents(Box<LatentReader>, ValueScale),
 }
@@ -99,12 +99,13 @@ impl BrickReader {
         streams: LatentStreams,
         bricks: IntegerBricks,
         scale: ValueScale,
+        fill_value: Option<f64>,
         most_bytes: usize,
     ) -> Self {
         let left = Self::left(&bricks, streams.streams.memory_bytes() + streams.root_bytes());
         let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 8 * 3));
         let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2).min(MOST_BLOCK_BYTES)));
-        Self::new(grid, chunks, BrickSource::Corrected(reader, bricks, scale))
+        Self::new(grid, chunks, BrickSource::Corrected(reader, bricks, scale, fill_value))
     }
 
     /// What is left of a quarter of float32 when the coded bricks are in memory, and `others`.
@@ -152,6 +153,16 @@ impl BrickReader {
         matches!(&self.source, BrickSource::Integers(bricks, _) if bricks.scale().is_exact())
     }
 
+    /// The same of the brick of a file that a voxel is in.
+    pub(super) fn is_exact_at(&self, voxel: [usize; 3]) -> bool {
+        match &self.source {
+            BrickSource::Corrected(_, bricks, ..) => {
+                bricks.scale().is_exact() && bricks.corrects(bricks.grid().containing(voxel))
+            }
+            BrickSource::Integers(..) | BrickSource::Latents(..) => self.is_exact(),
+        }
+    }
+
     /// The file's section.
     pub(super) fn section(&self) -> &'static str {
         match &self.source {
@@ -167,7 +178,12 @@ impl BrickReader {
             BrickSource::Integers(_, Some(_)) => "lossless bricks of differences to another component".into(),
             BrickSource::Integers(bricks, _) if bricks.scale().is_exact() => "lossless bricks".into(),
             BrickSource::Integers(bricks, _) => format!("bricks in steps of {}", bricks.scale().step),
-            BrickSource::Corrected(reader, bricks, _) => {
+            BrickSource::Corrected(reader, bricks, ..) if bricks.scale().is_exact() => {
+                let count = (0..bricks.grid().len()).filter(|&brick| bricks.corrects(brick)).count();
+                let s = if count == 1 { "" } else { "s" };
+                format!("{}, made exact in {count} brick{s}", reader.streams().describe())
+            }
+            BrickSource::Corrected(reader, bricks, ..) => {
                 format!("{}, corrected in steps of {}", reader.streams().describe(), bricks.scale().step)
             }
             BrickSource::Latents(reader, _) => reader.streams().describe(),
@@ -190,7 +206,7 @@ impl BrickReader {
     /// The integers, where there are any.
     pub(super) fn integers(&self) -> Option<&IntegerBricks> {
         match &self.source {
-            BrickSource::Integers(bricks, _) | BrickSource::Corrected(_, bricks, _) => Some(bricks),
+            BrickSource::Integers(bricks, _) | BrickSource::Corrected(_, bricks, ..) => Some(bricks),
             BrickSource::Latents(..) => None,
         }
     }
@@ -202,7 +218,7 @@ impl BrickReader {
                 bricks.streams().memory_bytes()
                     + base.as_ref().map_or(0, |base| base.streams().memory_bytes())
             }
-            BrickSource::Corrected(reader, bricks, _) => {
+            BrickSource::Corrected(reader, bricks, ..) => {
                 reader.streams().streams.memory_bytes() + bricks.streams().memory_bytes()
             }
             BrickSource::Latents(reader, _) => reader.streams().streams.memory_bytes(),
@@ -215,7 +231,7 @@ impl BrickReader {
         let chunks = self.kept().cap().get() * chunk;
         match &self.source {
             BrickSource::Integers(bricks, _) => chunks * bricks.scale().sample_type.size(),
-            BrickSource::Corrected(reader, bricks, _) => {
+            BrickSource::Corrected(reader, bricks, ..) => {
                 chunks * bricks.scale().sample_type.size() + reader.most_bytes()
             }
             BrickSource::Latents(reader, _) => chunks * size_of::<f32>() + reader.most_bytes(),
@@ -286,10 +302,19 @@ impl BrickReader {
                 };
                 bricks.decode(brick, Prediction::Low, codes.as_deref().map(Vec::as_slice))?
             }
-            BrickSource::Corrected(reader, bricks, scale) => {
-                let codes = mask.map(|mask| mask.codes(brick)).transpose()?;
-                let base = scale.samples(&reader.window(window)?);
-                bricks.decode(brick, Prediction::Samples(&base), codes.as_deref().map(Vec::as_slice))?
+            BrickSource::Corrected(reader, bricks, scale, fill_value) => {
+                let mut base = scale.samples(&reader.window(window)?);
+                if bricks.corrects(brick) {
+                    let codes = mask.map(|mask| mask.codes(brick)).transpose()?;
+                    let codes = codes.as_deref().map(Vec::as_slice);
+                    if bricks.scale().is_exact() {
+                        Contents::put_mask(&mut base, codes.unwrap_or_default(), *fill_value);
+                        bricks.correct_exactly(brick, &mut base)?;
+                    } else {
+                        base = bricks.decode(brick, Prediction::Samples(&base), codes)?;
+                    }
+                }
+                base
             }
             BrickSource::Latents(reader, _) => Samples::F32(reader.window(window)?),
         };
@@ -342,34 +367,40 @@ impl BrickReader {
         [start, end]: [[usize; 3]; 2],
         mut each: impl FnMut([usize; 3], [usize; 3], &Samples),
     ) -> Result<(), Fault> {
-        match &self.source {
-            BrickSource::Integers(..) | BrickSource::Corrected(..) => {
-                let decode = |&brick: &usize| match self.chunks == self.grid {
-                    true => self.part(self.grid.bounds(brick).0, mask),
-                    false => self.decode(brick, mask),
-                };
-                let decoded: Vec<_> = bricks.par_iter().map(decode).collect();
-                for part in decoded {
-                    let part = part?;
-                    each(part.start, part.size, &part.samples);
-                }
+        // Of a latent grid the box is enough where nothing corrects it; other bricks are decoded whole.
+        let (whole, of_grid): (Vec<usize>, Vec<usize>) =
+            bricks.iter().partition(|&&brick| match &self.source {
+                BrickSource::Integers(..) => true,
+                BrickSource::Corrected(_, bricks, ..) => bricks.corrects(brick),
+                BrickSource::Latents(..) => false,
+            });
+        let decode = |&brick: &usize| match self.chunks == self.grid {
+            true => self.part(self.grid.bounds(brick).0, mask),
+            false => self.decode(brick, mask),
+        };
+        let decoded: Vec<_> = whole.par_iter().map(decode).collect();
+        for part in decoded {
+            let part = part?;
+            each(part.start, part.size, &part.samples);
+        }
+        let (BrickSource::Corrected(reader, _, scale, _) | BrickSource::Latents(reader, scale)) =
+            &self.source
+        else {
+            return Ok(());
+        };
+        let part = |&brick: &usize| {
+            let (first, size) = self.tiles().bounds(brick);
+            Window {
+                start: std::array::from_fn(|a| first[a].max(start[a])),
+                end: std::array::from_fn(|a| (first[a] + size[a]).min(end[a])),
             }
-            BrickSource::Latents(reader, scale) => {
-                let part = |&brick: &usize| {
-                    let (first, size) = self.tiles().bounds(brick);
-                    Window {
-                        start: std::array::from_fn(|a| first[a].max(start[a])),
-                        end: std::array::from_fn(|a| (first[a] + size[a]).min(end[a])),
-                    }
-                };
-                let windows: Vec<Window> = bricks.iter().map(part).collect();
-                let values = reader.windows(&windows)?.into_par_iter();
-                let samples: Vec<Samples> = values.map(|values| scale.samples(&values)).collect();
-                samples.iter().for_each(|samples| self.count_decoded(samples.len()));
-                for (window, samples) in windows.iter().zip(samples) {
-                    each(window.start, window.shape(), &samples);
-                }
-            }
+        };
+        let windows: Vec<Window> = of_grid.iter().map(part).collect();
+        let values = reader.windows(&windows)?.into_par_iter();
+        let samples: Vec<Samples> = values.map(|values| scale.samples(&values)).collect();
+        samples.iter().for_each(|samples| self.count_decoded(samples.len()));
+        for (window, samples) in windows.iter().zip(samples) {
+            each(window.start, window.shape(), &samples);
         }
         Ok(())
     }

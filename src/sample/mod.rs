@@ -152,7 +152,8 @@ impl NeuralVolume {
                 (None, Some(BrickReader::of_latents(streams, description.shape, scale, most_bytes)))
             }
             Some(Body::Corrected(streams, residuals)) => {
-                (None, Some(BrickReader::of_corrected(streams, residuals, scale, most_bytes)))
+                let fill_value = description.fill_value;
+                (None, Some(BrickReader::of_corrected(streams, residuals, scale, fill_value, most_bytes)))
             }
             Some(Body::Integers(bricks)) => (None, Some(BrickReader::of_integers(bricks, None))),
             Some(Body::Differences(..)) if base.is_none() => {

@@ -386,6 +386,10 @@ impl NeuralVolume {
         let fill = self.description.fill_value;
         let voxels = window.voxels(region);
         let mut put = |start: [usize; 3], size: [usize; 3], codes: &[u8]| {
+            // It has the bits of its masked samples, too.
+            if self.bricks.as_ref().is_some_and(|bricks| bricks.is_exact_at(start)) {
+                return;
+            }
             window.each_in_brick(region, start, size, |at, index| {
                 if let Some(class) = MaskClass::from_code(codes[at]) {
                     out.set(index, class.value(fill));

@@ -3,13 +3,12 @@
 
 use super::candidate::Writer;
 use super::compressed::Compressed;
-use super::latent_source::{LAMBDA, LatentSource};
+use super::latent_source::{LatentSource, rate};
 use super::options::Target;
 use super::progress::{Reporter, Stage};
 use super::refined_grid::RefinedGrid;
 use crate::container::{IntegerScale, MOST_STEP};
 use crate::error::{Error, Result};
-use crate::latents::Rate;
 use crate::volume::{SampleType, Volume};
 
 /// Steps of a float are this much shorter than the bound allows: the arithmetic that turns numbers into samples rounds.
@@ -74,13 +73,14 @@ fn corrected(
     reporter: &mut Reporter<'_>,
 ) -> Result<Compressed> {
     let encoder = source.encoder();
-    let step_of = |n: usize| {
-        let step = (LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span) as f32;
-        step.min(MOST_STEP)
+    let rate_of = |n: usize| {
+        let step = LATENT_STEPS[n] * bound.max(0.5 * scale.step) / span;
+        let step = step.min(f64::from(MOST_STEP));
+        rate(step, step)
     };
     // What the grid takes, and the file.
     let attempt = |n: usize, reporter: &mut Reporter<'_>| {
-        let streams = writer.latent_streams(&encoder, Rate { step: step_of(n), lambda: LAMBDA });
+        let streams = writer.latent_streams(&encoder, rate_of(n));
         let of_grid = streams.bytes();
         Ok::<_, Error>((of_grid, writer.corrected(streams, scale, reporter)?))
     };
@@ -106,11 +106,11 @@ fn corrected(
         let mut refined = RefinedGrid::new(source, refiner, encoder);
         for round in 0..rounds {
             reporter.long_step(Stage::Coding, round as u64, rounds as u64, f64::NAN)?;
-            refined.learn(step_of(n), writer)?;
+            refined.learn(rate_of(n), writer)?;
         }
         // With a perceptron, a longer step may be better.
         for n in n..LATENT_STEPS.len() {
-            let candidate = writer.corrected(refined.streams(step_of(n), writer)?, scale, reporter)?;
+            let candidate = writer.corrected(refined.streams(rate_of(n), writer)?, scale, reporter)?;
             if candidate.bytes.len() >= best.bytes.len() {
                 break;
             }

@@ -1,11 +1,12 @@
 //! A trained field as a finished file, measured with the shipped decoder.
 
 use super::compressed::Compressed;
+use super::focus::FocusVoxels;
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::container::{
-    Achieved, Asked, BRICK_EDGE, Body, BrickGrid, Contents, Description, IntegerBricks, IntegerScale,
-    MaskBricks, Prediction, TargetKind,
+    Achieved, Asked, BRICK_EDGE, Body, BrickGrid, Contents, Description, FocusInfo, FocusQuality,
+    IntegerBricks, IntegerScale, MaskBricks, Prediction, TargetKind,
 };
 use crate::engine::{Engine, Install, TrainingEngine};
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub(super) struct Writer<'a> {
     achieved: Achieved,
     /// No target was asked for but the size of a given model.
     size_is_given: bool,
+    /// What is to be better than the rest.
+    focus: Option<&'a FocusVoxels>,
     engine: Arc<dyn TrainingEngine>,
 }
 
@@ -61,7 +64,22 @@ impl<'a> Writer<'a> {
         engine: Arc<dyn TrainingEngine>,
     ) -> Self {
         let bricks = mask.map(|m| Contents::mask_bricks(m, volume.shape()));
-        Self { volume, range, mask, bricks, asked, achieved, size_is_given: false, engine }
+        Self { volume, range, mask, bricks, asked, achieved, size_is_given: false, focus: None, engine }
+    }
+
+    /// The same for files that have a focus.
+    pub(super) fn with_focus(self, focus: Option<&'a FocusVoxels>) -> Self {
+        Self { focus, ..self }
+    }
+
+    /// What is asked of the focus.
+    pub(super) fn focus_quality(&self) -> Option<FocusQuality> {
+        self.focus.map(FocusVoxels::quality)
+    }
+
+    /// Whether a file has what is asked of the focus.
+    pub(super) fn meets_focus(&self, file: &Compressed) -> bool {
+        self.focus.zip(file.focus).is_none_or(|(focus, achieved)| focus.is_met(&achieved))
     }
 
     /// The same for files of a given model, whose target is the size that it has.
@@ -120,6 +138,32 @@ impl<'a> Writer<'a> {
         self.finish(Some(Body::Corrected(latents, bricks)))
     }
 
+    /// The streams that make the samples of a focus exact; empty ones for bricks that have none of them.
+    fn code_focus(&self, latents: &LatentStreams, focus: &FocusVoxels) -> Result<IntegerBricks> {
+        let grid = BrickGrid::new(self.volume.shape());
+        let scale = IntegerScale { low: 0.0, step: 0.0, sample_type: self.volume.sample_type() };
+        let values = ValueScale::new(self.range, scale.sample_type);
+        let reader = LatentReader::new(latents.clone(), usize::MAX);
+        let (samples, fill_value) = (self.volume.samples(), self.volume.stored_fill_value());
+        let stream = |brick: usize| {
+            let (start, size) = grid.bounds(brick);
+            if !focus.meets((start, size)) {
+                return Ok(Vec::new());
+            }
+            let end = std::array::from_fn(|a| start[a] + size[a]);
+            let mut base = values.samples(&reader.window(Window { start, end }).map_err(Fault::of_own)?);
+            if let Some(mask) = self.mask {
+                let codes: Vec<u8> = grid.rows(brick).flat_map(|row| mask.codes()[row].to_vec()).collect();
+                Contents::put_mask(&mut base, &codes, fill_value);
+            }
+            Ok(IntegerBricks::encode_exact_correction(samples, &grid, brick, &base, |i| focus.contains(i)))
+        };
+        let streams = self
+            .engine
+            .install(|| (0..grid.len()).into_par_iter().map(stream).collect::<Result<Vec<_>>>())?;
+        Ok(IntegerBricks::new(grid, scale, streams))
+    }
+
     /// The streams of bricks, in order; those that are left when more than `most` bytes were coded are missing.
     fn code_bricks(
         &self,
@@ -160,9 +204,15 @@ impl<'a> Writer<'a> {
         self.engine.install(|| encoder.encode(rate))
     }
 
-    /// The file of a latent grid.
+    /// The file of a latent grid, with what makes a lossless focus exact.
     pub(super) fn latents(&self, streams: LatentStreams) -> Result<Compressed> {
-        self.finish(Some(Body::Latents(streams)))
+        match self.focus.filter(|focus| focus.quality() == FocusQuality::Lossless) {
+            Some(focus) => {
+                let exact = self.code_focus(&streams, focus)?;
+                self.finish(Some(Body::Corrected(streams, exact)))
+            }
+            None => self.finish(Some(Body::Latents(streams))),
+        }
     }
 
     fn finish(&self, body: Option<Body>) -> Result<Compressed> {
@@ -175,16 +225,19 @@ impl<'a> Writer<'a> {
             None => (0, 1),
         };
         let mut description = Description::of(self.volume, self.range, self.asked, self.achieved.clone());
+        let nothing = ErrorSums::new(self.range).distortion(self.range);
+        description.focus = self.focus.map(|focus| focus.info(nothing, nothing));
         // What is coded is most of the memory of a lossless file: at any time it is held twice, not more often.
         let contents = Contents { description: description.clone(), body, mask: self.bricks.clone() };
         let mut bytes = contents.to_bytes().map_err(|e| Fault::Unread(e).of_own())?;
         drop(contents);
         let draft = open_own(&bytes, self.engine.clone())?;
-        let distortion = self.measure(&draft, unit)?;
+        let (distortion, focus) = self.measure(&draft, unit)?;
         let model = draft.model_summary();
         drop(draft);
         description.achieved.rmse = distortion.rmse;
         description.achieved.max_error = distortion.max_error;
+        description.focus = focus;
         Contents::replace_achieved(&mut bytes, &description);
         if self.size_is_given {
             // A number of fixed length: it does not change the size.
@@ -197,26 +250,36 @@ impl<'a> Writer<'a> {
             model,
             distortion,
             fidelity: Fidelity::of(distortion),
+            focus,
             bytes,
             parameter_bytes,
         })
     }
 
     /// Decodes in slabs of a multiple of `unit` slices: the whole is never held twice.
-    fn measure(&self, draft: &NeuralVolume, unit: usize) -> Result<Distortion> {
+    fn measure(&self, draft: &NeuralVolume, unit: usize) -> Result<(Distortion, Option<FocusInfo>)> {
         let shape = self.volume.shape();
         let plane = shape[0] * shape[1];
         let depth = SLAB.div_ceil(plane).next_multiple_of(unit);
         let mut sums = ErrorSums::new(self.range);
+        let mut of_focus = [sums; 2];
         for z in (0..shape[2]).step_by(depth) {
             let end = (z + depth).min(shape[2]);
             let slab = Region { start: [0, 0, z], end: [shape[0], shape[1], end] };
             let decoded = draft.read_region(slab, 1)?;
             let (first, count) = (z * plane, decoded.len());
-            let codes = self.mask.map(|m| &m.codes()[first..first + count]);
-            self.engine.install(|| sums.add(self.volume.samples(), first, decoded.samples(), codes));
+            let (original, decoded, codes) =
+                (self.volume.samples(), decoded.samples(), self.mask.map(Mask::codes));
+            self.engine.install(|| match self.focus {
+                Some(focus) => focus.add_errors(&mut of_focus, original, first, decoded, codes),
+                None => sums.add(original, first, decoded, codes.map(|codes| &codes[first..first + count])),
+            });
         }
-        Ok(sums.distortion(self.range))
+        let Some(focus) = self.focus else { return Ok((sums.distortion(self.range), None)) };
+        let [inside, outside] = of_focus;
+        let both = inside.merge(outside).distortion(self.range);
+        let [inside, outside] = [inside, outside].map(|sums| sums.distortion(self.range));
+        Ok((both, Some(focus.info(inside, outside))))
     }
 }
 

@@ -97,6 +97,7 @@ fn as_differences(
         });
     }
     Ok(Compressed {
+        focus: None,
         ratio: volume.stored_bytes() as f64 / bytes.len() as f64,
         ratio_f32: 4.0 * volume.len() as f64 / bytes.len() as f64,
         model: draft.model_summary(),

@@ -1,6 +1,7 @@
 //! A finished file.
 
 use crate::atomic;
+use crate::container::FocusInfo;
 use crate::error::Result;
 use crate::metrics::{Distortion, Fidelity};
 use std::path::Path;
@@ -15,6 +16,8 @@ pub struct Compressed {
     pub distortion: Distortion,
     /// The same beside the volume's noise, in bands of value, and more.
     pub fidelity: Fidelity,
+    /// What was achieved in a focus and outside of it, where one was asked for.
+    pub focus: Option<FocusInfo>,
     /// Bytes in the stored type by bytes of the file.
     pub ratio: f64,
     /// Bytes as float32 by bytes of the file.
@@ -26,6 +29,11 @@ pub struct Compressed {
 }
 
 impl Compressed {
+    /// The PSNR that the target is compared with: outside of a focus where there is one.
+    pub(super) fn psnr(&self) -> f64 {
+        self.focus.map_or(self.distortion.psnr, |focus| focus.outside.psnr)
+    }
+
     /// Writes the file, whole or not at all; an existing one is replaced.
     ///
     /// # Errors

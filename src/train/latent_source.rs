@@ -1,11 +1,12 @@
 //! What latent grids are made of.
 
 use super::appraisal::Original;
+use super::focus::FocusVoxels;
 use super::infill::infill;
 use super::refine::Refiner;
 use super::tissues::Shift;
 use crate::engine::{Engine, Install, TrainingEngine};
-use crate::latents::LatentEncoder;
+use crate::latents::{FocusCells, LatentEncoder, Rate};
 use crate::sample::ValueScale;
 use crate::train::CompressOptions;
 use crate::volume::{Mask, Volume, for_each_type};
@@ -16,6 +17,11 @@ use std::sync::Arc;
 /// `ln(2) / 6 = 0.116`; a little less was best on every volume tried (benches/README.md).
 pub(super) const LAMBDA: f32 = 0.07;
 
+/// A rate of these steps, outside of a focus and in it, which is never longer there.
+pub(super) fn rate(step: f64, focus: f64) -> Rate {
+    Rate { step: step as f32, focus: focus.min(step) as f32, lambda: LAMBDA }
+}
+
 /// What latent grids are made of.
 pub(super) struct LatentSource<'a> {
     pub(super) volume: &'a Volume,
@@ -23,6 +29,8 @@ pub(super) struct LatentSource<'a> {
     pub(super) scale: ValueScale,
     pub(super) options: &'a CompressOptions,
     pub(super) engine: &'a dyn Engine,
+    /// What is to be better than the rest.
+    pub(super) focus: Option<&'a FocusVoxels>,
     /// Where tissues are to stay where they are in the mean: what tells how far they are off.
     pub(super) tissues: Option<Tissues<'a>>,
 }
@@ -37,12 +45,18 @@ pub(super) struct Tissues<'a> {
 impl<'a> LatentSource<'a> {
     /// The coefficients of the volume, transformed on the engine's threads.
     pub(super) fn encoder(&self) -> LatentEncoder {
-        self.engine.install(|| LatentEncoder::new(self.grid(None), self.volume.shape()))
+        let cells = self.cells().cloned();
+        self.engine.install(|| LatentEncoder::new(self.grid(None), self.volume.shape()).with_focus(cells))
     }
 
     /// What learns perceptrons for grids that take about `bytes`.
     pub(super) fn refiner(&self, bytes: usize) -> Option<Refiner<'a>> {
-        Refiner::new(self.volume, self.mask, self.scale, self.options, bytes)
+        Refiner::new(self, bytes)
+    }
+
+    /// The cells of the focus, where it is to have a step of its own.
+    pub(super) fn cells(&self) -> Option<&Arc<FocusCells>> {
+        self.focus.and_then(FocusVoxels::cells)
     }
 
     /// The volume's values, 0 to 1 but for what is added to them, smooth where it is masked.

@@ -2,13 +2,13 @@
 
 use super::candidate::Writer;
 use super::compressed::Compressed;
-use super::latent_source::{LAMBDA, LatentSource, Tissues};
+use super::focus_step::FocusStep;
+use super::latent_source::{LatentSource, Tissues, rate};
 use super::progress::{Reporter, Stage};
 use super::refined_grid::RefinedGrid;
 use super::target::{Aim, SearchResult};
 use crate::container::MOST_STEP;
 use crate::error::Result;
-use crate::latents::Rate;
 
 /// Steps that are tried.
 const MOST_TRIES: u64 = 16;
@@ -17,26 +17,26 @@ const NEAR_DB: f64 = 0.01;
 /// A file of at least this share of a byte target is taken at once.
 const NEAR_SHARE: f64 = 0.995;
 /// What halving a step does, about.
-const DB_A_NEPER: f64 = -6.0;
+pub(super) const DB_A_NEPER: f64 = -6.0;
 const BYTES_A_NEPER: f64 = -1.1;
 /// The logarithm of a step is not moved further at a time while only one side of the target is known, about.
 const LONGEST_MOVE: f64 = 1.5;
 /// Steps beyond these are not tried, in units of the range.
-const STEPS: [f64; 2] = [1e-8, MOST_STEP as f64];
+pub(super) const STEPS: [f64; 2] = [1e-8, MOST_STEP as f64];
 
 /// What a step gave.
-struct Tried {
+pub(super) struct Tried {
     /// Natural logarithm of the step.
-    at: f64,
+    pub(super) at: f64,
     /// How far above the target: dB, or ln of the budget by the bytes, times -1.
-    above: f64,
+    pub(super) above: f64,
 }
 
 impl Aim {
     /// How far above the target a result is: dB, or the logarithm of the budget by the bytes.
     fn above(self, candidate: &Compressed) -> f64 {
         match self {
-            Aim::Psnr { target } => candidate.distortion.psnr - target,
+            Aim::Psnr { target } => candidate.psnr() - target,
             Aim::Bytes { budget } => (budget as f64 / candidate.bytes.len() as f64).ln(),
         }
     }
@@ -66,16 +66,18 @@ pub(super) fn compress(
 
     // Of a fine quantiser the error is a twelfth of the squared step; dead zones double it.
     let first = match aim {
-        Aim::Psnr { target } => 10f64.powf(-target / 20.0) * 3.0,
+        Aim::Psnr { target } => step_for(target),
         Aim::Bytes { .. } => 0.02,
     };
+    let mut focus = FocusStep::of(source.focus);
     let mut of_grid = 0;
-    let mut plain = |step: f64| {
-        let streams = writer.latent_streams(&encoder, Rate { step: step as f32, lambda: LAMBDA });
+    let mut plain = |step: f64, focus: f64| {
+        let streams = writer.latent_streams(&encoder, rate(step, focus));
         of_grid = streams.bytes();
         writer.latents(streams)
     };
-    let (mut found, step) = search(aim, first, Bounds { voxels, ..Bounds::default() }, &mut plain, reporter)?;
+    let bounds = Bounds { voxels, ..Bounds::default() };
+    let (mut found, step) = search(aim, first, bounds, &mut focus, &mut plain, reporter)?;
     let Some((met, step)) = found.met.as_ref().zip(step) else { return Ok(found) };
     let Some(refiner) = source.refiner(of_grid) else { return Ok(found) };
     let met_bytes = met.bytes.len();
@@ -89,17 +91,16 @@ pub(super) fn compress(
     // Rounds differ by their luck; of the best one, bytes are the fewest at equal quality.
     let mut best = (f64::INFINITY, 0, step);
     for round in 0..refined.rounds() {
-        let streams = refined.learn(step as f32, writer)?;
+        let streams = refined.learn(rate(step, focus.as_ref().map_or(step, FocusStep::step)), writer)?;
         let candidate = writer.latents(streams)?;
         let above = aim.above(&candidate);
         log::debug!(
             "round {round}, step {step:.6}: {:.3} dB, {} bytes",
-            candidate.distortion.psnr,
+            candidate.psnr(),
             candidate.bytes.len()
         );
-        reporter.long_step(Stage::Coding, round as u64 + 1, MOST_TRIES, candidate.distortion.psnr)?;
-        let merit =
-            (candidate.bytes.len() as f64).ln() - BYTES_A_NEPER / DB_A_NEPER * candidate.distortion.psnr;
+        reporter.long_step(Stage::Coding, round as u64 + 1, MOST_TRIES, candidate.psnr())?;
+        let merit = (candidate.bytes.len() as f64).ln() - BYTES_A_NEPER / DB_A_NEPER * candidate.psnr();
         let further = (-above / aim.slope()).clamp(-0.5, 0.5);
         let longer = if further.is_finite() { further.exp() } else { 1.0 };
         step = (step * longer).clamp(STEPS[0], STEPS[1]);
@@ -113,8 +114,8 @@ pub(super) fn compress(
     // the last one: with much shorter ones the error is what the perceptron adds no more.
     let steps = [(0.5 * step).max(STEPS[0]), (2.0 * step).min(STEPS[1])];
     let bounds = Bounds { steps, voxels, hopeless: met_bytes };
-    let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
-    let (better, step) = search(aim, step, bounds, &mut attempt, reporter)?;
+    let mut attempt = |step: f64, focus: f64| writer.latents(refined.streams(rate(step, focus), writer)?);
+    let (better, step) = search(aim, step, bounds, &mut focus, &mut attempt, reporter)?;
     found.nearest = found.nearest.max(better.nearest);
     let Some((better, step)) = better.met.zip(step) else { return Ok(found) };
     let is_better = found.met.as_ref().is_none_or(|met| aim.prefers(&better, met));
@@ -127,14 +128,20 @@ pub(super) fn compress(
         log::debug!("{shift:?}");
         refined.shift(shift, round)?;
         let bounds = Bounds { steps, voxels, ..Bounds::default() };
-        let mut attempt = |step: f64| writer.latents(refined.streams(step as f32, writer)?);
-        let (shifted, _) = search(aim, step, bounds, &mut attempt, reporter)?;
+        let mut attempt = |step: f64, focus: f64| writer.latents(refined.streams(rate(step, focus), writer)?);
+        let (shifted, _) = search(aim, step, bounds, &mut focus, &mut attempt, reporter)?;
         found.met = shifted.met.or(found.met);
     }
     Ok(found)
 }
 
+/// The step of a fine quantiser for a PSNR, about.
+pub(super) fn step_for(psnr: f64) -> f64 {
+    10f64.powf(-psnr / 20.0) * 3.0
+}
+
 /// Where a search ends.
+#[derive(Clone, Copy)]
 struct Bounds {
     /// The steps that are tried.
     steps: [f64; 2],
@@ -150,8 +157,40 @@ impl Default for Bounds {
     }
 }
 
-/// Searches for the step of the smallest file that meets the aim, and gives it, too.
+/// Searches for the steps of the smallest file that meets the aim, and what is asked of a focus. `attempt` makes files of a step
+/// and the focus'. Gives the file and its step, and leaves the focus' step for later searches.
 fn search(
+    aim: Aim,
+    first: f64,
+    bounds: Bounds,
+    focus: &mut Option<FocusStep>,
+    attempt: &mut dyn FnMut(f64, f64) -> Result<Compressed>,
+    reporter: &mut Reporter<'_>,
+) -> Result<(SearchResult, Option<f64>)> {
+    let Some(focus) = focus else {
+        return search_outside(aim, first, bounds, &mut |step| attempt(step, step), reporter);
+    };
+    // What the step outside changes in the focus is little, but not nothing.
+    let mut first = first;
+    for _ in 0..MOST_TRIES {
+        let mut settled = focus.settle(first, attempt, reporter)?;
+        let inside = focus.step();
+        let mut at_steps = |step: f64| match settled.take().filter(|_| step == first) {
+            Some(candidate) => Ok(candidate),
+            None => attempt(step, inside),
+        };
+        let (found, step) = search_outside(aim, first, bounds, &mut at_steps, reporter)?;
+        let Some((met, step)) = found.met.as_ref().zip(step) else { return Ok((found, None)) };
+        if focus.is_met(met) {
+            return Ok((found, Some(step)));
+        }
+        first = step;
+    }
+    Ok((SearchResult { met: None, nearest: f64::NEG_INFINITY }, None))
+}
+
+/// Searches for the step of the smallest file that meets the aim, and gives it, too.
+fn search_outside(
     aim: Aim,
     first: f64,
     bounds: Bounds,
@@ -165,7 +204,7 @@ fn search(
     let (mut met, mut missed): (Option<Tried>, Option<Tried>) = (None, None);
     for tries in 0..MOST_TRIES {
         let candidate = attempt(step)?;
-        let (psnr, bytes) = (candidate.distortion.psnr, candidate.bytes.len());
+        let (psnr, bytes) = (candidate.psnr(), candidate.bytes.len());
         log::debug!("step {step:.6}: {psnr:.3} dB, {bytes} bytes");
         reporter.long_step(Stage::Coding, tries + 1, MOST_TRIES, psnr)?;
         let above = aim.above(&candidate);
@@ -213,7 +252,7 @@ fn search(
 }
 
 /// The logarithm of the step to try after these.
-fn next_step(met: Option<&Tried>, missed: Option<&Tried>, typical: f64) -> f64 {
+pub(super) fn next_step(met: Option<&Tried>, missed: Option<&Tried>, typical: f64) -> f64 {
     match (met, missed) {
         (Some(met), Some(missed)) => {
             let middle = (met.at + missed.at) / 2.0;

@@ -12,6 +12,8 @@ mod components;
 mod compressed;
 mod dataset_writer;
 mod fit;
+mod focus;
+mod focus_step;
 mod infill;
 mod initial;
 mod labels;
@@ -32,10 +34,12 @@ mod streamed;
 mod target;
 mod tissues;
 
+pub use crate::container::{FocusInfo, FocusQuality};
 pub use components::compress_components;
 pub use compressed::Compressed;
 pub use dataset_writer::DatasetWriter;
 pub use fit::{CurvePoint, FitOptions, Fitted, LearningRates, fit};
+pub use focus::{Focus, FocusRegion};
 pub use options::{
     Architecture, CompressOptions, EncodingOptions, ModelOptions, Preset, Quality, Representation, Storage,
     Target,
@@ -43,13 +47,14 @@ pub use options::{
 pub use progress::{Progress, Stage};
 pub use streamed::{CompressedSource, LEAST_MEMORY, MOST_VOXELS_IN_MEMORY, compress_source};
 
-use crate::container::MAX_VOXELS;
+use crate::container::{IntegerScale, MAX_VOXELS};
 use crate::engine::TrainingEngine;
 use crate::error::{Error, Result};
 use crate::sample::ValueScale;
 use crate::volume::{Mask, Volume};
 use appraisal::Original;
 use candidate::Writer;
+use focus::FocusVoxels;
 use network_search::NetworkSearch;
 use progress::Reporter;
 use sampler::VoxelSampler;
@@ -94,7 +99,9 @@ pub fn compress_on(
     let range = volume.range();
     let mask = Mask::of(volume);
     let original = Original::new(volume, mask.as_ref(), range, engine.as_ref());
-    let found = smallest(&engine, &original, options, &mut observe)?;
+    let focus =
+        options.focus.as_ref().map(|focus| FocusVoxels::new(focus, volume, mask.as_ref())).transpose()?;
+    let found = smallest(&engine, &original, focus.as_ref(), options, &mut observe)?;
     if found.distortion.max_error == 0.0 {
         labels::say_where_deflate_is_smaller(volume, found.bytes.len());
     }
@@ -105,13 +112,16 @@ pub fn compress_on(
 fn smallest(
     engine: &Arc<dyn TrainingEngine>,
     original: &Original<'_>,
+    focus: Option<&FocusVoxels>,
     options: &CompressOptions,
     observe: &mut impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Compressed> {
     let &Original { volume, mask, range, noise, .. } = original;
-    let writer = Writer::new(volume, range, mask, options.asked_for(), original.described(), engine.clone());
+    let writer = Writer::new(volume, range, mask, options.asked_for(), original.described(), engine.clone())
+        .with_focus(focus);
     // Explicit targets mean what they say: the smallest file.
-    let keeps_tissues = matches!(options.target, Target::Quality(Quality::Standard | Quality::Fine));
+    let keeps_tissues =
+        focus.is_none() && matches!(options.target, Target::Quality(Quality::Standard | Quality::Fine));
     let tissues = keeps_tissues.then(|| latent_source::Tissues { original, engine: engine.clone() });
     let options = &options.in_decibels(noise, range);
     let Some(aim) = Aim::new(options.target, volume.stored_bytes()) else {
@@ -123,12 +133,20 @@ fn smallest(
             scale,
             options,
             engine: engine.as_ref(),
+            focus: None,
             tissues: None,
         };
         return bounded::compress(&source, range, &writer, &mut reporter);
     };
     if range.is_none_or(|(low, high)| low == high) {
-        let constant = writer.constant()?;
+        // A field of one value has no bits of -0.0, nor of what is masked.
+        let constant = match writer.focus_quality() {
+            Some(FocusQuality::Lossless) => {
+                let exact = IntegerScale { low: 0.0, step: 0.0, sample_type: volume.sample_type() };
+                writer.integers(exact, &mut Reporter::new(observe, 0, 1))?
+            }
+            _ => writer.constant()?,
+        };
         let size = constant.bytes.len() as u64;
         return match options.target.byte_budget(volume.stored_bytes()) {
             Some(budget) if size > budget => {
@@ -144,21 +162,25 @@ fn smallest(
     let architecture = match representation {
         Representation::Network(architecture) => Some(architecture),
         // Networks were smaller on none of the volumes tried, and take minutes.
-        Representation::Smallest if options.preset == Preset::Best => Some(Architecture::default()),
+        // None of them has a focus.
+        Representation::Smallest if options.preset == Preset::Best && focus.is_none() => {
+            Some(Architecture::default())
+        }
         Representation::Smallest | Representation::LatentGrid => None,
     };
     let (mut found, mut nearest) = (None, f64::NEG_INFINITY);
     if !matches!(representation, Representation::Network(_)) {
         let mut reporter = Reporter::new(observe, 0, 1);
-        let source =
-            latent_source::LatentSource { volume, mask, scale, options, engine: engine.as_ref(), tissues };
+        let engine = engine.as_ref();
+        let source = latent_source::LatentSource { volume, mask, scale, options, engine, focus, tissues };
         let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {
             let integers =
                 integers_for(volume, scale, aim, (found.as_ref(), nearest), &writer, &mut reporter)?;
             nearest = integers.as_ref().map_or(nearest, |integers| nearest.max(aim.figure(integers)));
-            found = smaller(aim, found, integers.filter(|integers| !aim.is_over_budget(integers)));
+            let is_met = |file: &Compressed| !aim.is_over_budget(file) && writer.meets_focus(file);
+            found = smaller(aim, found, integers.filter(is_met));
         }
     }
     if let Some(architecture) = architecture {
@@ -178,8 +200,11 @@ fn smallest(
         nearest = nearest.max(network.nearest);
         found = smaller(aim, found, network.met);
     }
-    let found = found.ok_or_else(|| aim.missed(nearest, options.target, volume.stored_bytes()))?;
-    warn_if_outside_window(aim, found.distortion.psnr, found.bytes.len() as u64);
+    let found = found.ok_or_else(|| match options.focus.as_ref().map(|focus| focus.quality) {
+        None => aim.missed(nearest, options.target, volume.stored_bytes()),
+        Some(quality) => aim.missed_with_focus(quality, nearest, options.target, volume.stored_bytes()),
+    })?;
+    warn_if_outside_window(aim, found.psnr(), found.bytes.len() as u64);
     Ok(found)
 }
 
@@ -216,10 +241,15 @@ fn integers_for(
     if bits < MANY_BITS || exact.as_ref().is_some_and(|exact| exact.distortion.psnr.is_finite()) {
         return Ok(exact);
     }
-    let rmse = scale.span() * 10f64.powf(-target / 20.0);
+    let most = match writer.focus_quality() {
+        Some(FocusQuality::Psnr(psnr)) => target.max(psnr),
+        Some(FocusQuality::Lossless) => return Ok(exact),
+        None => target,
+    };
+    let rmse = scale.span() * 10f64.powf(-most / 20.0);
     let range = (scale.value(0.0), scale.value(1.0));
     let integers = bounded::with_rmse(volume, range, rmse, writer, reporter)?;
-    Ok(smaller(aim, exact, Some(integers).filter(|integers| integers.distortion.psnr >= target)))
+    Ok(smaller(aim, exact, Some(integers).filter(|integers| integers.psnr() >= target)))
 }
 
 /// Says so where a result is beyond the target's window.

@@ -1,5 +1,6 @@
 //! What the user asks of a compression.
 
+use super::focus::Focus;
 pub use crate::container::Preset;
 use crate::container::{Asked, TargetKind};
 use crate::engine::Loss;
@@ -223,6 +224,9 @@ pub struct CompressOptions {
     pub target: Target,
     /// How much time it may take.
     pub preset: Preset,
+    /// A part of the volume that is to be better than the rest, of which the target is asked then. A latent grid has one, and
+    /// no network; a target that bounds every error leaves nothing to make better.
+    pub focus: Option<Focus>,
     /// What training minimises.
     pub loss: Loss,
     /// Seed of every random choice: the same seed, number of threads and machine give the same file.
@@ -244,6 +248,7 @@ impl Default for CompressOptions {
         Self {
             target: Target::Quality(Quality::Standard),
             preset: Preset::Balanced,
+            focus: None,
             loss: Loss::L2,
             seed: 0,
             representation: Representation::default(),
@@ -296,6 +301,23 @@ impl CompressOptions {
                 "a bound on every error chooses what the file holds: leave encoding, network and sizes out"
                     .into(),
             ));
+        }
+        if self.focus.is_some() {
+            let refused = match self.target {
+                Target::Lossless => Some("every sample is kept as it is: a `focus` has nothing to add"),
+                Target::MaxError(_) => Some(
+                    "a bound on every error holds everywhere in the same steps: a `focus` goes with a quality, a PSNR, a ratio or a size",
+                ),
+                _ if self.asks_for_a_network()
+                    || matches!(self.representation, Representation::Network(_)) =>
+                {
+                    Some("a network has no `focus`: leave encoding, network, sizes, loss and storage out")
+                }
+                _ => None,
+            };
+            if let Some(what) = refused {
+                return Err(Error::Options(what.into()));
+            }
         }
         if self.representation == Representation::LatentGrid && self.asks_for_a_network() {
             return Err(Error::Options(

@@ -1,6 +1,7 @@
 //! The perceptron of a latent grid, learned from the volume that the grid stands for.
 
-use super::options::{CompressOptions, Preset};
+use super::latent_source::LatentSource;
+use super::options::Preset;
 use crate::container::BrickGrid;
 use crate::engine::cpu::{BATCH, Fit, Rows, fit};
 use crate::engine::{Permutation, hash};
@@ -50,14 +51,9 @@ pub(super) struct Refiner<'a> {
 }
 
 impl<'a> Refiner<'a> {
-    /// For grids of `volume` that take about `bytes`; `None` when that is too little or too much, or the volume too small.
-    pub(super) fn new(
-        volume: &'a Volume,
-        mask: Option<&Mask>,
-        scale: ValueScale,
-        options: &CompressOptions,
-        bytes: usize,
-    ) -> Option<Self> {
+    /// For grids of a volume that take about `bytes`; `None` when that is too little or too much, or the volume too small.
+    pub(super) fn new(source: &LatentSource<'a>, bytes: usize) -> Option<Self> {
+        let &LatentSource { volume, mask, scale, options, .. } = source;
         // What takes more than a bit a voxel is noise, of which neighbours say nothing.
         let is_noise = 8 * bytes > volume.len() - mask.map_or(0, Mask::masked);
         if bytes < LEAST_BYTES || is_noise || !LatentStreams::may_have_perceptron(volume.shape()) {
@@ -73,7 +69,9 @@ impl<'a> Refiner<'a> {
             Preset::Balanced => ([3000, 1500], 4),
             Preset::Best => ([8000, 4000], 6),
         };
-        let chunks = draw(volume.shape(), mask, options.seed);
+        // In the focus a perceptron adds nothing.
+        let is_seen = |voxel| source.cells().is_none_or(|cells| !cells.contains(voxel));
+        let chunks = draw(volume.shape(), mask, is_seen, options.seed);
         let drawn = chunks.iter().map(|(_, voxels)| voxels.len()).sum();
         if drawn < LEAST_VOXELS {
             return None;
@@ -127,8 +125,13 @@ impl<'a> Refiner<'a> {
     }
 }
 
-/// Voxels of a volume that are measurements, each at most once, by chunks of it that have some.
-fn draw(shape: [usize; 3], mask: Option<&Mask>, seed: u64) -> Vec<(Window, Vec<Drawn>)> {
+/// Voxels of a volume that are measurements and are seen, each at most once, by chunks of it that have some.
+fn draw(
+    shape: [usize; 3],
+    mask: Option<&Mask>,
+    is_seen: impl Fn([usize; 3]) -> bool,
+    seed: u64,
+) -> Vec<(Window, Vec<Drawn>)> {
     let grid = BrickGrid::new(shape);
     let is_measured = |voxel: usize| mask.is_none_or(|mask| mask.codes()[voxel] == 0);
     let mut chunks: Vec<usize> = (0..grid.len()).collect();
@@ -159,7 +162,7 @@ fn draw(shape: [usize; 3], mask: Option<&Mask>, seed: u64) -> Vec<(Window, Vec<D
         let ([nx, ny, _], n) = (window.shape(), n + window.len() - ends[chunk]);
         let [x, y, z] = [n % nx, n / nx % ny, n / nx / ny];
         let at = [x + window.start[0], y + window.start[1], z + window.start[2]];
-        if is_measured(at[0] + shape[0] * (at[1] + shape[1] * at[2])) {
+        if is_measured(at[0] + shape[0] * (at[1] + shape[1] * at[2])) && is_seen(at) {
             drawn.push((count, at));
             count += 1;
         }
@@ -191,7 +194,7 @@ mod tests {
 
     #[test]
     fn voxels_are_drawn_once_each_and_from_everywhere() {
-        let drawn = draw([130, 70, 65], None, 7);
+        let drawn = draw([130, 70, 65], None, |_| true, 7);
         let mut seen = std::collections::BTreeSet::new();
         let mut orders = Vec::new();
         for (window, voxels) in &drawn {
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn chunks_are_from_every_side_and_have_measurements() {
-        let drawn = draw([512; 3], None, 42);
+        let drawn = draw([512; 3], None, |_| true, 42);
         assert_eq!(drawn.len(), MOST_CHUNKS);
         for a in 0..3 {
             let mut places: Vec<usize> = drawn.iter().map(|(window, _)| window.start[a]).collect();
@@ -222,7 +225,7 @@ mod tests {
             .map(|i| if i % 384 < 70 && i / 384 % 384 < 9 && i < 384 * 384 * 50 { 1.0 } else { f32::NAN })
             .collect();
         let volume = Volume::new(samples, shape).unwrap();
-        let drawn = draw(shape, Mask::of(&volume).as_ref(), 42);
+        let drawn = draw(shape, Mask::of(&volume).as_ref(), |_| true, 42);
         assert_eq!(drawn.len(), 2);
         assert_eq!(drawn.iter().map(|(_, voxels)| voxels.len()).sum::<usize>(), 70 * 9 * 50);
     }

@@ -4,7 +4,7 @@
 //! that. The perceptron of that grid is learned anew, from where the last one ended.
 
 use super::candidate::Writer;
-use super::latent_source::{LAMBDA, LatentSource};
+use super::latent_source::LatentSource;
 use super::refine::Refiner;
 use super::tissues::Shift;
 use crate::container::BrickGrid;
@@ -37,12 +37,12 @@ impl<'a> RefinedGrid<'a> {
         self.refiner.rounds()
     }
 
-    /// A round: the streams of a step, with a perceptron learned for them.
-    pub(super) fn learn(&mut self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
+    /// A round: the streams of a rate, with a perceptron learned for them.
+    pub(super) fn learn(&mut self, rate: Rate, writer: &Writer<'_>) -> Result<LatentStreams> {
         if !self.rounds.is_empty() {
             self.grid_of_round(self.rounds.len())?;
         }
-        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA });
+        let mut streams = writer.latent_streams(&self.encoder, rate);
         self.source.engine.install(|| self.refiner.learn(&streams))?;
         self.perceptron = Some(self.refiner.perceptron());
         streams.perceptron.clone_from(&self.perceptron);
@@ -64,9 +64,9 @@ impl<'a> RefinedGrid<'a> {
         self.settle(round)
     }
 
-    /// The streams of another step, with the same perceptron.
-    pub(super) fn streams(&self, step: f32, writer: &Writer<'_>) -> Result<LatentStreams> {
-        let mut streams = writer.latent_streams(&self.encoder, Rate { step, lambda: LAMBDA });
+    /// The streams of another rate, with the same perceptron.
+    pub(super) fn streams(&self, rate: Rate, writer: &Writer<'_>) -> Result<LatentStreams> {
+        let mut streams = writer.latent_streams(&self.encoder, rate);
         streams.perceptron.clone_from(&self.perceptron);
         Ok(streams)
     }

@@ -3,6 +3,7 @@
 use super::compressed::Compressed;
 use super::lambda::Lambda;
 use super::options::Target;
+use crate::container::FocusQuality;
 use crate::error::Error;
 
 /// What is aimed at.
@@ -45,7 +46,7 @@ impl Aim {
     pub(super) fn figure(&self, candidate: &Compressed) -> f64 {
         let bytes = candidate.bytes.len() as f64;
         match self {
-            Aim::Psnr { .. } => candidate.distortion.psnr,
+            Aim::Psnr { .. } => candidate.psnr(),
             Aim::Bytes { .. } if self.is_over_budget(candidate) => -bytes,
             Aim::Bytes { .. } => bytes,
         }
@@ -58,17 +59,15 @@ impl Aim {
 
     /// True for a result that is better than asked for, but beyond the window.
     pub(super) fn is_exceeded_by(&self, candidate: &Compressed) -> bool {
-        matches!(self, Aim::Psnr { target } if candidate.distortion.psnr >= *target)
+        matches!(self, Aim::Psnr { target } if candidate.psnr() >= *target)
     }
 
     /// Of two results that meet the target: the smaller one, or the better one of a size.
     pub(super) fn prefers(&self, new: &Compressed, old: &Compressed) -> bool {
         match self {
             Aim::Psnr { .. } => new.bytes.len() < old.bytes.len(),
-            Aim::Bytes { .. } if new.distortion.psnr == old.distortion.psnr => {
-                new.bytes.len() < old.bytes.len()
-            }
-            Aim::Bytes { .. } => new.distortion.psnr > old.distortion.psnr,
+            Aim::Bytes { .. } if new.psnr() == old.psnr() => new.bytes.len() < old.bytes.len(),
+            Aim::Bytes { .. } => new.psnr() > old.psnr(),
         }
     }
 
@@ -81,6 +80,35 @@ impl Aim {
             Aim::Bytes { budget } => budget as f64,
         };
         Error::Target { asked: figure, best: best.is_finite().then_some(best.abs()), what }
+    }
+
+    /// The same where something is asked of a focus, too.
+    pub(super) fn missed_with_focus(
+        &self,
+        focus: FocusQuality,
+        best: f64,
+        asked: Target,
+        stored_bytes: u64,
+    ) -> Error {
+        let what = match focus {
+            FocusQuality::Psnr(db) => format!("with {db} dB in the `focus`"),
+            FocusQuality::Lossless => "with a lossless `focus`".into(),
+        };
+        let met = match *self {
+            Aim::Psnr { target } => best >= target,
+            Aim::Bytes { .. } => false,
+        };
+        match self.missed(best, asked, stored_bytes) {
+            // What is asked of the rest alone can be met.
+            Error::Target { asked, .. } if met => {
+                let what = format!("this volume cannot be brought to {asked} dB {what}");
+                Error::Target { asked, best: None, what }
+            }
+            Error::Target { asked, best, what: cannot } => {
+                Error::Target { asked, best, what: format!("{cannot} ({what})") }
+            }
+            other => other,
+        }
     }
 
     pub(super) fn cannot(&self, best: f64, asked: Target, stored_bytes: u64) -> String {

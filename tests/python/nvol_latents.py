@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from nvol_bytes import Fields, RangeDecoder, require
-from nvol_parameters import decode_group
+from nvol_parameters import decode_group, models as bit_models
 
 ORIENTATIONS = [1, 2, 4, 3, 5, 6, 7]
 EDGE = 128
@@ -376,13 +376,43 @@ def decode_block(coder, models, tiers, tier, block, above):
 # --- From coefficients to the field
 
 
-def dequantised(numbers, shape, step, offsets):
+def dequantised(numbers, shape, step_at, offsets):
     values = np.zeros(shape[::-1], "f4")
     for (x, y, z), n in numbers.items():
         offset = np.float32(offsets[min(abs(n), 3) - 1]) / np.float32(256)
-        value = (np.float32(abs(n)) + offset) * step
+        value = (np.float32(abs(n)) + offset) * step_at((x, y, z))
         values[z, y, x] = value if n > 0 else -value
     return values
+
+
+class Focus:
+    """Cells of 8 voxels along each axis, and the step of the coefficients that they reach."""
+
+    def __init__(self, fields, shape):
+        self.step = np.float32(fields.take("f"))
+        require(0 < self.step <= 1024, "LATG: step of a focus")
+        stream = fields.bytes(fields.take("I"))
+        counts = [-(-n // 8) for n in shape]
+        require(len(stream) >= counts[0] * counts[1] * counts[2] // 8192, "LATG: a focus too short")
+        coder, inside = RangeDecoder(stream), bit_models(8)
+        self.cells = np.zeros(counts[::-1], bool)
+        for x, y, z in places(counts):
+            n = x > 0 and self.cells[z, y, x - 1]
+            n += 2 * (y > 0 and self.cells[z, y - 1, x])
+            n += 4 * (z > 0 and self.cells[z - 1, y, x])
+            self.cells[z, y, x] = inside[n].decision(coder)
+
+    def voxels(self, shape):
+        """Whether each voxel is in a cell of the focus."""
+        z, y, x = (np.arange(n) // 8 for n in reversed(shape))
+        return self.cells[np.ix_(z, y, x)]
+
+    def reaches(self, place, splits):
+        box = []
+        for p, s in zip(place, splits):
+            first, end = max(p - 1, 0) << s, (p + 2) << s
+            box.append(slice(first // 8, (end + 7) // 8))
+        return self.cells[tuple(box[::-1])].any()
 
 
 def join(x):
@@ -471,10 +501,12 @@ def latent_grid(section, shape):
     step = np.float32(fields.take("f"))
     require(0 < step <= 1024, "LATG: step")
     offsets = [fields.take("3b") for _ in range(4)]
-    width = fields.take("B")
+    flags = fields.take("B")
+    width, has_focus = flags & 127, flags >> 7
     if width:
         fractional_bits, length = fields.take("B"), fields.take("H")
         perceptron = Perceptron(width, fractional_bits, fields.bytes(length))
+    focus = Focus(fields, shape) if has_focus else None
     tiers = Tiers(shape)
     levels, last_shape = tiers.levels, tiers.last_shape
     streams = section.streams(fields, 1 + sum(len(tiers.blocks(tier)) for tier in range(tiers.count)))
@@ -501,16 +533,24 @@ def latent_grid(section, shape):
 
     grid = np.zeros(last_shape[::-1], "f4")
     for (x, y, z), n in low_band.items():
-        grid[z, y, x] = np.float32(n) * step
+        grid[z, y, x] = np.float32(n) * (focus.step if focus else step)
     lows = {}
     for number, level in reversed(list(enumerate(levels))):
         lows[number] = grid.copy()
         low, grid = grid, np.zeros(level.shape[::-1], "f4")
         grid[level.band_slices(0)] = low
+        splits = [sum(finer.splits[a] for finer in levels[: number + 1]) for a in range(3)]
+
+        def step_at(place):
+            return focus.step if focus and focus.reaches(place, splits) else step
+
         for o, of_band in numbers[number].items():
-            values = dequantised(of_band, level.band_shape(o), step, offsets[min(number, 3)])
+            values = dequantised(of_band, level.band_shape(o), step_at, offsets[min(number, 3)])
             grid[level.band_slices(o)] = values
         for axis in range(3):
             if level.splits[axis]:
                 join(np.moveaxis(grid, 2 - axis, 0))
-    return perceptron.refine(grid, levels, lows, step) if width else grid
+    if not width:
+        return grid
+    refined = perceptron.refine(grid, levels, lows, step)
+    return np.where(focus.voxels(shape), grid, refined) if focus else refined

@@ -1,4 +1,4 @@
-"""Section QUAL of FORMAT.md: what was asked for and achieved."""
+"""Sections QUAL and FOCS of FORMAT.md: what was asked for and achieved."""
 
 import math
 import struct
@@ -52,5 +52,19 @@ def quality(section, shape, low, high):
             if share > 0:
                 found["bands"].append(band)
     fields.text()
+    fields.end()
+    return found
+
+
+def focus(section, shape):
+    """Section FOCS."""
+    fields = Fields(section, "FOCS")
+    kind, value = fields.take("Bd")
+    require(kind in (1, 2), "FOCS: target")
+    start, end = list(fields.take("III")), list(fields.take("III"))
+    require(all(0 <= s < e <= n for s, e, n in zip(start, end, shape)), "FOCS: box")
+    found = {"psnr": value if kind == 1 else None, "start": start, "end": end}
+    for part in ("inside", "outside"):
+        found[part] = dict(zip(("voxels", "rmse", "max_error"), fields.take("Qdd")))
     fields.end()
     return found

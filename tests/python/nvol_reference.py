@@ -3,8 +3,8 @@
     nvol_reference.py IN.nvol[#ARRAY,COMPONENT,STEP] OUT.npy [UNROUNDED.npy [QUALITY.json]]
 
 Of a file of several volumes one is decoded, by the name of its array and two numbers. OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
-field to samples" before it is rounded to the type, without the mask; QUALITY.json what section QUAL says. Section LATG is in
-nvol_latents.py, QUAL in nvol_quality.py.
+field to samples" before it is rounded to the type, without the mask; QUALITY.json what sections QUAL and FOCS say. Section LATG is in
+nvol_latents.py, QUAL and FOCS in nvol_quality.py.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from nvol_bytes import Fields, RangeDecoder, require
 from nvol_latents import latent_grid
 from nvol_parameters import decode_group, models
-from nvol_quality import quality
+from nvol_quality import focus, quality
 
 MAGIC = bytes([0x89, 0x4E, 0x56, 0x4F, 0x4C, 0x0D, 0x0A, 0x1A])
 TYPES = {1: "<u1", 2: "<i1", 3: "<u2", 4: "<i2", 5: "<u4", 6: "<i4", 7: "<f4", 8: "<f8"}
@@ -273,10 +273,11 @@ def decode_integer_block(stream, size, left_out):
     return numbers
 
 
-def decode_integers(section, shape, base, dtype, codes, corrects):
-    """Samples, axes (z, y, x), and whether the masked ones are exact. `base` has the sample of number 0 for each voxel."""
+def decode_integers(section, shape, base, dtype, codes, without):
+    """Samples, axes (z, y, x), and whether the masked ones are exact. `base` has the sample of number 0 for each voxel; `without`
+    has, beside a section LATG, the volume's samples without section INTS."""
     fields = Fields(section.own, "INTS")
-    return decode_bricks(section, fields, shape, base, dtype, codes, corrects)
+    return decode_bricks(section, fields, shape, base, dtype, codes, without)
 
 
 def decode_differences(section, shape, other, dtype):
@@ -284,27 +285,40 @@ def decode_differences(section, shape, other, dtype):
     fields = Fields(section.own, "DIFF")
     base = other(fields.take("B"))
     require(base.shape == shape[::-1] and base.dtype == dtype and dtype.kind != "f", "DIFF: another kind of component")
-    differences, exact = decode_bricks(section, fields, shape, np.zeros(shape[::-1]), np.dtype("i8"), None, False)
+    differences, exact = decode_bricks(section, fields, shape, np.zeros(shape[::-1]), np.dtype("i8"), None, None)
     require(exact, "DIFF: step")
     return (base.astype("i8") + differences).astype(dtype)
 
 
-def decode_bricks(section, fields, shape, base, dtype, codes, corrects):
+def decode_bricks(section, fields, shape, base, dtype, codes, without):
     require(fields.take("H") == 64, "brick edge")
     step = fields.take("d")
     require(np.isfinite(step) and step >= 0, "step")
-    require(step > 0 or not corrects, "exact corrections")
     starts = brick_starts(shape)
-    samples = np.zeros(shape[::-1], dtype)
+    corrects_exactly = without is not None and step == 0
+    samples = without.copy() if corrects_exactly else np.zeros(shape[::-1], dtype)
     for (x0, y0, z0), stream in zip(starts, section.streams(fields, len(starts))):
+        if corrects_exactly and not stream:
+            continue
         size = [min(64, n - s) for n, s in zip(shape, (x0, y0, z0))]
         of_brick = None
         if codes is not None and step > 0:
             of_brick = codes[z0 : z0 + size[2], y0 : y0 + size[1], x0 : x0 + size[0]]
         for (x, y, z), number in decode_integer_block(stream, size, of_brick).items():
             at = (z0 + z, y0 + y, x0 + x)
+            if corrects_exactly:
+                number = wrap(number + integer_of(without[at], dtype))
             samples[at] = sample_of(number, step, float(base[at]), dtype)
     return samples, step == 0
+
+
+def integer_of(sample, dtype):
+    """The integer whose sample this is, with step 0."""
+    if dtype.kind != "f":
+        return int(sample)
+    bits = int.from_bytes(sample.tobytes(), "little")
+    sign = 1 << 8 * dtype.itemsize - 1
+    return bits if bits < sign else -1 - (bits - sign)
 
 
 def sample_of(number, step, base, dtype):
@@ -439,10 +453,12 @@ def decode_volume(sections, other):
     volm.end()
     require(b"QUAL" in sections, "QUAL is missing")
     achieved = quality(sections[b"QUAL"].alone(), shape, low, high)
+    if b"FOCS" in sections:
+        achieved["focus"] = focus(sections[b"FOCS"].alone(), shape)
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
     if b"INTS" in sections and b"LATG" not in sections:
-        samples, exact = decode_integers(sections[b"INTS"], shape, np.full(shape[::-1], low), dtype, codes, False)
+        samples, exact = decode_integers(sections[b"INTS"], shape, np.full(shape[::-1], low), dtype, codes, None)
         put_masked(samples, None if exact else codes, fill, dtype)
         return samples, samples.astype("f8"), achieved
     if b"DIFF" in sections:
@@ -463,8 +479,10 @@ def decode_volume(sections, other):
         limits = np.iinfo(dtype)
         samples = np.clip(low + np.floor(distance + 0.5), limits.min, limits.max).astype(dtype)
     if b"INTS" in sections:
-        samples, _ = decode_integers(sections[b"INTS"], shape, samples, dtype, codes, True)
-        put_masked(samples, codes, fill, dtype)
+        without = samples.copy()
+        put_masked(without, codes, fill, dtype)
+        samples, exact = decode_integers(sections[b"INTS"], shape, samples, dtype, codes, without)
+        put_masked(samples, None if exact else codes, fill, dtype)
         return samples, samples.astype("f8"), achieved
     put_masked(samples, codes, fill, dtype)
     return samples, low + distance, achieved

@@ -99,6 +99,12 @@ fn print_text(neural: &NeuralVolume, preview: Option<(&Path, usize)>) -> Result<
         let (label, text) = line.split_at(report::LABEL);
         say!("{label}  {text}");
     }
+    if let Some(focus) = &info.focus {
+        for line in report::focus(focus, &info.unit) {
+            let (label, text) = line.split_at(report::LABEL);
+            say!("{label}  {text}");
+        }
+    }
     let asked = match info.asked.target {
         TargetKind::Quality => quality(info),
         TargetKind::Psnr => format!("{} dB", info.asked.value),
@@ -174,6 +180,7 @@ fn print_json(neural: &NeuralVolume, preview: Option<(&Path, usize)>) -> Result<
         "psnr_db": report::finite(info.psnr()),
         "asked": info.asked,
         "achieved": achieved,
+        "focus": info.focus.as_ref().map(report::focus_json),
         "writer": info.writer,
         "model": neural.model_summary(),
         "levels": neural.levels().iter().map(|level| {

@@ -136,7 +136,7 @@ impl Making<'_> {
             let file = self.temporary()?;
             let mut go_on =
                 |done: usize, all: usize| reporter.step(Stage::Coding, done as u64, all as u64, f64::NAN);
-            let rate = Rate { step: at.exp() as f32, lambda: LAMBDA };
+            let rate = Rate { step: at.exp() as f32, focus: at.exp() as f32, lambda: LAMBDA };
             let streams = encoder.encode(rate, file, &mut go_on)?;
             let mut contents = self.contents(Some(Body::Latents(streams)));
             reporter.measuring()?;

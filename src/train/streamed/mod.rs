@@ -94,6 +94,10 @@ pub fn compress_source(
         let what = "a volume that is read box by box cannot become a network; leave the model's options out";
         return Err(Error::Options(what.into()));
     }
+    if options.focus.is_some() {
+        let what = "a volume that is read box by box cannot have a focus; leave it out";
+        return Err(Error::Options(what.into()));
+    }
     check_header(&header)?;
     // Half of it is the low bands, their transform, and what is decoded to be measured.
     let needed = LEAST_MEMORY.max(10 * header.voxels() / 64);

@@ -81,7 +81,7 @@ impl SampleBlocks {
     pub(super) fn estimate(&self, step: f32) -> Result<Estimate> {
         let (mut squares, mut bytes) = (0.0, 0);
         for block in &self.blocks {
-            let streams = block.encoder.encode(Rate { step, lambda: LAMBDA });
+            let streams = block.encoder.encode(Rate { step, focus: step, lambda: LAMBDA });
             bytes += streams.bytes();
             let reader = LatentReader::new(streams, usize::MAX);
             let decoded = reader.window(Window::whole(block.shape)).map_err(Fault::of_own)?;
