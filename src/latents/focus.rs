@@ -151,9 +151,9 @@ impl Inside {
         let mut span = Window { start: counts, end: [0; 3] };
         for at in (0..inside.len()).filter(|&at| inside[at]) {
             let cell = [at % nx, at / nx % ny, at / nx / ny];
-            for a in 0..3 {
-                span.start[a] = span.start[a].min(cell[a]);
-                span.end[a] = span.end[a].max(cell[a] + 1);
+            for (a, &n) in cell.iter().enumerate() {
+                span.start[a] = span.start[a].min(n);
+                span.end[a] = span.end[a].max(n + 1);
             }
         }
         if span.end == [0; 3] {
@@ -289,7 +289,7 @@ mod tests {
         };
         let (mut met, mut missed) = (0, 0);
         for _ in 0..300 {
-            let start = shape.map(|n| random(n));
+            let start = shape.map(&mut random);
             let end = std::array::from_fn(|a| (start[a] + 1 + random(15)).min(shape[a]));
             let window = Window { start, end };
             let [nx, ny, _] = window.shape();

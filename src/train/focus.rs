@@ -201,9 +201,9 @@ fn inside_of(mask: &Volume) -> Result<(Region, Vec<bool>)> {
         for (i, sample) in samples.iter().enumerate() {
             if is_inside(*sample) {
                 let at = [i % nx, i / nx % ny, i / nx / ny];
-                for a in 0..3 {
-                    bounds.start[a] = bounds.start[a].min(at[a]);
-                    bounds.end[a] = bounds.end[a].max(at[a] + 1);
+                for (a, &n) in at.iter().enumerate() {
+                    bounds.start[a] = bounds.start[a].min(n);
+                    bounds.end[a] = bounds.end[a].max(n + 1);
                 }
             }
         }
