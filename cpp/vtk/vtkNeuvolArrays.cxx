@@ -64,7 +64,15 @@ neuvol::Array vtkNeuvolArrays::AboutOf(vtkDataArray* array)
 {
   neuvol::Array about;
   about.name = array->GetName() ? array->GetName() : "";
-  for (int component = 0; component < array->GetNumberOfComponents(); ++component)
+  constexpr int most = 9;
+  const int components = array->GetNumberOfComponents();
+  if (components > most)
+  {
+    throw neuvol::Error("array '" + about.name + "' has " + std::to_string(components) +
+      " components, and a neural volume's has 1 to " + std::to_string(most) +
+      ": extract some of them first (in ParaView with Calculator)");
+  }
+  for (int component = 0; component < components; ++component)
   {
     const char* name = array->GetComponentName(component);
     about.components.emplace_back(name ? name : "");
