@@ -53,7 +53,7 @@ vtkNeuvolArray vtkNeuvolArrays::Describe(
     described.Components.push_back(file.Volume(array, component, step).info());
     if (!SameGrid(described.Components.back().grid, described.Grid()))
     {
-      throw neuvol::Error("component " + std::to_string(component) + " of array '" + about.name +
+      throw neuvol::Error(file.FileName() + ": component " + std::to_string(component) + " of array '" + about.name +
         "' lies on another grid than component 0, and is not of one array with it in VTK");
     }
   }
