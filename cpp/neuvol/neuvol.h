@@ -556,8 +556,8 @@ NEUVOL_EXPORT Compressed compress(DLManagedTensorVersioned* tensor, const Descri
 class NEUVOL_EXPORT DatasetWriter
 {
 public:
-  /// The arrays of each time step, of 1 to 9 components, no two of one name; the steps' times ascend, or there are none where they
-  /// are not known.
+  /// The arrays of each time step, of 1 to 9 components, no two of one name; and the steps' times, ascending, or an empty list
+  /// where they are not known.
   explicit DatasetWriter(
     const std::vector<Array>& arrays, std::size_t steps = 1, const std::vector<double>& times = {});
 

@@ -53,7 +53,7 @@ vtkNeuvolArray vtkNeuvolArrays::Describe(
     described.Components.push_back(file.Volume(array, component, step).info());
     if (!SameGrid(described.Components.back().grid, described.Grid()))
     {
-      throw neuvol::Error("component " + std::to_string(component) + " of array '" + about.name +
+      throw neuvol::Error(file.FileName() + ": component " + std::to_string(component) + " of array '" + about.name +
         "' lies on another grid than component 0, and is not of one array with it in VTK");
     }
   }
@@ -64,7 +64,15 @@ neuvol::Array vtkNeuvolArrays::AboutOf(vtkDataArray* array)
 {
   neuvol::Array about;
   about.name = array->GetName() ? array->GetName() : "";
-  for (int component = 0; component < array->GetNumberOfComponents(); ++component)
+  constexpr int most = 9;
+  const int components = array->GetNumberOfComponents();
+  if (components > most)
+  {
+    throw neuvol::Error("array '" + about.name + "' has " + std::to_string(components) +
+      " components, and a neural volume's has 1 to " + std::to_string(most) +
+      ": extract some of them first (in ParaView with Calculator)");
+  }
+  for (int component = 0; component < components; ++component)
   {
     const char* name = array->GetComponentName(component);
     about.components.emplace_back(name ? name : "");

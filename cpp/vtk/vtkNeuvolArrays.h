@@ -39,7 +39,8 @@ namespace vtkNeuvolArrays
 /// An array of the open file. Throws neuvol::Error where its components lie on several grids.
 vtkNeuvolArray Describe(vtkNeuvolFile& file, const neuvol::Dataset& dataset, std::size_t array, std::size_t step);
 
-/// What a file says of an array of an image: its name, and those of its components.
+/// What a file says of an array of an image: its name, and those of its components. Throws neuvol::Error for more components than
+/// a file's arrays have.
 neuvol::Array AboutOf(vtkDataArray* array);
 
 /// The array that is active among others, as a place among them: the first one of a single component, else the first one.

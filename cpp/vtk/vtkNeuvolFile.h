@@ -23,6 +23,9 @@ public:
   /// cache is that of the whole file.
   const neuvol::Dataset& Open(const std::string& name, const neuvol::OpenOptions& options);
 
+  /// The name of the open file.
+  const std::string& FileName() const { return this->Name; }
+
   /// How often a file was opened: what was read of it is out of date when this is another number.
   std::size_t Opened() const { return this->Count; }
 

@@ -185,13 +185,7 @@ int vtkNeuvolImage::VTKType(const std::string& sampleType)
 neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array, int association)
 {
   const std::string name = array->GetName() ? array->GetName() : "";
-  constexpr int most = 9;
   const int components = array->GetNumberOfComponents();
-  if (components > most)
-  {
-    throw neuvol::Error("array '" + name + "' has " + std::to_string(components) + " components, and a neural volume's has 1 to " +
-      std::to_string(most) + ": extract some of them first (in ParaView with Calculator)");
-  }
   neuvol::Samples samples;
   samples.type = SampleType(array);
   if (samples.type.empty())

@@ -259,7 +259,7 @@ int vtkNeuvolSampler::RequestData(vtkInformation*, vtkInformationVector** inputs
         for (vtkIdType i = 0; i < here; ++i)
         {
           values->SetComponent(first + i, c, found[i]);
-          // Where a component has no value, the tuple is none.
+          // Where a component has no value, the tuple is not valid.
           const bool before = c == 0 || mask->GetValue(first + i) != 0;
           mask->SetValue(first + i, before && valid[i] ? 1 : 0);
           for (int axis = 0; gradients && axis < 3; ++axis)
