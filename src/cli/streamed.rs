@@ -27,7 +27,7 @@ pub(super) fn compress(
     let bar = Bar::new();
     let compressed = compress_source(source, output, &options, memory, |progress| bar.show(progress))?;
     drop(bar);
-    let CompressedSource { file_bytes, distortion, ratio, ratio_f32, ref model, .. } = compressed;
+    let CompressedSource { file_bytes, ref fidelity, ratio, ratio_f32, ref model, .. } = compressed;
     let seconds = start.elapsed().as_secs_f64();
     if !quiet {
         let sample_type = header.sample_type.name();
@@ -36,7 +36,7 @@ pub(super) fn compress(
         say!("  volume    {} {sample_type}, {stored}", report::dims(header.shape));
         say!("  file      {}", report::bytes(file_bytes));
         say!("  ratio     {}", report::ratios(ratio, ratio_f32, sample_type));
-        for line in report::fidelity(&compressed.fidelity(), &header.geometry, &header.unit) {
+        for line in report::fidelity(fidelity, &header.geometry, &header.unit) {
             say!("  {line}");
         }
         say!("  model     {model}");
@@ -48,8 +48,7 @@ pub(super) fn compress(
         "ratio": ratio,
         "ratio_float32": ratio_f32,
         "model": model,
-        "achieved": { "psnr_db": report::finite(distortion.psnr), "rmse": distortion.rmse,
-            "max_error": distortion.max_error, "voxels": distortion.voxels },
+        "achieved": report::fidelity_json(fidelity, &header.geometry),
         "seconds": { "all": seconds },
     }))
 }

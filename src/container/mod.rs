@@ -26,6 +26,7 @@ pub use quality::{Achieved, Asked, Preset, TargetKind};
 
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
+use crate::metrics::Fidelity;
 use crate::storage::ReadAt;
 use crate::volume::{Mask, MaskClass, Samples};
 use sections::{SectionReader, SectionWriter};
@@ -123,6 +124,11 @@ impl Contents {
     /// When streams that lie in another file cannot be read, or the file cannot be written.
     pub(crate) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
         self.sections().write(out)
+    }
+
+    /// Says what was measured.
+    pub(crate) fn put_achieved(&mut self, fidelity: &Fidelity) {
+        self.description.achieved = self.description.achieved.clone().with(fidelity);
     }
 
     /// Bytes of the file.

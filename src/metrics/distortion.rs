@@ -33,6 +33,8 @@ pub(crate) fn psnr(rmse: f64, range: Option<(f64, f64)>) -> f64 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorSums {
     unit: f64,
+    /// Of decoded less original.
+    errors: f64,
     squares: f64,
     max: f64,
     voxels: u64,
@@ -48,12 +50,12 @@ impl ErrorSums {
         let largest = range.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
         let exponent = if largest > 0.0 { largest.log2().floor() } else { 0.0 };
         let unit = 2f64.powi(exponent.clamp(-MOST_EXPONENT, MOST_EXPONENT) as i32);
-        Self { unit, squares: 0.0, max: 0.0, voxels: 0 }
+        Self { unit, errors: 0.0, squares: 0.0, max: 0.0, voxels: 0 }
     }
 
     /// Nothing yet, in the same unit.
     fn empty(&self) -> Self {
-        Self { squares: 0.0, max: 0.0, voxels: 0, ..*self }
+        Self { errors: 0.0, squares: 0.0, max: 0.0, voxels: 0, ..*self }
     }
 
     /// Adds the differences of two stretches of samples of one type; `mask` holds a code a sample, 0 for a measurement.
@@ -70,9 +72,10 @@ impl ErrorSums {
                         if mask.is_some_and(|m| m[chunk * CHUNK + i] != 0) {
                             continue;
                         }
-                        let error = (a.to_f64() * inverse - b.to_f64() * inverse).abs();
+                        let error = b.to_f64() * inverse - a.to_f64() * inverse;
+                        sums.errors += error;
                         sums.squares += error * error;
-                        sums.max = sums.max.max(error);
+                        sums.max = sums.max.max(error.abs());
                         sums.voxels += 1;
                     }
                     sums
@@ -86,11 +89,17 @@ impl ErrorSums {
 
     pub(crate) fn merge(self, other: Self) -> Self {
         Self {
+            errors: self.errors + other.errors,
             squares: self.squares + other.squares,
             max: self.max.max(other.max),
             voxels: self.voxels + other.voxels,
             ..self
         }
+    }
+
+    /// The mean error, decoded less original.
+    pub(crate) fn bias(&self) -> f64 {
+        if self.voxels == 0 { 0.0 } else { self.errors / self.voxels as f64 * self.unit }
     }
 
     /// The figures, for an original of this range.

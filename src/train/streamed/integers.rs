@@ -24,10 +24,9 @@ impl Making<'_> {
         if step > 0.0 {
             let scale = IntegerScale { low: range.0, step, sample_type: self.header.sample_type };
             let mut contents = self.integers(scale, reporter)?;
-            let distortion = self.measure(&self.open(contents.clone())?)?;
-            if distortion.max_error <= bound {
-                contents.description.achieved.rmse = distortion.rmse;
-                contents.description.achieved.max_error = distortion.max_error;
+            let fidelity = self.measure(&self.open(contents.clone())?)?;
+            if fidelity.distortion.max_error <= bound {
+                contents.put_achieved(&fidelity);
                 return Ok(contents);
             }
             log::info!("steps of {step} break the bound by rounding; every sample is kept as it is");

@@ -83,10 +83,8 @@ fn next_step(aim: &Goal, tried: &[(f64, f64)]) -> f64 {
 }
 
 impl Making<'_> {
-    pub(super) fn latents(&mut self, reporter: &mut Reporter<'_>) -> Result<Contents> {
-        let sample = self.engine.install(|| SampleBlocks::read(self))?;
-        self.noise = sample.noise;
-        let asked = self.options.in_decibels(sample.noise, self.survey.range).target;
+    pub(super) fn latents(&self, sample: SampleBlocks, reporter: &mut Reporter<'_>) -> Result<Contents> {
+        let asked = self.options.in_decibels(self.noise, self.survey.range).target;
         let stored = self.header.stored_bytes();
         let aim = Goal(Aim::new(asked, stored).expect("other targets take another way"));
         let overhead = self.contents(None).bytes() as f64 + 8.0 * self.header.voxels() as f64 / 2_097_152.0;
@@ -140,9 +138,9 @@ impl Making<'_> {
             let streams = encoder.encode(rate, file, &mut go_on)?;
             let mut contents = self.contents(Some(Body::Latents(streams)));
             reporter.measuring()?;
-            let distortion = self.measure(&self.open(contents.clone())?)?;
-            contents.description.achieved.rmse = distortion.rmse;
-            contents.description.achieved.max_error = distortion.max_error;
+            let fidelity = self.measure(&self.open(contents.clone())?)?;
+            contents.put_achieved(&fidelity);
+            let distortion = fidelity.distortion;
             let bytes = contents.bytes();
             let above = aim.above(distortion.psnr, bytes as f64);
             log::debug!("step {:.6}: {:.3} dB, {bytes} bytes", at.exp(), distortion.psnr);

@@ -5,7 +5,7 @@ use super::survey::boxes;
 use crate::container::BRICK_EDGE;
 use crate::engine::Install;
 use crate::error::Result;
-use crate::metrics::{Distortion, ErrorSums};
+use crate::metrics::{ErrorSums, Fidelity};
 use crate::sample::{NeuralVolume, Region};
 
 /// Voxels that are decoded at a time, about.
@@ -15,7 +15,7 @@ const EDGE: usize = 2 * BRICK_EDGE;
 
 impl Making<'_> {
     /// Decodes everything, box by box.
-    pub(super) fn measure(&self, draft: &NeuralVolume) -> Result<Distortion> {
+    pub(super) fn measure(&self, draft: &NeuralVolume) -> Result<Fidelity> {
         let mut sums = ErrorSums::new(self.survey.range);
         let along_x = (AT_ONCE / (EDGE * EDGE)).next_multiple_of(BRICK_EDGE);
         for (start, size) in boxes(self.header.shape, [along_x, EDGE, EDGE]) {
@@ -25,6 +25,7 @@ impl Making<'_> {
             let codes = self.codes(&original);
             self.engine.install(|| sums.add(&original, 0, decoded.samples(), codes.as_deref()));
         }
-        Ok(sums.distortion(self.survey.range))
+        let distortion = sums.distortion(self.survey.range);
+        Ok(Fidelity { noise: self.noise, bias: sums.bias(), ..Fidelity::of(distortion) })
     }
 }

@@ -17,11 +17,12 @@ use super::target::Aim;
 use super::{MAX_VOXELS, check_range, warn_if_outside_window};
 use crate::atomic;
 use crate::container::{Achieved, Body, Contents, Description, MaskBricks};
-use crate::engine::TrainingEngine;
+use crate::engine::{Install, TrainingEngine};
 use crate::error::{Error, Result};
 use crate::metrics::{Distortion, Fidelity};
 use crate::sample::{Limits, NeuralVolume, OpenOptions};
 use crate::volume::{Source, VolumeHeader};
+use sample::SampleBlocks;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -43,19 +44,15 @@ pub struct CompressedSource {
     pub file_bytes: u64,
     /// Measured with the shipped decoder, against the source.
     pub distortion: Distortion,
+    /// The same beside the noise of a sample of blocks, and the mean error; similarity, the place of the largest error and errors by
+    /// value are not measured.
+    pub fidelity: Fidelity,
     /// Bytes in the stored type by bytes of the file.
     pub ratio: f64,
     /// Bytes as float32 by bytes of the file.
     pub ratio_f32: f64,
     /// The model in one line.
     pub model: String,
-}
-
-impl CompressedSource {
-    /// What was measured, as of other files; what was not is absent.
-    pub fn fidelity(&self) -> Fidelity {
-        Fidelity::of(self.distortion)
-    }
 }
 
 /// A volume in the making.
@@ -76,7 +73,7 @@ struct Making<'a> {
 /// Compresses a volume that is read box by box into a file, within about `memory_bytes` of memory beside what the source
 /// itself holds. Of representations, integers and latent grids without a perceptron are known here.
 ///
-/// Quality by value and similarity are not measured: the file has its RMS and largest error.
+/// Quality by value and similarity are not measured: the file has its RMS, mean and largest error, and the noise of a sample.
 ///
 /// # Errors
 /// As for [`compress`](super::compress); [`Error::TooLarge`] when the memory does not suffice; [`Error::Io`]. An existing
@@ -125,11 +122,18 @@ pub fn compress_source(
     check_range(making.survey.range)?;
     making.mask = making.code_mask()?;
     let constant = making.survey.range.is_none_or(|(low, high)| low == high);
+    let sample = match constant {
+        true => None,
+        false => Some(making.engine.install(|| SampleBlocks::read(&making))?),
+    };
+    making.noise = sample.as_ref().and_then(|sample| sample.noise);
     let contents = match options.target {
         Target::Lossless => making.exact(&mut reporter)?,
-        _ if constant => making.contents(None),
-        Target::MaxError(bound) => making.bounded(bound, &mut reporter)?,
-        _ => making.latents(&mut reporter)?,
+        Target::MaxError(bound) if !constant => making.bounded(bound, &mut reporter)?,
+        _ => match sample {
+            Some(sample) => making.latents(sample, &mut reporter)?,
+            None => making.contents(None),
+        },
     };
     making.finish(contents)
 }
@@ -170,19 +174,14 @@ impl Making<'_> {
     fn finish(self, mut contents: Contents) -> Result<CompressedSource> {
         let draft = self.open(contents.clone())?;
         let model = draft.model_summary();
-        let distortion = match contents.description.achieved.rmse.is_nan() {
-            true => self.measure(&draft)?,
-            false => Distortion {
-                psnr: contents.description.psnr(),
-                rmse: contents.description.achieved.rmse,
-                max_error: contents.description.achieved.max_error,
-                voxels: self.header.voxels() - self.survey.masked,
-            },
-        };
+        if contents.description.achieved.rmse.is_nan() {
+            contents.put_achieved(&self.measure(&draft)?);
+        }
         drop(draft);
+        let mut fidelity = contents.description.fidelity();
+        fidelity.distortion.voxels = self.header.voxels() - self.survey.masked;
+        let distortion = fidelity.distortion;
         self.check(&distortion)?;
-        contents.description.achieved.rmse = distortion.rmse;
-        contents.description.achieved.max_error = distortion.max_error;
         atomic::write(self.path, |out| contents.write(out).map_err(|e| Error::io(self.path, e)))?;
         let file_bytes = contents.bytes();
         if let Some(aim) = Aim::new(self.options.target, self.header.stored_bytes()) {
@@ -191,6 +190,7 @@ impl Making<'_> {
         Ok(CompressedSource {
             file_bytes,
             distortion,
+            fidelity,
             ratio: self.header.stored_bytes() as f64 / file_bytes as f64,
             ratio_f32: 4.0 * self.header.voxels() as f64 / file_bytes as f64,
             model,
