@@ -1,8 +1,10 @@
 //! Writes a corpus for every fuzz target with neuvol's own writers: seeds FOLDER.
 
-use neuvol::{ArrayInfo, Volume};
+use neuvol::{ArrayInfo, FocusQuality, Region, Volume};
 use neuvol::io;
-use neuvol::train::{CompressOptions, DatasetWriter, Preset, Target, compress, compress_components};
+use neuvol::train::{
+    CompressOptions, DatasetWriter, Focus, FocusRegion, Preset, Target, compress, compress_components,
+};
 use neuvol::volume::{Frame, Geometry, SampleType, Samples};
 use std::error::Error;
 use std::fs;
@@ -62,11 +64,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("plain", plain()?, Target::Psnr(20.0)),
         ("masked", masked.clone(), Target::Psnr(20.0)),
         ("lossless", plain()?, Target::Lossless),
-        ("bounded", masked, Target::MaxError(3.0)),
+        ("bounded", masked.clone(), Target::MaxError(3.0)),
     ] {
         let options = CompressOptions { target, preset: Preset::Fast, ..CompressOptions::default() };
         let compressed = compress(&volume, &options)?;
         compressed.save(&folder("nvol")?.join(format!("{name}.nvol")))?;
+    }
+    for (name, quality) in [("focus", FocusQuality::Psnr(40.0)), ("exact_focus", FocusQuality::Lossless)] {
+        let region = FocusRegion::Box(Region { start: [3, 4, 5], end: [9, 8, 7] });
+        let focus = Some(Focus { region, quality });
+        let target = Target::Psnr(15.0);
+        let options = CompressOptions { target, focus, preset: Preset::Fast, ..CompressOptions::default() };
+        compress(&masked, &options)?.save(folder("nvol")?.join(format!("{name}.nvol")))?;
     }
     let engine = neuvol::engine::Device::Cpu.training_engine(1)?;
     let options = CompressOptions { target: Target::Lossless, preset: Preset::Fast, ..CompressOptions::default() };

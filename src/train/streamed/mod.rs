@@ -97,7 +97,7 @@ pub fn compress_source(
     }
     check_header(&header)?;
     // Half of it is the low bands, their transform, and what is decoded to be measured.
-    let needed = LEAST_MEMORY.max(10 * header.voxels() / 64);
+    let needed = LEAST_MEMORY.max(7 * header.voxels() / 64);
     if memory_bytes < needed {
         let what =
             format!("compressing this volume takes {needed} bytes of memory, `memory` allows {memory_bytes}");
