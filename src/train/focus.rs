@@ -36,7 +36,7 @@ pub(super) struct FocusVoxels {
     quality: FocusQuality,
     /// The smallest box that has them all.
     bounds: Region,
-    /// For each voxel of the box, x fastest, whether it is in the focus; empty where all are.
+    /// For each voxel of the box, x fastest, whether it is in the focus; without it, all are.
     inside: Option<Vec<bool>>,
     /// Voxels along x and y of the volume.
     plane: [usize; 2],
