@@ -280,7 +280,7 @@ fn a_missing_or_doubled_section_is_named() {
     assert!(
         refusal(&frame(FORMAT_VERSION, &sections))
             .to_string()
-            .contains("neither a MODL, nor a LATG, nor an INTS section")
+            .contains("there is no MODL, LATG, INTS or DIFF section")
     );
 }
 
@@ -392,7 +392,7 @@ fn of_the_sections_that_hold_samples_there_is_one() {
     let mut sections = sections(latents());
     sections.extend(self::sections(file()).into_iter().filter(|section| section.name == *b"MODL"));
     let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
-    assert!(message.contains("not all of them"), "{message}");
+    assert!(message.contains("not more of them"), "{message}");
 }
 
 #[test]
