@@ -1,4 +1,4 @@
-//! The one way between Rust and C++: what `cpp/neuvol/neuvol.cpp` calls.
+//! The one way between Rust and C++: what the sources in `cpp/neuvol/` call.
 //!
 //! Nothing is computed here. Every function that C++ calls returns a `Result`, and a panic becomes an error like any
 //! other: it must never end the host (ParaView, a user's program).
