@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let options = CompressOptions { target, focus, preset: Preset::Fast, ..CompressOptions::default() };
         compress(&masked, &options)?.save(folder("nvol")?.join(format!("{name}.nvol")))?;
     }
-    let engine = neuvol::engine::Device::Cpu.training_engine(1)?;
+    let engine = neuvol::engine::device::Device::Cpu.training_engine(1)?;
     let options = CompressOptions { target: Target::Lossless, preset: Preset::Fast, ..CompressOptions::default() };
     let colour = [volume(SampleType::U8, [20, 16, 12])?, volume(SampleType::U8, [20, 16, 12])?];
     let components = compress_components(&engine, &colour, &options, |_| ControlFlow::Continue(()))?;
