@@ -1,8 +1,10 @@
 //! Volumes that are read box by box: every target, any number of threads, any memory, and what is left when something fails.
 
-use neuvol::train::{CompressOptions, Preset, Quality, Stage, Target, compress, compress_source};
+use neuvol::train::{
+    CompressOptions, DatasetWriter, Preset, Quality, Stage, Target, compress, compress_source,
+};
 use neuvol::volume::{SampleType, Samples, Source, VolumeHeader};
-use neuvol::{Error, NeuralVolume, Region, Result, Volume};
+use neuvol::{ArrayInfo, Error, NeuralDataset, NeuralVolume, Region, Result, Volume};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -221,4 +223,33 @@ fn what_fails_leaves_the_old_file_and_nothing_else() {
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_finished_file_is_one_volume_of_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let [large, both] = ["large.nvol", "both.nvol"].map(|name| folder.path().join(name));
+    let original = volume(SampleType::I16, false);
+    run(&original, &large, Target::Lossless, 2, MEMORY).unwrap();
+    let small = compress(&Volume::new(vec![1u8, 2, 3, 4], [2, 2, 1]).unwrap(), &options(Target::Lossless, 1))
+        .unwrap();
+    let array = |name: &str| ArrayInfo { name: name.into(), components: vec![String::new()] };
+    DatasetWriter::save(&both, vec![array("scene"), array("small")], 1, None, |writer| {
+        writer.add_file(&large)?;
+        writer.add(&small)
+    })
+    .unwrap();
+    let file = NeuralDataset::open(&both).unwrap();
+    let read = |array| {
+        let neural = file.volume(array, 0, 0).unwrap();
+        neural.read_region(Region::whole(neural.info().shape), 1).unwrap().into_samples()
+    };
+    assert_eq!(read(0), *original.samples());
+    assert_eq!(read(1), Samples::U8(vec![1, 2, 3, 4]));
+    // A file of several volumes is not one of them.
+    let nested =
+        DatasetWriter::save(folder.path().join("nested.nvol"), vec![array("a")], 1, None, |writer| {
+            writer.add_file(&both)
+        });
+    assert!(nested.is_err());
 }

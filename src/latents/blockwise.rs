@@ -4,10 +4,9 @@
 //! a margin, when it is coded. What two levels leave of the whole grid, a 64th of it, is in memory, and is the grid that all
 //! other tiers are made of.
 
-use super::encode::{OffsetSums, Rate};
-use super::streams::{BandPart, Context, PartDecisions, code_block, code_root};
-use super::{BlockGrid, BlockId, LatentStreams, Numbers};
-use crate::codec::{Choice, RangeEncoder};
+use super::coding::{CodedStream, Coefficients, Quantiser, Rate, StreamCoder};
+use super::streams::BandPart;
+use super::{BlockGrid, BlockId, LatentStreams};
 use crate::error::{Error, Result};
 use crate::storage::StreamSpool;
 use crate::wavelet::{Bands, Level, Window};
@@ -162,16 +161,11 @@ impl<'s> BlockwiseEncoder<'s> {
         let grid = &self.grid;
         let unwritten = |e: std::io::Error| Error::io(std::path::Path::new("the temporary file"), e);
         let mut spool = StreamSpool::new(file);
-        let mut writing = Writing::new(self, None, rate);
-        let root = code_root(grid, &mut writing);
-        spool.push(&writing.stream.finish()).map_err(unwritten)?;
-        let mut sums = OffsetSums::default();
-        let first = grid.first_level(grid.tiers());
-        for (n, numbers) in root.levels.iter().enumerate() {
-            let whole = |o| Window::whole(grid.pyramid().levels()[first + n].band_shape(o));
-            self.add_offsets(&mut sums, None, (0, first + n), numbers, rate, whole);
-        }
-        let mut contexts = vec![root.context];
+        let quantiser = &Quantiser { rate, focus: None };
+        let root = StreamCoder { grid, coefficients: self, quantiser }.root();
+        spool.push(&root.bytes).map_err(unwritten)?;
+        let mut offsets = root.offsets;
+        let mut contexts = Vec::from_iter(root.context);
         for tier in (0..grid.tiers()).rev() {
             let mut next = Vec::new();
             let numbers: Vec<usize> = (0..grid.len(tier)).collect();
@@ -181,14 +175,16 @@ impl<'s> BlockwiseEncoder<'s> {
                 }
                 let code = |&number: &usize| {
                     let block = BlockId { tier, number };
-                    let above = grid.above(block).map_or(0, |above| above.number);
-                    self.encode_block(block, &contexts[above], rate)
+                    let above = &contexts[grid.above(block).map_or(0, |above| above.number)];
+                    let local = if tier == 0 { Some(self.local(block)?) } else { None };
+                    let coefficients = local.as_ref().map_or(self as &dyn Coefficients, |local| local);
+                    Ok(StreamCoder { grid, coefficients, quantiser }.block(block, above))
                 };
                 for coded in self.workers.map(together, code) {
-                    let (stream, of_block, context) = coded?;
-                    spool.push(&stream).map_err(unwritten)?;
-                    sums = sums.merge(of_block);
-                    next.extend(context);
+                    let coded: CodedStream = coded?;
+                    spool.push(&coded.bytes).map_err(unwritten)?;
+                    offsets = offsets.merge(coded.offsets);
+                    next.extend(coded.context);
                 }
             }
             contexts = next;
@@ -197,54 +193,16 @@ impl<'s> BlockwiseEncoder<'s> {
             grid: grid.clone(),
             step: rate.step,
             focus: None,
-            offsets: sums.means(),
+            offsets: offsets.means(),
             perceptron: None,
             streams: spool.finish().map_err(unwritten)?,
         })
     }
+}
 
-    fn encode_block(
-        &self,
-        block: BlockId,
-        above: &Context,
-        rate: Rate,
-    ) -> Result<(Vec<u8>, OffsetSums, Option<Context>)> {
-        let local = if block.tier == 0 { Some(self.local(block)?) } else { None };
-        let mut writing = Writing::new(self, local.as_ref(), rate);
-        let (numbers, context) = code_block(&self.grid, block, above, &mut writing);
-        let mut sums = OffsetSums::default();
-        for (n, numbers) in numbers.iter().enumerate() {
-            let level = self.grid.first_level(block.tier) + n;
-            let part = |orientation| self.grid.part(block, level, orientation);
-            self.add_offsets(&mut sums, local.as_ref(), (n, level), numbers, rate, part);
-        }
-        Ok((writing.stream.finish(), sums, (block.tier > 0).then_some(context)))
-    }
-
-    fn add_offsets(
-        &self,
-        sums: &mut OffsetSums,
-        local: Option<&LocalBands>,
-        (n, level): (usize, usize),
-        numbers: &Numbers,
-        rate: Rate,
-        window: impl Fn(usize) -> Window,
-    ) {
-        for orientation in self.grid.pyramid().levels()[level].orientations() {
-            let window = window(orientation);
-            let mut values = match local {
-                Some(local) => local.window(n, orientation, window),
-                None => self.coarse[level - self.grid.first_level(1)].window(orientation, window),
-            };
-            values.iter_mut().for_each(|value| *value /= rate.step);
-            sums.add(level, &values, &numbers[orientation]);
-        }
-    }
-
-    fn coefficients(&self, local: Option<&LocalBands>, part: BandPart) -> Vec<f32> {
-        if let Some(local) = local {
-            return local.window(part.level, part.orientation, part.window);
-        }
+/// Of the tiers above the finest.
+impl Coefficients for BlockwiseEncoder<'_> {
+    fn part(&self, part: BandPart) -> Vec<f32> {
         match self.coarse.get(part.level - self.grid.first_level(1)) {
             Some(bands) => bands.window(part.orientation, part.window),
             None => self.low.clone(),
@@ -252,37 +210,10 @@ impl<'s> BlockwiseEncoder<'s> {
     }
 }
 
-/// Chooses and writes one stream.
-struct Writing<'e> {
-    encoder: &'e BlockwiseEncoder<'e>,
-    local: Option<&'e LocalBands>,
-    rate: Rate,
-    stream: RangeEncoder,
-    scaled: Vec<f32>,
-}
-
-impl<'e> Writing<'e> {
-    fn new(encoder: &'e BlockwiseEncoder<'e>, local: Option<&'e LocalBands>, rate: Rate) -> Self {
-        Self { encoder, local, rate, stream: RangeEncoder::new(), scaled: Vec::new() }
-    }
-}
-
-impl PartDecisions for Writing<'_> {
-    type Decisions<'a>
-        = Choice<'a>
-    where
-        Self: 'a;
-
-    fn part(&mut self, part: BandPart) -> Choice<'_> {
-        self.scaled = self.encoder.coefficients(self.local, part);
-        let step = self.rate.step;
-        self.scaled.iter_mut().for_each(|v| *v /= step);
-        Choice {
-            encoder: &mut self.stream,
-            scaled: &self.scaled,
-            shape: part.window.shape(),
-            lambda: self.rate.lambda,
-        }
+/// Of a block of the finest tier.
+impl Coefficients for LocalBands {
+    fn part(&self, part: BandPart) -> Vec<f32> {
+        self.window(part.level, part.orientation, part.window)
     }
 }
 

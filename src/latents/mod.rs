@@ -10,6 +10,7 @@
 mod block;
 mod blockwise;
 mod coarser;
+mod coding;
 mod encode;
 mod focus;
 mod perceptron;
@@ -19,7 +20,8 @@ mod streams;
 mod surroundings;
 
 pub(crate) use blockwise::{BlockwiseEncoder, GridSource, Workers};
-pub(crate) use encode::{LatentEncoder, Rate};
+pub(crate) use coding::Rate;
+pub(crate) use encode::LatentEncoder;
 pub(crate) use focus::{FOCUS_EDGE, Focus, FocusCells};
 pub(crate) use perceptron::Perceptron;
 pub(crate) use reader::LatentReader;
