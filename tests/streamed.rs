@@ -246,10 +246,12 @@ fn a_finished_file_is_one_volume_of_several() {
     };
     assert_eq!(read(0), *original.samples());
     assert_eq!(read(1), Samples::U8(vec![1, 2, 3, 4]));
-    // A file of several volumes is not one of them.
-    let nested =
-        DatasetWriter::save(folder.path().join("nested.nvol"), vec![array("a")], 1, None, |writer| {
-            writer.add_file(&both)
-        });
-    assert!(nested.is_err());
+    // A file of several volumes is not one of them, even if it has only one.
+    let single = folder.path().join("single.nvol");
+    DatasetWriter::save(&single, vec![array("a")], 1, None, |writer| writer.add(&small)).unwrap();
+    for inside in [&both, &single] {
+        let nested = folder.path().join("nested.nvol");
+        let saved = DatasetWriter::save(&nested, vec![array("a")], 1, None, |writer| writer.add_file(inside));
+        assert!(matches!(saved, Err(Error::Options(_))) && !nested.exists());
+    }
 }

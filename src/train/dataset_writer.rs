@@ -4,7 +4,7 @@ use super::compressed::Compressed;
 use crate::atomic;
 use crate::container::{ArrayInfo, DatasetIndex};
 use crate::error::{Error, Result};
-use crate::sample::NeuralVolume;
+use crate::sample::NeuralDataset;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -79,10 +79,13 @@ impl DatasetWriter<'_> {
     /// Adds the next volume out of a finished file, such as [`compress_source`](super::compress_source) makes.
     ///
     /// # Errors
-    /// As for [`Self::add`]; those of [`NeuralVolume::open`] when it is no file of one volume.
+    /// As for [`Self::add`]; [`Error::Options`] for a file of several volumes; those of [`NeuralDataset::open`].
     pub fn add_file(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        drop(NeuralVolume::open(path)?);
+        if NeuralDataset::open(path)?.is_of_several() {
+            let what = format!("{}: a file of several volumes cannot be one of another's", path.display());
+            return Err(Error::Options(what));
+        }
         let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
         self.append(&mut file)
     }
