@@ -1,5 +1,7 @@
 // Files of several volumes through neuvol.h: dataset SCENE_FOLDER
 
+#include "check.h"
+
 #include <neuvol/neuvol.h>
 
 #include <algorithm>
@@ -12,35 +14,6 @@
 
 namespace
 {
-
-void check(bool holds, const char* what, int line)
-{
-  if (!holds)
-  {
-    std::fprintf(stderr, "line %d: %s\n", line, what);
-    std::exit(1);
-  }
-}
-#define CHECK(condition) check(condition, #condition, __LINE__)
-
-template <typename Call>
-std::string messageOf(Call&& call)
-{
-  try
-  {
-    call();
-  }
-  catch (const neuvol::Error& error)
-  {
-    return error.what();
-  }
-  return {};
-}
-
-bool has(const std::string& text, const char* part)
-{
-  return text.find(part) != std::string::npos;
-}
 
 constexpr std::size_t Voxels = 40 * 32 * 24;
 

@@ -1,5 +1,7 @@
 // neuvol.h from a plain C++ program: library SCENE_FOLDER
 
+#include "check.h"
+
 #include <neuvol/neuvol.h>
 
 #include <algorithm>
@@ -34,40 +36,6 @@ namespace neuvol
 /// Of neuvol's own header for tests, which is not installed.
 void panicOnPurpose();
 }
-
-namespace
-{
-
-void check(bool holds, const char* what, int line)
-{
-  if (!holds)
-  {
-    std::fprintf(stderr, "line %d: %s\n", line, what);
-    std::exit(1);
-  }
-}
-#define CHECK(condition) check(condition, #condition, __LINE__)
-
-template <typename Call>
-std::string messageOf(Call&& call)
-{
-  try
-  {
-    call();
-  }
-  catch (const neuvol::Error& error)
-  {
-    return error.what();
-  }
-  return {};
-}
-
-bool has(const std::string& text, const char* part)
-{
-  return text.find(part) != std::string::npos;
-}
-
-} // namespace
 
 int main(int, char** argv)
 {
