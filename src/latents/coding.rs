@@ -75,7 +75,7 @@ pub(super) struct CodedStream {
     pub(super) bytes: Vec<u8>,
     /// What its coefficients lie beside their numbers.
     pub(super) offsets: OffsetSums,
-    /// For the streams below it; `None` where there are none.
+    /// For the streams below it, if there are any.
     pub(super) context: Option<Context>,
 }
 
