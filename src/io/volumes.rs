@@ -3,7 +3,7 @@
 use super::contents::{Contents, InputArray, MOST_COMPONENTS, too_many_components};
 use super::{Format, OpenOptions, dicom, format_of, refuse_what_does_not_apply};
 use crate::error::{Error, Result};
-use crate::volume::Volume;
+use crate::volume::{Samples, Source, Volume, VolumeHeader};
 use std::path::{Path, PathBuf};
 
 /// The volumes that a file or folder holds: arrays, their components, and the steps of a series over time.
@@ -75,7 +75,16 @@ impl Volumes {
     /// Those of [`super::open`].
     pub fn read(&self, step: usize) -> Result<Volume> {
         self.check_step(step)?;
-        self.read_with(&OpenOptions { time_step: Some(step), ..self.options.clone() }, step)
+        self.read_with(&self.options_of(step), step)
+    }
+
+    /// [`Self::read`], box by box; `None` where the input has to be read whole ([`super::open_source`]).
+    ///
+    /// # Errors
+    /// Those of [`super::open`].
+    pub fn source(&self, step: usize) -> Result<Option<Box<dyn Source>>> {
+        self.check_step(step)?;
+        super::open_source(&self.path, &self.options_of(step))
     }
 
     /// Reads one component of one array (their places in [`Self::arrays`]) at one step, all counted from 0. The volume has the
@@ -84,6 +93,29 @@ impl Volumes {
     /// # Errors
     /// Those of [`super::open`]; [`Error::Options`] for an array of more than [`MOST_COMPONENTS`] components.
     pub fn read_part(&self, array: usize, component: usize, step: usize) -> Result<Volume> {
+        let (chosen, options) = self.part(array, component, step)?;
+        let mut volume = self.read_with(&options, step)?;
+        volume.name.clone_from(&chosen.name);
+        Ok(volume)
+    }
+
+    /// [`Self::read_part`], box by box; `None` where the input has to be read whole ([`super::open_source`]).
+    ///
+    /// # Errors
+    /// As for [`Self::read_part`].
+    pub fn part_source(
+        &self,
+        array: usize,
+        component: usize,
+        step: usize,
+    ) -> Result<Option<Box<dyn Source>>> {
+        let (chosen, options) = self.part(array, component, step)?;
+        let source = super::open_source(&self.path, &options)?;
+        Ok(source.map(|source| -> Box<dyn Source> { Box::new(Named { source, name: chosen.name.clone() }) }))
+    }
+
+    /// A component of an array at a step, and the options that choose it.
+    fn part(&self, array: usize, component: usize, step: usize) -> Result<(&InputArray, OpenOptions)> {
         self.check_step(step)?;
         let arrays = self.arrays();
         let Some(chosen) = arrays.get(array) else {
@@ -110,9 +142,11 @@ impl Volumes {
             component: self.options.component.or_else(|| (chosen.components > 1).then_some(component)),
             ..self.options.clone()
         };
-        let mut volume = self.read_with(&options, step)?;
-        volume.name.clone_from(&chosen.name);
-        Ok(volume)
+        Ok((chosen, options))
+    }
+
+    fn options_of(&self, step: usize) -> OpenOptions {
+        OpenOptions { time_step: Some(step), ..self.options.clone() }
     }
 
     fn check_step(&self, step: usize) -> Result<()> {
@@ -131,6 +165,22 @@ impl Volumes {
             Some(volumes) => Ok(super::with_fill_value(volumes.read(&self.path, step, options)?, options)),
             None => super::open(&self.path, options),
         }
+    }
+}
+
+/// A source under the name of its array.
+struct Named {
+    source: Box<dyn Source>,
+    name: String,
+}
+
+impl Source for Named {
+    fn header(&self) -> VolumeHeader {
+        VolumeHeader { name: self.name.clone(), ..self.source.header() }
+    }
+
+    fn read(&self, start: [usize; 3], size: [usize; 3]) -> Result<Samples> {
+        self.source.read(start, size)
     }
 }
 
