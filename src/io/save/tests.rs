@@ -131,7 +131,7 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
 fn the_bytes_are_those_of_the_samples_coded_at_once() {
     let folder = tempfile::tempdir().unwrap();
     for sample_type in SampleType::ALL {
-        // Several blocks of a .vti, whose last one is none of the slabs' ends.
+        // Several blocks of a .vti, which do not end where slabs do.
         let volume = volume(sample_type, [61, 53, 137]);
         for ending in ENDINGS {
             let [whole, slabs] =
