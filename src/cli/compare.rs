@@ -54,7 +54,7 @@ fn holds_several(path: &Path) -> Result<bool> {
 
 /// One of the two.
 enum Opened {
-    InMemory(Volume),
+    InMemory(Box<Volume>),
     Neural(Box<NeuralVolume>),
     /// Read box by box.
     File(Box<dyn Source>),
@@ -67,7 +67,7 @@ impl Opened {
 
     fn source(&self) -> &dyn Source {
         match self {
-            Opened::InMemory(volume) => volume,
+            Opened::InMemory(volume) => volume.as_ref(),
             Opened::Neural(volume) => volume.as_ref(),
             Opened::File(source) => source.as_ref(),
         }
@@ -76,7 +76,7 @@ impl Opened {
     /// All of it.
     fn into_volume(self) -> Result<Volume> {
         Ok(match self {
-            Opened::InMemory(volume) => volume,
+            Opened::InMemory(volume) => *volume,
             Opened::Neural(volume) => volume.read_region(Region::whole(volume.info().shape), 1)?,
             Opened::File(source) => {
                 let header = source.header();
@@ -96,7 +96,7 @@ impl Arguments {
         let source = from.open_chosen(path)?;
         match source.filter(|source| self.memory.is_too_large(&source.header(), 2)) {
             Some(source) => Ok(Opened::File(source)),
-            None => Ok(Opened::InMemory(from.open(path)?)),
+            None => Ok(Opened::InMemory(Box::new(from.open(path)?))),
         }
     }
 
