@@ -250,3 +250,23 @@ fn what_the_output_has_a_place_for_is_converted() {
     told(&neuvol(folder, &["convert", "rgb.mha", "-o", "g.npy", "--component", "1", "--time-step", "1"]));
     assert_eq!(read(&folder.join("g.npy"), &Default::default()).samples().get(0), f64::from(values[181]));
 }
+
+#[test]
+fn a_warning_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    neuvol::io::save(&volume(SampleType::I16, [12, 9, 5]), folder.join("a.nii")).unwrap();
+    let mut bytes = std::fs::read(folder.join("a.nii")).unwrap();
+    // An sform of zeros, which is said to be in use: nifti1.h.
+    bytes[280..328].fill(0);
+    std::fs::write(folder.join("a.nii"), bytes).unwrap();
+    for arguments in [&["convert", "a.nii", "-o", "b.npy"][..], &["compare", "a.nii", "a.nii"]] {
+        let output = neuvol(folder, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            said.matches("the sform (byte 280) is not a transform").count(),
+            1,
+            "{arguments:?}: {said}"
+        );
+    }
+}

@@ -34,8 +34,10 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use neuvol::engine::device::Device;
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 /// Quality-targeted compression of volumes (CT, MR, simulation fields): any slice, region or point is read without decoding
 /// the whole file.
@@ -140,10 +142,16 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Messages go to standard error, each with its level.
+/// Messages go to standard error, each with its level; a warning once, however often a file is opened.
 fn start_logging(level: log::LevelFilter) {
-    let write = |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {
-        writeln!(out, "[{:<5}] {}", record.level(), flags::with_flags(&record.args().to_string()))
+    let warned: Mutex<BTreeSet<String>> = Mutex::default();
+    let write = move |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {
+        let message = flags::with_flags(&record.args().to_string());
+        let is_warning = record.level() == log::Level::Warn;
+        if is_warning && !warned.lock().unwrap_or_else(PoisonError::into_inner).insert(message.clone()) {
+            return Ok(());
+        }
+        writeln!(out, "[{:<5}] {message}", record.level())
     };
     env_logger::Builder::new().filter_level(level).format(write).init();
 }
