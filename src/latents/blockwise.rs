@@ -4,18 +4,20 @@
 //! a margin, when it is coded. What two levels leave of the whole grid, a 64th of it, is in memory, and is the grid that all
 //! other tiers are made of.
 
-use super::coding::{CodedStream, Coefficients, Quantiser, Rate, StreamCoder};
-use super::streams::BandPart;
-use super::{BlockGrid, BlockId, LatentStreams};
+use super::coding::{CodedStream, Coefficients, OffsetSums, Quantiser, Rate, StreamCoder};
+use super::streams::{BandPart, Context};
+use super::{BLOCK_EDGE, BlockGrid, BlockId, LatentStreams};
 use crate::error::{Error, Result};
-use crate::storage::StreamSpool;
+use crate::processes::{Group, Shares, StreamsOfShare};
 use crate::wavelet::{Bands, Level, Window};
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::fs::File;
+use std::ops::Range;
 
 /// Samples around a block that its coefficients of two levels depend on: 4 for each sample of a level, twice that for those of
 /// the next one; a multiple of 4, so that a box begins where both levels have a low sample.
-const MARGIN: usize = 16;
+pub(crate) const MARGIN: usize = 16;
 
 /// Gives the values of a window of the finest grid, x fastest; they must be the same each time.
 pub(crate) trait GridSource: Sync {
@@ -87,43 +89,52 @@ pub(crate) struct BlockwiseEncoder<'s> {
 }
 
 impl<'s> BlockwiseEncoder<'s> {
-    /// Reads the grid once. `go_on` is asked between blocks, of how many how many are done.
+    /// Reads the grid once: every process its share of it. `go_on` is asked between blocks, of how many how many are done.
     ///
     /// # Errors
-    /// What the source and `go_on` say.
+    /// What the source and `go_on` say, or another process failed with.
     pub(crate) fn new(
         source: &'s dyn GridSource,
         shape: [usize; 3],
         workers: Workers<'s>,
+        group: &Group<'_>,
         go_on: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Self> {
         let grid = BlockGrid::new(shape);
         let mut encoder = Self { grid, source, workers, coarse: Vec::new(), low: Vec::new() };
         let grid = &encoder.grid;
         let first = grid.first_level(1);
-        let low_shape = grid.pyramid().shape_after(first);
         if first == 0 {
-            // A grid without levels is its own last low band.
-            encoder.low = source.values(Window::whole(shape))?;
+            encoder.low = encoder.whole_grid(group)?;
             return Ok(encoder);
         }
+        let low_shape = grid.pyramid().shape_after(first);
         let mut low = vec![0.0f32; low_shape.iter().product()];
-        let blocks: Vec<BlockId> = (0..grid.len(0)).map(|number| BlockId { tier: 0, number }).collect();
-        for together in blocks.chunks(encoder.workers.threads) {
-            go_on(together[0].number, blocks.len())?;
-            let part = |&block: &BlockId| {
-                let bands = encoder.local(block)?;
-                let part = grid.part(block, first - 1, 0);
-                Ok::<_, Error>((part, bands.window(first - 1, 0, part)))
+        let shares = Shares::new(grid.len(0), group.size());
+        let part = |number: usize| grid.part(BlockId { tier: 0, number }, first - 1, 0);
+        let own: Vec<usize> = shares.of(group.rank()).collect();
+        let mut to_others = Vec::new();
+        for (n, together) in own.chunks(encoder.workers.threads).enumerate() {
+            go_on(n * encoder.workers.threads, own.len())?;
+            let values = |&number: &usize| {
+                let bands = encoder.local(BlockId { tier: 0, number })?;
+                Ok::<_, Error>(bands.window(first - 1, 0, part(number)))
             };
-            for found in encoder.workers.map(together, part) {
-                let (part, values) = found?;
-                let [nx, ny, _] = part.shape();
-                for (row, values) in values.chunks_exact(nx).enumerate() {
-                    let (y, z) = (part.start[1] + row % ny, part.start[2] + row / ny);
-                    let at = part.start[0] + low_shape[0] * (y + low_shape[1] * z);
-                    low[at..at + nx].copy_from_slice(values);
+            for (&number, values) in together.iter().zip(encoder.workers.map(together, values)) {
+                let values = values?;
+                place(&mut low, low_shape, part(number), values.iter().copied());
+                if group.size() > 1 {
+                    to_others.extend(values.iter().flat_map(|value| value.to_le_bytes()));
                 }
+            }
+        }
+        for (rank, bytes) in
+            group.all_gather(to_others)?.iter().enumerate().filter(|(rank, _)| *rank != group.rank())
+        {
+            let (values, _) = bytes.as_chunks::<4>();
+            let mut values = values.iter().map(|&value| f32::from_le_bytes(value));
+            for number in shares.of(rank) {
+                place(&mut low, low_shape, part(number), values.by_ref());
             }
         }
         let mut coarse = Vec::new();
@@ -134,6 +145,16 @@ impl<'s> BlockwiseEncoder<'s> {
         }
         (encoder.coarse, encoder.low) = (coarse, low);
         Ok(encoder)
+    }
+
+    /// A grid without levels, which is its own last low band, from the process that has its block.
+    fn whole_grid(&self, group: &Group<'_>) -> Result<Vec<f32>> {
+        let owner = Shares::new(self.grid.len(0), group.size()).owner(0);
+        let window = Window::whole(self.grid.pyramid().shape_after(0));
+        let own = if group.rank() == owner { self.source.values(window)? } else { Vec::new() };
+        let found = group.all_gather(own.iter().flat_map(|value| value.to_le_bytes()).collect())?;
+        let (values, _) = found[owner].as_chunks::<4>();
+        Ok(values.iter().map(|&value| f32::from_le_bytes(value)).collect())
     }
 
     /// The bands of a block of the finest tier.
@@ -148,46 +169,75 @@ impl<'s> BlockwiseEncoder<'s> {
         Ok(LocalBands::of(self.source.values(window)?, window, levels))
     }
 
-    /// The streams at a rate, in an empty file.
+    /// Whether a process needs a stream to decode its share: of the finest tier those around its own blocks, and all coarser ones.
+    fn is_needed(&self, share: &Range<usize>, stream: usize) -> bool {
+        let Some(block) = self.grid.block_of(stream).filter(|block| block.tier == 0) else { return true };
+        let shape = self.grid.pyramid().shape_after(0);
+        let own = self.grid.samples(block);
+        let around = Window {
+            start: own.start.map(|n| n.saturating_sub(BLOCK_EDGE)),
+            end: std::array::from_fn(|a| (own.end[a] + BLOCK_EDGE).min(shape[a])),
+        };
+        self.grid.containing(0, around).iter().any(|near| share.contains(&near.number))
+    }
+
+    /// The streams at a rate, those of this process' share in an empty file.
     ///
     /// # Errors
-    /// What the source and `go_on` say; when the file cannot be written.
+    /// What the source and `go_on` say, or another process failed with.
     pub(crate) fn encode(
         &self,
         rate: Rate,
         file: File,
+        group: &Group<'_>,
         go_on: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<LatentStreams> {
         let grid = &self.grid;
-        let unwritten = |e: std::io::Error| Error::io(std::path::Path::new("the temporary file"), e);
-        let mut spool = StreamSpool::new(file);
+        let (shares, givers) = (Shares::new(grid.len(0), group.size()), givers(grid, group));
+        let mut own = StreamsOfShare::new(file);
+        let mut offsets = Vec::new();
         let quantiser = &Quantiser { rate, focus: None };
+        let mut keep = |stream: usize, coded: &CodedStream| {
+            if givers[stream] == group.rank() {
+                own.push(stream, &coded.bytes)?;
+                coded.offsets.put(&mut offsets);
+            }
+            Ok::<_, Error>(())
+        };
         let root = StreamCoder { grid, coefficients: self, quantiser }.root();
-        spool.push(&root.bytes).map_err(unwritten)?;
-        let mut offsets = root.offsets;
-        let mut contexts = Vec::from_iter(root.context);
-        for tier in (0..grid.tiers()).rev() {
-            let mut next = Vec::new();
-            let numbers: Vec<usize> = (0..grid.len(tier)).collect();
-            for together in numbers.chunks(self.workers.threads) {
+        keep(0, &root)?;
+        // By their block's number in the tier above; the root's is 0.
+        let mut contexts: HashMap<usize, Context> =
+            root.context.into_iter().map(|context| (0, context)).collect();
+        for (tier, numbers) in blocks_of(grid, shares.of(group.rank())).iter().enumerate().rev() {
+            let mut next = HashMap::new();
+            for (n, together) in numbers.chunks(self.workers.threads).enumerate() {
                 if tier == 0 {
-                    go_on(together[0], grid.len(0))?;
+                    go_on(n * self.workers.threads, numbers.len())?;
                 }
                 let code = |&number: &usize| {
                     let block = BlockId { tier, number };
-                    let above = &contexts[grid.above(block).map_or(0, |above| above.number)];
+                    let above = &contexts[&grid.above(block).map_or(0, |above| above.number)];
                     let local = if tier == 0 { Some(self.local(block)?) } else { None };
                     let coefficients = local.as_ref().map_or(self as &dyn Coefficients, |local| local);
                     Ok(StreamCoder { grid, coefficients, quantiser }.block(block, above))
                 };
-                for coded in self.workers.map(together, code) {
+                for (&number, coded) in together.iter().zip(self.workers.map(together, code)) {
                     let coded: CodedStream = coded?;
-                    spool.push(&coded.bytes).map_err(unwritten)?;
-                    offsets = offsets.merge(coded.offsets);
-                    next.extend(coded.context);
+                    keep(grid.stream_of(BlockId { tier, number }), &coded)?;
+                    next.extend(coded.context.map(|context| (number, context)));
                 }
             }
             contexts = next;
+        }
+        let streams =
+            own.finish(grid.streams(), group, |rank, stream| self.is_needed(&shares.of(rank), stream))?;
+        // In the order of the streams, so that the sums do not depend on who coded what.
+        let of_ranks = group.all_gather(offsets)?;
+        let mut rests: Vec<&[u8]> = of_ranks.iter().map(Vec::as_slice).collect();
+        let mut offsets = OffsetSums::default();
+        for &giver in &givers {
+            offsets = offsets.merge(OffsetSums::take(&mut rests[giver]));
         }
         Ok(LatentStreams {
             grid: grid.clone(),
@@ -195,8 +245,44 @@ impl<'s> BlockwiseEncoder<'s> {
             focus: None,
             offsets: offsets.means(),
             perceptron: None,
-            streams: spool.finish().map_err(unwritten)?,
+            streams,
         })
+    }
+}
+
+/// The blocks of every tier that a process codes, finest first: its share of the finest one, and those above them.
+fn blocks_of(grid: &BlockGrid, share: Range<usize>) -> Vec<Vec<usize>> {
+    let mut found = vec![share.collect::<Vec<usize>>()];
+    for tier in 1..grid.tiers() {
+        let above = |&number: &usize| grid.above(BlockId { tier: tier - 1, number });
+        let mut of_tier: Vec<usize> =
+            found[tier - 1].iter().filter_map(above).map(|above| above.number).collect();
+        of_tier.sort_unstable();
+        of_tier.dedup();
+        found.push(of_tier);
+    }
+    found
+}
+
+/// The process that gives each stream to the others: of those that code a block, as it lies above their own, the lowest rank.
+pub(crate) fn givers(grid: &BlockGrid, group: &Group<'_>) -> Vec<usize> {
+    let shares = Shares::new(grid.len(0), group.size());
+    let mut givers = vec![0; grid.streams()];
+    for rank in (0..group.size()).rev() {
+        for (tier, numbers) in blocks_of(grid, shares.of(rank)).into_iter().enumerate() {
+            numbers.into_iter().for_each(|number| givers[grid.stream_of(BlockId { tier, number })] = rank);
+        }
+    }
+    givers
+}
+
+/// Puts values at their window of a grid.
+fn place(grid: &mut [f32], shape: [usize; 3], window: Window, mut values: impl Iterator<Item = f32>) {
+    let [nx, ny, _] = window.shape();
+    for row in 0..window.len() / nx.max(1) {
+        let (y, z) = (window.start[1] + row % ny, window.start[2] + row / ny);
+        let at = window.start[0] + shape[0] * (y + shape[1] * z);
+        grid[at..at + nx].iter_mut().zip(values.by_ref()).for_each(|(to, value)| *to = value);
     }
 }
 
@@ -251,10 +337,10 @@ mod tests {
             let rate = Rate { step: 0.02, focus: 0.02, lambda: 0.07 };
             let expected = LatentEncoder::new(values.clone(), shape).encode(rate);
             let whole = Whole(values, shape);
-            let go_on = &mut |_, _| Ok(());
+            let (go_on, group) = (&mut |_, _| Ok(()), &Group::alone());
             let workers = Workers { run: &|work| work(), threads: 3 };
-            let encoder = BlockwiseEncoder::new(&whole, shape, workers, go_on).unwrap();
-            let found = encoder.encode(rate, tempfile::tempfile().unwrap(), go_on).unwrap();
+            let encoder = BlockwiseEncoder::new(&whole, shape, workers, group, go_on).unwrap();
+            let found = encoder.encode(rate, tempfile::tempfile().unwrap(), group, go_on).unwrap();
             assert_eq!((found.offsets, found.streams.len()), (expected.offsets, expected.streams.len()));
             for stream in 0..found.streams.len() {
                 assert!(

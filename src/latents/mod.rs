@@ -19,7 +19,7 @@ mod sparse;
 mod streams;
 mod surroundings;
 
-pub(crate) use blockwise::{BlockwiseEncoder, GridSource, Workers};
+pub(crate) use blockwise::{BlockwiseEncoder, GridSource, MARGIN, Workers, givers};
 pub(crate) use coding::Rate;
 pub(crate) use encode::LatentEncoder;
 pub(crate) use focus::{FOCUS_EDGE, Focus, FocusCells};
