@@ -18,7 +18,7 @@ class vtkNeuvolParts
 {
 public:
   /// The images of a data set, on this process and on the others, which do the same. Throws neuvol::Error on all processes where
-  /// there is none, what is no image, or images that are not on one grid. `whole`, if it is known, is the extent that they fill.
+  /// no image comes, something else than images, or images on several grids. `whole`, if it is known, is the extent that they fill.
   vtkNeuvolParts(vtkDataObject* input, const int* whole, const vtkNeuvolProcesses& processes);
 
   /// Those of this process, each with its extent in the grid of all.
