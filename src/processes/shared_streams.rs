@@ -29,12 +29,11 @@ impl StreamsOfShare {
         Self { spool: StreamSpool::new(file), numbers: Vec::new() }
     }
 
-    /// Adds a stream; numbers rise.
+    /// Adds a stream. They may come in any order.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn push(&mut self, number: usize, stream: &[u8]) -> Result<()> {
-        debug_assert!(self.numbers.last().is_none_or(|&last| last < number));
         self.spool.push(stream).map_err(unwritten)?;
         self.numbers.push(number);
         Ok(())
@@ -51,7 +50,7 @@ impl StreamsOfShare {
         group: &Group<'_>,
         needs: impl Fn(usize, usize) -> bool,
     ) -> Result<Streams> {
-        if group.size() == 1 {
+        if group.size() == 1 && self.numbers.iter().copied().eq(0..count) {
             return self.spool.finish().map_err(unwritten);
         }
         let mut table = Vec::with_capacity(ENTRY * self.numbers.len());

@@ -133,8 +133,8 @@ impl StreamSpool {
         Ok(Streams { entries: self.entries, bytes: Arc::new(file), in_memory: false })
     }
 
-    /// The same of a file that has more streams: `all` says what they measure, and `pushed` as the how many-th each was pushed here.
-    /// Those that were not cannot be read.
+    /// The same in the order of a file, which may have more streams: `all` says what they measure, and `pushed` as the how many-th
+    /// each was pushed here. Those that were not cannot be read.
     ///
     /// # Errors
     /// As for [`Self::finish`].
@@ -254,25 +254,29 @@ impl Streams {
     /// # Errors
     /// When they cannot be read.
     pub(crate) fn put_data(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else { return Ok(()) };
-        let begin = out.len();
-        out.resize(begin + (last.end() - first.start) as usize, 0);
-        self.bytes.read_exact_at(&mut out[begin..], first.start)
+        out.reserve(self.bytes());
+        self.write_data(out)
     }
 
-    /// Writes the streams' bytes, some megabytes at a time.
+    /// Writes the streams' bytes in their order, some megabytes at a time.
     ///
     /// # Errors
     /// When they cannot be read or written.
     pub(crate) fn write_data(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else { return Ok(()) };
-        let mut bytes = vec![0; MOST_AT_ONCE.min(last.end() - first.start) as usize];
-        let mut at = first.start;
-        while at < last.end() {
-            let part = bytes.len().min((last.end() - at) as usize);
-            self.bytes.read_exact_at(&mut bytes[..part], at)?;
-            out.write_all(&bytes[..part])?;
-            at += part as u64;
+        let mut bytes = Vec::new();
+        let mut rest = &self.entries[..];
+        while let Some(first) = rest.first() {
+            let run = rest.windows(2).take_while(|two| two[0].end() == two[1].start).count() + 1;
+            let (of_run, others) = rest.split_at(run);
+            rest = others;
+            let (mut at, end) = (first.start, of_run[run - 1].end());
+            while at < end {
+                let part = MOST_AT_ONCE.min(end - at);
+                bytes.resize(part as usize, 0);
+                self.bytes.read_exact_at(&mut bytes, at)?;
+                out.write_all(&bytes)?;
+                at += part;
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::sample::SampleBlocks;
 use super::{Making, Run};
 use crate::container::{Body, Contents, MOST_STEP};
 use crate::error::Result;
-use crate::latents::{BlockwiseEncoder, Rate, Workers};
+use crate::latents::{BlockwiseEncoder, MOST_IN_MEMORY, Rate, Workers};
 use crate::train::latent_source::LAMBDA;
 use crate::train::progress::Stage;
 use crate::train::target::Aim;
@@ -124,7 +124,14 @@ impl Making<'_> {
             let mut go_on =
                 |done: usize, all: usize| reporter.step(Stage::Reading, done as u64, all as u64, f64::NAN);
             let workers = Workers { run: &on_threads, threads: self.engine.threads() };
-            BlockwiseEncoder::new(self, shape, workers, group, &mut go_on)?
+            BlockwiseEncoder::new(
+                self,
+                shape,
+                workers,
+                group,
+                (&|| self.temporary(), MOST_IN_MEMORY),
+                &mut go_on,
+            )?
         };
         let mut best: Option<(f64, Contents)> = None;
         let mut nearest = f64::NEG_INFINITY;
