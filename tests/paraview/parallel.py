@@ -71,13 +71,14 @@ def writing():
                 assert bool(said[name]["outcome"]) == (rank == 0), (rank, name, said[name])
             for name, why in failing.items():
                 assert said[name]["written"] == 0, (rank, name)
-                (message,) = said[name]["messages"]
-                assert why in message or "process" in message, (rank, name, message)
-            assert any(why in said[name]["messages"][0] for said in found), name
+                # The executive adds that the algorithm failed.
+                assert any(why in m or "process" in m for m in said[name]["messages"]), (rank, said[name])
+        for name, why in failing.items():
+            assert any(why in message for said in found for message in said[name]["messages"]), (name, found)
         # A piece each, of about the same size.
         extents = [said["wavelet"]["extent"] for said in found]
         points = [(e[1] - e[0] + 1) * (e[3] - e[2] + 1) * (e[5] - e[4] + 1) for e in extents]
-        assert len({tuple(e) for e in extents}) == ranks and max(points) < 1.1 * 140 * 141 * 138 / ranks, extents
+        assert len({tuple(e) for e in extents}) == ranks and max(points) < 1.1 * 140 * 141 * 58 / ranks, extents
         alone = alone or files
         for name in complete:
             assert files[name] == alone[name], f"{name}: {ranks} ranks write another file than one"

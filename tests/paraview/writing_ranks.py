@@ -17,7 +17,7 @@ from vtkneuvol import vtkNeuvolWriter
 out = Path(sys.argv[1])
 controller = vtkMultiProcessController.GetGlobalController()
 RANK, RANKS = controller.GetLocalProcessId(), controller.GetNumberOfProcesses()
-SHAPE = (150, 140, 130)
+SHAPE = (150, 140, 40)
 ORIGIN, SPACING = (10.0, -4.0, 2.5), (0.5, 1.0, 2.0)
 said = {}
 
@@ -47,7 +47,7 @@ def write(name, source, voxels_in_memory=0, cells=False, array=None, every=False
 def scene():
     """x fastest, z first."""
     z, y, x = np.mgrid[: SHAPE[2], : SHAPE[1], : SHAPE[0]].astype(np.float32)
-    ball = np.where((x - 70) ** 2 + (y - 60) ** 2 + (z - 65) ** 2 < 1600, 60, 0)
+    ball = np.where((x - 70) ** 2 + (y - 60) ** 2 + (z - 20) ** 2 < 1600, 60, 0)
     return np.round(ball + 50 * np.sin(0.1 * x + 0.05 * y) * np.cos(0.07 * z) + 100).astype(np.uint8)
 
 
@@ -91,7 +91,7 @@ def partitioned(**how):
 
 
 wavelet = vtkRTAnalyticSource()
-wavelet.SetWholeExtent(-70, 69, -60, 80, 3, 140)
+wavelet.SetWholeExtent(-70, 69, -60, 80, 3, 60)
 write("wavelet", wavelet)
 said["wavelet"]["extent"] = wavelet.GetOutput().GetExtent()
 write("wavelet_in_memory", wavelet, 1 << 27)

@@ -21,7 +21,7 @@ use crate::atomic;
 use crate::container::{Achieved, Body, Contents, Description, IntegerBricks, MaskBricks};
 use crate::engine::TrainingEngine;
 use crate::error::{Error, Result};
-use crate::latents::{BLOCK_EDGE, givers};
+use crate::latents::{BLOCK_EDGE, MOST_IN_MEMORY, givers};
 use crate::metrics::{Distortion, Fidelity};
 use crate::processes::{Group, Shares, gather};
 use crate::sample::{Limits, NeuralVolume, OpenOptions};
@@ -37,6 +37,9 @@ pub use together::{Part, compress_together};
 
 /// Bytes that compression needs at least, up to about 1024^3 voxels; see [`least_memory`].
 pub const LEAST_MEMORY: u64 = 384 << 20;
+
+/// Bytes of what a coarse block leaves to those below it, about.
+const CONTEXT_BYTES: u64 = 2_300_000;
 
 /// Volumes of more voxels than this are to be compressed with [`compress_source`]: others take less than about 1.4 GB in memory,
 /// and are smaller as files there. The bound is the same on every machine, and so are the files.
@@ -173,10 +176,16 @@ impl Task<'_> {
     }
 }
 
-/// Bytes of memory that compressing a volume box by box takes at least: half of it for the low bands, their transform, and what is
-/// decoded to be measured.
+/// Bytes of memory that compressing a volume box by box takes at least: for the first of its coarser grids that is kept in memory, the
+/// means of its cells, and the contexts of a layer of coarse blocks (docs/cli.md has the plan).
 pub fn least_memory(header: &VolumeHeader) -> u64 {
-    LEAST_MEMORY.max(7 * (header.voxels() / 64))
+    let voxels = header.voxels();
+    let mut low = voxels / 64;
+    while low > MOST_IN_MEMORY as u64 {
+        low /= 64;
+    }
+    let coarse_blocks = |a: usize| header.shape[a].div_ceil(4 * BLOCK_EDGE) as u64;
+    LEAST_MEMORY.max(7 * low + voxels / 1024 + CONTEXT_BYTES * coarse_blocks(0) * coarse_blocks(1))
 }
 
 fn check_header(header: &VolumeHeader) -> Result<()> {
