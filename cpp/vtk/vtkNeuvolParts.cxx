@@ -25,12 +25,15 @@ using Bytes = neuvol::Communicator::Bytes;
 constexpr int Tag = 0x6e77;
 
 /// What is no image cannot become a part of one.
-[[noreturn]] void Refuse(vtkDataObject* data)
+[[noreturn]] void Refuse(vtkDataObject* data, vtkDataObject* input)
 {
-  const char* advice = data->IsA("vtkDataSet") ? ": resample to an image first (vtkResampleToImage)"
-                                               : ", and what has no points in space cannot become one";
-  throw neuvol::Error(
-    std::string("A neural volume is made of images (vtkImageData), not of ") + data->GetClassName() + advice);
+  const std::string composite =
+    data == input ? "" : std::string(", as a block of the ") + input->GetClassName() + " is: extract the blocks that are images (Extract Block)";
+  const char* advice = !data->IsA("vtkDataSet") ? ", and what has no points in space cannot become one"
+    : data == input                             ? ": resample to an image first (vtkResampleToImage)"
+                                                : ", or resample all to an image first (vtkResampleToImage)";
+  throw neuvol::Error("A neural volume is made of images (vtkImageData), not of " + std::string(data->GetClassName()) +
+    composite + advice);
 }
 
 /// The images of a data set that have points.
@@ -43,7 +46,7 @@ std::vector<vtkImageData*> ImagesOf(vtkDataObject* input)
     auto* other = vtkDataSet::SafeDownCast(data);
     if (!image && data && (!other || other->GetNumberOfPoints() > 0))
     {
-      Refuse(data);
+      Refuse(data, input);
     }
     if (image && image->GetNumberOfPoints() > 0)
     {
