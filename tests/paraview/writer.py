@@ -178,6 +178,7 @@ def a_reread_file_keeps_frame_and_fill():
 
 def refusals():
     path = FOLDER / "refused.nvol"
+    path.unlink(missing_ok=True)
 
     def refused(source, *parts, **properties):
         w = vtkNeuvolWriter()
