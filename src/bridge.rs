@@ -194,13 +194,17 @@ mod ffi {
         type Messenger;
         fn rank(self: &Messenger) -> usize;
         fn size(self: &Messenger) -> usize;
-        fn all_gather(self: &Messenger, own: &[u8], lengths: &mut Vec<u64>) -> Result<Vec<u8>>;
+        fn all_gather(
+            self: &Messenger,
+            own: &[u8],
+            lengths: &mut Vec<u64>,
+        ) -> Result<UniquePtr<CxxVector<u8>>>;
         fn exchange(
             self: &Messenger,
             to_each: &[u8],
             to_lengths: &[u64],
             lengths: &mut Vec<u64>,
-        ) -> Result<Vec<u8>>;
+        ) -> Result<UniquePtr<CxxVector<u8>>>;
 
         include!("neuvol/neuvol.h");
         /// DLPack's own; only pointers to it pass.

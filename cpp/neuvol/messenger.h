@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace neuvol::bridge
 {
@@ -18,9 +20,9 @@ public:
   virtual ~Messenger() = default;
   virtual std::size_t rank() const = 0;
   virtual std::size_t size() const = 0;
-  virtual rust::Vec<std::uint8_t> all_gather(
+  virtual std::unique_ptr<std::vector<std::uint8_t>> all_gather(
     rust::Slice<const std::uint8_t> own, rust::Vec<std::uint64_t>& lengths) const = 0;
-  virtual rust::Vec<std::uint8_t> exchange(rust::Slice<const std::uint8_t> to_each,
+  virtual std::unique_ptr<std::vector<std::uint8_t>> exchange(rust::Slice<const std::uint8_t> to_each,
     rust::Slice<const std::uint64_t> to_lengths, rust::Vec<std::uint64_t>& lengths) const = 0;
 };
 

@@ -3,6 +3,9 @@
 #include "conversions.h"
 #include "messenger.h"
 
+#include <memory>
+#include <vector>
+
 namespace neuvol
 {
 
@@ -14,7 +17,7 @@ namespace
 using Bytes = Communicator::Bytes;
 
 /// The bytes of all one behind the other, and their lengths.
-rust::Vec<std::uint8_t> joined(const std::vector<Bytes>& found, std::size_t count, rust::Vec<std::uint64_t>& lengths)
+std::unique_ptr<Bytes> joined(const std::vector<Bytes>& found, std::size_t count, rust::Vec<std::uint64_t>& lengths)
 {
   if (found.size() != count)
   {
@@ -27,11 +30,11 @@ rust::Vec<std::uint8_t> joined(const std::vector<Bytes>& found, std::size_t coun
     lengths.push_back(bytes.size());
     all += bytes.size();
   }
-  rust::Vec<std::uint8_t> out;
-  out.reserve(all);
+  auto out = std::make_unique<Bytes>();
+  out->reserve(all);
   for (const Bytes& bytes : found)
   {
-    std::copy(bytes.begin(), bytes.end(), std::back_inserter(out));
+    out->insert(out->end(), bytes.begin(), bytes.end());
   }
   return out;
 }
@@ -47,13 +50,13 @@ public:
   std::size_t rank() const override { return this->To.rank(); }
   std::size_t size() const override { return this->To.size(); }
 
-  rust::Vec<std::uint8_t> all_gather(
+  std::unique_ptr<Bytes> all_gather(
     rust::Slice<const std::uint8_t> own, rust::Vec<std::uint64_t>& lengths) const override
   {
     return asked([&] { return joined(this->To.allGather(Bytes(own.begin(), own.end())), this->size(), lengths); });
   }
 
-  rust::Vec<std::uint8_t> exchange(rust::Slice<const std::uint8_t> to_each,
+  std::unique_ptr<Bytes> exchange(rust::Slice<const std::uint8_t> to_each,
     rust::Slice<const std::uint64_t> to_lengths, rust::Vec<std::uint64_t>& lengths) const override
   {
     std::vector<Bytes> messages;

@@ -7,6 +7,7 @@ use super::{Failure, ffi, go_on, guard, type_named};
 use crate::Error;
 use crate::train::{self, Communicator, CompressOptions, Part, Piece};
 use crate::volume::{SampleType, Samples, Volume, VolumeHeader};
+use cxx::{CxxVector, UniquePtr};
 
 /// What a process holds of a volume; or why it cannot be used.
 pub struct NewShare(Result<Vec<Piece>, Failure>);
@@ -51,10 +52,13 @@ struct Messages<'a>(&'a ffi::Messenger);
 
 impl Messages<'_> {
     /// What C++ threw, or bytes that are cut as it says.
-    fn received(found: Result<Vec<u8>, cxx::Exception>, lengths: &[u64]) -> crate::Result<Vec<Vec<u8>>> {
+    fn received(
+        found: Result<UniquePtr<CxxVector<u8>>, cxx::Exception>,
+        lengths: &[u64],
+    ) -> crate::Result<Vec<Vec<u8>>> {
         let bytes =
             found.map_err(|e| Error::Options(format!("the processes cannot reach each other: {e}")))?;
-        let mut rest = &bytes[..];
+        let mut rest = bytes.as_ref().map_or(&[][..], CxxVector::as_slice);
         let mut cut = |&length: &u64| Some(rest.split_off(..usize::try_from(length).ok()?)?.to_vec());
         let cut: Option<Vec<Vec<u8>>> = lengths.iter().map(&mut cut).collect();
         cut.ok_or_else(|| Error::Options("the processes' messages are cut off".into()))
