@@ -4,6 +4,7 @@
 //! (<https://www.paraview.org/Wiki/ParaView>), "VTK XML Formats".
 
 use super::contents::Contents;
+use super::located::FoundSource;
 use super::{BYTE_ORDER_MARK, OpenOptions, detached};
 use crate::error::{Error, Result};
 use crate::volume::Volume;
@@ -59,6 +60,13 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
         volume.provenance.insert("time step".into(), step);
     }
     Ok(volume)
+}
+
+/// What reads that file box by box, where it can be.
+pub(super) fn find_source(path: &Path, options: &OpenOptions) -> Result<Option<FoundSource>> {
+    let listed = find(path, options)?;
+    let found = super::find_source(&listed.path, &listed.options)?;
+    Ok(found.map(|found| found.of_step(listed.step)))
 }
 
 /// The only file that a list names, or that of the chosen time step; lists in it are gone through.

@@ -1,6 +1,7 @@
 //! Everything that an input holds, found once and read one scalar volume at a time.
 
 use super::contents::{Contents, InputArray, MOST_COMPONENTS, too_many_components};
+use super::located::FoundSource;
 use super::{Format, OpenOptions, dicom, format_of, refuse_what_does_not_apply};
 use crate::error::{Error, Result};
 use crate::volume::Volume;
@@ -76,6 +77,22 @@ impl Volumes {
     pub fn read(&self, step: usize) -> Result<Volume> {
         self.check_step(step)?;
         self.read_with(&OpenOptions { time_step: Some(step), ..self.options.clone() }, step)
+    }
+
+    /// Finds out whether the volume that [`Self::read`] reads can be read box by box: see [`super::find_source`].
+    ///
+    /// # Errors
+    /// Those of [`super::open`].
+    pub fn find_source(&self, step: usize) -> Result<Option<FoundSource>> {
+        self.check_step(step)?;
+        let options = OpenOptions { time_step: Some(step), ..self.options.clone() };
+        match &self.dicom {
+            Some(volumes) => {
+                let found = volumes.find_source(&self.path, step, &options)?;
+                Ok(found.map(|found| found.with_fill_value(&options)))
+            }
+            None => super::find_source(&self.path, &options),
+        }
     }
 
     /// Reads one component of one array (their places in [`Self::arrays`]) at one step, all counted from 0. The volume has the
