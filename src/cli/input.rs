@@ -5,7 +5,7 @@ use super::progress::ReadingBar;
 use anyhow::Result;
 use neuvol::io::{Limits, OpenOptions, Volumes};
 use neuvol::sample;
-use neuvol::volume::{SampleType, Source};
+use neuvol::volume::SampleType;
 use neuvol::{NeuralDataset, NeuralVolume, Volume};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -101,11 +101,6 @@ impl InputArguments {
         let bar = ReadingBar::new();
         let options = OpenOptions { progress: Some(bar.observer()), ..self.options(None) };
         Ok((Volumes::open(path, &options)?, bar))
-    }
-
-    /// What reads a step of the input box by box, where its format allows it.
-    pub(super) fn open_source(&self, path: &Path, step: usize) -> Result<Option<Box<dyn Source>>> {
-        Ok(neuvol::io::open_source(path, &self.options(Some(step)))?)
     }
 
     /// The steps that are chosen of so many.

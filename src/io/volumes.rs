@@ -85,14 +85,7 @@ impl Volumes {
     /// Those of [`super::open`].
     pub fn find_source(&self, step: usize) -> Result<Option<FoundSource>> {
         self.check_step(step)?;
-        let options = OpenOptions { time_step: Some(step), ..self.options.clone() };
-        match &self.dicom {
-            Some(volumes) => {
-                let found = volumes.find_source(&self.path, step, &options)?;
-                Ok(found.map(|found| found.with_fill_value(&options)))
-            }
-            None => super::find_source(&self.path, &options),
-        }
+        self.find_with(&OpenOptions { time_step: Some(step), ..self.options.clone() }, step)
     }
 
     /// Reads one component of one array (their places in [`Self::arrays`]) at one step, all counted from 0. The volume has the
@@ -141,6 +134,16 @@ impl Volumes {
             self.path.display(),
             self.len()
         )))
+    }
+
+    fn find_with(&self, options: &OpenOptions, step: usize) -> Result<Option<FoundSource>> {
+        match &self.dicom {
+            Some(volumes) => {
+                let found = volumes.find_source(&self.path, step, options)?;
+                Ok(found.map(|found| found.with_fill_value(options)))
+            }
+            None => super::find_source(&self.path, options),
+        }
     }
 
     fn read_with(&self, options: &OpenOptions, step: usize) -> Result<Volume> {

@@ -10,8 +10,8 @@ use crate::io::rescale::Range;
 use crate::volume::{Samples, Source, Volume, VolumeHeader};
 use std::path::Path;
 
-/// Decoded slices in memory have no more bytes than this together, unless one has.
-const BATCH_BYTES: usize = 1 << 25;
+/// Decoded slices in memory have no more bytes than this together, unless one has. In tests they are small.
+const BATCH_BYTES: usize = if cfg!(test) { 100 } else { 1 << 25 };
 
 /// What reads a volume that is not resampled.
 pub(super) fn of(path: &Path, wanted: WantedVolume, options: &OpenOptions) -> Result<FoundSource> {

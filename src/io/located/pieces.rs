@@ -6,8 +6,8 @@ use crate::volume::{SampleType, Samples, for_each_type};
 use std::io::Read;
 use std::path::Path;
 
-/// Samples of a piece of bytes, and bytes of a piece of text.
-const PIECE: usize = 1 << 18;
+/// Samples of a piece of bytes, and bytes of a piece of text; in tests, of which most are of small volumes, only a few.
+const PIECE: usize = if cfg!(test) { 16 } else { 1 << 18 };
 /// No number has more characters.
 const LONGEST_NUMBER: usize = 1 << 12;
 

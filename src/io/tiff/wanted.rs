@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use std::path::Path;
 use tiff::decoder::DecodingResult;
 
-/// Decoded pages on their way to a temporary file have no more bytes than this together, unless one has.
-const BATCH_BYTES: usize = 1 << 25;
+/// Decoded pages on their way to a temporary file have no more bytes than this together, unless one has. In tests they are small.
+const BATCH_BYTES: usize = if cfg!(test) { 100 } else { 1 << 25 };
 
 /// One sample of each pixel of the planes of a volume.
 pub(super) struct WantedPlanes {
