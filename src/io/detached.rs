@@ -165,7 +165,7 @@ impl DataFiles {
         let offset = match u64::try_from(self.skip.bytes) {
             Ok(skip) => behind.saturating_add(skip),
             // They end the file.
-            Err(_) => sizes(path, &self.files)?.max(size(file)?).saturating_sub(self.bytes_expected),
+            Err(_) => size(file)?.saturating_sub(self.bytes_expected),
         };
         Ok(Some((file.to_owned(), offset)))
     }

@@ -25,6 +25,8 @@ pub struct FoundSource {
     temporary_bytes: u64,
     fill_value: Option<f64>,
     time_step: Option<String>,
+    /// A warning.
+    left_out: Option<String>,
     open: Open,
 }
 
@@ -38,7 +40,14 @@ impl FoundSource {
         temporary_bytes: u64,
         open: impl FnOnce(&Path) -> Result<FileSource> + 'static,
     ) -> Self {
-        Self { shape, temporary_bytes, fill_value: None, time_step: None, open: Box::new(open) }
+        Self {
+            shape,
+            temporary_bytes,
+            fill_value: None,
+            time_step: None,
+            left_out: None,
+            open: Box::new(open),
+        }
     }
 
     /// Samples along x, y, z.
@@ -63,6 +72,9 @@ impl FoundSource {
     /// # Errors
     /// Those of [`super::open`]; [`crate::Error::Io`], which names the folder, where the temporary file cannot be written.
     pub fn open(self, folder: &Path) -> Result<Box<dyn Source>> {
+        if let Some(left_out) = self.left_out {
+            log::warn!("{left_out}");
+        }
         let mut source = (self.open)(folder)?;
         let header = source.header_mut();
         if let Some(fill) = self.fill_value {
@@ -80,15 +92,15 @@ impl FoundSource {
         Self { fill_value: options.fill_value, ..self }
     }
 
-    /// Of a list, which says which of its steps this is.
-    pub(super) fn of_step(self, time_step: Option<String>) -> Self {
-        Self { time_step, ..self }
+    /// Of a list, which says which of its steps this is, and what else it holds.
+    pub(super) fn of_list(self, time_step: Option<String>, left_out: Option<String>) -> Self {
+        Self { time_step, left_out, ..self }
     }
 }
 
-/// Finds out whether an input can be read box by box, and reads its headers only: so are all formats. `None` for what has to be
-/// read whole, which [`super::open`] does: DICOM segmentations, DICOM that is resampled, VTK blocks of more than 64 MB, and pieces
-/// of a VTK image whose 64-bit integers are narrowed.
+/// Finds out whether an input can be read box by box, and reads its headers only. Inputs of every format can. `None` for what has to
+/// be read whole, which [`super::open`] does: DICOM segmentations, DICOM that is resampled or whose frames are deflated together,
+/// VTK blocks of more than 64 MB, and pieces of a VTK image whose 64-bit integers are narrowed. Why is logged.
 ///
 /// # Errors
 /// Those of [`super::open`].

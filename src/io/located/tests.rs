@@ -479,7 +479,7 @@ fn what_fails_names_the_file_and_leaves_nothing() {
     opened.set_len(400).unwrap();
     let error = source.read([0; 3], SHAPE).unwrap_err().to_string();
     assert!(error.contains("d.nii") && error.contains("cut off meanwhile"), "{error}");
-    let found = find_source(&write(&folder, "e.nii", &file), &component(0, 1)).unwrap().unwrap();
+    let found = find_source(write(&folder, "e.nii", &file), &component(0, 1)).unwrap().unwrap();
     std::fs::write(folder.path().join("e.nii"), &file[..500]).unwrap();
     fails(found, &["e.nii", "truncated"]);
 }

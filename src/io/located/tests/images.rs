@@ -16,6 +16,9 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// A piece's extent, and its arrays: name, components, samples.
+type Piece<'a> = (&'a str, Vec<(&'a str, usize, Samples)>);
+
 /// How the arrays of a file are written.
 #[derive(Clone, Copy)]
 struct Form {
@@ -47,8 +50,8 @@ impl Form {
         (header.into_iter().chain(blocks.iter().flat_map(|b| number(b.len()))).collect(), blocks.concat())
     }
 
-    /// An image of pieces: their extents and arrays, by name, components and samples; of cells where it is said.
-    fn file(self, whole: &str, pieces: &[(&str, Vec<(&str, usize, Samples)>)], cells: bool) -> Vec<u8> {
+    /// An image of pieces, whose arrays are of points or of cells.
+    fn file(self, whole: &str, pieces: &[Piece<'_>], cells: bool) -> Vec<u8> {
         let mut appended = b"_".to_vec();
         let mut body = String::new();
         for (extent, arrays) in pieces {
@@ -160,7 +163,7 @@ fn images_in_pieces_are_put_together() {
     let extents: [(&str, usize); 4] =
         [("0 3 0 4 0 2", 60), ("3 6 0 2 0 2", 36), ("3 6 2 4 0 1", 24), ("3 6 2 4 1 2", 24)];
     for form in forms().into_iter().filter(|form| !form.wide) {
-        let pieces: Vec<(&str, Vec<_>)> = extents
+        let pieces: Vec<Piece<'_>> = extents
             .iter()
             .map(|&(extent, count)| {
                 // The value of a shared point is that of the last piece that has it.
