@@ -9,7 +9,7 @@ pub(super) mod tests;
 mod unread;
 
 pub(super) use file_source::FileSource;
-pub(super) use pieces::{TextForm, numbers_of_text, samples_of_bytes};
+pub(super) use pieces::{LONGEST_NUMBER, TextForm, numbers_of_text, samples_of_bytes};
 pub(super) use temporary::Temporary;
 pub(super) use unread::{Content, Located, Unread, stand_in};
 

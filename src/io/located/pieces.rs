@@ -8,8 +8,8 @@ use std::path::Path;
 
 /// Samples of a piece of bytes, and bytes of a piece of text; in tests, of which most are of small volumes, only a few.
 const PIECE: usize = if cfg!(test) { 16 } else { 1 << 18 };
-/// No number has more characters.
-const LONGEST_NUMBER: usize = 1 << 12;
+/// No number has more characters, as it is written in words.
+pub(in crate::io) const LONGEST_NUMBER: usize = 1 << 12;
 
 /// How many pieces a volume has, about.
 pub(super) fn count(part: FilePart, is_text: bool) -> usize {

@@ -258,12 +258,13 @@ fn metaimage_of_every_coding() {
                 ("", Way::InPlace),
                 ("CompressedData = True\n", Way::Unpacked),
                 ("BinaryData = False\n", Way::Unpacked),
+                ("CompressedData = True\nBinaryData = False\n", Way::Unpacked),
             ] {
-                let data = match coding.as_bytes().first() {
-                    None => bytes_of(&all, big),
-                    Some(b'C') => zlib(&bytes_of(&all, big)),
-                    _ => text_of(&all, "\n").into_bytes(),
+                let data = match coding.contains("BinaryData") {
+                    true => text_of(&all, "\n").into_bytes(),
+                    false => bytes_of(&all, big),
                 };
+                let data = if coding.starts_with('C') { zlib(&data) } else { data };
                 let header = format!(
                     "NDims = 4\nDimSize = 7 5 3 2\nElementNumberOfChannels = 3\nElementType = {name}\n{coding}\
                      BinaryDataByteOrderMSB = {}\nElementSpacing = 1 2 3 1\n",

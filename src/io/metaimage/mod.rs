@@ -11,7 +11,7 @@ pub(super) use write::save;
 use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::detached::{self, Coding, DataFiles, Skip};
 use super::elements::{self, FilePart, StoredType};
-use super::located::{Content, Located, TextForm, Unread, stand_in};
+use super::located::{Content, LONGEST_NUMBER, Located, TextForm, Unread, stand_in};
 use super::reading::{self, Reading};
 use super::rescale::Rescale;
 use super::{OpenOptions, affine};
@@ -35,11 +35,14 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (found, reader) = Found::of(path, options)?;
     let &Found { ref header, sizes, stored, part, .. } = &found;
     let files = found.files(path, options)?;
-    let is_text = files.is_text;
+    let (is_text, coding) = (files.is_text, files.coding);
     let (mut stream, bytes_found) = files.stream(path, reader)?;
     let samples = if is_text {
+        // Compressed it may be longer than the file.
+        let longest = (part.samples_to_its_end() as u64).saturating_mul(LONGEST_NUMBER as u64);
+        let most = if coding == Coding::Plain { bytes_found } else { longest };
         let mut text = Vec::new();
-        stream.take(bytes_found).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
+        stream.take(most).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
         part.parse(path, &text, stored)?
     } else {
         part.read(path, &mut stream, stored, header.byte_order())?
