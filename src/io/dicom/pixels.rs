@@ -159,11 +159,7 @@ impl<'a> PixelReader<'a> {
         let source = Source { slices: self.source.slices.get(slices).unwrap_or_default(), ..self.source };
         let pixels = source.slices.first().map_or(0, |slice| slice.area.columns * slice.area.rows);
         let count = pixels * source.slices.len();
-        let real = |slice: usize, stored: i64| match way {
-            Way::Tables => maps.get(slice).map_or(0.0, |map| map.apply(stored)),
-            // As it is rounded in the volume.
-            _ => maps.get(slice).map_or(0.0, |map| f64::from(map.apply(stored) as f32)),
-        };
+        let real = |slice: usize, stored: i64| maps.get(slice).map_or(0.0, |map| map.apply(stored));
         match way {
             Way::Floats => {
                 let samples = match self.stored {
@@ -181,12 +177,19 @@ impl<'a> PixelReader<'a> {
                 })?;
                 Ok((samples, padding.map(|p| p.rescaled(*rescale))))
             }
-            Way::Tables | Way::Mapped => {
+            Way::Tables => {
                 let mut samples = Samples::zeros(self.sample_type(), count);
                 let padding = for_each_type!(&mut samples, values => {
                     source.fill(counter, values, real)
                 })?;
                 Ok((samples, padding))
+            }
+            Way::Mapped => {
+                let mut samples = vec![0f32; count];
+                // As it is rounded in the volume.
+                let rounded = |slice: usize, stored: i64| f64::from(real(slice, stored) as f32);
+                let padding = source.fill(counter, &mut samples, rounded)?;
+                Ok((Samples::F32(samples), padding))
             }
         }
     }
