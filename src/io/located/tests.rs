@@ -464,6 +464,20 @@ fn what_fails_names_the_file_and_leaves_nothing() {
     );
     let series = folder.path().join("series/");
     save(&Volume::new(vec![1i16; 105], SHAPE).unwrap(), &series).unwrap();
+    // Stopped by the caller, between pieces or slices.
+    let path = write(&folder, "s.nii.gz", &whole);
+    for path in [&path, &series] {
+        let stop = crate::io::ReadProgress::new(|done, _| match done {
+            1 => std::ops::ControlFlow::Continue(()),
+            _ => std::ops::ControlFlow::Break(()),
+        });
+        let time_step = path.extension().map(|_| 1);
+        let options = OpenOptions { progress: Some(stop), time_step, ..OpenOptions::default() };
+        let error = find_source(path, &options).unwrap().unwrap().open(empty.path()).err().unwrap();
+        assert!(matches!(error, Error::Interrupted), "{error}");
+        assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+    }
+
     let found = find_source(&series, &OpenOptions::default()).unwrap().unwrap();
     let slice = std::fs::read_dir(&series).unwrap().next().unwrap().unwrap().path();
     std::fs::remove_file(&slice).unwrap();
