@@ -5,7 +5,7 @@ use super::say_that_padding_covers;
 use super::wanted::WantedVolume;
 use crate::error::Result;
 use crate::io::OpenOptions;
-use crate::io::located::{self, FoundSource, Temporary};
+use crate::io::located::{FoundSource, Temporary};
 use crate::io::rescale::Range;
 use crate::volume::{Samples, Source, Volume, VolumeHeader};
 use std::path::Path;
@@ -16,13 +16,13 @@ const BATCH_BYTES: usize = if cfg!(test) { 100 } else { 1 << 25 };
 /// What reads a volume that is not resampled.
 pub(super) fn of(path: &Path, wanted: WantedVolume, options: &OpenOptions) -> Result<FoundSource> {
     let shape = wanted.shape();
-    let bytes = located::temporary_bytes(shape, wanted.pixels(path, options)?.sample_type());
+    let unpacked = wanted.pixels(path, options)?.sample_type();
     let (path, options) = (path.to_owned(), options.clone());
-    Ok(FoundSource::new(shape, bytes, move |folder: &Path| {
+    Ok(FoundSource::unpacked(shape, unpacked, move |folder: &Path| {
         let stack = wanted.measure(&path, &options)?;
         let pixels = PixelReader::new(&path, &stack.slices, wanted.component, &options)?;
         let stored = pixels.sample_type();
-        let mut temporary = Temporary::create(folder, &path, bytes)?;
+        let mut temporary = Temporary::create(folder, &path, shape, unpacked)?;
         let mut range = Range::EMPTY;
         let mut padding: Option<Padding> = None;
         let slice_bytes = shape[0] * shape[1] * stored.size();

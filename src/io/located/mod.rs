@@ -22,7 +22,9 @@ use std::path::Path;
 /// An input that can be read box by box; nothing but headers has been read of it.
 pub struct FoundSource {
     shape: [usize; 3],
-    temporary_bytes: u64,
+    stored_bytes: u64,
+    in_place: bool,
+    name: Option<String>,
     fill_value: Option<f64>,
     time_step: Option<String>,
     /// A warning.
@@ -34,20 +36,32 @@ pub struct FoundSource {
 type Open = Box<dyn FnOnce(&Path) -> Result<FileSource>>;
 
 impl FoundSource {
-    /// Of so many samples along each axis; `temporary_bytes` is 0 where they are read where they lie.
-    pub(super) fn new(
+    /// Of so many samples of a type, which are unpacked to a temporary file as such.
+    pub(super) fn unpacked(
         shape: [usize; 3],
-        temporary_bytes: u64,
+        sample_type: SampleType,
         open: impl FnOnce(&Path) -> Result<FileSource> + 'static,
     ) -> Self {
+        let voxels = shape.iter().map(|&n| n as u64).product::<u64>();
         Self {
             shape,
-            temporary_bytes,
+            stored_bytes: voxels.saturating_mul(sample_type.size() as u64),
+            in_place: false,
+            name: None,
             fill_value: None,
             time_step: None,
             left_out: None,
             open: Box::new(open),
         }
+    }
+
+    /// The same of samples that are read where they lie.
+    pub(super) fn in_place(
+        shape: [usize; 3],
+        sample_type: SampleType,
+        open: impl FnOnce(&Path) -> Result<FileSource> + 'static,
+    ) -> Self {
+        Self { in_place: true, ..Self::unpacked(shape, sample_type, open) }
     }
 
     /// Samples along x, y, z.
@@ -60,10 +74,20 @@ impl FoundSource {
         self.shape.iter().map(|&n| n as u64).product()
     }
 
+    /// Bytes of the samples as they are stored; those of the volume may be of another type where they are rescaled.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
     /// Bytes of the temporary file that the samples are unpacked to when the source is opened; 0 where they are read where they
     /// lie: uncompressed, of a type that is kept as it is.
     pub fn temporary_bytes(&self) -> u64 {
-        self.temporary_bytes
+        if self.in_place { 0 } else { self.stored_bytes }
+    }
+
+    /// The same under another name: that of its array.
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
     }
 
     /// Opens the source. A temporary file in `folder` has no name, and is gone with the source; a few megabytes are in memory
@@ -80,6 +104,9 @@ impl FoundSource {
         if let Some(fill) = self.fill_value {
             header.fill_value = Some(header.sample_type.nearest(fill));
             header.fill_limit = None;
+        }
+        if let Some(name) = self.name {
+            header.name = name;
         }
         if let Some(step) = self.time_step {
             header.provenance.insert("time step".into(), step);
@@ -133,9 +160,4 @@ fn with_fill(found: Option<FoundSource>, options: &OpenOptions) -> Result<Option
 /// Those of [`super::open`] and of [`FoundSource::open`].
 pub fn open_source(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Option<Box<dyn Source>>> {
     find_source(path, options)?.map(|found| found.open(&std::env::temp_dir())).transpose()
-}
-
-/// Bytes of so many samples of a type in a temporary file.
-pub(super) fn temporary_bytes(shape: [usize; 3], sample_type: SampleType) -> u64 {
-    shape.iter().map(|&n| n as u64).product::<u64>().saturating_mul(sample_type.size() as u64)
 }

@@ -16,8 +16,15 @@ pub(in crate::io) struct Temporary {
 }
 
 impl Temporary {
-    /// A file for so many bytes, none of which is written yet.
-    pub(in crate::io) fn create(folder: &Path, of: &Path, bytes: u64) -> Result<Self> {
+    /// A file for so many samples of a type, none of which is written yet.
+    pub(in crate::io) fn create(
+        folder: &Path,
+        of: &Path,
+        shape: [usize; 3],
+        sample_type: SampleType,
+    ) -> Result<Self> {
+        let samples = shape.iter().map(|&n| n as u64).product::<u64>();
+        let bytes = samples.saturating_mul(sample_type.size() as u64);
         log::info!(
             "{}: its samples are unpacked to a temporary file of {bytes} bytes in {}",
             of.display(),

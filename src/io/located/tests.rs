@@ -415,7 +415,8 @@ fn slices_and_pages_are_decoded_a_few_at_a_time() {
         let options = OpenOptions { stored_values, ..OpenOptions::default() };
         agree(&series, &options, Way::Unpacked);
         let found = crate::io::Volumes::open(&series, &options).unwrap().find_source(0).unwrap().unwrap();
-        assert_eq!((found.shape(), found.temporary_bytes()), (SHAPE, 210));
+        assert_eq!((found.shape(), found.temporary_bytes(), found.stored_bytes()), (SHAPE, 210, 210));
+        assert_eq!(found.named("chest").open(folder.path()).unwrap().header().name, "chest");
     }
     let pages = folder.path().join("a.tif");
     let mut encoder = ::tiff::encoder::TiffEncoder::new(std::fs::File::create(&pages).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! A volume of which a reader has found everything but the samples.
 
 use super::pieces::{TextForm, numbers_of_text, samples_of_bytes};
-use super::{FileSource, FoundSource, Temporary, temporary_bytes};
+use super::{FileSource, FoundSource, Temporary};
 use crate::error::{Error, Result};
 use crate::io::elements::{ByteOrder, FilePart, StoredType, WideRange};
 use crate::io::progress::Counter;
@@ -74,12 +74,11 @@ impl Unread {
             (Content::InPlace, StoredType::Kept(kept)) => Some(kept),
             _ => None,
         };
-        let bytes = if kept.is_some() { 0 } else { temporary_bytes(shape, unpacked_type(stored)) };
         let (input, options) = (path.to_owned(), options.clone());
         let open = move |folder: &Path| {
             let pieces = PiecesOf { data: &data, options: &options, stored, order, part };
             let Some(kept) = kept else {
-                let mut temporary = Temporary::create(folder, &input, bytes)?;
+                let mut temporary = Temporary::create(folder, &input, shape, unpacked_type(stored))?;
                 let mut range = Range::EMPTY;
                 let (sample_type, wide) = pieces.of(content, offset, &mut |samples| {
                     if rescale != Rescale::NONE {
@@ -104,7 +103,11 @@ impl Unread {
             let source = FileSource::in_place(&data, offset, kept, order, part, header)?;
             Ok(source.rescaled(rescale, rescale.result_type(kept, range, 1)))
         };
-        Ok(FoundSource::new(shape, bytes, open))
+        let unpacked = unpacked_type(stored);
+        Ok(match kept {
+            Some(kept) => FoundSource::in_place(shape, kept, open),
+            None => FoundSource::unpacked(shape, unpacked, open),
+        })
     }
 }
 

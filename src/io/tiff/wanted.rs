@@ -5,7 +5,7 @@ use super::directory::{Element, Photometric};
 use super::{LARGEST_RATIO, PagePart, PageStack};
 use crate::error::{Error, Result};
 use crate::io::elements::{self, StoredType, WideRange};
-use crate::io::located::{self, FoundSource, Temporary};
+use crate::io::located::{FoundSource, Temporary};
 use crate::io::progress::Counter;
 use crate::io::reading::Reading;
 use crate::io::{OpenOptions, component, folder, say_what_is_narrowed, time_step};
@@ -126,14 +126,13 @@ pub(in crate::io) fn find_source(path: &Path, options: &OpenOptions) -> Result<F
     let described = Reading { volume: described, declares_spacing }.volume_with(path, options.spacing)?;
     let shape = wanted.shape;
     let header = VolumeHeader { shape, ..VolumeHeader::of(&described) };
-    let bytes = located::temporary_bytes(shape, unpacked);
     let (path, options) = (path.to_owned(), options.clone());
-    Ok(FoundSource::new(shape, bytes, move |to: &Path| {
+    Ok(FoundSource::unpacked(shape, unpacked, move |to: &Path| {
         if path.is_dir() {
             folder::say_what_is_left_out(&path);
         }
         wanted.stack.say_what_is_left_out(&path);
-        let mut temporary = Temporary::create(to, &path, bytes)?;
+        let mut temporary = Temporary::create(to, &path, shape, unpacked)?;
         let mut wide = WideRange::EMPTY;
         wanted.decode(&options, BATCH_BYTES, &mut |decoded, plane| {
             let samples = match decoded {

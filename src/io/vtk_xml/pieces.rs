@@ -80,9 +80,8 @@ pub(super) fn of_image(
     let shape = assembly.whole_shape();
     let header = header(path, described, shape, options)?;
     let (path, options) = (path.to_owned(), options.clone());
-    let bytes = located::temporary_bytes(shape, sample_type);
-    Ok(Some(FoundSource::new(shape, bytes, move |folder| {
-        let mut temporary = Temporary::create(folder, &path, bytes)?;
+    Ok(Some(FoundSource::unpacked(shape, sample_type, move |folder| {
+        let mut temporary = Temporary::create(folder, &path, shape, sample_type)?;
         let counter = Counter::new(&options, opened.document.pieces.len());
         paste(&path, &mut opened, &chosen, &assembly, &mut temporary, &counter)?;
         temporary.source(sample_type, header)
@@ -128,9 +127,8 @@ pub(super) fn of_parallel(
     let shape = assembly.whole_shape();
     let header = header(path, described, shape, options)?;
     let (path, options) = (path.to_owned(), options.clone());
-    let bytes = located::temporary_bytes(shape, sample_type);
-    Ok(Some(FoundSource::new(shape, bytes, move |folder| {
-        let mut temporary = Temporary::create(folder, &path, bytes)?;
+    Ok(Some(FoundSource::unpacked(shape, sample_type, move |folder| {
+        let mut temporary = Temporary::create(folder, &path, shape, sample_type)?;
         let counter = Counter::new(&options, files.len());
         for file in &files {
             paste(file, &mut Opened::of(file)?, &chosen, &assembly, &mut temporary, &counter)?;
