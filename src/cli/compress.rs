@@ -3,7 +3,7 @@
 use super::Placement;
 use super::focus::FocusArguments;
 use super::input::{InputArguments, default_output, parse_size};
-use super::progress::{Bar, ReadingBar};
+use super::progress::{Bar, PartsBar};
 use super::several::Several;
 use super::{interrupt, memory, report, streamed};
 use anyhow::Result;
@@ -362,7 +362,7 @@ pub(super) struct Input {
     pub(super) volumes: Volumes,
     pub(super) steps: Range<usize>,
     start: Instant,
-    bar: ReadingBar,
+    bar: PartsBar,
 }
 
 impl Input {
@@ -433,7 +433,7 @@ pub(super) fn print_result(volume: &Volume, compressed: &Compressed) -> Result<(
         report::dims(volume.shape()),
         report::bytes(volume.stored_bytes())
     );
-    report::say_array(volume)?;
+    report::say_array(&volume.name, &volume.provenance)?;
     say!("  file      {}", report::bytes(compressed.bytes.len() as u64));
     say!("  ratio     {}", report::ratios(compressed.ratio, compressed.ratio_f32, sample_type));
     for line in report::fidelity(&compressed.fidelity, &volume.geometry, &volume.unit) {
