@@ -2,9 +2,14 @@
 
 use super::Placement;
 use super::input::{InputArguments, is_neural};
+use super::memory::MemoryArguments;
+use super::progress::PartsBar;
 use super::report;
 use anyhow::Result;
-use neuvol::{NeuralDataset, Region, Volume, metrics};
+use neuvol::metrics::{self, Fidelity};
+use neuvol::volume::{Source, VolumeHeader};
+use neuvol::{NeuralDataset, NeuralVolume, Region, Volume};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Debug)]
@@ -15,23 +20,26 @@ pub(super) struct Arguments {
     decoded: PathBuf,
     #[command(flatten)]
     from: InputArguments,
+    #[command(flatten)]
+    memory: MemoryArguments,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
-    let original = open_either(&arguments.original, &arguments.from, place)?;
+    let original = arguments.open_either(&arguments.original, &arguments.from, place)?;
     let chosen = match is_neural(&arguments.decoded) && holds_several(&arguments.decoded)? {
         true => arguments.from.clone(),
         false => arguments.from.for_decoded(),
     };
-    let decoded = open_either(&arguments.decoded, &chosen, place)?;
-    let fidelity = metrics::fidelity(&original, &decoded)?;
+    let decoded = arguments.open_either(&arguments.decoded, &chosen, place)?;
+    let header = original.header();
+    let fidelity = arguments.compare(original, decoded)?;
     if arguments.json {
-        say!("{:#}", report::fidelity_json(&fidelity, &original.geometry));
+        say!("{:#}", report::fidelity_json(&fidelity, &header.geometry));
     } else {
-        for line in report::fidelity(&fidelity, &original.geometry, &original.unit) {
+        for line in report::fidelity(&fidelity, &header.geometry, &header.unit) {
             say!("{line}");
         }
         say!("voxels    {}", fidelity.distortion.voxels);
@@ -44,11 +52,64 @@ fn holds_several(path: &Path) -> Result<bool> {
     Ok(NeuralDataset::open(path)?.is_of_several())
 }
 
-fn open_either(path: &Path, from: &InputArguments, place: Placement) -> Result<Volume> {
-    if is_neural(path) {
-        let neural = from.for_neural().open(path, place)?;
-        Ok(neural.read_region(Region::whole(neural.info().shape), 1)?)
-    } else {
-        from.open(path)
+/// One of the two.
+enum Opened {
+    InMemory(Box<Volume>),
+    Neural(Box<NeuralVolume>),
+    /// Read box by box.
+    File(Box<dyn Source>),
+}
+
+impl Opened {
+    fn header(&self) -> VolumeHeader {
+        self.source().header()
+    }
+
+    fn source(&self) -> &dyn Source {
+        match self {
+            Opened::InMemory(volume) => volume.as_ref(),
+            Opened::Neural(volume) => volume.as_ref(),
+            Opened::File(source) => source.as_ref(),
+        }
+    }
+
+    /// All of it.
+    fn into_volume(self) -> Result<Volume> {
+        Ok(match self {
+            Opened::InMemory(volume) => *volume,
+            Opened::Neural(volume) => volume.read_region(Region::whole(volume.info().shape), 1)?,
+            Opened::File(source) => {
+                let header = source.header();
+                let samples = source.read([0; 3], header.shape)?;
+                header.with_samples(samples)?
+            }
+        })
+    }
+}
+
+impl Arguments {
+    fn open_either(&self, path: &Path, from: &InputArguments, place: Placement) -> Result<Opened> {
+        if is_neural(path) {
+            let block_bytes = self.memory.block_bytes(2);
+            return Ok(Opened::Neural(Box::new(from.for_neural().open_within(path, place, block_bytes)?)));
+        }
+        let found = from.find_chosen(path)?;
+        match found.filter(|found| self.memory.is_too_large_to_open(found, 2)) {
+            Some(found) => Ok(Opened::File(found.open(&std::env::temp_dir())?)),
+            None => Ok(Opened::InMemory(Box::new(from.open(path)?))),
+        }
+    }
+
+    /// Slab by slab where one of them is too large, or both.
+    fn compare(&self, original: Opened, decoded: Opened) -> Result<Fidelity> {
+        if ![&original, &decoded].iter().any(|opened| self.memory.is_too_large(&opened.header(), 2)) {
+            let (original, decoded) = (original.into_volume()?, decoded.into_volume()?);
+            return Ok(metrics::fidelity(&original, &decoded)?);
+        }
+        let bar = PartsBar::of("comparing");
+        let observer = bar.observer();
+        let observe = |done, all| -> ControlFlow<()> { observer.ask(done, all) };
+        let (original, decoded) = (original.source(), decoded.source());
+        Ok(metrics::fidelity_of_sources(original, decoded, self.memory.slab_bytes(), observe)?)
     }
 }

@@ -3,7 +3,7 @@
 use super::Placement;
 use super::focus::FocusArguments;
 use super::input::{InputArguments, default_output, parse_size};
-use super::progress::{Bar, ReadingBar};
+use super::progress::{Bar, PartsBar};
 use super::several::Several;
 use super::{interrupt, memory, report, streamed};
 use anyhow::Result;
@@ -18,6 +18,7 @@ use neuvol::train::{
     self, Architecture, CompressOptions, Compressed, EncodingOptions, MOST_VOXELS_IN_MEMORY, ModelOptions,
     Preset, Quality, Representation, Storage, Target,
 };
+use neuvol::volume::Source;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -361,7 +362,7 @@ pub(super) struct Input {
     pub(super) volumes: Volumes,
     pub(super) steps: Range<usize>,
     start: Instant,
-    bar: ReadingBar,
+    bar: PartsBar,
 }
 
 impl Input {
@@ -376,16 +377,22 @@ impl Input {
 /// The file of the only volume.
 fn one(arguments: &Arguments, input: &Input, output: &Path, place: Placement) -> Result<serde_json::Value> {
     let memory = arguments.memory.unwrap_or_else(memory::half_of_the_machines);
-    if let Some(source) = arguments.from.open_source(&arguments.input, input.steps.start)?
-        && source.header().voxels() > MOST_VOXELS_IN_MEMORY
+    let streamed = |source: &dyn Source, temporary_bytes| {
+        let from = streamed::Opened { source, temporary_bytes, start: input.start };
+        streamed::compress(from, &arguments.how, output, (memory, place), arguments.json)
+    };
+    if let Some(found) = input.volumes.find_source(input.steps.start)?
+        && found.voxels() > MOST_VOXELS_IN_MEMORY
     {
+        let temporary_bytes = found.temporary_bytes();
+        let source = found.open(streamed::folder_of(output))?;
         input.bar.hide();
-        return streamed::compress(source.as_ref(), &arguments.how, output, (memory, place), arguments.json);
+        return streamed(source.as_ref(), temporary_bytes);
     }
     let volume = input.volumes.read(input.steps.start)?;
     input.bar.hide();
     if volume.len() as u64 > MOST_VOXELS_IN_MEMORY {
-        return streamed::compress(&volume, &arguments.how, output, (memory, place), arguments.json);
+        return streamed(&volume, 0);
     }
     memory::check(&volume, memory)?;
     let read_seconds = input.start.elapsed().as_secs_f64();
@@ -426,7 +433,7 @@ pub(super) fn print_result(volume: &Volume, compressed: &Compressed) -> Result<(
         report::dims(volume.shape()),
         report::bytes(volume.stored_bytes())
     );
-    report::say_array(volume)?;
+    report::say_array(&volume.name, &volume.provenance)?;
     say!("  file      {}", report::bytes(compressed.bytes.len() as u64));
     say!("  ratio     {}", report::ratios(compressed.ratio, compressed.ratio_f32, sample_type));
     for line in report::fidelity(&compressed.fidelity, &volume.geometry, &volume.unit) {

@@ -3,12 +3,17 @@
 use super::Placement;
 use super::input::{NeuralArguments, numbered};
 use super::like::{self, LikeArguments};
+use super::memory::MemoryArguments;
+use super::progress::PartsBar;
 use super::{interrupt, report};
 use anyhow::Result;
-use neuvol::io::ArrayVolumes;
-use neuvol::{NeuralVolume, Region, Volume};
+use neuvol::NeuralVolume;
+use neuvol::io::ArraySources;
+use neuvol::sample::DecodedSource;
+use neuvol::volume::{SampleType, Samples, Source, VolumeHeader};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -31,67 +36,114 @@ pub(super) struct Arguments {
     #[arg(long)]
     float: bool,
     #[command(flatten)]
+    memory: MemoryArguments,
+    #[command(flatten)]
     like: LikeArguments,
 }
 
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     interrupt::listen();
     let original = arguments.like.read(&arguments.output)?;
-    let file = arguments.from.open_dataset(&arguments.input, place)?;
-    let chosen = arguments.from.chosen(&file, &arguments.input)?;
-    let components = |array: usize| file.arrays()[array].components.len();
-    if chosen.arrays.len() > 1 || chosen.components.is_none() && components(chosen.arrays.start) > 1 {
+    let index = arguments.from.open_dataset(&arguments.input, place, None)?;
+    let chosen = arguments.from.chosen(&index, &arguments.input)?;
+    let components =
+        |array: usize| chosen.components.clone().unwrap_or(0..index.arrays()[array].components.len());
+    let count: usize = chosen.arrays.clone().map(|array| components(array).len()).sum();
+    if count > 1 {
         neuvol::io::check_arrays_output(&arguments.output)?;
     }
+    let block_bytes = arguments.memory.block_bytes(count);
+    let file = arguments.from.open_dataset(&arguments.input, place, Some(block_bytes))?;
+    let bar = PartsBar::of("writing");
+    let options = arguments.memory.save_options(&bar);
     let numbered_steps = chosen.steps.len() > 1;
     for step in chosen.steps.clone() {
-        let start = Instant::now();
-        let mut arrays = Vec::new();
+        let time = DecodingTime::default();
+        let mut volumes: Vec<Vec<NeuralVolume>> = Vec::new();
         for array in chosen.arrays.clone() {
-            let info = &file.arrays()[array];
-            let components = chosen.components.clone().unwrap_or(0..info.components.len());
-            let component_names = info.components[components.clone()].to_vec();
-            let mut volumes = Vec::new();
-            for component in components {
-                interrupt::check()?;
-                volumes.push(arguments.decode(&file.volume(array, component, step)?)?);
-            }
-            arrays.push(ArrayVolumes { name: info.name.clone(), component_names, components: volumes });
+            let of_array = components(array).map(|component| file.volume(array, component, step));
+            volumes.push(of_array.collect::<neuvol::Result<_>>()?);
         }
-        let seconds = start.elapsed().as_secs_f64();
-        interrupt::check()?;
+        let mut arrays = Vec::new();
+        for (array, volumes) in chosen.arrays.clone().zip(&volumes) {
+            let info = &file.arrays()[array];
+            let timed = |volume| -> Result<Box<dyn Source + '_>> {
+                Ok(Box::new(Timed { source: arguments.decoded(volume)?, time: &time }))
+            };
+            arrays.push(ArraySources {
+                name: info.name.clone(),
+                component_names: info.components[components(array)].to_vec(),
+                components: volumes.iter().map(timed).collect::<Result<_>>()?,
+            });
+        }
         let output =
             if numbered_steps { numbered(&arguments.output, step) } else { arguments.output.clone() };
+        let header = arrays[0].components[0].header();
         match arrays.as_slice() {
-            [ArrayVolumes { components, .. }] if components.len() == 1 => {
-                like::save(&components[0], &output, original.as_ref())?;
+            [ArraySources { components, .. }] if components.len() == 1 => {
+                like::save(components[0].as_ref(), &output, original.as_ref(), &options)?;
             }
-            _ => neuvol::io::save_arrays(&arrays, &output)?,
+            _ => neuvol::io::save_array_sources(&arrays, &output, &options)?,
         }
-        let volumes: Vec<&Volume> = arrays.iter().flat_map(|array| &array.components).collect();
-        let voxels: usize = volumes.iter().map(|volume| volume.len()).sum();
-        let several = if volumes.len() == 1 { String::new() } else { format!("{} of ", volumes.len()) };
+        bar.hide();
+        let several = if count == 1 { String::new() } else { format!("{count} of ") };
         say!("{}", output.display());
         say!(
-            "  volume    {several}{} {}, decoded in {seconds:.2} s ({:.1} Mvoxel/s)",
-            report::dims(volumes[0].shape()),
-            volumes[0].sample_type(),
-            voxels as f64 / seconds / 1e6
+            "  volume    {several}{} {}, decoded in {:.2} s ({:.1} Mvoxel/s)",
+            report::dims(header.shape),
+            header.sample_type,
+            time.seconds(),
+            time.voxels() / time.seconds() / 1e6
         );
     }
     Ok(())
 }
 
 impl Arguments {
-    fn decode(&self, neural: &NeuralVolume) -> Result<Volume> {
-        let region = Region::whole(neural.info().shape);
-        Ok(if self.level > 0 {
-            let shape = neural.levels().get(self.level).map_or(region.end, |level| level.shape);
-            neural.read_level(self.level, Region::whole(shape))?
-        } else if self.float {
-            neural.read_region_f32(region, self.stride)?
-        } else {
-            neural.read_region(region, self.stride)?
+    /// What of a volume is written.
+    fn decoded<'a>(&self, neural: &'a NeuralVolume) -> Result<DecodedSource<'a>> {
+        let sample_type = if self.float { SampleType::F32 } else { neural.info().sample_type };
+        Ok(match self.level {
+            0 => neural.strided(self.stride, sample_type)?,
+            level => neural.at_level(level)?,
         })
+    }
+}
+
+/// How long decoding has taken, and of how many voxels.
+#[derive(Default)]
+struct DecodingTime {
+    nanoseconds: AtomicU64,
+    voxels: AtomicU64,
+}
+
+impl DecodingTime {
+    fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed)).as_secs_f64()
+    }
+
+    fn voxels(&self) -> f64 {
+        self.voxels.load(Ordering::Relaxed) as f64
+    }
+}
+
+/// A source whose decoding is timed, and ends when the user wants it to.
+struct Timed<'a> {
+    source: DecodedSource<'a>,
+    time: &'a DecodingTime,
+}
+
+impl Source for Timed<'_> {
+    fn header(&self) -> VolumeHeader {
+        self.source.header()
+    }
+
+    fn read(&self, start: [usize; 3], size: [usize; 3]) -> neuvol::Result<Samples> {
+        interrupt::check()?;
+        let begin = Instant::now();
+        let samples = self.source.read(start, size)?;
+        self.time.nanoseconds.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.time.voxels.fetch_add(samples.len() as u64, Ordering::Relaxed);
+        Ok(samples)
     }
 }

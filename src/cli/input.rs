@@ -1,11 +1,11 @@
 //! Arguments that sub-commands share: where a volume comes from.
 
 use super::Placement;
-use super::progress::ReadingBar;
+use super::progress::PartsBar;
 use anyhow::Result;
-use neuvol::io::{Limits, OpenOptions, Volumes};
+use neuvol::io::{FoundSource, Limits, OpenOptions, Volumes};
 use neuvol::sample;
-use neuvol::volume::{SampleType, Source};
+use neuvol::volume::SampleType;
 use neuvol::{NeuralDataset, NeuralVolume, Volume};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,11 @@ pub(super) struct InputArguments {
     /// The value that stands for "no data here".
     #[arg(long, value_name = "V", allow_negative_numbers = true, help_heading = "Input")]
     fill_value: Option<f64>,
-    /// Which array of a VTK file; when absent, `compress` takes all of them, other commands the first scalar one.
+    /// Which array of a VTK file; when absent, `compress` and `convert` to .vti take all of them, other commands the first scalar
+    /// one.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     array: Option<String>,
-    /// Which component of vectors and colours, from 0; when absent, `compress` takes all of them.
+    /// Which component of vectors and colours, from 0; when absent, `compress` and `convert` to .vti take all of them.
     #[arg(long, value_name = "N", help_heading = "Input")]
     component: Option<usize>,
     /// Which volume of a series over time, from 0; all of them when absent: `compress` writes one file, `convert` one a step.
@@ -91,21 +92,21 @@ impl InputArguments {
 
     /// Reads the only volume of an input, or the one that is chosen.
     pub(super) fn open(&self, path: &Path) -> Result<Volume> {
-        let bar = ReadingBar::new();
+        let bar = PartsBar::of("reading");
         let options = OpenOptions { progress: Some(bar.observer()), ..self.options(self.time_step) };
         Ok(neuvol::io::open(path, &options)?)
     }
 
     /// Finds out what an input holds; with the bar, which is to stay until it is read.
-    pub(super) fn volumes(&self, path: &Path) -> Result<(Volumes, ReadingBar)> {
-        let bar = ReadingBar::new();
+    pub(super) fn volumes(&self, path: &Path) -> Result<(Volumes, PartsBar)> {
+        let bar = PartsBar::of("reading");
         let options = OpenOptions { progress: Some(bar.observer()), ..self.options(None) };
         Ok((Volumes::open(path, &options)?, bar))
     }
 
-    /// What reads a step of the input box by box, where its format allows it.
-    pub(super) fn open_source(&self, path: &Path, step: usize) -> Result<Option<Box<dyn Source>>> {
-        Ok(neuvol::io::open_source(path, &self.options(Some(step)))?)
+    /// What reads the volume that is chosen, or the only one, box by box; `None` where it has to be read whole.
+    pub(super) fn find_chosen(&self, path: &Path) -> Result<Option<FoundSource>> {
+        Ok(neuvol::io::find_source(path, &self.options(self.time_step))?)
     }
 
     /// The steps that are chosen of so many.
@@ -118,34 +119,6 @@ impl InputArguments {
                 path.display()
             ))
             .into()),
-        }
-    }
-
-    /// Reads each volume of an input over time, or the one that is chosen, and passes it on with the name of its output:
-    /// `output` itself for one, numbered names for several.
-    pub(super) fn each_step(
-        &self,
-        path: &Path,
-        output: &Path,
-        mut each: impl FnMut(Volume, PathBuf) -> Result<()>,
-    ) -> Result<()> {
-        if self.time_step.is_some() {
-            return each(self.open(path)?, output.to_owned());
-        }
-        let bar = ReadingBar::new();
-        let options = OpenOptions { progress: Some(bar.observer()), ..self.options(None) };
-        let volumes = Volumes::open(path, &options)?;
-        match volumes.len() {
-            1 => {
-                let volume = volumes.read(0)?;
-                bar.hide();
-                each(volume, output.to_owned())
-            }
-            steps => (0..steps).try_for_each(|step| {
-                let volume = volumes.read(step)?;
-                bar.hide();
-                each(volume, numbered(output, step))
-            }),
         }
     }
 
@@ -210,8 +183,9 @@ pub(super) struct NeuralArguments {
 }
 
 impl NeuralArguments {
-    fn options(&self, place: Placement) -> Result<sample::OpenOptions> {
+    fn options(&self, place: Placement, block_bytes: Option<u64>) -> Result<sample::OpenOptions> {
         Ok(sample::OpenOptions {
+            block_bytes: block_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             engine: Some(place.device.engine(0)?),
             limits: self.limit.map_or_else(sample::Limits::default, sample::Limits::of_bytes),
             array: self.array.clone(),
@@ -223,12 +197,27 @@ impl NeuralArguments {
 
     /// Opens the chosen volume of a `.nvol` file, or the only one.
     pub(super) fn open(&self, path: &Path, place: Placement) -> Result<NeuralVolume> {
-        Ok(NeuralVolume::open_with(path, self.options(place)?)?)
+        Ok(NeuralVolume::open_with(path, self.options(place, None)?)?)
     }
 
-    /// Opens a `.nvol` file with all that it holds.
-    pub(super) fn open_dataset(&self, path: &Path, place: Placement) -> Result<NeuralDataset> {
-        Ok(NeuralDataset::open_with(path, self.options(place)?)?)
+    /// The same with so many bytes for the decoded blocks that are kept.
+    pub(super) fn open_within(
+        &self,
+        path: &Path,
+        place: Placement,
+        block_bytes: u64,
+    ) -> Result<NeuralVolume> {
+        Ok(NeuralVolume::open_with(path, self.options(place, Some(block_bytes))?)?)
+    }
+
+    /// Opens a `.nvol` file with all that it holds; each of its volumes keeps so many bytes of decoded blocks.
+    pub(super) fn open_dataset(
+        &self,
+        path: &Path,
+        place: Placement,
+        block_bytes: Option<u64>,
+    ) -> Result<NeuralDataset> {
+        Ok(NeuralDataset::open_with(path, self.options(place, block_bytes)?)?)
     }
 }
 

@@ -1,8 +1,9 @@
 //! `--like`: the series whose study a derived DICOM series goes into.
 
 use anyhow::Result;
-use neuvol::io::{OriginalSeries, SeriesDescription};
-use neuvol::{Error, Volume};
+use neuvol::Error;
+use neuvol::io::{OriginalSeries, SaveOptions, SeriesDescription};
+use neuvol::volume::Source;
 use std::path::{Path, PathBuf};
 
 /// Where a DICOM series that is written belongs.
@@ -39,14 +40,19 @@ impl LikeArguments {
     }
 }
 
-/// Writes a volume; a DICOM series goes beside `original`, where there is one.
-pub(super) fn save(volume: &Volume, output: &Path, original: Option<&OriginalSeries>) -> Result<()> {
+/// Writes a volume slab by slab; a DICOM series goes beside `original`, where there is one.
+pub(super) fn save(
+    source: &dyn Source,
+    output: &Path,
+    original: Option<&OriginalSeries>,
+    options: &SaveOptions,
+) -> Result<()> {
     match original {
         Some(original) => {
-            let series = SeriesDescription::derived(volume, Some(original.clone()));
-            neuvol::io::write_series(volume, output, &series)?;
+            let series = SeriesDescription::derived_from(&source.header(), Some(original.clone()));
+            neuvol::io::write_series_of(source, output, &series, options)?;
         }
-        None => neuvol::io::save(volume, output)?,
+        None => neuvol::io::save_source(source, output, options)?,
     }
     Ok(())
 }

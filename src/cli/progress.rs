@@ -15,24 +15,25 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// Shows how far reading has come.
-pub(super) struct ReadingBar(ProgressBar);
+/// Shows how far reading, writing or comparing has come.
+pub(super) struct PartsBar(ProgressBar);
 
-impl ReadingBar {
-    pub(super) fn new() -> Self {
+impl PartsBar {
+    /// `work` is shown before the bar.
+    pub(super) fn of(work: &'static str) -> Self {
         let bar = bar();
-        bar.set_prefix("reading");
+        bar.set_prefix(work);
         Self(bar)
     }
 
-    /// What the reader is to call.
+    /// What the work is to call.
     pub(super) fn observer(&self) -> ReadProgress {
         let bar = self.0.clone();
         ReadProgress::new(move |done, all| {
             if interrupt::asked() {
                 return ControlFlow::Break(());
             }
-            // The next volume after one that was read.
+            // The next volume after one that is done.
             if bar.is_finished() {
                 bar.reset();
             }
@@ -42,13 +43,13 @@ impl ReadingBar {
         })
     }
 
-    /// Takes the bar away until reading goes on.
+    /// Takes the bar away until the work goes on.
     pub(super) fn hide(&self) {
         self.0.finish_and_clear();
     }
 }
 
-impl Drop for ReadingBar {
+impl Drop for PartsBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

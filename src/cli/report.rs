@@ -3,6 +3,7 @@
 use neuvol::metrics::{BandErrors, Distortion, Fidelity, SIMILARITY_WINDOW};
 use neuvol::volume::Geometry;
 use neuvol::{FocusInfo, FocusQuality};
+use std::collections::BTreeMap;
 
 /// `1.31 MB`, in powers of ten.
 pub(super) fn bytes(count: u64) -> String {
@@ -199,9 +200,9 @@ pub(super) fn finite(number: f64) -> Option<f64> {
 }
 
 /// Names the array that was read where a file has others, too.
-pub(super) fn say_array(volume: &neuvol::Volume) -> anyhow::Result<()> {
-    if let Some(others) = volume.provenance.get(neuvol::io::OTHER_ARRAYS) {
-        say!("  array     {} (others, which --array chooses: {others})", volume.name);
+pub(super) fn say_array(name: &str, provenance: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    if let Some(others) = provenance.get(neuvol::io::OTHER_ARRAYS) {
+        say!("  array     {name} (others, which --array chooses: {others})");
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ mod progress;
 mod raw;
 mod reading;
 mod rescale;
+mod save;
 #[cfg(test)]
 mod tests;
 mod tiff;
@@ -28,15 +29,15 @@ mod vtk_fields;
 mod vtk_legacy;
 mod vtk_xml;
 
-pub use arrays::{ArrayVolumes, check_arrays_output, save_arrays};
+pub use arrays::{ArraySources, ArrayVolumes, check_arrays_output, save_array_sources, save_arrays};
 pub use contents::{InputArray, MOST_COMPONENTS};
 pub use dicom::series::{Series, list_series};
-pub use dicom::write::{OriginalSeries, SeriesDescription, write_series};
-pub use located::open_source;
+pub use dicom::write::{OriginalSeries, SeriesDescription, write_series, write_series_of};
+pub use located::{FoundSource, find_source, open_source};
 pub use progress::ReadProgress;
+pub use save::{SaveOptions, check_output, check_output_file, is_series, save, save_source};
 pub use volumes::Volumes;
 
-use crate::atomic;
 use crate::error::{Error, Result};
 use crate::volume::{SampleType, Volume};
 use contents::{Contents, NO_NAME};
@@ -248,7 +249,14 @@ enum Format {
 /// [`Error::Unsupported`] when it is valid but not a scalar volume on a regular grid, [`Error::Options`] when the file
 /// needs an option that is missing.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Volume> {
-    let path = path.as_ref();
+    let read = open_whole(path.as_ref(), options);
+    // Whatever a test reads is read box by box as well.
+    #[cfg(test)]
+    located::tests::compare(path.as_ref(), options, &read);
+    read
+}
+
+fn open_whole(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let format = format_of(path, options)?;
     refuse_what_does_not_apply(path, format, options)?;
     if path.is_dir() && format == Format::Tiff {
@@ -270,9 +278,13 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Volume> {
     let volume = reading.volume_with(path, options.spacing)?;
     let stored = volume.provenance.get("source type").map_or("", String::as_str);
     if matches!(stored, "int64" | "uint64") {
-        log::warn!("{}: its {stored} numbers are kept as {}", path.display(), volume.sample_type());
+        say_what_is_narrowed(path, stored, volume.sample_type());
     }
     Ok(with_fill_value(volume, options))
+}
+
+fn say_what_is_narrowed(path: &Path, stored: &str, sample_type: SampleType) {
+    log::warn!("{}: its {stored} numbers are kept as {sample_type}", path.display());
 }
 
 /// The volume with the caller's fill value, where one is given.
@@ -353,76 +365,4 @@ fn format_of(path: &Path, options: &OpenOptions) -> Result<Format> {
              images, .npy, TIFF and raw (which needs `dims` and `sample_type`)",
         ))
     }
-}
-
-/// Writes a volume; the format is told by the name: `.vti`, `.nii`, `.nii.gz`, `.nrrd`, `.mha`, `.mhd` (with a `.raw` beside
-/// it), `.npy`, `.raw`; a name that ends in `/` becomes a folder with a DICOM series.
-///
-/// # Errors
-/// [`Error::Options`] for another name or a volume that the format cannot hold, [`Error::Io`] when writing fails; an
-/// existing file is untouched then.
-pub fn save(volume: &Volume, path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    writer(path)?(volume, path)
-}
-
-/// Refuses what [`save`] would refuse whatever the volume is: a caller with work ahead asks first.
-///
-/// # Errors
-/// [`Error::Options`] for a name of no format, [`Error::Io`] when the folder that the output lies in is not there.
-pub fn check_output(path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    writer(path)?;
-    match is_series(path) {
-        true => atomic::folder_of(path).map(|_| ()),
-        false => check_output_file(path),
-    }
-}
-
-/// Refuses a file that could not be written whatever it is to hold: a caller with work ahead asks first.
-///
-/// # Errors
-/// [`Error::Io`] when there is a folder of this name, or the folder that the file is to lie in is not there.
-pub fn check_output_file(path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    if path.is_dir() {
-        return Err(Error::io(
-            path,
-            std::io::Error::new(std::io::ErrorKind::IsADirectory, "this is a folder"),
-        ));
-    }
-    atomic::folder_of(path).map(|_| ())
-}
-
-/// What writes the format that a name tells.
-fn writer(path: &Path) -> Result<fn(&Volume, &Path) -> Result<()>> {
-    if is_series(path) {
-        return Ok(|volume, path| write_series(volume, path, &SeriesDescription::derived(volume, None)));
-    }
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let ends_in = |suffixes: &[&str]| suffixes.iter().any(|s| name.ends_with(s));
-    if ends_in(&[".vti"]) {
-        Ok(vtk_xml::save)
-    } else if ends_in(&[".nii", ".nii.gz"]) {
-        Ok(nifti::save)
-    } else if ends_in(&[".nrrd"]) {
-        Ok(nrrd::save)
-    } else if ends_in(&[".mha", ".mhd"]) {
-        Ok(metaimage::save)
-    } else if ends_in(&[".npy"]) {
-        Ok(npy::save)
-    } else if ends_in(&[".raw"]) {
-        Ok(raw::save)
-    } else {
-        Err(Error::Options(format!(
-            "{}: the output's name does not tell a format that neuvol writes; end it in .vti, .nii, .nii.gz, .nrrd, .mha, \
-             .mhd, .npy or .raw, or in / for a DICOM series",
-            path.display()
-        )))
-    }
-}
-
-/// Whether a name is that of a folder, which [`save`] makes a DICOM series of.
-pub fn is_series(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }

@@ -3,15 +3,16 @@
 //! Specification: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. C order is z, y, x, so that x is
 //! fastest in memory as it is here, and time comes first; an array in Fortran order is x, y, z, time.
 
+use super::OpenOptions;
 use super::colour::COMPLEX;
 use super::contents::{Contents, InputArray, NO_NAME};
 use super::elements::{self, ByteOrder, FilePart, StoredType};
 use super::located::{Located, stand_in};
 use super::reading::Reading;
-use super::{OpenOptions, raw};
+use super::save::Written;
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::volume::{SampleType, Volume};
+use crate::volume::SampleType;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -251,9 +252,9 @@ fn axes(path: &Path, text: &str) -> Result<Vec<u64>> {
 }
 
 /// Writes the samples in C order, (z, y, x); geometry, name and unit are not kept.
-pub(super) fn save(volume: &Volume, path: &Path) -> Result<()> {
-    let [nx, ny, nz] = volume.shape();
-    let descr = match volume.sample_type() {
+pub(super) fn save(written: &Written<'_>, path: &Path) -> Result<()> {
+    let [nx, ny, nz] = written.header().shape;
+    let descr = match written.header().sample_type {
         SampleType::U8 => "|u1",
         SampleType::I8 => "|i1",
         SampleType::U16 => "<u2",
@@ -269,15 +270,10 @@ pub(super) fn save(volume: &Volume, path: &Path) -> Result<()> {
         (SIGNATURE.len() + 4 + text.len() + 1).next_multiple_of(64) - (SIGNATURE.len() + 4 + text.len() + 1);
     text.extend(std::iter::repeat_n(' ', padding));
     text.push('\n');
-    atomic::write(path, |writer| {
-        let mut fill = || {
-            writer.write_all(SIGNATURE)?;
-            writer.write_all(&[1, 0])?;
-            writer.write_all(&(text.len() as u16).to_le_bytes())?;
-            writer.write_all(text.as_bytes())?;
-            raw::write_little_endian(volume, writer)
-        };
-        fill().map_err(|e: std::io::Error| Error::io(path, e))
+    let header = [SIGNATURE, &[1, 0], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+    atomic::write(path, |out| {
+        out.write_all(&header).map_err(|e| Error::io(path, e))?;
+        written.write_little_endian(path, out)
     })
 }
 
@@ -285,6 +281,7 @@ pub(super) fn save(volume: &Volume, path: &Path) -> Result<()> {
 mod tests {
     use super::*;
     use crate::volume::Samples;
+    use crate::volume::Volume;
 
     fn file(header: &str, samples: &[u8]) -> Vec<u8> {
         [SIGNATURE, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), samples].concat()

@@ -1,4 +1,4 @@
-//! How far reading has come, for whoever waits for it.
+//! How far reading or writing has come, for whoever waits for it.
 
 use super::OpenOptions;
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Asked after each part (slice) that was read: how many are done, of how many. `Break` ends the reading with
+/// Asked after each part (slices) that was read or written: how many are done, of how many. `Break` ends the work with
 /// [`Error::Interrupted`]. Called from several threads.
 #[derive(Clone)]
 pub struct ReadProgress(Arc<dyn Fn(usize, usize) -> ControlFlow<()> + Send + Sync>);
@@ -15,6 +15,11 @@ impl ReadProgress {
     /// Wraps a function of parts done and parts to do.
     pub fn new(observe: impl Fn(usize, usize) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
+    }
+
+    /// Asks whether to go on.
+    pub fn ask(&self, done: usize, all: usize) -> ControlFlow<()> {
+        (self.0)(done, all)
     }
 }
 
@@ -39,7 +44,7 @@ impl<'a> Counter<'a> {
     /// One part more; an error when the caller asks to stop.
     pub(super) fn advance(&self) -> Result<()> {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        match self.observe.map(|observe| (observe.0)(done, self.all)) {
+        match self.observe.map(|observe| observe.ask(done, self.all)) {
             Some(ControlFlow::Break(())) => Err(Error::Interrupted),
             _ => Ok(()),
         }

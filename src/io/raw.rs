@@ -4,9 +4,9 @@ use super::OpenOptions;
 use super::elements::{self, ByteOrder, FilePart, StoredType};
 use super::located::{Located, stand_in};
 use super::reading::Reading;
+use super::save::Written;
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::volume::{Volume, for_each_type};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -56,16 +56,8 @@ pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Located> {
 }
 
 /// Writes the samples alone; geometry, name and unit are not kept.
-pub(super) fn save(volume: &Volume, path: &Path) -> Result<()> {
-    atomic::write(path, |writer| write_little_endian(volume, writer).map_err(|e| Error::io(path, e)))
-}
-
-/// The samples' bytes, little endian on every machine.
-pub(super) fn write_little_endian(volume: &Volume, writer: &mut dyn std::io::Write) -> std::io::Result<()> {
-    if ByteOrder::NATIVE == ByteOrder::Little {
-        return writer.write_all(volume.samples().as_bytes());
-    }
-    for_each_type!(volume.samples(), values => values.iter().try_for_each(|v| writer.write_all(&v.to_le_bytes())))
+pub(super) fn save(written: &Written<'_>, path: &Path) -> Result<()> {
+    atomic::write(path, |out| written.write_little_endian(path, out))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Everything that an input holds, found once and read one scalar volume at a time.
 
 use super::contents::{Contents, InputArray, MOST_COMPONENTS, too_many_components};
+use super::located::FoundSource;
 use super::{Format, OpenOptions, dicom, format_of, refuse_what_does_not_apply};
 use crate::error::{Error, Result};
 use crate::volume::Volume;
@@ -75,7 +76,16 @@ impl Volumes {
     /// Those of [`super::open`].
     pub fn read(&self, step: usize) -> Result<Volume> {
         self.check_step(step)?;
-        self.read_with(&OpenOptions { time_step: Some(step), ..self.options.clone() }, step)
+        self.read_with(&self.options_of(step), step)
+    }
+
+    /// Finds out whether the volume that [`Self::read`] reads can be read box by box: see [`super::find_source`].
+    ///
+    /// # Errors
+    /// Those of [`super::open`].
+    pub fn find_source(&self, step: usize) -> Result<Option<FoundSource>> {
+        self.check_step(step)?;
+        self.find_with(&self.options_of(step), step)
     }
 
     /// Reads one component of one array (their places in [`Self::arrays`]) at one step, all counted from 0. The volume has the
@@ -84,6 +94,23 @@ impl Volumes {
     /// # Errors
     /// Those of [`super::open`]; [`Error::Options`] for an array of more than [`MOST_COMPONENTS`] components.
     pub fn read_part(&self, array: usize, component: usize, step: usize) -> Result<Volume> {
+        let (chosen, options) = self.part(array, component, step)?;
+        let mut volume = self.read_with(&options, step)?;
+        volume.name.clone_from(&chosen.name);
+        Ok(volume)
+    }
+
+    /// The same for the volume that [`Self::read_part`] reads.
+    ///
+    /// # Errors
+    /// As for [`Self::read_part`].
+    pub fn find_part(&self, array: usize, component: usize, step: usize) -> Result<Option<FoundSource>> {
+        let (chosen, options) = self.part(array, component, step)?;
+        Ok(self.find_with(&options, step)?.map(|found| found.named(&chosen.name)))
+    }
+
+    /// A component of an array at a step, and the options that choose it.
+    fn part(&self, array: usize, component: usize, step: usize) -> Result<(&InputArray, OpenOptions)> {
         self.check_step(step)?;
         let arrays = self.arrays();
         let Some(chosen) = arrays.get(array) else {
@@ -110,9 +137,11 @@ impl Volumes {
             component: self.options.component.or_else(|| (chosen.components > 1).then_some(component)),
             ..self.options.clone()
         };
-        let mut volume = self.read_with(&options, step)?;
-        volume.name.clone_from(&chosen.name);
-        Ok(volume)
+        Ok((chosen, options))
+    }
+
+    fn options_of(&self, step: usize) -> OpenOptions {
+        OpenOptions { time_step: Some(step), ..self.options.clone() }
     }
 
     fn check_step(&self, step: usize) -> Result<()> {
@@ -124,6 +153,16 @@ impl Volumes {
             self.path.display(),
             self.len()
         )))
+    }
+
+    fn find_with(&self, options: &OpenOptions, step: usize) -> Result<Option<FoundSource>> {
+        match &self.dicom {
+            Some(volumes) => {
+                let found = volumes.find_source(&self.path, step, options)?;
+                Ok(found.map(|found| found.with_fill_value(options)))
+            }
+            None => super::find_source(&self.path, options),
+        }
     }
 
     fn read_with(&self, options: &OpenOptions, step: usize) -> Result<Volume> {

@@ -8,10 +8,12 @@
 //! it in the mean, and an error is found that no tissue has. At the borders of tissues that comes to several HU in a chest CT
 //! whose tissues are kept to half of one.
 
+use super::planes::Planes;
 use super::spread::spread;
-use super::{copy_scaled, unit_of};
+use super::unit_of;
 use crate::volume::{Mask, Volume};
 use half::bf16;
+use std::ops::Range;
 
 /// How many bands a volume without Hounsfield units is cut into.
 const EIGHTHS: usize = 8;
@@ -20,6 +22,9 @@ const MOST_SAMPLES: usize = 1 << 16;
 /// Tissues of a CT, and the Hounsfield units that each begins with.
 const TISSUES: [(&str, f64); 5] =
     [("air", f64::NEG_INFINITY), ("lung", -900.0), ("fat", -200.0), ("soft tissue", -30.0), ("bone", 150.0)];
+
+/// Planes on both sides of a voxel's that surround it.
+pub(super) const AROUND: usize = 1;
 
 /// What the bands of a volume are.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -84,25 +89,9 @@ impl Bands {
 
     /// [`Self::of`], for a volume whose mask and range are known.
     pub(crate) fn of_measurements(volume: &Volume, mask: Option<&Mask>, range: Option<(f64, f64)>) -> Self {
-        let Some((low, high)) = range.filter(|(low, high)| low < high) else { return Bands::None };
-        if volume.unit == "HU" {
-            return Bands::Tissues;
-        }
-        let unit = unit_of(range);
-        let (low, span) = (low / unit, high / unit - low / unit);
-        let [nx, ny, _] = volume.shape();
-        let surroundings = Surroundings { volume, mask, inverse: unit.recip() };
-        let mut means: Vec<f64> = spread(volume.len(), MOST_SAMPLES)
-            .filter(|&voxel| mask.is_none_or(|mask| mask.codes()[voxel] == 0))
-            .map(|voxel| surroundings.mean([voxel % nx, voxel / nx % ny, voxel / nx / ny]))
-            .collect();
-        means.sort_by(f64::total_cmp);
-        let share =
-            |n: usize| means.get(n * means.len() / EIGHTHS).map(|mean| bf16::from_f64((mean - low) / span));
-        let mut shares: Vec<bf16> =
-            (1..EIGHTHS).filter_map(share).filter(|&q| q > bf16::ZERO && q <= bf16::ONE).collect();
-        shares.dedup();
-        Bands::Eighths(shares)
+        let mut survey = BandSurvey::new(volume.shape(), &volume.unit, range);
+        survey.add(Planes::of(volume, mask), 0..volume.shape()[2]);
+        survey.bands()
     }
 
     /// How many there are.
@@ -138,11 +127,67 @@ impl Bands {
     }
 }
 
+/// Looks at a part of the voxels, to find where bands end.
+pub(super) struct BandSurvey {
+    shape: [usize; 3],
+    is_ct: bool,
+    range: Option<(f64, f64)>,
+    /// What surrounds the voxels that were looked at, scaled.
+    means: Vec<f64>,
+}
+
+impl BandSurvey {
+    /// Of a volume of this shape, unit and range.
+    pub(super) fn new(shape: [usize; 3], unit: &str, range: Option<(f64, f64)>) -> Self {
+        let range = range.filter(|(low, high)| low < high);
+        Self { shape, is_ct: unit == "HU", range, means: Vec::new() }
+    }
+
+    /// Whether it has to look at voxels at all.
+    pub(super) fn looks(&self) -> bool {
+        self.range.is_some() && !self.is_ct
+    }
+
+    /// Looks at some planes, behind those that were looked at before.
+    pub(super) fn add(&mut self, planes: Planes<'_>, own: Range<usize>) {
+        if !self.looks() {
+            return;
+        }
+        let [nx, ny, nz] = self.shape;
+        let surroundings = Surroundings { planes, inverse: unit_of(self.range).recip() };
+        let voxels = spread(nx * ny * nz, MOST_SAMPLES)
+            .skip_while(|voxel| *voxel < own.start * nx * ny)
+            .take_while(|voxel| *voxel < own.end * nx * ny);
+        let means = voxels
+            .filter(|&voxel| !planes.is_masked(voxel))
+            .map(|voxel| surroundings.mean([voxel % nx, voxel / nx % ny, voxel / nx / ny]));
+        self.means.extend(means);
+    }
+
+    /// The bands, once all planes were looked at.
+    pub(super) fn bands(self) -> Bands {
+        let Some((low, high)) = self.range else { return Bands::None };
+        if self.is_ct {
+            return Bands::Tissues;
+        }
+        let unit = unit_of(self.range);
+        let (low, span) = (low / unit, high / unit - low / unit);
+        let mut means = self.means;
+        means.sort_by(f64::total_cmp);
+        let share =
+            |n: usize| means.get(n * means.len() / EIGHTHS).map(|mean| bf16::from_f64((mean - low) / span));
+        let mut shares: Vec<bf16> =
+            (1..EIGHTHS).filter_map(share).filter(|&q| q > bf16::ZERO && q <= bf16::ONE).collect();
+        shares.dedup();
+        Bands::Eighths(shares)
+    }
+}
+
 /// What surrounds a volume's voxels.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
-    pub(super) volume: &'a Volume,
-    pub(super) mask: Option<&'a Mask>,
+    /// Those of the voxels that are asked for, and those beside them.
+    pub(super) planes: Planes<'a>,
     /// What values are multiplied by.
     pub(super) inverse: f64,
 }
@@ -152,13 +197,13 @@ impl Surroundings<'_> {
     fn mean(&self, [x, y, z]: [usize; 3]) -> f64 {
         let first = x.saturating_sub(1);
         let mut row = Row::default();
-        self.row(first, self.volume.shape()[0].min(x + 2) - first, [y, z], &mut row);
+        self.row(first, self.planes.shape[0].min(x + 2) - first, [y, z], &mut row);
         row.mean(x - first)
     }
 
     /// Adds up the nine rows around row (y, z), voxels `first..first + count` of each.
     pub(super) fn row(&self, first: usize, count: usize, [y, z]: [usize; 2], row: &mut Row) {
-        let [nx, ny, nz] = self.volume.shape();
+        let [nx, ny, nz] = self.planes.shape;
         for numbers in [&mut row.values, &mut row.sums, &mut row.counts] {
             numbers.clear();
             numbers.resize(count, 0.0);
@@ -166,14 +211,13 @@ impl Surroundings<'_> {
         for k in z.saturating_sub(1)..nz.min(z + 2) {
             for j in y.saturating_sub(1)..ny.min(y + 2) {
                 let at = first + nx * (j + ny * k);
-                copy_scaled(self.volume.samples(), at, self.inverse, &mut row.values);
-                match self.mask {
+                self.planes.copy_scaled(at, self.inverse, &mut row.values);
+                match self.planes.codes(at, count) {
                     None => {
                         row.sums.iter_mut().zip(&row.values).for_each(|(sum, value)| *sum += value);
                         row.counts.iter_mut().for_each(|count| *count += 1.0);
                     }
-                    Some(mask) => {
-                        let codes = &mask.codes()[at..at + count];
+                    Some(codes) => {
                         for (i, &value) in row.values.iter().enumerate().filter(|(i, _)| codes[*i] == 0) {
                             row.sums[i] += value;
                             row.counts[i] += 1.0;
@@ -270,7 +314,7 @@ mod tests {
         let mut volume = Volume::new((0..27).map(|i| i as f32).collect::<Vec<_>>(), [3, 3, 3]).unwrap();
         volume.fill_value = Some(13.0);
         let mask = Mask::of(&volume);
-        let around = Surroundings { volume: &volume, mask: mask.as_ref(), inverse: 1.0 };
+        let around = Surroundings { planes: Planes::of(&volume, mask.as_ref()), inverse: 1.0 };
         // 0, 1, 3, 4, 9, 10, 12, and not 13.
         assert_eq!(around.mean([0, 0, 0]), 39.0 / 7.0);
         let all: f32 = (0..27).filter(|&i| i != 13).map(|i| i as f32).sum();

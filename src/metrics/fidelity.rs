@@ -2,11 +2,13 @@
 
 use super::bands::{BandErrors, Bands, Row, Surroundings};
 use super::noise::noise_of;
+use super::planes::Planes;
 use super::similarity::Similarity;
 use super::{CHUNK, Distortion, copy_scaled, unit_of};
 use crate::error::{Error, Result};
 use crate::volume::{Mask, Samples, Volume};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// How true a decoded volume is to its original. Masked voxels of the original do not count.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +50,8 @@ pub fn fidelity(original: &Volume, decoded: &Volume) -> Result<Fidelity> {
     }
     let (mask, range) = (Mask::of(original), original.range());
     let bands = Bands::of_measurements(original, mask.as_ref(), range);
-    let mut meter = FidelityMeter::new(original, mask.as_ref(), range, bands);
-    meter.add(0, decoded.samples());
+    let mut meter = FidelityMeter::new(original.shape(), range, bands);
+    meter.add(Planes::of(original, mask.as_ref()), 0, decoded.samples());
     Ok(meter.fidelity(noise_of(original, mask.as_ref(), range)))
 }
 
@@ -99,33 +101,27 @@ impl Tally {
 }
 
 /// Compares a volume with its original while it is decoded.
-pub(crate) struct FidelityMeter<'a> {
-    original: &'a Volume,
-    mask: Option<&'a Mask>,
+pub(crate) struct FidelityMeter {
+    shape: [usize; 3],
     range: Option<(f64, f64)>,
     bands: Bands,
     /// Where the second band begins, the third, and so on, in units.
     limits: Vec<f64>,
     unit: f64,
     tally: Tally,
-    similarity: Option<Similarity<'a>>,
+    similarity: Option<Similarity>,
     by_own_value: bool,
 }
 
-impl<'a> FidelityMeter<'a> {
-    /// For this original, of which mask, range and bands are given.
-    pub(crate) fn new(
-        original: &'a Volume,
-        mask: Option<&'a Mask>,
-        range: Option<(f64, f64)>,
-        bands: Bands,
-    ) -> Self {
+impl FidelityMeter {
+    /// For an original of this shape, range and bands.
+    pub(crate) fn new(shape: [usize; 3], range: Option<(f64, f64)>, bands: Bands) -> Self {
         let unit = unit_of(range);
         let limits = bands.bands(range).iter().filter_map(|band| band.from).map(|from| from / unit).collect();
         let tally = Tally::new(bands.len());
-        let similarity = Similarity::new(original, mask, range);
+        let similarity = Similarity::new(shape, range);
         let by_own_value = false;
-        Self { original, mask, range, bands, limits, unit, tally, similarity, by_own_value }
+        Self { shape, range, bands, limits, unit, tally, similarity, by_own_value }
     }
 
     /// The same with voxels in the bands of their own value, and without similarity.
@@ -134,45 +130,48 @@ impl<'a> FidelityMeter<'a> {
     }
 
     /// Adds planes `first..` of the decoded volume, behind those that were added before, on the threads of the pool that this
-    /// runs on.
-    pub(crate) fn add(&mut self, first: usize, decoded: &Samples) {
-        let [nx, ny, _] = self.original.shape();
+    /// runs on. Of the original there are those and what surrounds them: [`AROUND`](super::bands::AROUND), [`BELOW`](super::similarity::BELOW).
+    pub(crate) fn add(&mut self, original: Planes<'_>, first: usize, decoded: &Samples) {
+        let [nx, ny, _] = self.shape;
         let rows = decoded.len() / nx;
         let together = (CHUNK / nx).max(1);
         let tallies: Vec<Tally> = (0..rows.div_ceil(together))
             .into_par_iter()
-            .map(|chunk| self.rows(decoded, first * ny, chunk * together..rows.min((chunk + 1) * together)))
+            .map(|chunk| {
+                let own = chunk * together..rows.min((chunk + 1) * together);
+                self.rows(original, decoded, first * ny, own)
+            })
             .collect();
         // In order, so that the sums do not depend on the threads.
         tallies.iter().for_each(|tally| self.tally.merge(tally));
         if let Some(similarity) = &mut self.similarity {
-            similarity.add(first, decoded);
+            similarity.add(original, first, decoded);
         }
     }
 
     /// Rows of the decoded samples, whose first one is row `first` of the volume.
-    fn rows(&self, decoded: &Samples, first: usize, rows: std::ops::Range<usize>) -> Tally {
-        let [nx, ny, _] = self.original.shape();
+    fn rows(&self, original: Planes<'_>, decoded: &Samples, first: usize, rows: Range<usize>) -> Tally {
+        let [nx, ny, _] = self.shape;
         let inverse = self.unit.recip();
-        let around = Surroundings { volume: self.original, mask: self.mask, inverse };
+        let around = Surroundings { planes: original, inverse };
         let (mut row_around, mut originals, mut values) = (Row::default(), vec![0.0; nx], vec![0.0; nx]);
         let mut tally = Tally::new(self.bands.len());
         for row in rows {
             let at = nx * (first + row);
-            copy_scaled(self.original.samples(), at, inverse, &mut originals);
+            original.copy_scaled(at, inverse, &mut originals);
             copy_scaled(decoded, nx * row, inverse, &mut values);
             if !self.limits.is_empty() && !self.by_own_value {
                 around.row(0, nx, [(first + row) % ny, (first + row) / ny], &mut row_around);
             }
-            for (i, (original, value)) in originals.iter().zip(&values).enumerate() {
-                if self.mask.is_some_and(|mask| mask.codes()[at + i] != 0) {
+            for (i, (own, value)) in originals.iter().zip(&values).enumerate() {
+                if original.is_masked(at + i) {
                     continue;
                 }
-                let error = value - original;
+                let error = value - own;
                 let band = if self.limits.is_empty() {
                     0
                 } else {
-                    let mean = if self.by_own_value { *original } else { row_around.mean(i) };
+                    let mean = if self.by_own_value { *own } else { row_around.mean(i) };
                     self.limits.iter().filter(|&&limit| mean >= limit).count()
                 };
                 let sums = &mut tally.bands[band];
@@ -197,7 +196,7 @@ impl<'a> FidelityMeter<'a> {
         let psnr = if rmse == 0.0 { f64::INFINITY } else { 20.0 * (span / rmse).log10() };
         let distortion =
             Distortion { psnr, rmse: rmse * unit, max_error: self.tally.largest * unit, voxels: all.voxels };
-        let [nx, ny, _] = self.original.shape();
+        let [nx, ny, _] = self.shape;
         let voxel = self.tally.voxel;
         let bands = self.bands.bands(self.range).into_iter().zip(&self.tally.bands);
         let bands = bands.filter(|(_, sums)| sums.voxels > 0).map(|(band, sums)| BandErrors {
@@ -275,12 +274,12 @@ mod tests {
         let whole = fidelity(&original, &decoded).unwrap();
         let plane = 16 * 12;
         for depth in [1, 5, 8] {
-            let mut meter = FidelityMeter::new(&original, None, original.range(), Bands::of(&original));
+            let mut meter = FidelityMeter::new(original.shape(), original.range(), Bands::of(&original));
             for z in (0..24).step_by(depth) {
                 let count = plane * depth.min(24 - z);
                 let mut slab = Samples::zeros(decoded.sample_type(), count);
                 slab.as_mut().copy_from(0, decoded.samples(), z * plane, count);
-                meter.add(z, &slab);
+                meter.add(Planes::of(&original, None), z, &slab);
             }
             let found = meter.fidelity(None);
             assert_eq!(found.largest, whole.largest);

@@ -7,7 +7,9 @@ mod bands;
 mod distortion;
 mod fidelity;
 mod noise;
+mod planes;
 mod similarity;
+mod slabs;
 mod spread;
 
 pub use bands::{Band, BandErrors, Bands};
@@ -17,7 +19,9 @@ pub(crate) use fidelity::FidelityMeter;
 pub use fidelity::{Fidelity, fidelity};
 pub use noise::noise;
 pub(crate) use noise::noise_of;
+pub(crate) use planes::Planes;
 pub use similarity::SIMILARITY_WINDOW;
+pub use slabs::fidelity_of_sources;
 
 use crate::volume::{Samples, for_each_type};
 

@@ -12,14 +12,18 @@
 //! than a few voxels have its value or the lowest one (padding, values that were cut off); air around a CT. Constant blocks of
 //! other values do count: there the volume has no noise.
 
+use super::planes::Planes;
 use super::spread::spread;
-use super::{copy_scaled, unit_of};
+use super::unit_of;
 use crate::volume::{Mask, Volume};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Voxels along an edge of a block.
 const EDGE: usize = 12;
+/// Planes behind the one that a block begins in.
+pub(super) const ABOVE: usize = EDGE - 1;
 /// Blocks that are looked at, at most.
 const MOST_BLOCKS: usize = 1 << 14;
 /// Hounsfield units below which a block of a CT is the air around the patient, or a large airway.
@@ -54,12 +58,16 @@ const LEAST_SHARE: f64 = 1e-5;
 /// The standard deviation of a volume's noise, in its unit; `None` where none is found: in a synthetic field, in simulations,
 /// in what is too small to tell. Noise that differs from place to place is that of the quietest tissue.
 pub fn noise(volume: &Volume) -> Option<f64> {
-    BlockSource::new(volume, Mask::of(volume).as_ref(), volume.range())?.noise()
+    noise_of(volume, Mask::of(volume).as_ref(), volume.range())
 }
 
 /// [`noise`], for a volume whose mask and range are known.
 pub(crate) fn noise_of(volume: &Volume, mask: Option<&Mask>, range: Option<(f64, f64)>) -> Option<f64> {
-    BlockSource::new(volume, mask, range)?.noise()
+    let mut survey = NoiseSurvey::new(volume.shape(), &volume.unit, range)?;
+    let (planes, all) = (Planes::of(volume, mask), 0..volume.shape()[2]);
+    survey.look(planes, all.clone());
+    survey.measure(planes, all);
+    survey.noise()
 }
 
 /// A block's first voxel.
@@ -100,10 +108,11 @@ impl Texture {
     }
 }
 
-/// The volume and the blocks that are looked at. Values are in units of a power of two, so that their squares are numbers.
-struct BlockSource<'a> {
-    volume: &'a Volume,
-    mask: Option<&'a Mask>,
+/// The blocks of a volume: all are looked at, then measured, planes by planes. Values are in units of a power of two, so that their
+/// squares are numbers.
+pub(super) struct NoiseSurvey {
+    shape: [usize; 3],
+    is_ct: bool,
     unit: f64,
     low: f64,
     span: f64,
@@ -111,14 +120,19 @@ struct BlockSource<'a> {
     size: [usize; 3],
     /// Where a block's voxels lie along each axis, from its middle.
     positions: [Vec<f64>; 3],
+    /// In the order of their voxels.
     starts: Vec<Start>,
+    /// What those are that were looked at.
+    kinds: Vec<Block>,
+    /// What those are like that were measured, but for those that say nothing.
+    textures: Vec<Texture>,
 }
 
-impl<'a> BlockSource<'a> {
-    fn new(volume: &'a Volume, mask: Option<&'a Mask>, range: Option<(f64, f64)>) -> Option<Self> {
+impl NoiseSurvey {
+    /// Of a volume of this shape, unit and range; `None` where no noise would be found.
+    pub(super) fn new(shape: [usize; 3], unit_name: &str, range: Option<(f64, f64)>) -> Option<Self> {
         let (low, high) = range.filter(|(low, high)| low < high)?;
         let unit = unit_of(range);
-        let shape = volume.shape();
         let size = shape.map(|n| n.min(EDGE));
         if size.iter().product::<usize>() < LEAST_VOXELS || !size.iter().any(|&n| n >= LEAST_AXIS) {
             return None;
@@ -143,25 +157,59 @@ impl<'a> BlockSource<'a> {
             let middle = 0.5 * (size[a] as f64 - 1.0);
             (0..size.iter().product()).map(|i| (i / steps[a] % size[a]) as f64 - middle).collect()
         });
-        Some(Self { volume, mask, unit, low, span, size, positions, starts })
+        Some(Self {
+            shape,
+            is_ct: unit_name == "HU",
+            unit,
+            low,
+            span,
+            size,
+            positions,
+            starts,
+            kinds: Vec::new(),
+            textures: Vec::new(),
+        })
     }
 
-    fn noise(&self) -> Option<f64> {
-        let kinds: Vec<Block> = self.starts.par_iter().map(|&start| self.kind(start)).collect();
-        let background = background(&kinds);
-        let air = if self.volume.unit == "HU" { AIR_BELOW_HU / self.unit } else { f64::NEG_INFINITY };
-        let mut textures: Vec<Texture> = kinds
+    /// The blocks that begin in some planes.
+    fn beginning_in(&self, planes: Range<usize>) -> Range<usize> {
+        let before = |z: usize| self.starts.partition_point(|start| start[2] < z);
+        before(planes.start)..before(planes.end)
+    }
+
+    /// Looks at the blocks that begin in some planes, behind those that were looked at before. There are [`ABOVE`] planes more.
+    pub(super) fn look(&mut self, planes: Planes<'_>, own: Range<usize>) {
+        let blocks = &self.starts[self.beginning_in(own)];
+        let kinds: Vec<Block> = blocks.par_iter().map(|&start| self.kind(planes, start)).collect();
+        self.kinds.extend(kinds);
+    }
+
+    /// Measures the blocks that begin in some planes, behind those that were measured before, once all were looked at. There are
+    /// [`ABOVE`] planes more.
+    pub(super) fn measure(&mut self, planes: Planes<'_>, own: Range<usize>) {
+        let background = background(&self.kinds);
+        let air = if self.is_ct { AIR_BELOW_HU / self.unit } else { f64::NEG_INFINITY };
+        let blocks = self.beginning_in(own);
+        let textures: Vec<Texture> = self.kinds[blocks.clone()]
             .par_iter()
-            .zip(&self.starts)
+            .zip(&self.starts[blocks])
             .filter_map(|(kind, &start)| match *kind {
                 Block::Masked => None,
                 Block::Constant(value) => {
                     let counts = value > self.low && Some(value) != background && value >= air;
                     counts.then(|| Texture::flat(value))
                 }
-                Block::Varied => self.texture(start, background).filter(|texture| texture.mean >= air),
+                Block::Varied => {
+                    self.texture(planes, start, background).filter(|texture| texture.mean >= air)
+                }
             })
             .collect();
+        self.textures.extend(textures);
+    }
+
+    /// The noise, once all blocks were measured.
+    pub(super) fn noise(mut self) -> Option<f64> {
+        let mut textures = std::mem::take(&mut self.textures);
         textures.sort_by(|a, b| a.deviation.total_cmp(&b.deviation));
         let flattest = ((textures.len() as f64 * FLATTEST).ceil() as usize).max(LEAST_FLATTEST);
         textures.truncate(flattest);
@@ -187,21 +235,21 @@ impl<'a> BlockSource<'a> {
 
     /// The first voxels of a block's rows.
     fn rows(&self, [x, y, z]: Start) -> impl Iterator<Item = usize> {
-        let ([nx, ny, _], [_, rows, planes]) = (self.volume.shape(), self.size);
+        let ([nx, ny, _], [_, rows, planes]) = (self.shape, self.size);
         (0..planes).flat_map(move |k| (0..rows).map(move |j| x + nx * (y + j + ny * (z + k))))
     }
 
-    fn kind(&self, start: Start) -> Block {
+    fn kind(&self, planes: Planes<'_>, start: Start) -> Block {
         let length = self.size[0];
         let is_masked =
-            |row: usize| self.mask.is_some_and(|m| m.codes()[row..row + length].iter().any(|&c| c != 0));
+            |row: usize| planes.codes(row, length).is_some_and(|codes| codes.iter().any(|&c| c != 0));
         if self.rows(start).any(is_masked) {
             return Block::Masked;
         }
         let mut values = [0.0; EDGE];
         let mut first = None;
         for row in self.rows(start) {
-            copy_scaled(self.volume.samples(), row, self.unit.recip(), &mut values[..length]);
+            planes.copy_scaled(row, self.unit.recip(), &mut values[..length]);
             let first = *first.get_or_insert(values[0]);
             if values[..length].iter().any(|&value| value != first) {
                 return Block::Varied;
@@ -211,12 +259,12 @@ impl<'a> BlockSource<'a> {
     }
 
     /// `None` for a block that is in part background.
-    fn texture(&self, start: Start, background: Option<f64>) -> Option<Texture> {
+    fn texture(&self, planes: Planes<'_>, start: Start, background: Option<f64>) -> Option<Texture> {
         let [nx, ny, nz] = self.size;
         let count = nx * ny * nz;
         let mut values = vec![0.0; count];
         for (row, values) in self.rows(start).zip(values.chunks_exact_mut(nx)) {
-            copy_scaled(self.volume.samples(), row, self.unit.recip(), values);
+            planes.copy_scaled(row, self.unit.recip(), values);
         }
         let of_background = values.iter().filter(|&&v| v == self.low || Some(v) == background).count();
         if of_background as f64 > MOST_BACKGROUND * count as f64 {

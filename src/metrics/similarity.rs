@@ -8,13 +8,17 @@
 //! Sums are kept window by window along each axis in turn, tile by tile, so that every voxel is read about once and a whole
 //! volume needs the memory of a few planes of a tile.
 
+use super::planes::Planes;
 use super::{copy_scaled, unit_of};
-use crate::volume::{Mask, Samples, Volume};
+use crate::volume::Samples;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Voxels along an edge of a window; where an axis has fewer, the window has as many as the axis.
 pub const SIMILARITY_WINDOW: usize = 7;
+
+/// Planes before a voxel's that its windows begin at.
+pub(super) const BELOW: usize = SIMILARITY_WINDOW - 1;
 
 /// Windows of a tile along x and y.
 const TILE: [usize; 2] = [64, 32];
@@ -24,9 +28,8 @@ const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
 
 /// Adds up the similarity of a volume's windows while it is decoded, plane by plane.
-pub(super) struct Similarity<'a> {
-    original: &'a Volume,
-    mask: Option<&'a Mask>,
+pub(super) struct Similarity {
+    shape: [usize; 3],
     window: [usize; 3],
     /// What values are multiplied by, the lowest one then, and what the range is.
     inverse: f64,
@@ -42,14 +45,15 @@ pub(super) struct Similarity<'a> {
 
 /// Where the planes are that windows are made of.
 #[derive(Clone, Copy)]
-struct Planes<'a> {
+struct Compared<'a> {
+    original: Planes<'a>,
     held: Option<(&'a Samples, usize)>,
     decoded: &'a Samples,
     first: usize,
     plane: usize,
 }
 
-impl<'a> Planes<'a> {
+impl<'a> Compared<'a> {
     /// Plane `z`: its samples, and where it begins in them.
     fn at(&self, z: usize) -> (&'a Samples, usize) {
         match self.held {
@@ -59,22 +63,18 @@ impl<'a> Planes<'a> {
     }
 }
 
-impl<'a> Similarity<'a> {
-    /// For planes of this original; `None` where it has no range or no window.
-    pub(super) fn new(
-        original: &'a Volume,
-        mask: Option<&'a Mask>,
-        range: Option<(f64, f64)>,
-    ) -> Option<Self> {
+impl Similarity {
+    /// For planes of an original of this shape; `None` where it has no range or no window.
+    pub(super) fn new(shape: [usize; 3], range: Option<(f64, f64)>) -> Option<Self> {
         let (low, high) = range.filter(|(low, high)| low < high)?;
-        let window = original.shape().map(|n| n.min(SIMILARITY_WINDOW));
+        let window = shape.map(|n| n.min(SIMILARITY_WINDOW));
         if window == [1; 3] {
             return None;
         }
         let unit = unit_of(range);
         let (low, span) = (low / unit, high / unit - low / unit);
         let (inverse, held) = (unit.recip(), None);
-        Some(Self { original, mask, window, inverse, low, span, held, next: 0, sum: 0.0, windows: 0 })
+        Some(Self { shape, window, inverse, low, span, held, next: 0, sum: 0.0, windows: 0 })
     }
 
     /// The mean over the windows, once all planes were added; `None` where every window has a masked voxel.
@@ -82,12 +82,13 @@ impl<'a> Similarity<'a> {
         Some(self.sum / self.windows as f64).filter(|mean| mean.is_finite())
     }
 
-    /// Adds planes `first..`, behind those that were added before.
-    pub(super) fn add(&mut self, first: usize, decoded: &Samples) {
-        let [nx, ny, _] = self.original.shape();
+    /// Adds planes `first..`, behind those that were added before. Of the original there are those, and [`BELOW`] more.
+    pub(super) fn add(&mut self, original: Planes<'_>, first: usize, decoded: &Samples) {
+        let [nx, ny, _] = self.shape;
         let end = first + decoded.len() / (nx * ny);
         let held = self.held.take();
-        let planes = Planes {
+        let planes = Compared {
+            original,
             held: held.as_ref().map(|(samples, first)| (samples, *first)),
             decoded,
             first,
@@ -128,7 +129,7 @@ impl<'a> Similarity<'a> {
     /// The similarity of the windows that begin in a tile of `size` at `start`, in planes `from`: its sum and their number.
     fn tile(
         &self,
-        planes: Planes<'_>,
+        planes: Compared<'_>,
         start: [usize; 2],
         size: [usize; 2],
         from: Range<usize>,
@@ -157,14 +158,14 @@ impl<'a> Similarity<'a> {
     /// The sums over a plane's part of each window: `SUMS` numbers a row of windows, `out` holding one row after the other.
     fn plane(
         &self,
-        planes: Planes<'_>,
+        planes: Compared<'_>,
         start: [usize; 2],
         size: [usize; 2],
         z: usize,
         rows: &mut Rows,
         out: &mut [f64],
     ) {
-        let [nx, ny, _] = self.original.shape();
+        let [nx, ny, _] = self.shape;
         let height = self.window[1];
         let length = size[0] + self.window[0] - 1;
         let (decoded, plane) = planes.at(z);
@@ -172,16 +173,14 @@ impl<'a> Similarity<'a> {
         for n in 0..size[1] + height - 1 {
             let row = start[0] + nx * (start[1] + n);
             let voxel = row + nx * ny * z;
-            copy_scaled(self.original.samples(), voxel, self.inverse, &mut rows.original[..length]);
+            planes.original.copy_scaled(voxel, self.inverse, &mut rows.original[..length]);
             copy_scaled(decoded, plane + row, self.inverse, &mut rows.decoded[..length]);
             for value in rows.original[..length].iter_mut().chain(&mut rows.decoded[..length]) {
                 *value = (*value - self.low) / self.span;
             }
             rows.masked.fill(0.0);
-            if let Some(mask) = self.mask {
-                for (i, _) in
-                    mask.codes()[voxel..voxel + length].iter().enumerate().filter(|(_, code)| **code != 0)
-                {
+            if let Some(codes) = planes.original.codes(voxel, length) {
+                for (i, _) in codes.iter().enumerate().filter(|(_, code)| **code != 0) {
                     (rows.original[i], rows.decoded[i], rows.masked[i]) = (0.0, 0.0, 1.0);
                 }
             }
@@ -258,16 +257,17 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::{Mask, Volume};
 
     fn similarity(original: &Volume, decoded: &Volume, planes: usize) -> Option<f64> {
         let mask = Mask::of(original);
-        let mut similarity = Similarity::new(original, mask.as_ref(), original.range())?;
+        let mut similarity = Similarity::new(original.shape(), original.range())?;
         let [nx, ny, nz] = original.shape();
         for z in (0..nz).step_by(planes) {
             let count = planes.min(nz - z) * nx * ny;
             let mut slab = Samples::zeros(decoded.sample_type(), count);
             slab.as_mut().copy_from(0, decoded.samples(), z * nx * ny, count);
-            similarity.add(z, &slab);
+            similarity.add(Planes::of(original, mask.as_ref()), z, &slab);
         }
         similarity.mean()
     }

@@ -17,6 +17,7 @@ mod points;
 mod quantise;
 mod region;
 mod smooth;
+mod source;
 mod strided_region;
 mod verify;
 
@@ -27,6 +28,7 @@ pub use levels::LevelOfDetail;
 pub use options::{Limits, OpenOptions};
 pub use point::{Outside, PointSample, Space};
 pub use region::{ObserveRegion, Region};
+pub use source::DecodedSource;
 pub use verify::{Damage, Verification};
 
 pub(crate) use quantise::ValueScale;
@@ -145,6 +147,7 @@ impl NeuralVolume {
             }
         }
         let most_bytes = usize::try_from(options.limits.memory_bytes).unwrap_or(usize::MAX);
+        let most_bytes = options.block_bytes.unwrap_or(usize::MAX).min(most_bytes);
         let scale = ValueScale::new(description.range, description.sample_type);
         let (model, bricks) = match body {
             Some(Body::Network(model)) => (Some(model), None),

@@ -44,6 +44,9 @@ pub struct OpenOptions {
     pub engine: Option<Arc<dyn Engine>>,
     /// Bytes of decoded voxels that are kept for the regions to come; 0 keeps none.
     pub cache_bytes: usize,
+    /// Most bytes of decoded blocks of a latent grid that are kept for the regions to come, where [`Limits::memory_bytes`] allows
+    /// more; what those allow when absent.
+    pub block_bytes: Option<usize>,
     /// What the file may ask for.
     pub limits: Limits,
     /// Which array of a file of several; needed where there are several.

@@ -7,7 +7,9 @@ use super::strided_region::StridedRegion;
 use crate::container::TargetKind;
 use crate::engine::{Evaluator, Install, Lattice, axis_position};
 use crate::error::{Error, Result};
-use crate::volume::{Axis, Geometry, LossyStep, MaskClass, SampleType, Samples, SamplesMut, Volume};
+use crate::volume::{
+    Axis, Geometry, LossyStep, MaskClass, SampleType, Samples, SamplesMut, Volume, VolumeHeader,
+};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -133,25 +135,39 @@ impl NeuralVolume {
         first: [usize; 3],
         stride: [usize; 3],
     ) -> Result<Volume> {
-        let sample_type = samples.sample_type();
-        let mut volume = Volume::new(samples, shape)?;
-        let whole = &self.description.geometry;
-        volume.geometry = Geometry {
-            origin: whole.index_to_world(first.map(|n| n as f64)),
-            spacing: std::array::from_fn(|a| whole.spacing[a] * stride[a] as f64),
-            ..*whole
+        self.header_of(samples.sample_type(), shape, first, stride).with_samples(samples)
+    }
+
+    /// What the file says of such samples.
+    pub(super) fn header_of(
+        &self,
+        sample_type: SampleType,
+        shape: [usize; 3],
+        first: [usize; 3],
+        stride: [usize; 3],
+    ) -> VolumeHeader {
+        let description = &self.description;
+        let whole = &description.geometry;
+        let mut header = VolumeHeader {
+            shape,
+            sample_type,
+            geometry: Geometry {
+                origin: whole.index_to_world(first.map(|n| n as f64)),
+                spacing: std::array::from_fn(|a| whole.spacing[a] * stride[a] as f64),
+                ..*whole
+            },
+            association: description.association,
+            name: description.name.clone(),
+            unit: description.unit.clone(),
+            fill_value: description.fill_value.map(|fill| sample_type.nearest(fill)),
+            fill_limit: description.fill_limit.map(|limit| sample_type.nearest(limit)),
+            provenance: description.provenance.clone(),
         };
-        volume.association = self.description.association;
-        volume.name.clone_from(&self.description.name);
-        volume.unit.clone_from(&self.description.unit);
-        volume.fill_value = self.description.fill_value.map(|fill| sample_type.nearest(fill));
-        volume.fill_limit = self.description.fill_limit.map(|limit| sample_type.nearest(limit));
-        volume.provenance = self.description.provenance.clone();
         if !self.gives_exact(sample_type) {
             let ratio = (self.ratio() * 10.0).round() / 10.0;
-            volume.add_lossy_step(&LossyStep { method: Some(LossyStep::NEUVOL.into()), ratio: Some(ratio) });
+            header.add_lossy_step(&LossyStep { method: Some(LossyStep::NEUVOL.into()), ratio: Some(ratio) });
         }
-        Ok(volume)
+        header
     }
 
     /// Whether samples decoded to a type are those that were compressed, as far as the type can hold them.

@@ -6,7 +6,7 @@ use super::tissues::Shift;
 use crate::container::{Achieved, BRICK_EDGE, Contents};
 use crate::engine::{Install, TrainingEngine};
 use crate::error::Result;
-use crate::metrics::{Bands, Fidelity, FidelityMeter, noise_of};
+use crate::metrics::{Bands, Fidelity, FidelityMeter, Planes, noise_of};
 use crate::sample::{NeuralVolume, Region};
 use crate::volume::{Mask, Volume};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl<'a> Original<'a> {
             return Ok(Compressed { fidelity, ..file });
         }
         let neural = open_own(&file.bytes, engine.clone())?;
-        let meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone());
+        let meter = FidelityMeter::new(self.volume.shape(), self.range, self.bands.clone());
         let fidelity = self.measured(&neural, meter, engine.as_ref())?;
         // The search's own numbers stay: in other chunks sums differ in their last digits.
         let fidelity = Fidelity { distortion: file.distortion, ..fidelity };
@@ -69,7 +69,7 @@ impl<'a> Original<'a> {
             return Ok(None);
         }
         let neural = open_own(&file.bytes, engine.clone())?;
-        let meter = FidelityMeter::new(self.volume, self.mask, self.range, self.bands.clone()).by_own_value();
+        let meter = FidelityMeter::new(self.volume.shape(), self.range, self.bands.clone()).by_own_value();
         Ok(Shift::against(&self.measured(&neural, meter, engine.as_ref())?))
     }
 
@@ -77,15 +77,16 @@ impl<'a> Original<'a> {
     fn measured(
         &self,
         neural: &NeuralVolume,
-        mut meter: FidelityMeter<'_>,
+        mut meter: FidelityMeter,
         engine: &dyn TrainingEngine,
     ) -> Result<Fidelity> {
         let [nx, ny, nz] = self.volume.shape();
+        let original = Planes::of(self.volume, self.mask);
         let depth = SLAB.div_ceil(nx * ny).next_multiple_of(BRICK_EDGE);
         for z in (0..nz).step_by(depth) {
             let slab = Region { start: [0, 0, z], end: [nx, ny, nz.min(z + depth)] };
             let decoded = neural.read_region(slab, 1)?;
-            engine.install(|| meter.add(z, decoded.samples()));
+            engine.install(|| meter.add(original, z, decoded.samples()));
         }
         Ok(meter.fidelity(self.noise))
     }

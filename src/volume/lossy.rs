@@ -1,6 +1,7 @@
 //! The lossy compressions that a volume's values went through: once lossy, always lossy (PS3.3, C.7.6.1.1.5).
 
 use super::Volume;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Key of the provenance: the compressions, first one first, as `ISO_10918_1 10:1, NEUVOL 42.5:1`.
@@ -49,20 +50,30 @@ impl fmt::Display for LossyStep {
 impl Volume {
     /// The lossy compressions that the values went through, first one first; empty when none is known.
     pub fn lossy_steps(&self) -> Vec<LossyStep> {
-        match self.provenance.get(KEY) {
-            Some(steps) => steps.split(',').map(LossyStep::parse).collect(),
-            None => Vec::new(),
-        }
+        steps_of(&self.provenance)
     }
 
     /// Notes that the values went through another lossy compression, in [`Self::provenance`].
     pub fn add_lossy_step(&mut self, step: &LossyStep) {
-        let steps = match self.provenance.get(KEY) {
-            Some(earlier) => format!("{earlier}, {step}"),
-            None => step.to_string(),
-        };
-        self.provenance.insert(KEY.into(), steps);
+        add_step(&mut self.provenance, step);
     }
+}
+
+/// The compressions that a provenance names, first one first.
+pub(super) fn steps_of(provenance: &BTreeMap<String, String>) -> Vec<LossyStep> {
+    match provenance.get(KEY) {
+        Some(steps) => steps.split(',').map(LossyStep::parse).collect(),
+        None => Vec::new(),
+    }
+}
+
+/// Notes another one.
+pub(super) fn add_step(provenance: &mut BTreeMap<String, String>, step: &LossyStep) {
+    let steps = match provenance.get(KEY) {
+        Some(earlier) => format!("{earlier}, {step}"),
+        None => step.to_string(),
+    };
+    provenance.insert(KEY.into(), steps);
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod geometry;
 mod lossy;
 mod mask;
 mod samples;
+mod slabs;
 mod source;
 
 pub use association::Association;
@@ -16,6 +17,7 @@ pub(crate) use lossy::is_code;
 pub use mask::{FillRange, Mask, MaskClass};
 pub(crate) use samples::for_each_type;
 pub use samples::{Sample, SampleType, Samples, SamplesMut};
+pub(crate) use slabs::Slabs;
 pub use source::{Source, VolumeHeader};
 
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Where a volume's samples come from when they are not all in memory.
 
-use super::{Association, FillRange, Geometry, SampleType, Samples, Volume};
+use super::{Association, FillRange, Geometry, LossyStep, SampleType, Samples, Volume, lossy};
 use crate::error::Result;
 use std::collections::BTreeMap;
 
@@ -43,6 +43,32 @@ impl VolumeHeader {
         }
     }
 
+    /// The volume of these samples, x fastest.
+    ///
+    /// # Errors
+    /// [`Error::Options`](crate::Error::Options) when they are not as many as the shape has.
+    pub fn with_samples(self, samples: Samples) -> Result<Volume> {
+        let mut volume = Volume::new(samples, self.shape)?;
+        volume.geometry = self.geometry;
+        volume.association = self.association;
+        volume.name = self.name;
+        volume.unit = self.unit;
+        volume.fill_value = self.fill_value;
+        volume.fill_limit = self.fill_limit;
+        volume.provenance = self.provenance;
+        Ok(volume)
+    }
+
+    /// See [`Volume::lossy_steps`].
+    pub fn lossy_steps(&self) -> Vec<LossyStep> {
+        lossy::steps_of(&self.provenance)
+    }
+
+    /// See [`Volume::add_lossy_step`].
+    pub fn add_lossy_step(&mut self, step: &LossyStep) {
+        lossy::add_step(&mut self.provenance, step);
+    }
+
     /// Number of voxels.
     pub fn voxels(&self) -> u64 {
         self.shape.iter().map(|&n| n as u64).product()
@@ -53,9 +79,14 @@ impl VolumeHeader {
         self.voxels() * self.sample_type.size() as u64
     }
 
+    /// See [`Volume::stored_fill_value`].
+    pub fn stored_fill_value(&self) -> Option<f64> {
+        self.fill_value.map(|fill| self.sample_type.nearest(fill))
+    }
+
     /// The values that stand for "no data here", as the samples hold them.
     pub fn fill_range(&self) -> Option<FillRange> {
-        let fill = self.sample_type.nearest(self.fill_value?);
+        let fill = self.stored_fill_value()?;
         Some(FillRange::new(fill, self.fill_limit.map_or(fill, |limit| self.sample_type.nearest(limit))))
     }
 }
@@ -71,6 +102,16 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// What the source says.
     fn read(&self, start: [usize; 3], size: [usize; 3]) -> Result<Samples>;
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn header(&self) -> VolumeHeader {
+        (**self).header()
+    }
+
+    fn read(&self, start: [usize; 3], size: [usize; 3]) -> Result<Samples> {
+        (**self).read(start, size)
+    }
 }
 
 impl Source for Volume {

@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     arguments.preview.as_deref().map_or(Ok(()), check_png)?;
     // Little or nothing is evaluated: no device is to be started for it, unless it was asked for.
     let device = if place.device == Device::Auto { Device::Cpu } else { place.device };
-    let file = arguments.from.open_dataset(&arguments.input, Placement { device })?;
+    let file = arguments.from.open_dataset(&arguments.input, Placement { device }, None)?;
     let chosen = arguments.from.chosen(&file, &arguments.input)?;
     let components =
         |array: usize| chosen.components.clone().unwrap_or(0..file.arrays()[array].components.len());

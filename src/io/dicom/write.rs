@@ -13,8 +13,9 @@ use super::file::File;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::io::Limits;
-use crate::volume::{Frame, LossyStep, Volume};
-use dicom_core::PrimitiveValue;
+use crate::io::save::{SaveOptions, Written};
+use crate::volume::{Frame, LossyStep, Source, Volume, VolumeHeader};
+use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::FileMetaTableBuilder;
 use kind::Kind;
@@ -44,6 +45,11 @@ pub struct SeriesDescription {
 impl SeriesDescription {
     /// Of a series that is made of a volume, in the study of `original` or in one of its own.
     pub fn derived(volume: &Volume, original: Option<OriginalSeries>) -> Self {
+        Self::derived_from(&VolumeHeader::of(volume), original)
+    }
+
+    /// The same of a volume that is read slab by slab.
+    pub fn derived_from(volume: &VolumeHeader, original: Option<OriginalSeries>) -> Self {
         Self {
             description: "derived by neuvol".into(),
             derivation: derivation(volume),
@@ -54,7 +60,7 @@ impl SeriesDescription {
 }
 
 /// What a derived series says of its origin.
-fn derivation(volume: &Volume) -> String {
+fn derivation(volume: &VolumeHeader) -> String {
     let source = volume.provenance.get("source format").map_or("a volume", String::as_str);
     let mut steps = volume.lossy_steps();
     let last = steps.pop_if(|last| last.method.as_deref() == Some(LossyStep::NEUVOL));
@@ -88,7 +94,26 @@ fn derivation(volume: &Volume) -> String {
 /// [`Error::Options`] when a slice is larger than 65535 pixels across or the folder holds something else,
 /// [`Error::Unsupported`] when a value cannot be written, [`Error::Io`] when writing fails.
 pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) -> Result<()> {
-    let [columns, rows, _] = volume.shape();
+    write_series_of(volume, folder, series, &SaveOptions::of_a_volume())
+}
+
+/// [`write_series`], for a volume that is read slab by slab; twice where its values have to be known before they are stored.
+///
+/// # Errors
+/// As for [`write_series`] and [`save_source`](crate::io::save_source).
+pub fn write_series_of(
+    source: &dyn Source,
+    folder: &Path,
+    series: &SeriesDescription,
+    options: &SaveOptions,
+) -> Result<()> {
+    save(&Written::new(source, options)?, folder, series)
+}
+
+/// [`write_series_of`], for what is about to be written.
+pub(in crate::io) fn save(written: &Written<'_>, folder: &Path, series: &SeriesDescription) -> Result<()> {
+    let volume = written.header();
+    let [columns, rows, _] = volume.shape;
     let (Ok(rows), Ok(columns)) = (u16::try_from(rows), u16::try_from(columns)) else {
         return Err(Error::Options(format!(
             "a slice of {columns} x {rows} pixels does not fit a DICOM image"
@@ -108,10 +133,21 @@ pub fn write_series(volume: &Volume, folder: &Path, series: &SeriesDescription) 
             folder.display()
         );
     }
-    let stored = StoredValues::of(volume, folder, kind)?;
+    let stored = StoredValues::of(volume, || written.range(), folder, kind)?;
     let new = Series::new(volume, folder, series, kind, [rows, columns])?;
+    let (count, pixels_a_slice) = (volume.shape[2], usize::from(rows) * usize::from(columns));
+    let names = match series.shuffle {
+        Some(seed) => shuffled(count, seed),
+        None => (0..count).collect(),
+    };
     atomic::write_folder(folder, &is_of_a_series, |temporary| {
-        write_slices(volume, temporary, series, &new, &stored)
+        written.each_slab(|planes, samples| {
+            let write = |(n, k): (usize, usize)| {
+                let pixels = stored.slice(&samples, n, pixels_a_slice);
+                write_slice(volume, k, names[k], temporary, (&new, &stored), pixels)
+            };
+            planes.into_par_iter().enumerate().try_for_each(write)
+        })
     })
 }
 
@@ -124,36 +160,29 @@ fn is_of_a_series(path: &Path) -> bool {
             .is_ok_and(|file| Attributes::of(&file).text(tags::MANUFACTURER) == MANUFACTURER)
 }
 
-fn write_slices(
-    volume: &Volume,
+/// Writes slice `k` under the number `name`, from 0.
+fn write_slice(
+    volume: &VolumeHeader,
+    k: usize,
+    name: usize,
     folder: &Path,
-    description: &SeriesDescription,
-    series: &Series,
-    stored: &StoredValues,
+    (series, stored): (&Series, &StoredValues),
+    (vr, pixels): (VR, PrimitiveValue),
 ) -> Result<()> {
-    let count = volume.shape()[2];
-    let names = match description.shuffle {
-        Some(seed) => shuffled(count, seed),
-        None => (0..count).collect(),
-    };
-    names.into_par_iter().enumerate().try_for_each(|(k, name)| {
-        let path = folder.join(format!("IM{:04}.dcm", name + 1));
-        let instance = fresh_uid(&path)?;
-        let mut object = series.image(volume, k, name + 1, &instance);
-        stored.describe(&mut object);
-        let (vr, pixels) = stored.slice(volume, k);
-        object.put(dicom_core::DataElement::new(tags::PIXEL_DATA, vr, pixels));
+    let path = folder.join(format!("IM{:04}.dcm", name + 1));
+    let instance = fresh_uid(&path)?;
+    let mut object = series.image(volume, k, name + 1, &instance);
+    stored.describe(&mut object);
+    object.put(dicom_core::DataElement::new(tags::PIXEL_DATA, vr, pixels));
 
-        let meta = FileMetaTableBuilder::new()
-            .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
-            .media_storage_sop_class_uid(series.kind.class())
-            .media_storage_sop_instance_uid(&instance);
-        let refused = |e: &dyn std::error::Error| {
-            Error::io(&path, std::io::Error::other(super::attributes::reasons(e)))
-        };
-        let file = object.with_meta(meta).map_err(|e| refused(&e))?;
-        atomic::write(&path, |writer| file.write_all(writer).map_err(|e| refused(&e)))
-    })
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .media_storage_sop_class_uid(series.kind.class())
+        .media_storage_sop_instance_uid(&instance);
+    let refused =
+        |e: &dyn std::error::Error| Error::io(&path, std::io::Error::other(super::attributes::reasons(e)));
+    let file = object.with_meta(meta).map_err(|e| refused(&e))?;
+    atomic::write(&path, |writer| file.write_all(writer).map_err(|e| refused(&e)))
 }
 
 /// A UID from a random 128-bit number (PS3.5, section B.2).

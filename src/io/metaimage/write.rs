@@ -3,15 +3,18 @@
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::io::raw;
-use crate::volume::{Frame, SampleType, Volume};
+use crate::io::save::Written;
+use crate::volume::{Frame, SampleType, VolumeHeader};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use std::io::{BufWriter, IntoInnerError, Seek};
 use std::path::Path;
 
 /// Writes a volume: `.mha` with its samples behind the header, zlib compressed; `.mhd` with them in a `.raw` beside it.
 ///
 /// Coordinates keep all their digits. Array name, unit and fill value have no place in the format.
-pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
+pub(in crate::io) fn save(written: &Written<'_>, path: &Path) -> Result<()> {
+    let fail = |e| Error::io(path, e);
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("mhd")) {
         let samples = path.with_extension("raw");
         let name = samples.file_name().and_then(|n| n.to_str()).unwrap_or_default();
@@ -21,24 +24,23 @@ pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
                 path.display()
             )));
         }
-        let header = header(volume, None, name);
+        let header = header(written.header(), None, name);
         // The header last: whoever finds it finds the samples.
-        raw::save(volume, &samples)?;
-        return atomic::write(path, |writer| {
-            writer.write_all(header.as_bytes()).map_err(|e| Error::io(path, e))
-        });
+        raw::save(written, &samples)?;
+        return atomic::write(path, |out| out.write_all(header.as_bytes()).map_err(fail));
     }
-    // The header gives the compressed size.
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    let compressed = raw::write_little_endian(volume, &mut encoder).and_then(|()| encoder.finish());
-    let compressed = compressed.map_err(|e| Error::io(path, e))?;
-    let header = header(volume, Some(compressed.len()), "LOCAL");
-    atomic::write(path, |writer| {
-        let mut fill = || {
-            writer.write_all(header.as_bytes())?;
-            writer.write_all(&compressed)
-        };
-        fill().map_err(|e: std::io::Error| Error::io(path, e))
+    // The header, which comes first, gives the compressed size.
+    let spool = tempfile::tempfile_in(atomic::folder_of(path)?).map_err(fail)?;
+    let mut encoder = ZlibEncoder::new(BufWriter::new(spool), Compression::default());
+    written.write_little_endian(path, &mut encoder)?;
+    let spool = encoder.finish().and_then(|out| out.into_inner().map_err(IntoInnerError::into_error));
+    let mut spool = spool.map_err(fail)?;
+    let bytes = spool.stream_position().map_err(fail)?;
+    spool.rewind().map_err(fail)?;
+    let header = header(written.header(), Some(bytes), "LOCAL");
+    atomic::write(path, |out| {
+        out.write_all(header.as_bytes()).map_err(fail)?;
+        std::io::copy(&mut spool, out).map(drop).map_err(fail)
     })
 }
 
@@ -52,12 +54,12 @@ fn names(path: &Path, data_file: &str) -> bool {
     })
 }
 
-fn header(volume: &Volume, compressed_bytes: Option<usize>, data_file: &str) -> String {
+fn header(volume: &VolumeHeader, compressed_bytes: Option<u64>, data_file: &str) -> String {
     let geometry = &volume.geometry;
     let list = |values: &[f64]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(" ");
     // Each axis' direction is a row.
     let rows: Vec<f64> = (0..3).flat_map(|axis| geometry.direction.map(|row| row[axis])).collect();
-    let [nx, ny, nz] = volume.shape();
+    let [nx, ny, nz] = volume.shape;
     let orientation = match geometry.frame {
         Frame::Lps => "AnatomicalOrientation = RAI\n",
         Frame::Unknown => "",
@@ -73,7 +75,7 @@ fn header(volume: &Volume, compressed_bytes: Option<usize>, data_file: &str) -> 
         list(&rows),
         list(&geometry.origin),
         list(&geometry.spacing),
-        match volume.sample_type() {
+        match volume.sample_type {
             SampleType::U8 => "MET_UCHAR",
             SampleType::I8 => "MET_CHAR",
             SampleType::U16 => "MET_USHORT",

@@ -4,8 +4,8 @@ use super::transform;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::io::affine::RAS_LPS;
-use crate::io::raw;
-use crate::volume::{Frame, SampleType, Volume};
+use crate::io::save::Written;
+use crate::volume::{Frame, SampleType, VolumeHeader};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
@@ -15,34 +15,34 @@ use std::path::Path;
 ///
 /// The header holds float32: geometry is kept to about seven digits. LPS becomes RAS; coordinates of an unknown frame
 /// pass through unchanged. Unit, array name and fill value have no place in the format.
-pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
-    let header = header(volume, path)?;
-    let fill = |writer: &mut dyn Write| -> std::io::Result<()> {
-        writer.write_all(&header)?;
-        raw::write_little_endian(volume, writer)
+pub(in crate::io) fn save(written: &Written<'_>, path: &Path) -> Result<()> {
+    let header = header(written.header(), path)?;
+    let fail = |e| Error::io(path, e);
+    let fill = |out: &mut dyn Write| -> Result<()> {
+        out.write_all(&header).map_err(fail)?;
+        written.write_little_endian(path, out)
     };
     let zipped = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    atomic::write(path, |writer| {
-        if zipped {
-            let mut encoder = GzEncoder::new(writer, Compression::default());
-            fill(&mut encoder).and_then(|()| encoder.finish().map(drop))
-        } else {
-            fill(writer)
+    atomic::write(path, |out| {
+        if !zipped {
+            return fill(out);
         }
-        .map_err(|e| Error::io(path, e))
+        let mut encoder = GzEncoder::new(out, Compression::default());
+        fill(&mut encoder)?;
+        encoder.finish().map(drop).map_err(fail)
     })
 }
 
 /// The 348 bytes of the header and the four of an empty extension flag.
-fn header(volume: &Volume, path: &Path) -> Result<Vec<u8>> {
-    let shape = volume.shape();
+fn header(volume: &VolumeHeader, path: &Path) -> Result<Vec<u8>> {
+    let shape = volume.shape;
     if let Some(&long) = shape.iter().find(|&&n| n > i16::MAX as usize) {
         return Err(Error::Options(format!(
             "{}: NIfTI-1 holds at most 32767 samples along an axis, not {long}; write .nrrd or .vti instead",
             path.display()
         )));
     }
-    let (datatype, bits): (i16, i16) = match volume.sample_type() {
+    let (datatype, bits): (i16, i16) = match volume.sample_type {
         SampleType::U8 => (2, 8),
         SampleType::I8 => (256, 8),
         SampleType::U16 => (512, 16),

@@ -18,6 +18,27 @@ pub(super) fn encode(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A run that is encoded piece by piece.
+#[derive(Default)]
+pub(super) struct Run {
+    /// Bytes that are not a whole group of three yet.
+    rest: Vec<u8>,
+}
+
+impl Run {
+    /// As far as there are whole groups.
+    pub(super) fn encode(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.rest.extend_from_slice(bytes);
+        let left = self.rest.split_off(self.rest.len() / 3 * 3);
+        encode(&std::mem::replace(&mut self.rest, left))
+    }
+
+    /// The end, padded.
+    pub(super) fn finish(self) -> Vec<u8> {
+        encode(&self.rest)
+    }
+}
+
 /// Decodes while reading; ends at the first character of markup or at the end of the source.
 pub(super) struct Decoder<R> {
     source: R,

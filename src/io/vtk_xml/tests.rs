@@ -399,7 +399,7 @@ fn what_is_written_is_read() {
     volume.name = "a < b".into();
     for association in [crate::volume::Association::Point, crate::volume::Association::of_cells([5, 4, 3])] {
         volume.association = association;
-        save(&volume, &path).unwrap();
+        crate::io::save(&volume, &path).unwrap();
         let back = crate::io::open(&path, &OpenOptions::default()).unwrap();
         assert_eq!((back.geometry, back.association), (volume.geometry, association));
         assert_eq!((back.samples(), back.fill_range()), (volume.samples(), volume.fill_range()));
@@ -413,7 +413,7 @@ fn what_is_written_is_read() {
     // A flat axis has no cell beyond its point.
     let mut flat = Volume::new((0..12i16).collect::<Vec<_>>(), [4, 3, 1]).unwrap();
     flat.association = crate::volume::Association::of_cells([5, 4, 1]);
-    save(&flat, &path).unwrap();
+    crate::io::save(&flat, &path).unwrap();
     let back = crate::io::open(&path, &OpenOptions::default()).unwrap();
     assert_eq!((back.association, back.geometry), (flat.association, flat.geometry));
 }

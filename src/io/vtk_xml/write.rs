@@ -4,61 +4,90 @@
 use super::base64;
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::io::arrays::ArrayVolumes;
+use crate::io::arrays::ArraySources;
 use crate::io::elements::ByteOrder;
+use crate::io::save::{SaveOptions, WriteCounter, Written};
 use crate::io::vtk_fields::{ARRAY, FILL_LIMIT, FILL_VALUE, FRAME};
-use crate::volume::{Association, Frame, SampleType, Volume};
+use crate::volume::{Association, Frame, SampleType, Samples, Slabs, VolumeHeader};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use quick_xml::escape::escape;
 use rayon::prelude::*;
-use std::borrow::Cow;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 /// Uncompressed bytes of a block: large enough for the ratio, small enough to share among threads.
 const BLOCK_BYTES: usize = 1 << 18;
 
 /// Writes a volume; everything but the provenance is kept.
-pub(in crate::io) fn save(volume: &Volume, path: &Path) -> Result<()> {
-    write(&[Array { name: &volume.name, names: &[], components: &[volume] }], path)
+pub(in crate::io) fn save(written: &Written<'_>, path: &Path) -> Result<()> {
+    let Written { slabs, counter } = written;
+    write(&[Array { name: &slabs.header().name, names: &[], components: vec![slabs] }], counter, path)
 }
 
 /// Writes several arrays of one grid, whose first is the active one.
-pub(in crate::io) fn save_arrays(arrays: &[ArrayVolumes], path: &Path) -> Result<()> {
-    let components: Vec<Vec<&Volume>> =
-        arrays.iter().map(|array| array.components.iter().collect()).collect();
-    let arrays: Vec<Array> = arrays
+pub(in crate::io) fn save_arrays(
+    arrays: &[ArraySources<'_>],
+    path: &Path,
+    options: &SaveOptions,
+) -> Result<()> {
+    let components: Vec<Vec<Slabs<'_>>> = arrays.iter().map(|array| slabs(array, options)).collect();
+    let written: Vec<Array<'_>> = arrays
         .iter()
         .zip(&components)
-        .map(|(array, components)| Array { name: &array.name, names: &array.component_names, components })
+        .map(|(array, components)| Array {
+            name: &array.name,
+            names: &array.component_names,
+            components: components.iter().collect(),
+        })
         .collect();
-    write(&arrays, path)
+    let planes = written.iter().map(|array| array.header().shape[2]).sum();
+    write(&written, &WriteCounter::new(options, planes), path)
+}
+
+/// An array's components, which are read together; what they become is as large once more.
+fn slabs<'a>(array: &'a ArraySources<'_>, options: &SaveOptions) -> Vec<Slabs<'a>> {
+    let most_bytes = options.slab_bytes / (2 * array.components.len().max(1)) as u64;
+    array.components.iter().map(|component| Slabs::new(component.as_ref(), most_bytes)).collect()
 }
 
 /// An array that is written: of one grid and type.
 struct Array<'a> {
     name: &'a str,
     names: &'a [String],
-    components: &'a [&'a Volume],
+    components: Vec<&'a Slabs<'a>>,
 }
 
 impl Array<'_> {
-    /// The samples, the components of each beside each other.
-    fn bytes(&self) -> Cow<'_, [u8]> {
-        if let [only] = self.components {
-            return only.samples().as_bytes().into();
-        }
-        let size = self.components[0].sample_type().size();
+    /// That of the first component.
+    fn header(&self) -> &VolumeHeader {
+        self.components[0].header()
+    }
+
+    /// Bytes of all samples of all components.
+    fn bytes(&self) -> u64 {
+        self.header().stored_bytes() * self.components.len() as u64
+    }
+
+    /// The samples of some planes, the components of each beside each other.
+    fn samples(&self, planes: Range<usize>) -> Result<Samples> {
         let count = self.components.len();
-        let mut bytes = vec![0; size * count * self.components[0].len()];
+        if let [only] = self.components.as_slice() {
+            return only.read(planes);
+        }
+        let sample_type = self.header().sample_type;
+        let size = sample_type.size();
+        let [nx, ny, _] = self.header().shape;
+        let mut all = Samples::zeros(sample_type, count * nx * ny * planes.len());
         for (c, component) in self.components.iter().enumerate() {
-            let tuples = bytes.chunks_exact_mut(size * count);
-            for (tuple, sample) in tuples.zip(component.samples().as_bytes().chunks_exact(size)) {
+            let samples = component.read(planes.clone())?;
+            let tuples = all.as_bytes_mut().chunks_exact_mut(size * count);
+            for (tuple, sample) in tuples.zip(samples.as_bytes().chunks_exact(size)) {
                 tuple[c * size..][..size].copy_from_slice(sample);
             }
         }
-        bytes.into()
+        Ok(all)
     }
 
     /// The element up to its data.
@@ -73,13 +102,13 @@ impl Array<'_> {
             named.map(|(c, name)| format!(" ComponentName{c}=\"{}\"", escape(name.as_str()))).collect();
         format!(
             "        <DataArray type=\"{}\" Name=\"{name}\"{count}{names} format=\"binary\">\n",
-            type_name(self.components[0].sample_type())
+            type_name(self.header().sample_type)
         )
     }
 
     /// The element's end: VTK takes what comes first in it for its data.
     fn end(&self) -> String {
-        let unit = match escape(self.components[0].unit.as_str()) {
+        let unit = match escape(self.header().unit.as_str()) {
             unit if unit.is_empty() => unit,
             unit => format!(
                 "<InformationKey name=\"UNITS_LABEL\" location=\"vtkDataArray\">{unit}</InformationKey>"
@@ -88,27 +117,67 @@ impl Array<'_> {
         };
         format!("\n        {unit}</DataArray>\n")
     }
+
+    /// The data: a header that tells the blocks' sizes, for which room is left until they are known, and the blocks.
+    fn write(&self, out: &mut (impl Write + Seek), counter: &WriteCounter<'_>, path: &Path) -> Result<()> {
+        let fail = |e: std::io::Error| Error::io(path, e);
+        let bytes = self.bytes();
+        let count = bytes.div_ceil(BLOCK_BYTES as u64);
+        let place = out.stream_position().map_err(fail)?;
+        let encoded = |header: &[u64]| {
+            base64::encode(&header.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
+        };
+        let mut header = vec![0; 3 + count as usize];
+        out.write_all(&encoded(&header)).map_err(fail)?;
+        header.clear();
+        header.extend([count, bytes.min(BLOCK_BYTES as u64), bytes - (count - 1) * BLOCK_BYTES as u64]);
+        let mut run = base64::Run::default();
+        // What is not a whole block yet.
+        let mut rest: Vec<u8> = Vec::new();
+        for planes in self.components[0].planes() {
+            let samples = self.samples(planes.clone())?;
+            let is_last = planes.end == self.header().shape[2];
+            let samples = samples.as_bytes();
+            let missing = (BLOCK_BYTES - rest.len()) % BLOCK_BYTES;
+            let (first, others) = samples.split_at(missing.min(samples.len()));
+            rest.extend_from_slice(first);
+            let whole = if is_last { others.len() } else { others.len() / BLOCK_BYTES * BLOCK_BYTES };
+            let (others, left) = others.split_at(whole);
+            let mut put = |bytes: &[u8]| -> std::io::Result<()> {
+                for block in compressed(bytes)? {
+                    header.push(block.len() as u64);
+                    out.write_all(&run.encode(&block))?;
+                }
+                Ok(())
+            };
+            if rest.len() == BLOCK_BYTES || is_last {
+                put(&rest).map_err(fail)?;
+                rest.clear();
+            }
+            put(others).map_err(fail)?;
+            rest.extend_from_slice(left);
+            counter.advance(planes.len())?;
+        }
+        out.write_all(&run.finish()).map_err(fail)?;
+        let end = out.stream_position().map_err(fail)?;
+        out.seek(SeekFrom::Start(place)).map_err(fail)?;
+        out.write_all(&encoded(&header)).map_err(fail)?;
+        out.seek(SeekFrom::Start(end)).map(drop).map_err(fail)
+    }
 }
 
-fn write(arrays: &[Array<'_>], path: &Path) -> Result<()> {
+fn write(arrays: &[Array<'_>], counter: &WriteCounter<'_>, path: &Path) -> Result<()> {
     let fail = |e: std::io::Error| Error::io(path, e);
     let [before, behind] = xml(arrays);
-    atomic::write(path, |writer| {
-        let mut put = |bytes: &[u8]| writer.write_all(bytes).map_err(fail);
-        put(before.as_bytes())?;
+    counter.advance(0)?;
+    atomic::write_seekable(path, |out| {
+        out.write_all(before.as_bytes()).map_err(fail)?;
         for array in arrays {
-            let bytes = array.bytes();
-            let blocks = compressed(&bytes).map_err(fail)?;
-            let mut header = vec![blocks.len() as u64, BLOCK_BYTES.min(bytes.len()) as u64];
-            header.push((bytes.len() - (blocks.len() - 1) * BLOCK_BYTES) as u64);
-            header.extend(blocks.iter().map(|block| block.len() as u64));
-            let header: Vec<u8> = header.iter().flat_map(|number| number.to_ne_bytes()).collect();
-            put(array.start().as_bytes())?;
-            put(&base64::encode(&header))?;
-            put(&base64::encode(&blocks.concat()))?;
-            put(array.end().as_bytes())?;
+            out.write_all(array.start().as_bytes()).map_err(fail)?;
+            array.write(out, counter, path)?;
+            out.write_all(array.end().as_bytes()).map_err(fail)?;
         }
-        put(behind.as_bytes())
+        out.write_all(behind.as_bytes()).map_err(fail)
     })
 }
 
@@ -123,10 +192,10 @@ fn compressed(bytes: &[u8]) -> std::io::Result<Vec<Vec<u8>>> {
 
 /// The XML before and behind the arrays.
 fn xml(arrays: &[Array<'_>]) -> [String; 2] {
-    let volume = arrays[0].components[0];
+    let volume = arrays[0].header();
     let geometry = &volume.geometry;
     let list = |values: &[f64]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(" ");
-    let [x, y, z] = volume.association.points(volume.shape()).map(|n| n - 1);
+    let [x, y, z] = volume.association.points(volume.shape).map(|n| n - 1);
     let extent = format!("0 {x} 0 {y} 0 {z}");
     let name = escape(arrays[0].name);
     let active = if arrays[0].components.len() == 1 { "Scalars" } else { "Vectors" };
@@ -164,7 +233,7 @@ fn xml(arrays: &[Array<'_>]) -> [String; 2] {
 }
 
 /// What VTK has no place for, as field data, which its programs keep. A string is a list of its bytes and a zero.
-fn field_data(volume: &Volume) -> String {
+fn field_data(volume: &VolumeHeader) -> String {
     let text = |name: &str, text: &str| {
         let bytes: Vec<String> = text.bytes().chain([0]).map(|byte| byte.to_string()).collect();
         format!(

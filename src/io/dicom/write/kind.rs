@@ -4,7 +4,7 @@
 use super::copied::{self, text_value};
 use super::original::{OriginalImage, OriginalSeries};
 use crate::io::dicom::origin::NOTES;
-use crate::volume::{Frame, Geometry, Volume, is_code};
+use crate::volume::{Frame, Geometry, VolumeHeader, is_code};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -24,7 +24,7 @@ pub(super) enum Kind {
 impl Kind {
     /// The kind that a volume's origin allows. An MR image has to name its pulse sequence; one that cannot is a secondary
     /// capture, since nothing is made up.
-    pub(super) fn of(volume: &Volume, original: Option<&OriginalSeries>) -> Self {
+    pub(super) fn of(volume: &VolumeHeader, original: Option<&OriginalSeries>) -> Self {
         let modality = match volume.provenance.get("modality") {
             Some(modality) => modality.as_str(),
             None if volume.unit == "HU" => "CT",
@@ -162,7 +162,7 @@ impl Kind {
 /// What is known of the acquisition of a slice: the images of the original series that lie where it lies, else what the
 /// volume's provenance has.
 pub(super) struct DerivedSource<'a> {
-    pub(super) volume: &'a Volume,
+    pub(super) volume: &'a VolumeHeader,
     /// Where it is of the same modality.
     pub(super) original: Option<&'a OriginalSeries>,
     pub(super) images: &'a [&'a OriginalImage],

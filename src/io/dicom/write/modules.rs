@@ -6,7 +6,7 @@ use super::original::{FrameOfReference, OriginalImage, OriginalSeries};
 use super::{MANUFACTURER, SeriesDescription, decimals, fresh_uid};
 use crate::error::{Error, Result};
 use crate::io::dicom::PHOTOMETRIC;
-use crate::volume::{LossyStep, Volume};
+use crate::volume::{LossyStep, VolumeHeader};
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
@@ -49,7 +49,7 @@ fn code(value: &str, meaning: &str) -> InMemDicomObject {
 
 impl<'a> Series<'a> {
     pub(super) fn new(
-        volume: &Volume,
+        volume: &VolumeHeader,
         folder: &Path,
         description: &'a SeriesDescription,
         kind: Kind,
@@ -139,7 +139,7 @@ impl<'a> Series<'a> {
     /// Modules Frame of Reference and Image Plane, as far as all images share them, and what the pixels are.
     fn plane(
         &mut self,
-        volume: &Volume,
+        volume: &VolumeHeader,
         folder: &Path,
         is_derived: bool,
         [rows, columns]: [u16; 2],
@@ -185,7 +185,12 @@ impl<'a> Series<'a> {
     }
 
     /// What the images were made of, and what that has cost (modules General Reference and General Image).
-    fn derivation(&mut self, volume: &Volume, folder: &Path, description: &SeriesDescription) -> Result<()> {
+    fn derivation(
+        &mut self,
+        volume: &VolumeHeader,
+        folder: &Path,
+        description: &SeriesDescription,
+    ) -> Result<()> {
         let common = &mut self.common;
         if !description.derivation.is_empty() {
             let derivation = text(folder, self.original, &description.derivation)?;
@@ -211,7 +216,13 @@ impl<'a> Series<'a> {
     }
 
     /// The image of slice `k` without its pixels.
-    pub(super) fn image(&self, volume: &Volume, k: usize, number: usize, instance: &str) -> InMemDicomObject {
+    pub(super) fn image(
+        &self,
+        volume: &VolumeHeader,
+        k: usize,
+        number: usize,
+        instance: &str,
+    ) -> InMemDicomObject {
         let geometry = &volume.geometry;
         let mut object = self.common.clone();
         put(&mut object, tags::SOP_CLASS_UID, VR::UI, self.kind.class().into());

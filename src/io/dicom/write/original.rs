@@ -8,7 +8,7 @@ use crate::io::dicom::attributes::Attributes;
 use crate::io::dicom::file::File;
 use crate::io::dicom::{series, stack};
 use crate::io::{Limits, OpenOptions};
-use crate::volume::{Frame, Geometry, Volume};
+use crate::volume::{Frame, Geometry, VolumeHeader};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::mem::InMemElement;
@@ -172,7 +172,7 @@ impl OriginalSeries {
 
     /// Whether a volume lies where the series does: its rows and columns along axes of the images, and within them; or
     /// around them, for a series of a few images.
-    pub(super) fn holds(&self, volume: &Volume) -> bool {
+    pub(super) fn holds(&self, volume: &VolumeHeader) -> bool {
         let geometry = &volume.geometry;
         let Some(axes) = self.images.iter().find_map(|image| image.plane).map(|plane| plane.axes) else {
             return false;
@@ -183,7 +183,7 @@ impl OriginalSeries {
         };
         let planes = self.images.iter().filter_map(|image| image.plane);
         let ours = extent(axes, planes.flat_map(|plane| plane.corners));
-        let [nx, ny, nz] = volume.shape().map(|n| (n - 1) as f64);
+        let [nx, ny, nz] = volume.shape.map(|n| (n - 1) as f64);
         let corners = (0..8).map(|corner| {
             let at = |bit: usize, last: f64| if corner >> bit & 1 == 1 { last } else { 0.0 };
             geometry.index_to_world([at(0, nx), at(1, ny), at(2, nz)])

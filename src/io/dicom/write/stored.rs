@@ -5,7 +5,7 @@ use super::modules::put;
 use super::{decimal, decimals};
 use crate::error::{Error, Result};
 use crate::io::rescale::Rescale;
-use crate::volume::{FillRange, MaskClass, SampleType, Volume};
+use crate::volume::{FillRange, MaskClass, SampleType, Samples, VolumeHeader};
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -35,8 +35,13 @@ pub(super) struct StoredValues {
 }
 
 impl StoredValues {
-    pub(super) fn of(volume: &Volume, path: &Path, kind: Kind) -> Result<Self> {
-        let (low, high) = volume.range().unwrap_or((0.0, 0.0));
+    /// For a volume whose range is asked for where the type alone does not tell how its values are stored.
+    pub(super) fn of(
+        volume: &VolumeHeader,
+        range: impl Fn() -> Result<Option<(f64, f64)>>,
+        path: &Path,
+        kind: Kind,
+    ) -> Result<Self> {
         let fill_value = volume.stored_fill_value();
         let plain = |bits: u16, signed: bool| Self {
             bits_allocated: bits,
@@ -51,18 +56,21 @@ impl StoredValues {
             always_rescaled: kind.always_has_a_rescale(),
         };
         let scanner = |v: f64| (CT_INTERCEPT..=CT_INTERCEPT + CT_LARGEST).contains(&v);
-        match volume.sample_type() {
-            SampleType::I16
-                if volume.unit == "HU" && fill_value.is_none() && scanner(low) && scanner(high) =>
-            {
-                let rescale = Rescale { slope: 1.0, intercept: CT_INTERCEPT };
-                return Ok(Self { bits_stored: 12, rescale, ..plain(16, false) });
+        match volume.sample_type {
+            SampleType::I16 if volume.unit == "HU" && fill_value.is_none() => {
+                let (low, high) = range()?.unwrap_or((0.0, 0.0));
+                if scanner(low) && scanner(high) {
+                    let rescale = Rescale { slope: 1.0, intercept: CT_INTERCEPT };
+                    return Ok(Self { bits_stored: 12, rescale, ..plain(16, false) });
+                }
+                return Ok(plain(16, true));
             }
             SampleType::U8 if kind.may_have_8_bits() => return Ok(plain(8, false)),
             SampleType::U8 | SampleType::U16 => return Ok(plain(16, false)),
             SampleType::I8 | SampleType::I16 => return Ok(plain(16, true)),
             _ => {}
         }
+        let (low, high) = range()?.unwrap_or((0.0, 0.0));
         if !(high - low).is_finite() {
             return Err(Error::unsupported(
                 path,
@@ -71,7 +79,7 @@ impl StoredValues {
         }
         // The rescale is what its decimal strings say.
         let written = |v: f64| decimal(v).parse().unwrap_or(v);
-        let whole = volume.sample_type().is_integer() && high - low <= LARGEST;
+        let whole = volume.sample_type.is_integer() && high - low <= LARGEST;
         let intercept = written(low);
         let mut slope = if whole || high == low { 1.0 } else { written((high - low) / LARGEST) };
         // Rounded down it would not reach the largest value.
@@ -82,7 +90,7 @@ impl StoredValues {
             log::warn!(
                 "{}: {} values become 16-bit integers with the slope {slope}: up to {:.3e} is lost",
                 path.display(),
-                volume.sample_type(),
+                volume.sample_type,
                 slope / 2.0
             );
         }
@@ -117,11 +125,10 @@ impl StoredValues {
         }
     }
 
-    /// The pixels of slice `k`.
-    pub(super) fn slice(&self, volume: &Volume, k: usize) -> (VR, PrimitiveValue) {
-        let [nx, ny, _] = volume.shape();
-        let values = (k * nx * ny..(k + 1) * nx * ny).map(|index| {
-            let value = volume.samples().get(index);
+    /// The pixels of slice `n` of samples, so many a slice.
+    pub(super) fn slice(&self, samples: &Samples, n: usize, pixels: usize) -> (VR, PrimitiveValue) {
+        let values = (n * pixels..(n + 1) * pixels).map(|index| {
+            let value = samples.get(index);
             match MaskClass::of(value, self.fill) {
                 Some(MaskClass::Fill) if self.keeps_fill => value,
                 // Infinities are no less masked than NaN.
