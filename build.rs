@@ -6,7 +6,9 @@ fn main() {
     {
         let mut bridge = cxx_build::bridge("src/bridge.rs");
         bridge.include("cpp").include("cpp/neuvol").std("c++17").compile("neuvol-bridge");
-        for source in ["src/bridge.rs", "cpp/neuvol/observer.h", "cpp/neuvol/neuvol.h"] {
+        for source in
+            ["src/bridge.rs", "cpp/neuvol/observer.h", "cpp/neuvol/messenger.h", "cpp/neuvol/neuvol.h"]
+        {
             println!("cargo::rerun-if-changed={source}");
         }
     }

@@ -11,6 +11,7 @@ mod device;
 mod engines;
 mod messages;
 mod new_dataset;
+mod together;
 mod volume;
 
 use crate::dlpack;
@@ -20,6 +21,7 @@ use compress::{CompressedVolume, ImportedVolume, compress, compress_imported, im
 use dataset::{OpenDataset, open_dataset};
 use new_dataset::{NewDataset, new_dataset};
 use std::ops::ControlFlow;
+use together::{NewShare, compress_together, new_share};
 use volume::{OpenVolume, fidelity, open};
 
 #[cxx::bridge(namespace = "neuvol::bridge")]
@@ -188,6 +190,22 @@ mod ffi {
         type Observer;
         fn progress(self: &Observer, fraction: f64) -> Result<bool>;
 
+        include!("messenger.h");
+        type Messenger;
+        fn rank(self: &Messenger) -> usize;
+        fn size(self: &Messenger) -> usize;
+        fn all_gather(
+            self: &Messenger,
+            own: &[u8],
+            lengths: &mut Vec<u64>,
+        ) -> Result<UniquePtr<CxxVector<u8>>>;
+        fn exchange(
+            self: &Messenger,
+            to_each: &[u8],
+            to_lengths: &[u64],
+            lengths: &mut Vec<u64>,
+        ) -> Result<UniquePtr<CxxVector<u8>>>;
+
         include!("neuvol/neuvol.h");
         /// DLPack's own; only pointers to it pass.
         #[namespace = ""]
@@ -202,6 +220,7 @@ mod ffi {
         type CompressedVolume;
         type ImportedVolume;
         type NewDataset;
+        type NewShare;
 
         /// `device` is `auto`, `cpu`, `cuda` or `cuda:N`.
         fn open(
@@ -315,6 +334,26 @@ mod ffi {
             threads: usize,
             cache_bytes: usize,
         ) -> Result<Box<OpenDataset>>;
+
+        fn new_share() -> Box<NewShare>;
+        /// A box of a volume. What is wrong with it is told by [`compress_together`], to all processes.
+        fn add(
+            self: &mut NewShare,
+            samples: &[u8],
+            sample_type: &str,
+            start: &[usize; 3],
+            shape: &[usize; 3],
+        );
+        /// The grid of the labels is that of the whole.
+        fn compress_together(
+            share: Box<NewShare>,
+            path: &str,
+            sample_type: &str,
+            labels: Labels,
+            request: Request,
+            messenger: &Messenger,
+            observer: &Observer,
+        ) -> Result<Outcome>;
 
         fn panic_on_purpose() -> Result<()>;
         fn version() -> String;

@@ -65,6 +65,14 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// Another process of those that make a file together failed; the file is not written.
+    #[error("process {rank} failed: {what}")]
+    Process {
+        /// Which one.
+        rank: usize,
+        /// What it said.
+        what: String,
+    },
     /// The caller asked to stop; nothing was written.
     #[error("interrupted; nothing was written")]
     Interrupted,
@@ -101,6 +109,7 @@ impl Error {
             | Error::Device(_)
             | Error::Target { .. }
             | Error::TooLarge { .. }
+            | Error::Process { .. }
             | Error::Interrupted => {}
         }
         self

@@ -48,6 +48,7 @@ pub(crate) mod guard;
 pub mod io;
 pub(crate) mod latents;
 pub mod metrics;
+pub(crate) mod processes;
 #[cfg(feature = "cli")]
 pub mod render;
 pub mod sample;

@@ -3,7 +3,7 @@
 //! What fuzzing (`fuzz/`) has found lies in `fuzz/regressions/TARGET/` and is read here.
 
 use neuvol::io::{self, Limits, OpenOptions};
-use neuvol::volume::{Frame, Geometry, Samples};
+use neuvol::volume::{Frame, Geometry, Samples, VolumeHeader};
 use neuvol::{Error, NeuralVolume, Region, Volume, sample};
 use proptest::prelude::*;
 use std::io::Write;
@@ -18,10 +18,30 @@ fn options() -> OpenOptions {
 
 /// Reads a file; a panic fails the test, and what is read is no larger than allowed.
 fn read(path: &Path) {
-    match io::open(path, &options()) {
+    let whole = io::open(path, &options());
+    match &whole {
         Ok(volume) => assert!(volume.stored_bytes() <= 8 * LIMIT),
         Err(error) => assert!(error.to_string().len() > path.to_str().unwrap().len(), "{error}"),
     }
+    // Box by box it is the same volume, or another sentence.
+    match (&whole, boxes(path)) {
+        (Ok(volume), Ok(Some((header, samples)))) => {
+            assert_eq!(header, VolumeHeader::of(volume));
+            assert_eq!(samples.as_bytes(), volume.samples().as_bytes());
+        }
+        (Err(_), Err(error)) => assert!(error.to_string().len() > path.to_str().unwrap().len(), "{error}"),
+        (_, Ok(None)) => {}
+        (Ok(_), Err(error)) => panic!("read whole, but not box by box: {error}"),
+        (Err(error), Ok(_)) => panic!("read box by box, but not whole: {error}"),
+    }
+}
+
+/// What is read box by box; `None` for what is read whole.
+fn boxes(path: &Path) -> neuvol::Result<Option<(VolumeHeader, Samples)>> {
+    let Some(source) = io::open_source(path, &options())? else { return Ok(None) };
+    let header = source.header();
+    let samples = source.read([0; 3], header.shape)?;
+    Ok(Some((header, samples)))
 }
 
 fn read_bytes(folder: &Path, name: &str, bytes: &[u8]) {
@@ -69,6 +89,8 @@ fn files_cut_anywhere_are_refused() {
             let result = io::open(&path, &options());
             // The last bytes of some files are line ends, closing tags or padding.
             assert!(result.is_err() || length + 64 > whole.len(), "{}: {length} bytes", path.display());
+            let source = boxes(&path);
+            assert!(source.is_err() == result.is_err(), "{}: {length} bytes", path.display());
         }
     }
 }
@@ -173,6 +195,7 @@ fn small_files_that_claim_much_are_refused_before_allocating() {
         std::fs::write(&path, bytes).unwrap();
         let message = io::open(&path, &OpenOptions::default()).unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
+        assert!(io::open_source(&path, &OpenOptions::default()).is_err(), "{name}");
     };
     let piece = |extent: &str| {
         format!(

@@ -203,3 +203,66 @@ fn masked_voxels_take_no_lists_when_they_are_filled() {
     println!("{held} bytes held, {peak} at the peak, {:.3} times", peak as f64 / held as f64);
     assert!(peak <= held / 2 * 9, "{peak} bytes for a volume of {held}");
 }
+
+/// A volume of 256 MB in each form that is unpacked before its boxes are read.
+fn packed(folder: &Path) -> Vec<PathBuf> {
+    const SHAPE: [usize; 3] = [1024, 1024, 128];
+    let volume = Volume::new(vec![0i16; SHAPE.iter().product()], SHAPE).unwrap();
+    let mut files: Vec<PathBuf> = ["a.nii.gz", "a.vti"].map(|name| folder.join(name)).into();
+    for path in &files {
+        io::save(&volume, path).unwrap();
+    }
+    let bytes = volume.samples().as_bytes();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    zlib.write_all(bytes).unwrap();
+    let nrrd =
+        b"NRRD0004\ntype: int16\ndimension: 3\nsizes: 1024 1024 128\nendian: little\nencoding: gzip\n\n";
+    let mha = b"NDims = 3\nDimSize = 1024 1024 128\nElementType = MET_SHORT\nCompressedData = True\nElementDataFile = LOCAL\n";
+    let vtk = b"# vtk DataFile Version 3.0\nt\nASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 1024 1024 128\n\
+        POINT_DATA 134217728\nSCALARS t short\nLOOKUP_TABLE default\n";
+    for (name, content) in [
+        ("a.nrrd", [&nrrd[..], &gzip.finish().unwrap()].concat()),
+        ("a.mha", [&mha[..], &zlib.finish().unwrap()].concat()),
+        ("a.vtk", [&vtk[..], &b"0 ".repeat(volume.len())].concat()),
+    ] {
+        files.push(folder.join(name));
+        std::fs::write(folder.join(name), content).unwrap();
+    }
+    files.push(folder.join("a.dcm"));
+    sparse(&folder.join("a.dcm"), &dicom_header(), BYTES, b"");
+    files
+}
+
+/// A few megabytes of them are in memory, and of slices a few that are decoded at a time; a legacy VTK file is mapped.
+#[test]
+fn unpacking_takes_a_few_megabytes() {
+    const NAME: &str = "unpacking_takes_a_few_megabytes";
+    if let Some(path) = std::env::var_os(CHILD) {
+        let path = Path::new(&path);
+        let found = io::find_source(path, &OpenOptions::default()).unwrap().unwrap();
+        let bytes = found.temporary_bytes();
+        let source = found.open(path.parent().unwrap()).unwrap();
+        let header = source.header();
+        assert_eq!((header.stored_bytes(), header.sample_type), (bytes, SampleType::I16));
+        source.read([100, 100, 100], [64, 64, 20]).unwrap();
+        println!("held {bytes} peak {}", peak().unwrap());
+        return;
+    }
+    if peak().is_none() {
+        eprintln!("SKIPPED {NAME}: this system does not tell a process's memory");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for path in packed(folder.path()) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let (held, peak) = held_and_peak(NAME, &path);
+        println!("{name}: {held} bytes unpacked, {peak} at the peak");
+        let mapped = if name == "a.vtk" { std::fs::metadata(&path).unwrap().len() } else { 0 };
+        assert!(
+            held >= 1 << 28 && peak <= mapped + (72 << 20),
+            "{name}: {peak} bytes for a volume of {held}"
+        );
+    }
+}

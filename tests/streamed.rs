@@ -5,8 +5,10 @@ use neuvol::train::{
 };
 use neuvol::volume::{SampleType, Samples, Source, VolumeHeader};
 use neuvol::{ArrayInfo, Error, NeuralDataset, NeuralVolume, Region, Result, Volume};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Three blocks along x, two along y.
@@ -254,4 +256,48 @@ fn a_finished_file_is_one_volume_of_several() {
         let saved = DatasetWriter::save(&nested, vec![array("a")], 1, None, |writer| writer.add_file(inside));
         assert!(matches!(saved, Err(Error::Options(_))) && !nested.exists());
     }
+}
+
+#[test]
+fn the_command_unpacks_large_inputs_beside_the_output_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // One value, so that it is quick, of the fewest slices that are read box by box.
+    let slices = neuvol::train::MOST_VOXELS_IN_MEMORY / (512 * 512) + 1;
+    let header = format!("NRRD0004\ntype: uint8\ndimension: 3\nsizes: 512 512 {slices}\nencoding: gzip\n\n");
+    let mut gzip = flate2::write::GzEncoder::new(header.into_bytes(), flate2::Compression::fast());
+    (0..slices).for_each(|_| gzip.write_all(&[7; 512 * 512]).unwrap());
+    let packed = gzip.finish().unwrap();
+    std::fs::write(folder.path().join("a.nrrd"), &packed).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neuvol"));
+        command.args(arguments).args(["--threads", "2"]).current_dir(folder.path()).output().unwrap()
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let compress = ["compress", "a.nrrd", "--lossless", "--memory", "500M", "-o", "b.nvol"];
+    let output = run(&[&compress[..], &["-v"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let bytes = slices * 512 * 512;
+    let said = text(&output.stderr);
+    assert!(
+        said.contains(&format!("a.nrrd: its samples are unpacked to a temporary file of {bytes} bytes")),
+        "{said}"
+    );
+    let told = text(&output.stdout);
+    assert!(told.contains("unpacked") && told.contains("to a temporary file in ."), "{told}");
+    assert_eq!(whole_value(&folder.path().join("b.nvol")), 7.0);
+    // Cut off, it ends with a sentence, and the old file is there.
+    let before = std::fs::read(folder.path().join("b.nvol")).unwrap();
+    std::fs::write(folder.path().join("a.nrrd"), &packed[..packed.len() * 2 / 3]).unwrap();
+    let output = run(&[&compress[..], &["--json"]].concat());
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains("a.nrrd") && said.contains("truncated"), "{said}");
+    assert_eq!(std::fs::read(folder.path().join("b.nvol")).unwrap(), before);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+/// The value at the end of a volume of one value.
+fn whole_value(path: &Path) -> f64 {
+    let neural = NeuralVolume::open(path).unwrap();
+    let end = neural.info().shape;
+    neural.read_region(Region { start: end.map(|n| n - 1), end }, 1).unwrap().samples().get(0)
 }

@@ -198,7 +198,30 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
     samples.unit = array->GetInformation()->Get(vtkDataArray::UNITS_LABEL());
   }
 
-  neuvol::Grid& grid = samples.grid;
+  vtkFieldData* fields = image->GetFieldData();
+  auto* frame = vtkStringArray::SafeDownCast(fields->GetAbstractArray("neuvol_frame"));
+  const bool has = frame && frame->GetNumberOfValues() == 1;
+  samples.grid = vtkNeuvolImage::Grid(image, association, has ? frame->GetValue(0) : samples.grid.frame);
+  samples.fillRange = FillRange(fields, name, 0);
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (int component = 1; component < components; ++component)
+  {
+    const std::array<double, 2> range = FillRange(fields, name, component);
+    if (!std::equal(range.begin(), range.end(), samples.fillRange.begin(), same))
+    {
+      throw neuvol::Error("the components of array '" + name +
+        "' have several fill values (neuvol_fill_value): extract them, and compress them one by one");
+    }
+  }
+  samples.data = array->GetVoidPointer(0);
+  samples.bytes = static_cast<std::size_t>(array->GetNumberOfValues()) * array->GetDataTypeSize();
+  return samples;
+}
+
+neuvol::Grid vtkNeuvolImage::Grid(vtkImageData* image, int association, const std::string& frame)
+{
+  neuvol::Grid grid;
+  grid.frame = frame;
   int extent[6];
   image->GetExtent(extent);
   if (association == vtkDataObject::FIELD_ASSOCIATION_CELLS)
@@ -222,26 +245,7 @@ neuvol::Samples vtkNeuvolImage::Samples(vtkImageData* image, vtkDataArray* array
   const double* direction = image->GetDirectionMatrix()->GetData();
   std::copy(direction, direction + 9, grid.direction.begin());
   image->TransformContinuousIndexToPhysicalPoint(first, grid.origin.data());
-  vtkFieldData* fields = image->GetFieldData();
-  auto* frame = vtkStringArray::SafeDownCast(fields->GetAbstractArray("neuvol_frame"));
-  if (frame && frame->GetNumberOfValues() == 1)
-  {
-    grid.frame = frame->GetValue(0);
-  }
-  samples.fillRange = FillRange(fields, name, 0);
-  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
-  for (int component = 1; component < components; ++component)
-  {
-    const std::array<double, 2> range = FillRange(fields, name, component);
-    if (!std::equal(range.begin(), range.end(), samples.fillRange.begin(), same))
-    {
-      throw neuvol::Error("the components of array '" + name +
-        "' have several fill values (neuvol_fill_value): extract them, and compress them one by one");
-    }
-  }
-  samples.data = array->GetVoidPointer(0);
-  samples.bytes = static_cast<std::size_t>(array->GetNumberOfValues()) * array->GetDataTypeSize();
-  return samples;
+  return grid;
 }
 
 void vtkNeuvolImage::CellExtent(int extent[6])

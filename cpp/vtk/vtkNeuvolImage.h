@@ -29,6 +29,9 @@ int VTKType(const std::string& sampleType);
 /// other. Throws neuvol::Error where it cannot be stored.
 neuvol::Samples Samples(vtkImageData* image, vtkDataArray* array, int association);
 
+/// Where the samples of an image's arrays lie, in the named frame.
+neuvol::Grid Grid(vtkImageData* image, int association, const std::string& frame);
+
 /// Makes a points' extent that of the cells between them.
 void CellExtent(int extent[6]);
 

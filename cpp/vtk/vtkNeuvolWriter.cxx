@@ -2,14 +2,17 @@
 
 #include "vtkNeuvolArrays.h"
 #include "vtkNeuvolImage.h"
+#include "vtkNeuvolParts.h"
+#include "vtkNeuvolProcesses.h"
 
 #include "vtkInformation.h"
 #include "vtkInformationVector.h"
-#include "vtkMultiProcessController.h"
+#include "vtkMultiProcessStream.h"
 #include "vtkObjectFactory.h"
 #include "vtkStreamingDemandDrivenPipeline.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 
@@ -86,7 +89,20 @@ int vtkNeuvolWriter::RequestUpdateExtent(
     inputs[0]->GetInformationObject(0)->Set(
       vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP(), this->Times[static_cast<std::size_t>(this->CurrentStep)]);
   }
-  return this->Superclass::RequestUpdateExtent(request, inputs, outputs);
+  this->Superclass::RequestUpdateExtent(request, inputs, outputs);
+  const vtkNeuvolProcesses processes;
+  vtkInformation* info = inputs[0]->GetInformationObject(0);
+  if (info->Has(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()))
+  {
+    int whole[6];
+    info->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), whole);
+    info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT(), whole, 6);
+  }
+  // The pipeline cuts a process' piece out of it.
+  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_PIECE_NUMBER(), static_cast<int>(processes.rank()));
+  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_PIECES(), static_cast<int>(processes.size()));
+  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_GHOST_LEVELS(), 0);
+  return 1;
 }
 
 std::string vtkNeuvolWriter::NameOfStep(int step)
@@ -124,27 +140,16 @@ int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector**
     return 0;
   }
   this->Aborted = false;
-  bool written = this->IsIdle();
-  if (!written)
+  bool written = false;
+  if (!this->FileName || !*this->FileName)
   {
-    if (!this->FileName || !*this->FileName)
-    {
-      vtkErrorMacro(<< "No file name was given: there is nowhere to write to.");
-    }
-    else if (vtkImageData* image = this->GetImage(inputs))
-    {
-      const bool manyFiles = series && !this->TimeStepsInOneFile;
-      const std::string name = manyFiles ? this->NameOfStep(this->CurrentStep) : this->FileName;
-      written = !name.empty() && this->WriteFile(image, name);
-    }
+    vtkErrorMacro(<< "No file name was given: there is nowhere to write to.");
   }
-  vtkMultiProcessController* processes = vtkMultiProcessController::GetGlobalController();
-  if (series && processes && processes->GetNumberOfProcesses() > 1)
+  else
   {
-    // All go on, or none does: sources may have to talk to each other.
-    int first = written ? 1 : 0;
-    processes->Broadcast(&first, 1, 0);
-    written = first != 0;
+    const bool manyFiles = series && !this->TimeStepsInOneFile;
+    const std::string name = manyFiles ? this->NameOfStep(this->CurrentStep) : this->FileName;
+    written = !name.empty() && this->WriteTogether(inputs, name);
   }
   const bool more = series && written && !this->IsLastStep();
   if (more)
@@ -161,6 +166,115 @@ int vtkNeuvolWriter::RequestData(vtkInformation* request, vtkInformationVector**
   }
   // What was aborted is no failure.
   return written || this->Aborted ? 1 : 0;
+}
+
+namespace
+{
+
+/// What the processes have to know of the array: its description, type and number of components.
+struct About
+{
+  neuvol::Description Description;
+  std::string Type;
+  int Components = 0;
+  int Association = vtkDataObject::FIELD_ASSOCIATION_POINTS;
+
+  neuvol::Communicator::Bytes Pack() const
+  {
+    vtkMultiProcessStream stream;
+    const std::array<double, 2>& fill = this->Description.fillRange;
+    stream << this->Description.name << this->Description.unit << this->Description.grid.frame << fill[0] << fill[1]
+           << this->Type << this->Components << this->Association;
+    return stream.GetRawData();
+  }
+
+  void Unpack(const neuvol::Communicator::Bytes& bytes)
+  {
+    vtkMultiProcessStream stream;
+    stream.SetRawData(bytes);
+    std::array<double, 2>& fill = this->Description.fillRange;
+    stream >> this->Description.name >> this->Description.unit >> this->Description.grid.frame >> fill[0] >> fill[1] >>
+      this->Type >> this->Components >> this->Association;
+  }
+};
+
+} // namespace
+
+bool vtkNeuvolWriter::WriteTogether(vtkInformationVector** inputs, const std::string& name)
+{
+  const vtkNeuvolProcesses processes;
+  try
+  {
+    vtkDataObject* input = vtkDataObject::GetData(inputs[0]);
+    const int* whole = vtkImageData::SafeDownCast(input)
+      ? inputs[0]->GetInformationObject(0)->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT())
+      : nullptr;
+    vtkNeuvolParts parts(input, whole, processes);
+    const bool oneFile = this->WriteAllTimeSteps && this->TimeStepsInOneFile && !this->Times.empty();
+    if (!this->AllArrays)
+    {
+      About about;
+      neuvol::Communicator::Bytes packed;
+      std::vector<vtkDataArray*> arrays;
+      processes.together(
+        [&]
+        {
+          for (const auto& image : parts.images())
+          {
+            const Selected selected = this->GetArray(image);
+            arrays.push_back(selected.Array);
+            about.Association = selected.Association;
+          }
+          if (!arrays.empty())
+          {
+            const neuvol::Samples samples =
+              vtkNeuvolImage::Samples(parts.images().front(), arrays.front(), about.Association);
+            about.Description = samples;
+            about.Type = samples.type;
+            about.Components = arrays.front()->GetNumberOfComponents();
+            packed = about.Pack();
+          }
+        });
+      const auto all = processes.allGather(packed);
+      about.Unpack(*std::find_if(all.begin(), all.end(), [](const auto& bytes) { return !bytes.empty(); }));
+      parts.keep(arrays, about.Association);
+      if (!oneFile && about.Components == 1 && parts.samples(about.Association) > this->VoxelsInMemory)
+      {
+        vtkNeuvolImage::ClearAbort(this);
+        this->Outcome.clear();
+        about.Description.grid = vtkNeuvolImage::Grid(parts.whole(), about.Association, about.Description.grid.frame);
+        const neuvol::Outcome outcome = neuvol::compressTogether(name, about.Description, about.Type, parts.pieces(),
+          vtkNeuvolImage::Options(*this), processes, vtkNeuvolImage::ProgressOf(this));
+        if (processes.isFirst())
+        {
+          this->Report(name, vtkNeuvolImage::Text(outcome, about.Description.unit));
+          for (const std::string& warning : outcome.warnings)
+          {
+            vtkWarningMacro(<< name << ": " << warning);
+          }
+        }
+        return true;
+      }
+    }
+    const vtkSmartPointer<vtkImageData> image = parts.gather(processes);
+    const bool written = !processes.isFirst() || this->WriteFile(image, name);
+    const auto all = processes.allGather({ static_cast<std::uint8_t>(written), static_cast<std::uint8_t>(this->Aborted) });
+    this->Aborted = all.front()[1] != 0;
+    if (!all.front()[0] && !this->Aborted && !processes.isFirst())
+    {
+      vtkErrorMacro(<< name << " was not written: process 0 says why.");
+    }
+    return all.front()[0] != 0;
+  }
+  catch (const neuvol::Interrupted&)
+  {
+    this->Aborted = true;
+  }
+  catch (const std::exception& error)
+  {
+    vtkErrorMacro(<< error.what());
+  }
+  return false;
 }
 
 std::vector<double> vtkNeuvolWriter::TimesInFile() const
@@ -264,5 +378,6 @@ void vtkNeuvolWriter::PrintSelf(ostream& os, vtkIndent indent)
   os << indent << "MinTimeStep: " << this->MinTimeStep << "\n";
   os << indent << "MaxTimeStep: " << this->MaxTimeStep << "\n";
   os << indent << "TimeStepStride: " << this->TimeStepStride << "\n";
+  os << indent << "VoxelsInMemory: " << this->VoxelsInMemory << "\n";
   os << indent << "FileNameSuffix: " << (this->FileNameSuffix ? this->FileNameSuffix : "(none)") << "\n";
 }

@@ -13,8 +13,13 @@
  * series that vtkNeuvolReader reads and of which it counts the steps; or, with TimeStepsInOneFile, one file with their times. Then
  * all steps have the arrays of the first one, and what is compressed stays in memory until the last step.
  *
- * Where there are several processes, all of them call Write(): the first asks its source for the whole image and
- * writes.
+ * The input may be a composite data set of images that are parts of one (partitioned data sets, multiblocks: what Catalyst hands
+ * over), with ghosts or without.
+ *
+ * Where there are several processes, all of them call Write(), each asks its source for its piece, and the first writes the file. An
+ * image of more than VoxelsInMemory samples is compressed box by box: each process codes its share of the blocks, and the file is the
+ * same whatever the number of processes. Smaller ones are brought together on the first process, and so are several arrays, components
+ * or time steps in one file. When a process fails, Write() returns 0 on all of them, and each says why.
  */
 
 #ifndef vtkNeuvolWriter_h
@@ -76,6 +81,15 @@ public:
   vtkGetStringMacro(FileNameSuffix);
   ///@}
 
+  ///@{
+  /**
+   * An image of more samples than this, of one array and component, is compressed box by box, on all processes, within little more
+   * memory than the samples take. Files of smaller images get a network, too, which helps most where the ratio is high. Default 2^27.
+   */
+  vtkSetClampMacro(VoxelsInMemory, vtkTypeInt64, 0, VTK_TYPE_INT64_MAX);
+  vtkGetMacro(VoxelsInMemory, vtkTypeInt64);
+  ///@}
+
   /**
    * Compresses the input and writes the file, or a step's files one after the other. Returns 1 when all was written.
    */
@@ -96,6 +110,7 @@ protected:
   int MinTimeStep = 0;
   int MaxTimeStep = -1;
   int TimeStepStride = 1;
+  vtkTypeInt64 VoxelsInMemory = vtkTypeInt64(1) << 27;
   bool Written = false;
   bool Aborted = false;
 
@@ -109,6 +124,11 @@ protected:
    * The last step to write; -1 where the source has no steps, or no series is asked for.
    */
   int LastStep() const;
+
+  /**
+   * Compresses the input into a file, with the other processes. Returns whether the file is there, on all of them.
+   */
+  bool WriteTogether(vtkInformationVector** inputs, const std::string& name);
 
   /**
    * Compresses an image into a file, or into a step of the one file, which is written when it is the last.

@@ -38,7 +38,18 @@ pub fn open(bytes: &[u8], name: &str) {
         resample_tilt: true,
         ..options
     };
-    if let Err(error) = neuvol::io::open(&path, &chosen) {
+    let whole = neuvol::io::open(&path, &chosen);
+    let source = neuvol::io::open_source(&path, &chosen).and_then(|source| {
+        let Some(source) = source else { return Ok(None) };
+        source.read([0; 3], source.header().shape).map(Some)
+    });
+    match (&whole, source) {
+        (Ok(volume), Ok(Some(samples))) => assert_eq!(volume.samples().as_bytes(), samples.as_bytes()),
+        (Ok(_), Err(error)) => panic!("read whole, but not box by box: {error}"),
+        (Err(error), Ok(Some(_))) => panic!("read box by box, but not whole: {error}"),
+        _ => {}
+    }
+    if let Err(error) = whole {
         assert!(!error.to_string().is_empty());
         // A component, or a volume, that has to be chosen.
         let _ = neuvol::io::open(&path, &OpenOptions { component: Some(0), ..chosen.clone() });

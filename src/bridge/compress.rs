@@ -88,7 +88,7 @@ pub(super) fn compress_imported(
 }
 
 /// Says of the samples where they lie and what they are.
-fn label(volume: &mut Volume, labels: &ffi::Labels) -> Result<(), Failure> {
+pub(super) fn label(volume: &mut Volume, labels: &ffi::Labels) -> Result<(), Failure> {
     let ffi::Labels { grid, name, unit, fill_range } = labels;
     let frame = Frame::from_name(&grid.frame).ok_or_else(|| {
         let [unknown, lps] = [Frame::Unknown, Frame::Lps].map(Frame::name);

@@ -93,9 +93,9 @@ impl Arguments {
             let block_bytes = self.memory.block_bytes(2);
             return Ok(Opened::Neural(Box::new(from.for_neural().open_within(path, place, block_bytes)?)));
         }
-        let source = from.open_chosen(path)?;
-        match source.filter(|source| self.memory.is_too_large(&source.header(), 2)) {
-            Some(source) => Ok(Opened::File(source)),
+        let found = from.find_chosen(path)?;
+        match found.filter(|found| self.memory.is_too_large_to_open(found, 2)) {
+            Some(found) => Ok(Opened::File(found.open(&std::env::temp_dir())?)),
             None => Ok(Opened::InMemory(Box::new(from.open(path)?))),
         }
     }

@@ -18,6 +18,7 @@ use neuvol::train::{
     self, Architecture, CompressOptions, Compressed, EncodingOptions, MOST_VOXELS_IN_MEMORY, ModelOptions,
     Preset, Quality, Representation, Storage, Target,
 };
+use neuvol::volume::Source;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -376,16 +377,22 @@ impl Input {
 /// The file of the only volume.
 fn one(arguments: &Arguments, input: &Input, output: &Path, place: Placement) -> Result<serde_json::Value> {
     let memory = arguments.memory.unwrap_or_else(memory::half_of_the_machines);
-    if let Some(source) = arguments.from.open_source(&arguments.input, input.steps.start)?
-        && source.header().voxels() > MOST_VOXELS_IN_MEMORY
+    let streamed = |source: &dyn Source, temporary_bytes| {
+        let from = streamed::Opened { source, temporary_bytes, start: input.start };
+        streamed::compress(from, &arguments.how, output, (memory, place), arguments.json)
+    };
+    if let Some(found) = input.volumes.find_source(input.steps.start)?
+        && found.voxels() > MOST_VOXELS_IN_MEMORY
     {
+        let temporary_bytes = found.temporary_bytes();
+        let source = found.open(streamed::folder_of(output))?;
         input.bar.hide();
-        return streamed::compress(source.as_ref(), &arguments.how, output, (memory, place), arguments.json);
+        return streamed(source.as_ref(), temporary_bytes);
     }
     let volume = input.volumes.read(input.steps.start)?;
     input.bar.hide();
     if volume.len() as u64 > MOST_VOXELS_IN_MEMORY {
-        return streamed::compress(&volume, &arguments.how, output, (memory, place), arguments.json);
+        return streamed(&volume, 0);
     }
     memory::check(&volume, memory)?;
     let read_seconds = input.start.elapsed().as_secs_f64();

@@ -4,11 +4,12 @@ use super::input::{InputArguments, numbered};
 use super::like::{self, LikeArguments};
 use super::memory::MemoryArguments;
 use super::progress::PartsBar;
+use super::streamed::folder_of;
 use super::{interrupt, report};
 use anyhow::Result;
 use neuvol::Volume;
-use neuvol::io::{ArraySources, InputArray, MOST_COMPONENTS, Volumes};
-use neuvol::volume::{Source, VolumeHeader};
+use neuvol::io::{ArraySources, FoundSource, InputArray, MOST_COMPONENTS, Volumes};
+use neuvol::volume::Source;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -81,19 +82,18 @@ fn fits(array: &InputArray) -> bool {
 impl Arguments {
     /// The volume of a step that is chosen, or the only one.
     fn only(&self, volumes: &Volumes, step: usize) -> Result<Box<dyn Source>> {
-        self.opened(1, || volumes.source(step), || volumes.read(step))
+        self.opened(1, || volumes.find_source(step), || volumes.read(step))
     }
 
     /// What reads a volume: box by box what is too large, if that can be; else from memory.
     fn opened(
         &self,
         count: usize,
-        source: impl FnOnce() -> neuvol::Result<Option<Box<dyn Source>>>,
+        find: impl FnOnce() -> neuvol::Result<Option<FoundSource>>,
         read: impl FnOnce() -> neuvol::Result<Volume>,
     ) -> Result<Box<dyn Source>> {
-        let is_large = |header: &VolumeHeader| self.memory.is_too_large(header, count as u64);
-        match source()?.filter(|source| is_large(&source.header())) {
-            Some(source) => Ok(source),
+        match find()?.filter(|found| self.memory.is_too_large_to_open(found, count as u64)) {
+            Some(found) => Ok(found.open(folder_of(&self.output))?),
             None => Ok(Box::new(read()?)),
         }
     }
@@ -114,8 +114,8 @@ impl Arguments {
         for (place, array) in kept {
             let mut components = Vec::new();
             for component in 0..array.components {
-                let source = || volumes.part_source(place, component, step);
-                components.push(self.opened(count, source, || volumes.read_part(place, component, step))?);
+                let find = || volumes.find_part(place, component, step);
+                components.push(self.opened(count, find, || volumes.read_part(place, component, step))?);
             }
             let component_names = (0..array.components)
                 .map(|component| array.component_names.get(component).cloned().unwrap_or_default())

@@ -3,9 +3,9 @@
 use super::Placement;
 use super::progress::PartsBar;
 use anyhow::Result;
-use neuvol::io::{Limits, OpenOptions, Volumes};
+use neuvol::io::{FoundSource, Limits, OpenOptions, Volumes};
 use neuvol::sample;
-use neuvol::volume::{SampleType, Source};
+use neuvol::volume::SampleType;
 use neuvol::{NeuralDataset, NeuralVolume, Volume};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -104,14 +104,9 @@ impl InputArguments {
         Ok((Volumes::open(path, &options)?, bar))
     }
 
-    /// What reads a step of the input box by box, where its format allows it.
-    pub(super) fn open_source(&self, path: &Path, step: usize) -> Result<Option<Box<dyn Source>>> {
-        Ok(neuvol::io::open_source(path, &self.options(Some(step)))?)
-    }
-
-    /// The same for the volume that is chosen, or the only one.
-    pub(super) fn open_chosen(&self, path: &Path) -> Result<Option<Box<dyn Source>>> {
-        Ok(neuvol::io::open_source(path, &self.options(self.time_step))?)
+    /// What reads the volume that is chosen, or the only one, box by box; `None` where it has to be read whole.
+    pub(super) fn find_chosen(&self, path: &Path) -> Result<Option<FoundSource>> {
+        Ok(neuvol::io::find_source(path, &self.options(self.time_step))?)
     }
 
     /// The steps that are chosen of so many.

@@ -3,7 +3,7 @@
 use super::input::parse_size;
 use super::progress::PartsBar;
 use anyhow::Result;
-use neuvol::io::SaveOptions;
+use neuvol::io::{FoundSource, SaveOptions};
 use neuvol::train::MOST_VOXELS_IN_MEMORY;
 use neuvol::volume::VolumeHeader;
 use neuvol::{Error, Volume};
@@ -39,8 +39,16 @@ impl MemoryArguments {
 
     /// Whether so many volumes like this one are better not read whole.
     pub(super) fn is_too_large(&self, header: &VolumeHeader, volumes: u64) -> bool {
-        header.voxels() > MOST_VOXELS_IN_MEMORY
-            || header.stored_bytes().saturating_mul(volumes) > self.bytes() / 2
+        self.are_too_many(header.voxels(), header.stored_bytes(), volumes)
+    }
+
+    /// The same of a volume that nothing was read of but its header.
+    pub(super) fn is_too_large_to_open(&self, found: &FoundSource, volumes: u64) -> bool {
+        self.are_too_many(found.voxels(), found.stored_bytes(), volumes)
+    }
+
+    fn are_too_many(&self, voxels: u64, stored_bytes: u64, volumes: u64) -> bool {
+        voxels > MOST_VOXELS_IN_MEMORY || stored_bytes.saturating_mul(volumes) > self.bytes() / 2
     }
 
     /// How a volume is written, behind a progress bar.

@@ -13,17 +13,31 @@ use std::time::Instant;
 /// Slices that are read at a time to find the range.
 const SLICES: usize = 8;
 
+/// A source that is open.
+pub(super) struct Opened<'a> {
+    pub(super) source: &'a dyn Source,
+    /// Bytes of the temporary file that it was unpacked to; 0 where there is no such file.
+    pub(super) temporary_bytes: u64,
+    /// When its opening began.
+    pub(super) start: Instant,
+}
+
+/// The folder that an output lies in, and temporary files with it.
+pub(super) fn folder_of(output: &Path) -> &Path {
+    output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Compresses into a file; the report as JSON.
 pub(super) fn compress(
-    source: &dyn Source,
+    from: Opened<'_>,
     how: &HowArguments,
     output: &Path,
     (memory, place): (u64, Placement),
     quiet: bool,
 ) -> Result<serde_json::Value> {
+    let Opened { source, temporary_bytes, start } = from;
     let header = source.header();
     let options = how.options_for(header.shape, || range(source), place)?;
-    let start = Instant::now();
     let bar = Bar::new();
     let compressed = compress_source(source, output, &options, memory, |progress| bar.show(progress))?;
     drop(bar);
@@ -34,6 +48,10 @@ pub(super) fn compress(
         say!("{}", output.display());
         let stored = report::bytes(header.stored_bytes());
         say!("  volume    {} {sample_type}, {stored}", report::dims(header.shape));
+        if temporary_bytes > 0 {
+            let folder = folder_of(output).display();
+            say!("  unpacked  {}, to a temporary file in {folder}", report::bytes(temporary_bytes));
+        }
         say!("  file      {}", report::bytes(file_bytes));
         say!("  ratio     {}", report::ratios(ratio, ratio_f32, sample_type));
         for line in report::fidelity(fidelity, &header.geometry, &header.unit) {
@@ -45,6 +63,7 @@ pub(super) fn compress(
     Ok(serde_json::json!({
         "output": output,
         "file_bytes": file_bytes,
+        "temporary_bytes": temporary_bytes,
         "ratio": ratio,
         "ratio_float32": ratio_f32,
         "model": model,

@@ -30,6 +30,31 @@ impl MaskBrick {
             false => MaskBrick::Stream(encode_brick(codes, size)),
         }
     }
+
+    /// Appends it, for another process.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            MaskBrick::Uniform(code) => out.extend([u32::MAX.to_le_bytes().as_slice(), &[*code]].concat()),
+            MaskBrick::Stream(stream) => {
+                out.extend((stream.len() as u32).to_le_bytes());
+                out.extend(stream);
+            }
+        }
+    }
+
+    /// Takes what [`Self::put`] appended from the front; `None` where no brick is there.
+    pub(crate) fn take(bytes: &mut &[u8]) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(*length);
+        let (brick, rest) = match length {
+            u32::MAX => rest.split_first().map(|(&code, rest)| (MaskBrick::Uniform(code), rest))?,
+            length => rest
+                .split_at_checked(length as usize)
+                .map(|(stream, rest)| (MaskBrick::Stream(stream.to_vec()), rest))?,
+        };
+        *bytes = rest;
+        Some(brick)
+    }
 }
 
 /// Bricks of a mask, as they are coded.

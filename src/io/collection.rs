@@ -4,6 +4,7 @@
 //! (<https://www.paraview.org/Wiki/ParaView>), "VTK XML Formats".
 
 use super::contents::Contents;
+use super::located::FoundSource;
 use super::{BYTE_ORDER_MARK, OpenOptions, detached};
 use crate::error::{Error, Result};
 use crate::volume::Volume;
@@ -49,11 +50,16 @@ struct Listed {
     step: Option<String>,
     /// When each of the steps is, where the list says it of all.
     times: Option<Vec<f64>>,
+    /// What a list of blocks holds beside the image, in a sentence.
+    left_out: Option<String>,
 }
 
 /// Reads the only file that a list names, or that of the chosen time step.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let listed = find(path, options)?;
+    if let Some(left_out) = &listed.left_out {
+        log::warn!("{left_out}");
+    }
     let mut volume = super::open(&listed.path, &listed.options)?;
     if let Some(step) = listed.step {
         volume.provenance.insert("time step".into(), step);
@@ -61,12 +67,26 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     Ok(volume)
 }
 
+/// What reads that file box by box, where it can be.
+pub(super) fn find_source(path: &Path, options: &OpenOptions) -> Result<Option<FoundSource>> {
+    let listed = find(path, options)?;
+    let found = super::find_source(&listed.path, &listed.options)?;
+    Ok(found.map(|found| found.of_list(listed.step, listed.left_out)))
+}
+
 /// The only file that a list names, or that of the chosen time step; lists in it are gone through.
 fn find(path: &Path, options: &OpenOptions) -> Result<Listed> {
-    let mut listed =
-        Listed { path: path.to_owned(), options: options.clone(), steps: 1, step: None, times: None };
+    let mut listed = Listed {
+        path: path.to_owned(),
+        options: options.clone(),
+        steps: 1,
+        step: None,
+        times: None,
+        left_out: None,
+    };
     for _ in 0..DEEPEST_LIST {
-        let steps = steps(&listed.path)?;
+        let (steps, left_out) = steps(&listed.path)?;
+        listed.left_out = left_out.or(listed.left_out);
         // A list of one file says when that is; one of several counts, wherever among lists it stands.
         if steps.len() > 1 || listed.steps == 1 {
             listed.steps = steps.len().max(1);
@@ -110,8 +130,10 @@ pub(super) fn contents(path: &Path, options: &OpenOptions) -> Result<Contents> {
     }
 }
 
-/// What a list names, in the order of time.
-fn steps(path: &Path) -> Result<Vec<Step>> {
+/// What a list names, in the order of time; and what else it holds, in a sentence.
+type Steps = (Vec<Step>, Option<String>);
+
+fn steps(path: &Path) -> Result<Steps> {
     let bytes = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
     if bytes > LONGEST_BYTES {
         return Err(Error::unsupported(
@@ -124,7 +146,7 @@ fn steps(path: &Path) -> Result<Vec<Step>> {
     let text =
         std::str::from_utf8(text).map_err(|e| Error::format(path, format!("the list is no UTF-8: {e}")))?;
     let start = text.trim_start();
-    if start.starts_with('{') { series(path, start) } else { xml(path, start) }
+    if start.starts_with('{') { Ok((series(path, start)?, None)) } else { xml(path, start) }
 }
 
 #[derive(Deserialize)]
@@ -185,7 +207,7 @@ fn in_order(path: &Path, steps: Vec<Step>) -> Result<Vec<Step>> {
 }
 
 /// `<DataSet>` elements, of a collection by their times, or as blocks.
-fn xml(path: &Path, text: &str) -> Result<Vec<Step>> {
+fn xml(path: &Path, text: &str) -> Result<Steps> {
     let damaged = |e: &dyn std::fmt::Display| Error::format(path, format!("the XML is damaged: {e}"));
     let mut reader = Reader::from_str(text);
     let mut kind = String::new();
@@ -214,11 +236,11 @@ fn xml(path: &Path, text: &str) -> Result<Vec<Step>> {
             _ => {}
         }
     }
-    if kind == "Collection" { in_order(path, steps) } else { only_image(path, steps) }
+    if kind == "Collection" { Ok((in_order(path, steps)?, None)) } else { only_image(path, steps) }
 }
 
 /// The only block that is an image.
-fn only_image(path: &Path, blocks: Vec<Step>) -> Result<Vec<Step>> {
+fn only_image(path: &Path, blocks: Vec<Step>) -> Result<Steps> {
     let is_image = |step: &Step| {
         let name = step.file.to_ascii_lowercase();
         IMAGES.iter().any(|end| name.ends_with(end))
@@ -230,10 +252,10 @@ fn only_image(path: &Path, blocks: Vec<Step>) -> Result<Vec<Step>> {
     let (images, others): (Vec<Step>, Vec<Step>) = blocks.into_iter().partition(is_image);
     match images.len() {
         1 => {
-            if !others.is_empty() {
-                log::warn!("{}: blocks that are not images left out: {}", path.display(), names(&others));
-            }
-            Ok(images)
+            let left_out =
+                || format!("{}: blocks that are not images left out: {}", path.display(), names(&others));
+            let left_out = (!others.is_empty()).then(left_out);
+            Ok((images, left_out))
         }
         0 => Err(Error::unsupported(
             path,

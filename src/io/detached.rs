@@ -1,5 +1,6 @@
 //! Samples in files of their own, beside a header that names them.
 
+use super::elements;
 use crate::error::{Error, Result};
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use std::fs::File;
@@ -115,6 +116,59 @@ pub(crate) enum Coding {
     Plain,
     Gzip,
     Zlib,
+}
+
+/// Where a header says that the samples of its volumes are.
+pub(crate) struct DataFiles {
+    /// Empty where they follow the header.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) coding: Coding,
+    /// Whether they are numbers in words.
+    pub(crate) is_text: bool,
+    pub(crate) skip: Skip,
+    /// Of the header.
+    pub(crate) header_bytes: u64,
+    /// Of all volumes, unpacked.
+    pub(crate) bytes_expected: u64,
+}
+
+impl DataFiles {
+    /// What reads the bytes of the first volume on, and how many there are in the files, packed; `reader` stands behind the header.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the files are too small for so many samples, [`Error::Io`].
+    pub(crate) fn stream(self, path: &Path, reader: BufReader<File>) -> Result<(Stream, u64)> {
+        let bytes_found = match self.files.is_empty() {
+            true => size(path)?.saturating_sub(self.header_bytes),
+            false => sizes(path, &self.files)?,
+        };
+        if !self.is_text {
+            let is_packed = self.coding != Coding::Plain;
+            elements::check_file_holds(path, self.bytes_expected, bytes_found, is_packed)?;
+        }
+        let behind_header = self.files.is_empty().then_some(reader);
+        let stream = Stream::new(self.files, behind_header, self.skip, self.coding, self.bytes_expected);
+        Ok((stream.map_err(|e| Error::io(path, e))?, bytes_found))
+    }
+
+    /// The file that the samples lie in as they are, and where they begin; `None` where they are packed, in several files or
+    /// behind lines.
+    pub(crate) fn in_place(&self, path: &Path) -> Result<Option<(PathBuf, u64)>> {
+        let (file, behind) = match self.files.as_slice() {
+            [] => (path, self.header_bytes),
+            [file] => (file.as_path(), 0),
+            _ => return Ok(None),
+        };
+        if self.coding != Coding::Plain || self.is_text || self.skip.lines > 0 {
+            return Ok(None);
+        }
+        let offset = match u64::try_from(self.skip.bytes) {
+            Ok(skip) => behind.saturating_add(skip),
+            // They end the file.
+            Err(_) => size(file)?.saturating_sub(self.bytes_expected),
+        };
+        Ok(Some((file.to_owned(), offset)))
+    }
 }
 
 /// The data files one after the other, each opened when its turn comes.

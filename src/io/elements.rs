@@ -155,13 +155,43 @@ pub(crate) struct FilePart {
 
 impl FilePart {
     /// Samples up to the end of the wanted volume; `usize::MAX` where they cannot be counted.
-    fn samples_to_its_end(self) -> usize {
+    pub(crate) fn samples_to_its_end(self) -> usize {
         self.count.saturating_mul(self.components).saturating_mul(self.step.saturating_add(1))
     }
 
     /// Bytes up to the end of the wanted volume.
     pub(crate) fn bytes_to_its_end(self, stored: StoredType) -> u64 {
         (self.samples_to_its_end() as u64).saturating_mul(stored.size() as u64)
+    }
+
+    /// Bytes before the wanted volume.
+    pub(crate) fn bytes_before(self, stored: StoredType) -> u64 {
+        self.bytes_to_its_end(stored) / (self.step as u64 + 1) * self.step as u64
+    }
+
+    /// Whether sample `index` of the file, counted over all volumes and components, is wanted.
+    pub(crate) fn has(self, index: usize) -> bool {
+        let FilePart { count, components, component, run, step } = self;
+        let before = count.saturating_mul(components).saturating_mul(step);
+        index.checked_sub(before).is_some_and(|index| index / run % components == component)
+    }
+
+    /// Leaves out what lies before the wanted volume; what is read of the rest are its component's samples alone. `reader` stands
+    /// before the first volume.
+    pub(crate) fn select<'a>(
+        self,
+        path: &Path,
+        reader: &'a mut dyn Read,
+        stored: StoredType,
+    ) -> Result<Box<dyn Read + 'a>> {
+        let FilePart { count, components, component, run, .. } = self;
+        std::io::copy(&mut (&mut *reader).take(self.bytes_before(stored)), &mut std::io::sink())
+            .map_err(|e| Error::io(path, e))?;
+        Ok(match (components, run) {
+            (1, _) => Box::new(reader),
+            (_, 1) => Box::new(Component::new(reader, stored.size(), (components, component), count)),
+            _ => Box::new(Runs::new(reader, stored.size() * run, (components, component))),
+        })
     }
 
     /// Reads the samples; `reader` stands before the first volume.
@@ -172,19 +202,8 @@ impl FilePart {
         stored: StoredType,
         order: ByteOrder,
     ) -> Result<Samples> {
-        let FilePart { count, components, component, run, step } = self;
-        let before = self.bytes_to_its_end(stored) / (step as u64 + 1) * step as u64;
-        std::io::copy(&mut (&mut *reader).take(before), &mut std::io::sink())
-            .map_err(|e| Error::io(path, e))?;
-        if components == 1 {
-            return read_samples(path, reader, stored, order, count);
-        }
-        if run > 1 {
-            let mut runs = Runs::new(reader, stored.size() * run, (components, component));
-            return read_samples(path, &mut runs, stored, order, count);
-        }
-        let mut component = Component::new(reader, stored.size(), (components, component), count);
-        read_samples(path, &mut component, stored, order, count)
+        let mut samples = self.select(path, reader, stored)?;
+        read_samples(path, &mut *samples, stored, order, self.count)
     }
 
     /// Parses the samples out of a text that begins with the first volume.
@@ -334,27 +353,44 @@ impl Numbers<'_> {
         let token: Vec<u8> =
             rest.iter().skip(skip).take_while(|b| !b.is_ascii_whitespace()).copied().collect();
         if token.is_empty() {
-            return Err(Error::format(
-                self.path,
-                format!("the text ends after {index} of {count} numbers; the file is truncated"),
-            ));
+            return Err(too_few_numbers(self.path, index, count));
         }
         self.at += skip + token.len();
-        std::str::from_utf8(&token).ok().and_then(|t| t.parse().ok()).ok_or_else(|| {
-            Error::format(
-                self.path,
-                format!(
-                    "sample {index} is '{}', which is not a number of type {}",
-                    String::from_utf8_lossy(&token).chars().take(40).collect::<String>(),
-                    stored.name()
-                ),
-            )
-        })
+        number(self.path, &token, index, stored)
     }
 }
 
+/// The error for a text that ends before the last number.
+pub(crate) fn too_few_numbers(path: &Path, found: usize, count: usize) -> Error {
+    Error::format(path, format!("the text ends after {found} of {count} numbers; the file is truncated"))
+}
+
+/// The number that sample `index` is in words.
+pub(crate) fn number<T: std::str::FromStr>(
+    path: &Path,
+    word: &[u8],
+    index: usize,
+    stored: StoredType,
+) -> Result<T> {
+    std::str::from_utf8(word).ok().and_then(|word| word.parse().ok()).ok_or_else(|| {
+        Error::format(
+            path,
+            format!(
+                "sample {index} is '{}', which is not a number of type {}",
+                String::from_utf8_lossy(word).chars().take(40).collect::<String>(),
+                stored.name()
+            ),
+        )
+    })
+}
+
 /// `read_exact` that says how far it came: `before` bytes of `all` have been read already.
-fn fill(path: &Path, reader: &mut dyn Read, buffer: &mut [u8], (before, all): (usize, usize)) -> Result<()> {
+pub(crate) fn fill(
+    path: &Path,
+    reader: &mut dyn Read,
+    buffer: &mut [u8],
+    (before, all): (usize, usize),
+) -> Result<()> {
     let mut at = 0;
     while let Some(rest) = buffer.get_mut(at..).filter(|rest| !rest.is_empty()) {
         match reader.read(rest) {
@@ -403,29 +439,54 @@ pub(crate) fn swap_bytes(bytes: &mut [u8], size: usize) {
 /// 64-bit integers as int32, else uint32, else refused: their low halves, which both types share, and their range.
 pub(crate) struct Narrow {
     halves: Vec<u32>,
-    low: i128,
-    high: i128,
+    range: WideRange,
 }
 
 impl Narrow {
     /// Into empty memory that has room for all.
     pub(crate) fn new(memory: Vec<u32>) -> Self {
-        Self { halves: memory, low: i128::MAX, high: i128::MIN }
+        Self { halves: memory, range: WideRange::EMPTY }
     }
 
     pub(crate) fn push(&mut self, value: i128) {
-        self.low = self.low.min(value);
-        self.high = self.high.max(value);
-        self.halves.push(value as u32);
+        self.halves.push(self.range.half(value));
     }
 
     pub(crate) fn finish(self, path: &Path) -> Result<Samples> {
-        let Self { halves, low, high } = self;
-        if low >= i128::from(i32::MIN) && high <= i128::from(i32::MAX) {
+        let Self { halves, range } = self;
+        Ok(match range.sample_type(path)? {
             // In the same memory, as the standard library collects.
-            Ok(Samples::I32(halves.into_iter().map(|v| v as i32).collect()))
+            SampleType::I32 => Samples::I32(halves.into_iter().map(|v| v as i32).collect()),
+            _ => Samples::U32(halves),
+        })
+    }
+}
+
+/// Smallest and largest of 64-bit integers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WideRange {
+    pub(crate) low: i128,
+    pub(crate) high: i128,
+}
+
+impl WideRange {
+    /// Of no integer yet.
+    pub(crate) const EMPTY: Self = Self { low: i128::MAX, high: i128::MIN };
+
+    /// Takes an integer in; its low half.
+    pub(crate) fn half(&mut self, value: i128) -> u32 {
+        self.low = self.low.min(value);
+        self.high = self.high.max(value);
+        value as u32
+    }
+
+    /// The type that holds them: int32, else uint32, else they are refused.
+    pub(crate) fn sample_type(self, path: &Path) -> Result<SampleType> {
+        let Self { low, high } = self;
+        if low >= i128::from(i32::MIN) && high <= i128::from(i32::MAX) {
+            Ok(SampleType::I32)
         } else if low >= 0 && high <= i128::from(u32::MAX) {
-            Ok(Samples::U32(halves))
+            Ok(SampleType::U32)
         } else {
             Err(Error::unsupported(
                 path,

@@ -33,7 +33,7 @@ pub use arrays::{ArraySources, ArrayVolumes, check_arrays_output, save_array_sou
 pub use contents::{InputArray, MOST_COMPONENTS};
 pub use dicom::series::{Series, list_series};
 pub use dicom::write::{OriginalSeries, SeriesDescription, write_series, write_series_of};
-pub use located::open_source;
+pub use located::{FoundSource, find_source, open_source};
 pub use progress::ReadProgress;
 pub use save::{SaveOptions, check_output, check_output_file, is_series, save, save_source};
 pub use volumes::Volumes;
@@ -249,7 +249,14 @@ enum Format {
 /// [`Error::Unsupported`] when it is valid but not a scalar volume on a regular grid, [`Error::Options`] when the file
 /// needs an option that is missing.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Volume> {
-    let path = path.as_ref();
+    let read = open_whole(path.as_ref(), options);
+    // Whatever a test reads is read box by box as well.
+    #[cfg(test)]
+    located::tests::compare(path.as_ref(), options, &read);
+    read
+}
+
+fn open_whole(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let format = format_of(path, options)?;
     refuse_what_does_not_apply(path, format, options)?;
     if path.is_dir() && format == Format::Tiff {
@@ -271,9 +278,13 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Volume> {
     let volume = reading.volume_with(path, options.spacing)?;
     let stored = volume.provenance.get("source type").map_or("", String::as_str);
     if matches!(stored, "int64" | "uint64") {
-        log::warn!("{}: its {stored} numbers are kept as {}", path.display(), volume.sample_type());
+        say_what_is_narrowed(path, stored, volume.sample_type());
     }
     Ok(with_fill_value(volume, options))
+}
+
+fn say_what_is_narrowed(path: &Path, stored: &str, sample_type: SampleType) {
+    log::warn!("{}: its {stored} numbers are kept as {sample_type}", path.display());
 }
 
 /// The volume with the caller's fill value, where one is given.

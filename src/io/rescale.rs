@@ -30,7 +30,8 @@ impl Rescale {
 
     /// The type real values take: the smallest integer type (of at least `least_bytes`) that holds them when the map
     /// and the stored type are integer, float64 when the stored type is, else float32.
-    fn result_type(self, stored: SampleType, (low, high): (f64, f64), least_bytes: usize) -> SampleType {
+    pub(crate) fn result_type(self, stored: SampleType, range: Range, least_bytes: usize) -> SampleType {
+        let Range { low, high } = range;
         if stored.is_integer() && self.is_integer() {
             let ends = [self.apply(low), self.apply(high)];
             let fits = smallest_integer_type(ends[0].min(ends[1]), ends[0].max(ends[1]), least_bytes);
@@ -46,7 +47,12 @@ impl Rescale {
         if self == Rescale::NONE {
             return samples;
         }
-        let target = self.result_type(samples.sample_type(), range(&samples), least_bytes);
+        let target = self.result_type(samples.sample_type(), Range::of(&samples), least_bytes);
+        self.convert(samples, target)
+    }
+
+    /// The real values of stored ones, in a type.
+    pub(crate) fn convert(self, samples: Samples, target: SampleType) -> Samples {
         // The standard library collects into the iterator's own memory where the types have one size, so a CT keeps
         // a single copy of its voxels.
         for_each_type!(samples, stored => {
@@ -77,10 +83,29 @@ fn smallest_integer_type(low: f64, high: f64, least_bytes: usize) -> Option<Samp
 }
 
 /// Smallest and largest value, NaN aside.
-fn range(samples: &Samples) -> (f64, f64) {
-    for_each_type!(samples, values => values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-        (low.min(v.to_f64()), high.max(v.to_f64()))
-    }))
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Range {
+    /// Of no value yet.
+    pub(crate) const EMPTY: Self = Self { low: f64::INFINITY, high: f64::NEG_INFINITY };
+
+    fn of(samples: &Samples) -> Self {
+        let mut range = Self::EMPTY;
+        range.add(samples);
+        range
+    }
+
+    /// Takes values in.
+    pub(crate) fn add(&mut self, samples: &Samples) {
+        let Self { low, high } = *self;
+        (self.low, self.high) = for_each_type!(samples, values => {
+            values.iter().fold((low, high), |(low, high), v| (low.min(v.to_f64()), high.max(v.to_f64())))
+        });
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Everything that an input holds, found once and read one scalar volume at a time.
 
 use super::contents::{Contents, InputArray, MOST_COMPONENTS, too_many_components};
+use super::located::FoundSource;
 use super::{Format, OpenOptions, dicom, format_of, refuse_what_does_not_apply};
 use crate::error::{Error, Result};
-use crate::volume::{Samples, Source, Volume, VolumeHeader};
+use crate::volume::Volume;
 use std::path::{Path, PathBuf};
 
 /// The volumes that a file or folder holds: arrays, their components, and the steps of a series over time.
@@ -78,13 +79,13 @@ impl Volumes {
         self.read_with(&self.options_of(step), step)
     }
 
-    /// [`Self::read`], box by box; `None` where the input has to be read whole ([`super::open_source`]).
+    /// Finds out whether the volume that [`Self::read`] reads can be read box by box: see [`super::find_source`].
     ///
     /// # Errors
     /// Those of [`super::open`].
-    pub fn source(&self, step: usize) -> Result<Option<Box<dyn Source>>> {
+    pub fn find_source(&self, step: usize) -> Result<Option<FoundSource>> {
         self.check_step(step)?;
-        super::open_source(&self.path, &self.options_of(step))
+        self.find_with(&self.options_of(step), step)
     }
 
     /// Reads one component of one array (their places in [`Self::arrays`]) at one step, all counted from 0. The volume has the
@@ -99,19 +100,13 @@ impl Volumes {
         Ok(volume)
     }
 
-    /// [`Self::read_part`], box by box; `None` where the input has to be read whole ([`super::open_source`]).
+    /// The same for the volume that [`Self::read_part`] reads.
     ///
     /// # Errors
     /// As for [`Self::read_part`].
-    pub fn part_source(
-        &self,
-        array: usize,
-        component: usize,
-        step: usize,
-    ) -> Result<Option<Box<dyn Source>>> {
+    pub fn find_part(&self, array: usize, component: usize, step: usize) -> Result<Option<FoundSource>> {
         let (chosen, options) = self.part(array, component, step)?;
-        let source = super::open_source(&self.path, &options)?;
-        Ok(source.map(|source| -> Box<dyn Source> { Box::new(Named { source, name: chosen.name.clone() }) }))
+        Ok(self.find_with(&options, step)?.map(|found| found.named(&chosen.name)))
     }
 
     /// A component of an array at a step, and the options that choose it.
@@ -160,27 +155,21 @@ impl Volumes {
         )))
     }
 
+    fn find_with(&self, options: &OpenOptions, step: usize) -> Result<Option<FoundSource>> {
+        match &self.dicom {
+            Some(volumes) => {
+                let found = volumes.find_source(&self.path, step, options)?;
+                Ok(found.map(|found| found.with_fill_value(options)))
+            }
+            None => super::find_source(&self.path, options),
+        }
+    }
+
     fn read_with(&self, options: &OpenOptions, step: usize) -> Result<Volume> {
         match &self.dicom {
             Some(volumes) => Ok(super::with_fill_value(volumes.read(&self.path, step, options)?, options)),
             None => super::open(&self.path, options),
         }
-    }
-}
-
-/// A source under the name of its array.
-struct Named {
-    source: Box<dyn Source>,
-    name: String,
-}
-
-impl Source for Named {
-    fn header(&self) -> VolumeHeader {
-        VolumeHeader { name: self.name.clone(), ..self.source.header() }
-    }
-
-    fn read(&self, start: [usize; 3], size: [usize; 3]) -> Result<Samples> {
-        self.source.read(start, size)
     }
 }
 

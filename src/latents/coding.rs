@@ -54,6 +54,26 @@ impl OffsetSums {
         self
     }
 
+    /// Appends the sums, for another process.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        for (sum, count) in self.0.iter().flatten() {
+            out.extend(sum.to_le_bytes());
+            out.extend(count.to_le_bytes());
+        }
+    }
+
+    /// Takes what [`Self::put`] appended from the front; nothing where no more is there.
+    pub(super) fn take(bytes: &mut &[u8]) -> Self {
+        let mut found = Self::default();
+        for (sum, count) in found.0.iter_mut().flatten() {
+            let Some((own, rest)) = bytes.split_first_chunk::<16>() else { break };
+            let half = |from: usize| std::array::from_fn(|n| own[from + n]);
+            (*sum, *count) = (f64::from_le_bytes(half(0)), u64::from_le_bytes(half(8)));
+            *bytes = rest;
+        }
+        found
+    }
+
     pub(super) fn means(&self) -> Offsets {
         self.0.map(|of_level| {
             of_level.map(|(sum, count)| match count {

@@ -11,15 +11,17 @@ mod block;
 mod blockwise;
 mod coarser;
 mod coding;
+mod contexts;
 mod encode;
 mod focus;
+mod low_grid;
 mod perceptron;
 mod reader;
 mod sparse;
 mod streams;
 mod surroundings;
 
-pub(crate) use blockwise::{BlockwiseEncoder, GridSource, Workers};
+pub(crate) use blockwise::{BlockwiseEncoder, GridSource, MARGIN, MOST_IN_MEMORY, Workers, givers};
 pub(crate) use coding::Rate;
 pub(crate) use encode::LatentEncoder;
 pub(crate) use focus::{FOCUS_EDGE, Focus, FocusCells};

@@ -97,6 +97,19 @@ impl ErrorSums {
         }
     }
 
+    /// Sums, largest and number, for another process.
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        let numbers = [self.errors.to_bits(), self.squares.to_bits(), self.max.to_bits(), self.voxels];
+        std::array::from_fn(|n| numbers[n / 8].to_le_bytes()[n % 8])
+    }
+
+    /// What [`Self::to_bytes`] gave, in the unit of these sums.
+    pub(crate) fn of_bytes(self, bytes: &[u8; 32]) -> Self {
+        let number = |n: usize| u64::from_le_bytes(std::array::from_fn(|b| bytes[8 * n + b]));
+        let [errors, squares, max] = [0, 1, 2].map(|n| f64::from_bits(number(n)));
+        Self { errors, squares, max, voxels: number(3), ..self }
+    }
+
     /// The mean error, decoded less original.
     pub(crate) fn bias(&self) -> f64 {
         if self.voxels == 0 { 0.0 } else { self.errors / self.voxels as f64 * self.unit }

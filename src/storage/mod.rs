@@ -5,5 +5,5 @@ mod streams;
 mod window;
 
 pub use read_at::ReadAt;
-pub(crate) use streams::{Fault, StreamSpool, Streams};
+pub(crate) use streams::{Fault, StreamMeasures, StreamSpool, Streams};
 pub(crate) use window::ByteWindow;

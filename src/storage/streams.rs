@@ -68,9 +68,19 @@ struct Entry {
 }
 
 impl Entry {
+    /// Where streams begin whose bytes another process has.
+    const ELSEWHERE: u64 = u64::MAX;
+
     fn end(&self) -> u64 {
-        self.start + u64::from(self.length)
+        self.start.saturating_add(u64::from(self.length))
     }
+}
+
+/// What other processes have to know of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamMeasures {
+    pub(crate) length: u32,
+    pub(crate) checksum: u32,
 }
 
 /// Takes streams as they are coded, and keeps where they lie and their checksums; their bytes go to a file.
@@ -98,6 +108,22 @@ impl StreamSpool {
         Ok(())
     }
 
+    /// Lengths and checksums, in the order of [`Self::push`].
+    pub(crate) fn measures(&self) -> impl Iterator<Item = StreamMeasures> {
+        self.entries.iter().map(|entry| StreamMeasures { length: entry.length, checksum: entry.checksum })
+    }
+
+    /// Appends the bytes of the stream that was pushed as the `n`-th.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn read_back(&mut self, n: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        self.file.flush()?;
+        let (entry, begin) = (self.entries[n], out.len());
+        out.resize(begin + entry.length as usize, 0);
+        self.file.get_ref().read_exact_at(&mut out[begin..], entry.start)
+    }
+
     /// The streams, read from the file.
     ///
     /// # Errors
@@ -105,6 +131,26 @@ impl StreamSpool {
     pub(crate) fn finish(self) -> io::Result<Streams> {
         let file = self.file.into_inner().map_err(|e| e.into_error())?;
         Ok(Streams { entries: self.entries, bytes: Arc::new(file), in_memory: false })
+    }
+
+    /// The same in the order of a file, which may have more streams: `all` says what they measure, and `pushed` as the how many-th
+    /// each was pushed here. Those that were not cannot be read.
+    ///
+    /// # Errors
+    /// As for [`Self::finish`].
+    pub(crate) fn finish_among(
+        self,
+        all: &[StreamMeasures],
+        pushed: &[Option<usize>],
+    ) -> io::Result<Streams> {
+        let place = |(of, pushed): (&StreamMeasures, &Option<usize>)| Entry {
+            start: pushed.map_or(Entry::ELSEWHERE, |n| self.entries[n].start),
+            length: of.length,
+            checksum: of.checksum,
+        };
+        let entries = all.iter().zip(pushed).map(place).collect();
+        let file = self.file.into_inner().map_err(|e| e.into_error())?;
+        Ok(Streams { entries, bytes: Arc::new(file), in_memory: false })
     }
 }
 
@@ -162,6 +208,18 @@ impl Streams {
         Ok(Self { entries, bytes, in_memory: false })
     }
 
+    /// The same streams, whose bytes lie in this file, one behind the other.
+    pub(crate) fn moved_to(&self, file: File) -> Self {
+        let mut start = 0;
+        let moved = |entry: &Entry| {
+            let entry = Entry { start, ..*entry };
+            start = entry.end();
+            entry
+        };
+        let entries = self.entries.iter().map(moved).collect();
+        Self { entries, bytes: Arc::new(file), in_memory: false }
+    }
+
     /// How many they are.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -196,25 +254,29 @@ impl Streams {
     /// # Errors
     /// When they cannot be read.
     pub(crate) fn put_data(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else { return Ok(()) };
-        let begin = out.len();
-        out.resize(begin + (last.end() - first.start) as usize, 0);
-        self.bytes.read_exact_at(&mut out[begin..], first.start)
+        out.reserve(self.bytes());
+        self.write_data(out)
     }
 
-    /// Writes the streams' bytes, some megabytes at a time.
+    /// Writes the streams' bytes in their order, some megabytes at a time.
     ///
     /// # Errors
     /// When they cannot be read or written.
     pub(crate) fn write_data(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else { return Ok(()) };
-        let mut bytes = vec![0; MOST_AT_ONCE.min(last.end() - first.start) as usize];
-        let mut at = first.start;
-        while at < last.end() {
-            let part = bytes.len().min((last.end() - at) as usize);
-            self.bytes.read_exact_at(&mut bytes[..part], at)?;
-            out.write_all(&bytes[..part])?;
-            at += part as u64;
+        let mut bytes = Vec::new();
+        let mut rest = &self.entries[..];
+        while let Some(first) = rest.first() {
+            let run = rest.windows(2).take_while(|two| two[0].end() == two[1].start).count() + 1;
+            let (of_run, others) = rest.split_at(run);
+            rest = others;
+            let (mut at, end) = (first.start, of_run[run - 1].end());
+            while at < end {
+                let part = MOST_AT_ONCE.min(end - at);
+                bytes.resize(part as usize, 0);
+                self.bytes.read_exact_at(&mut bytes, at)?;
+                out.write_all(&bytes)?;
+                at += part;
+            }
         }
         Ok(())
     }
@@ -243,6 +305,9 @@ impl Streams {
         let mut rest = streams;
         while let Some(&first) = rest.first() {
             let start = self.entries[first].start;
+            if start == Entry::ELSEWHERE {
+                return Err(format!("another process has stream {first}").into());
+            }
             let mut count = 1;
             // Without a gap, or the one that was asked for twice.
             while let Some(&next) = rest.get(count)

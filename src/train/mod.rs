@@ -35,6 +35,7 @@ mod target;
 mod tissues;
 
 pub use crate::container::{FocusInfo, FocusQuality};
+pub use crate::processes::{Communicator, Piece};
 pub use components::compress_components;
 pub use compressed::Compressed;
 pub use dataset_writer::DatasetWriter;
@@ -45,7 +46,10 @@ pub use options::{
     Target,
 };
 pub use progress::{Progress, Stage};
-pub use streamed::{CompressedSource, LEAST_MEMORY, MOST_VOXELS_IN_MEMORY, compress_source};
+pub use streamed::{
+    CompressedSource, LEAST_MEMORY, MOST_VOXELS_IN_MEMORY, Part, compress_source, compress_together,
+    least_memory,
+};
 
 use crate::container::{IntegerScale, MAX_VOXELS};
 use crate::engine::TrainingEngine;

@@ -1,6 +1,6 @@
 """The plugin on several processes: pvbatch with 1, 2 and 3 MPI ranks, and pvserver with 2 ranks and a client.
 
-Needs pvbatch, pvserver, pvpython and mpiexec on the PATH; nothing is drawn. parallel.py [batch|server]
+Needs pvbatch, pvserver, pvpython and mpiexec on the PATH; nothing is drawn. parallel.py [batch|server|write]
 """
 
 import json
@@ -40,6 +40,53 @@ def pieces():
         print(f"{ranks} ranks: evaluated {evaluated} of {WHOLE}, {alone['triangles']} triangles in all: ok")
 
 
+def written(ranks, folder):
+    """What every rank said of each file that all wrote together."""
+    command = ["timeout", "300", *MPI, "-n", str(ranks), "pvbatch", "--mpi", "--sym", HERE / "writing_ranks.py", folder]
+    subprocess.run(command, check=True)
+    found = [json.loads((Path(folder) / f"rank_{rank}.json").read_text()) for rank in range(ranks)]
+    files = {path.stem: path.read_bytes() for path in Path(folder).glob("*.nvol")}
+    assert not list(Path(folder).glob(".neuvol-*")), "something is left behind"
+    return found, files
+
+
+def writing():
+    complete = ["wavelet", "wavelet_in_memory", "partitioned", "partitioned_in_memory", "cells", "blocks", "several"]
+    failing = {
+        "gap": "no process holds voxel",
+        "gap_in_memory": "the parts do not fill the image",
+        "mesh": "not of vtkPolyData",
+        "no_array": "has no point array 'intensity'",
+        "moved": "whole samples apart",
+        "empty": "nothing to compress",
+    }
+    alone = None
+    for ranks in (1, 2, 4):
+        with tempfile.TemporaryDirectory() as folder:
+            found, files = written(ranks, folder)
+        assert sorted(files) == sorted(complete), sorted(files)
+        for rank, said in enumerate(found):
+            for name in complete:
+                assert said[name]["written"] == 1 and not said[name]["messages"], (rank, name, said[name])
+                assert bool(said[name]["outcome"]) == (rank == 0), (rank, name, said[name])
+            for name, why in failing.items():
+                assert said[name]["written"] == 0, (rank, name)
+                # The executive adds that the algorithm failed.
+                assert any(why in m or "process" in m for m in said[name]["messages"]), (rank, said[name])
+        for name, why in failing.items():
+            assert any(why in message for said in found for message in said[name]["messages"]), (name, found)
+        # A piece each, of about the same size.
+        extents = [said["wavelet"]["extent"] for said in found]
+        points = [(e[1] - e[0] + 1) * (e[3] - e[2] + 1) * (e[5] - e[4] + 1) for e in extents]
+        assert len({tuple(e) for e in extents}) == ranks and max(points) < 1.1 * 140 * 141 * 58 / ranks, extents
+        alone = alone or files
+        for name in complete:
+            assert files[name] == alone[name], f"{name}: {ranks} ranks write another file than one"
+        # The same samples on the same grid.
+        assert files["blocks"] == files["partitioned"]
+        print(f"{ranks} ranks write {len(complete)} files: ok")
+
+
 def client_and_server():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -58,6 +105,6 @@ def client_and_server():
     print("client and server: ok")
 
 
-for name, test in {"batch": pieces, "server": client_and_server}.items():
+for name, test in {"batch": pieces, "server": client_and_server, "write": writing}.items():
     if len(sys.argv) < 2 or sys.argv[1] == name:
         test()

@@ -233,7 +233,7 @@ def what_cannot_be_saved_is_refused_with_a_reason():
         (bare, ["no array to compress"]),
         (threshold, ["vtkUnstructuredGrid", "vtkResampleToImage"]),
         (contour, ["vtkPolyData", "vtkResampleToImage"]),
-        (group, ["vtkMultiBlockDataSet", "Extract Block"]),
+        (group, ["vtkPolyData", "vtkMultiBlockDataSet", "Extract Block"]),
     ):
         source.UpdatePipeline()
         writer = simple.CreateWriter(str(path), source)

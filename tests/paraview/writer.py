@@ -178,6 +178,7 @@ def a_reread_file_keeps_frame_and_fill():
 
 def refusals():
     path = FOLDER / "refused.nvol"
+    path.unlink(missing_ok=True)
 
     def refused(source, *parts, **properties):
         w = vtkNeuvolWriter()
@@ -210,7 +211,8 @@ def refusals():
     # Whatever ParaView's sources and filters give has a sentence of its own.
     blocks = vtkMultiBlockDataSet()
     blocks.SetBlock(0, image(SMALL, "intensity"))
-    refused(blocks, "vtkMultiBlockDataSet", "Extract Block")
+    blocks.SetBlock(1, ball.GetOutput())
+    refused(blocks, "vtkPolyData", "block of the vtkMultiBlockDataSet", "Extract Block", "vtkResampleToImage")
     cut = vtkThreshold()
     cut.SetInputData(image(SMALL, "intensity"))
     cut.Update()

@@ -31,6 +31,7 @@ mod segmentation;
 mod separate;
 pub(super) mod series;
 mod slice;
+mod source;
 mod spacing;
 mod stack;
 mod syntax;
@@ -39,20 +40,20 @@ mod tests;
 mod times;
 mod value_map;
 mod walk;
+mod wanted;
 pub(super) mod write;
 
 use super::contents::{Contents, InputArray};
-use super::rescale::Rescale;
+use super::located::FoundSource;
 use super::{OpenOptions, elements};
 use crate::error::Result;
 use crate::volume::Volume;
-use colour::Colour;
-use pixels::Padding;
+use pixels::{Padding, PixelReader};
 use segmentation::Segmentation;
 use separate::{Parts, SeparatePart};
 use slice::Slice;
 use std::path::Path;
-use value_map::ValueMap;
+use wanted::WantedVolume;
 
 /// Key of the provenance: `MONOCHROME1` where small values are meant to be white. The values are kept as they are.
 const PHOTOMETRIC: &str = "photometric interpretation";
@@ -111,6 +112,34 @@ impl Volumes {
         Ok(Contents::of_one(array, steps, times::of(parts)))
     }
 
+    /// What reads one of them box by box; `None` where it has to be read whole.
+    pub(super) fn find_source(
+        &self,
+        path: &Path,
+        step: usize,
+        options: &OpenOptions,
+    ) -> Result<Option<FoundSource>> {
+        let count = self.steps(path)?;
+        let whole = |why: &str| {
+            log::info!("{}: it is read whole: {why}", path.display());
+            Ok(None)
+        };
+        match &self.0 {
+            SeriesContent::Images { .. } if options.allow_gaps || options.resample_tilt => {
+                whole("slices that are resampled need their neighbours")
+            }
+            SeriesContent::Images { parts, .. } => {
+                let part = parts.get(step).ok_or_else(|| stack::no_image(path))?;
+                let wanted = WantedVolume::of(path, part, (step, count), options)?;
+                match wanted.is_inflated_at_once() {
+                    true => whole("its frames are deflated together"),
+                    false => source::of(path, wanted, options).map(Some),
+                }
+            }
+            SeriesContent::Segments(_) => whole("it is a segmentation, whose frames are of several planes"),
+        }
+    }
+
     /// Reads one of them into LPS millimetres.
     pub(super) fn read(&self, path: &Path, step: usize, options: &OpenOptions) -> Result<Volume> {
         let count = self.steps(path)?;
@@ -124,6 +153,13 @@ impl Volumes {
     }
 }
 
+/// What reads the only volume of a series box by box, or the one that is chosen; `None` where it has to be read whole.
+pub(super) fn find_source(path: &Path, options: &OpenOptions) -> Result<Option<FoundSource>> {
+    let volumes = Volumes::open(path, options)?;
+    let step = super::time_step(path, volumes.steps(path)?, options)?;
+    volumes.find_source(path, step, options)
+}
+
 /// Reads the only volume of a series, or the one that is chosen.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     let volumes = Volumes::open(path, options)?;
@@ -131,67 +167,21 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Volume> {
     volumes.read(path, step, options)
 }
 
-fn read(
-    path: &Path,
-    part: &SeparatePart,
-    (step, step_count): (usize, usize),
-    options: &OpenOptions,
-) -> Result<Volume> {
-    let mut slices = part.slices.clone();
-    if options.stored_values {
-        slices.iter_mut().for_each(|slice| slice.values = Ok(ValueMap::Linear(Rescale::NONE)));
-    }
-    let components = slices.first().map_or(1, |slice| slice.image.components(options).max(1));
-    let component = super::component(path, "each pixel", components, options)?;
-    if !options.stored_values {
-        for slice in &mut slices {
-            if let Some(colours) = slice.image.colour.values(component) {
-                slice.values = Ok(colours);
-            }
-        }
-    }
-    let mut stack = stack::measure(path, slices, options)?;
-    let first = stack::first(path, &stack.slices)?;
-    let shape = [first.area.columns, first.area.rows, stack.slices.len()];
-    elements::sample_count(path, shape.map(|n| n as u64), first.stored_type().size(), &options.limits)?;
-    let decoded = pixels::decode(path, &stack.slices, component, options)?;
+fn read(path: &Path, part: &SeparatePart, steps: (usize, usize), options: &OpenOptions) -> Result<Volume> {
+    let wanted = WantedVolume::of(path, part, steps, options)?;
+    let mut stack = wanted.measure(path, options)?;
+    let shape = wanted.shape();
+    let pixels = PixelReader::new(path, &stack.slices, wanted.component, options)?;
+    let decoded = pixels.decode()?;
 
     let mut volume = Volume::new(decoded.samples, shape)?;
-    volume.geometry = stack.geometry;
     if let Some(padding) = decoded.padding {
-        mask_padding(path, &mut volume, padding);
-    }
-    if let (Some(padding), Some(rescale)) = (first.image.float_padding, decoded.rescale) {
-        volume.fill_value = Some(volume.sample_type().nearest(rescale.apply(padding)));
-    }
-    volume.unit = if options.stored_values { String::new() } else { first.unit().into() };
-    let image = &first.image;
-    volume.name = image.name();
-    let mut note = |key: &str, value: String| volume.provenance.insert(key.into(), value);
-    note("source format", "DICOM".into());
-    note("modality", image.modality.clone());
-    note("slices", stack.slices.len().to_string());
-    note("source type", format!("{}, {} bits stored", first.stored_type(), image.bits_stored));
-    note("transfer syntax", attributes::transfer_syntax_name(&image.transfer_syntax));
-    let [between_rows, between_columns] = first.pixel_spacing.or_one();
-    note("pixel spacing", format!("{between_rows} {between_columns}"));
-    note(PHOTOMETRIC, image.photometric.clone());
-    match decoded.rescale {
-        Some(rescale) => {
-            note("rescale slope", rescale.slope.to_string());
-            note("rescale intercept", rescale.intercept.to_string());
+        match padding.covers_measurements(|| Ok(padding.count(volume.samples())))? {
+            true => say_that_padding_covers(path, padding),
+            false => padding.mask(&mut volume),
         }
-        None if image.colour != Colour::Grey => {}
-        None if slices_have_tables(&stack.slices) => drop(note("rescale", "by a table".into())),
-        None => drop(note("rescale", "differs between slices".into())),
     }
-    if !part.label.is_empty() {
-        note("volume", part.label.clone());
-    }
-    if step_count > 1 {
-        note("time step", format!("{} of {step_count}", step + 1));
-    }
-    origin::keep(&stack.slices, &mut volume);
+    wanted.describe(&mut volume, &stack, pixels.rescale(), options);
     if let Some(positions) = stack.uneven.take() {
         let resampled = "missing or uneven slices interpolated to an even grid";
         volume.provenance.insert("resampled".into(), resampled.into());
@@ -211,21 +201,12 @@ fn read(
     Ok(volume)
 }
 
-fn slices_have_tables(slices: &[Slice]) -> bool {
-    slices.iter().any(|slice| matches!(slice.values, Ok(ValueMap::Table(_))))
-}
-
-/// Has the values of padding stand for "no data", where no measurement lies between them.
-fn mask_padding(path: &Path, volume: &mut Volume, padding: Padding) {
-    if padding.covers_measurements(volume.samples()) {
-        log::warn!(
-            "{}: the values of padding, {} to {}, have measurements between them: none is masked",
-            path.display(),
-            padding.low,
-            padding.high
-        );
-        return;
-    }
-    volume.fill_value = Some(padding.low);
-    volume.fill_limit = Some(padding.high).filter(|high| *high != padding.low);
+/// Says that padding cannot be told from measurements.
+fn say_that_padding_covers(path: &Path, padding: Padding) {
+    log::warn!(
+        "{}: the values of padding, {} to {}, have measurements between them: none is masked",
+        path.display(),
+        padding.low,
+        padding.high
+    );
 }

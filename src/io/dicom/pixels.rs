@@ -10,12 +10,13 @@ use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::io::elements::swap_bytes;
 use crate::io::progress::Counter;
-use crate::io::rescale::Rescale;
-use crate::volume::{Sample, SampleType, Samples, for_each_type};
+use crate::io::rescale::{Range as ValueRange, Rescale};
+use crate::volume::{Sample, SampleType, Samples, Volume, for_each_type};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,8 +25,6 @@ pub(super) struct Decoded {
     pub(super) samples: Samples,
     /// Smallest and largest real value of padding, where there are padding voxels.
     pub(super) padding: Option<Padding>,
-    /// The one rescale of all slices.
-    pub(super) rescale: Option<Rescale>,
 }
 
 /// The values of voxels that were not measured.
@@ -33,93 +32,177 @@ pub(super) struct Decoded {
 pub(super) struct Padding {
     pub(super) low: f64,
     pub(super) high: f64,
-    voxels: usize,
+    voxels: u64,
 }
 
 impl Padding {
-    fn merge(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+    pub(super) fn merge(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
         Some(Self { low: a.low.min(b.low), high: a.high.max(b.high), voxels: a.voxels + b.voxels })
     }
 
     /// The same after a rescale.
-    fn rescaled(self, rescale: Rescale) -> Self {
+    pub(super) fn rescaled(self, rescale: Rescale) -> Self {
         let (a, b) = (rescale.apply(self.low), rescale.apply(self.high));
         Self { low: a.min(b), high: a.max(b), ..self }
     }
 
-    /// Whether a measurement has one of the values between, so that the values alone do not tell padding.
-    pub(super) fn covers_measurements(self, samples: &Samples) -> bool {
-        if self.low == self.high {
-            return false;
-        }
-        let between = for_each_type!(samples, values => {
-            values.par_iter().filter(|v| (self.low..=self.high).contains(&v.to_f64())).count()
-        });
-        between > self.voxels
+    /// How many samples have one of the values between.
+    pub(super) fn count(self, samples: &Samples) -> u64 {
+        for_each_type!(samples, values => {
+            values.par_iter().filter(|v| (self.low..=self.high).contains(&v.to_f64())).count() as u64
+        })
+    }
+
+    /// Whether so many samples with one of the values between are more than padding, so that the values alone do not tell it.
+    pub(super) fn covers_measurements(self, count: impl FnOnce() -> Result<u64>) -> Result<bool> {
+        Ok(self.low != self.high && count()? > self.voxels)
+    }
+
+    /// Has its values stand for "no data" in a volume, unless they cover measurements.
+    pub(super) fn mask(self, volume: &mut Volume) {
+        volume.fill_value = Some(self.low);
+        volume.fill_limit = Some(self.high).filter(|high| *high != self.low);
     }
 }
 
-/// Decodes the slices in their order. Every sample is what its stored number stands for, padding as well.
+/// How stored values become the samples that are read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    /// Floating-point numbers, through the map of their slice.
+    Floats,
+    /// Integers, which are shifted once all are read: the type depends on them.
+    Shifted(Rescale),
+    /// Through the table of their slice.
+    Tables,
+    /// Through the map of their slice, to float32.
+    Mapped,
+}
+
+/// Decodes slices in their order. Every sample is what its stored number stands for, padding as well.
 ///
 /// Integer rescales keep integers: the stored ones are decoded into the final memory and shifted there. Tables have
 /// integers. Others are applied pixel by pixel on the way into a float32 volume.
-pub(super) fn decode(
-    path: &Path,
-    slices: &[Slice],
-    component: usize,
-    options: &OpenOptions,
-) -> Result<Decoded> {
-    let first = stack::first(path, slices)?;
-    let source = Source { slices, component, options };
-    let maps = slices.iter().map(value_map).collect::<Result<Vec<_>>>()?;
-    let uniform = maps.first().filter(|first| maps.iter().all(|map| map == *first)).copied();
-    let count = first.area.columns * first.area.rows * slices.len();
-    let counter = Counter::new(options, slices.len());
-    if first.image.is_float {
-        let rescale = uniform.and_then(|map| match map {
-            ValueMap::Linear(rescale) => Some(*rescale),
-            ValueMap::Table(_) => None,
-        });
-        let samples = match first.stored_type() {
-            SampleType::F64 => Samples::F64(source.floats(&counter, count, &maps, f64::from_le_bytes)?),
-            _ => Samples::F32(source.floats(&counter, count, &maps, f32::from_le_bytes)?),
+pub(super) struct PixelReader<'a> {
+    source: Source<'a>,
+    maps: Vec<&'a ValueMap>,
+    way: Way,
+    stored: SampleType,
+    /// Hounsfield units stay int16 even where a narrower type would do: readers expect it.
+    least_bytes: usize,
+    counter: Counter<'a>,
+}
+
+impl<'a> PixelReader<'a> {
+    pub(super) fn new(
+        path: &Path,
+        slices: &'a [Slice],
+        component: usize,
+        options: &'a OpenOptions,
+    ) -> Result<Self> {
+        let first = stack::first(path, slices)?;
+        let maps = slices.iter().map(value_map).collect::<Result<Vec<_>>>()?;
+        let uniform = maps.first().filter(|first| maps.iter().all(|map| map == *first)).copied();
+        let way = match uniform {
+            _ if first.image.is_float => Way::Floats,
+            Some(&ValueMap::Linear(rescale)) if rescale.is_integer() => Way::Shifted(rescale),
+            // Slices may have tables of their own.
+            _ if maps.iter().all(|map| matches!(map, ValueMap::Table(_))) => Way::Tables,
+            _ => Way::Mapped,
         };
-        return Ok(Decoded { samples, padding: None, rescale });
+        Ok(Self {
+            source: Source { slices, component, options },
+            maps,
+            way,
+            stored: first.stored_type(),
+            least_bytes: if first.unit() == "HU" { 2 } else { 1 },
+            counter: Counter::new(options, slices.len()),
+        })
     }
-    let (samples, padding, rescale) = match uniform {
-        Some(&ValueMap::Linear(rescale)) if rescale.is_integer() => {
-            let mut stored = Samples::zeros(first.stored_type(), count);
-            let padding = for_each_type!(&mut stored, values => {
-                source.fill(&counter, values, |_, value| value as f64)
-            })?;
-            // Hounsfield units stay int16 even where a narrower type would do: readers expect it.
-            let least_bytes = if first.unit() == "HU" { 2 } else { 1 };
-            (rescale.apply_to(stored, least_bytes), padding.map(|p| p.rescaled(rescale)), Some(rescale))
+
+    /// The one rescale of all slices.
+    pub(super) fn rescale(&self) -> Option<Rescale> {
+        let first = self.maps.first().filter(|first| self.maps.iter().all(|map| map == *first));
+        match first {
+            Some(ValueMap::Linear(rescale)) => Some(*rescale),
+            _ => None,
         }
-        // Slices may have tables of their own.
-        _ if maps.iter().all(|map| matches!(map, ValueMap::Table(_))) => {
-            let is_narrow = |map: &&ValueMap| matches!(map, ValueMap::Table(table) if table.is_narrow());
-            let type_of = if maps.iter().all(is_narrow) { SampleType::U8 } else { SampleType::U16 };
-            let mut real = Samples::zeros(type_of, count);
-            let padding = for_each_type!(&mut real, values => {
-                source.fill(&counter, values, |slice, value| maps[slice].apply(value))
-            })?;
-            (real, padding, None)
+    }
+
+    /// The type of what [`Self::read`] gives.
+    pub(super) fn sample_type(&self) -> SampleType {
+        match self.way {
+            Way::Floats if self.stored == SampleType::F64 => SampleType::F64,
+            Way::Floats | Way::Mapped => SampleType::F32,
+            Way::Shifted(_) => self.stored,
+            Way::Tables => {
+                let is_narrow = |map: &&ValueMap| matches!(map, ValueMap::Table(table) if table.is_narrow());
+                if self.maps.iter().all(is_narrow) { SampleType::U8 } else { SampleType::U16 }
+            }
         }
-        uniform => {
-            let mut real = vec![0f32; count];
-            // As it is rounded in the volume.
-            let value = |slice: usize, stored| f64::from(maps[slice].apply(stored) as f32);
-            let padding = source.fill(&counter, &mut real, value)?;
-            let rescale = match uniform {
-                Some(ValueMap::Linear(rescale)) => Some(*rescale),
-                _ => None,
-            };
-            (Samples::F32(real), padding, rescale)
+    }
+
+    /// What is still to be done to what [`Self::read`] gives, and the type that it has then; `range` is that of all of it.
+    pub(super) fn shift(&self, range: ValueRange) -> (Rescale, SampleType) {
+        match self.way {
+            Way::Shifted(rescale) if rescale != Rescale::NONE => {
+                (rescale, rescale.result_type(self.stored, range, self.least_bytes))
+            }
+            _ => (Rescale::NONE, self.sample_type()),
         }
-    };
-    Ok(Decoded { samples, padding, rescale })
+    }
+
+    /// The samples of some slices, before they are shifted; and padding among them, as it is afterwards.
+    pub(super) fn read(&self, slices: Range<usize>) -> Result<(Samples, Option<Padding>)> {
+        let Self { way, counter, .. } = self;
+        let maps = self.maps.get(slices.clone()).unwrap_or_default();
+        let source = Source { slices: self.source.slices.get(slices).unwrap_or_default(), ..self.source };
+        let pixels = source.slices.first().map_or(0, |slice| slice.area.columns * slice.area.rows);
+        let count = pixels * source.slices.len();
+        let real = |slice: usize, stored: i64| maps.get(slice).map_or(0.0, |map| map.apply(stored));
+        match way {
+            Way::Floats => {
+                let samples = match self.stored {
+                    SampleType::F64 => {
+                        Samples::F64(source.floats(counter, count, maps, f64::from_le_bytes)?)
+                    }
+                    _ => Samples::F32(source.floats(counter, count, maps, f32::from_le_bytes)?),
+                };
+                Ok((samples, None))
+            }
+            Way::Shifted(rescale) => {
+                let mut samples = Samples::zeros(self.stored, count);
+                let padding = for_each_type!(&mut samples, values => {
+                    source.fill(counter, values, |_, value| value as f64)
+                })?;
+                Ok((samples, padding.map(|p| p.rescaled(*rescale))))
+            }
+            Way::Tables => {
+                let mut samples = Samples::zeros(self.sample_type(), count);
+                let padding = for_each_type!(&mut samples, values => {
+                    source.fill(counter, values, real)
+                })?;
+                Ok((samples, padding))
+            }
+            Way::Mapped => {
+                let mut samples = vec![0f32; count];
+                // As it is rounded in the volume.
+                let rounded = |slice: usize, stored: i64| f64::from(real(slice, stored) as f32);
+                let padding = source.fill(counter, &mut samples, rounded)?;
+                Ok((Samples::F32(samples), padding))
+            }
+        }
+    }
+
+    /// Decodes all of them.
+    pub(super) fn decode(&self) -> Result<Decoded> {
+        let (samples, padding) = self.read(0..self.source.slices.len())?;
+        let samples = match self.way {
+            Way::Shifted(rescale) => rescale.apply_to(samples, self.least_bytes),
+            _ => samples,
+        };
+        Ok(Decoded { samples, padding })
+    }
 }
 
 fn value_map(slice: &Slice) -> Result<&ValueMap> {
@@ -130,6 +213,7 @@ fn value_map(slice: &Slice) -> Result<&ValueMap> {
 }
 
 /// What is read of which slices.
+#[derive(Clone, Copy)]
 struct Source<'a> {
     slices: &'a [Slice],
     /// Of a pixel's colour.

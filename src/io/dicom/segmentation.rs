@@ -3,9 +3,10 @@
 
 use super::attributes::Attributes;
 use super::image::Image;
+use super::pixels::PixelReader;
 use super::slice::Slice;
 use super::stack::{self, SAME_MM, axes};
-use super::{PHOTOMETRIC, attributes, pixels};
+use super::{PHOTOMETRIC, attributes};
 use crate::error::{Error, Result};
 use crate::io::affine::{self, dot, norm};
 use crate::io::contents::{Contents, InputArray};
@@ -197,7 +198,7 @@ impl Segmentation {
         }
         let (planes, slices): (Vec<usize>, Vec<Slice>) = segment.frames.iter().cloned().unzip();
         if !slices.is_empty() {
-            let frames = pixels::decode(path, &slices, 0, options)?.samples;
+            let frames = PixelReader::new(path, &slices, 0, options)?.decode()?.samples;
             let pixels = image.columns * image.rows;
             for (frame, plane) in planes.into_iter().enumerate() {
                 samples.as_mut().copy_from(plane * pixels, &frames, frame * pixels, pixels);

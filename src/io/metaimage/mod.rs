@@ -9,10 +9,11 @@ mod write;
 pub(super) use write::save;
 
 use super::contents::{self, Contents, InputArray, NO_NAME};
-use super::detached::{self, Coding, Skip, Stream};
+use super::detached::{self, Coding, DataFiles, Skip};
 use super::elements::{self, FilePart, StoredType};
-use super::located::{Located, stand_in};
+use super::located::{Content, LONGEST_NUMBER, Located, TextForm, Unread, stand_in};
 use super::reading::{self, Reading};
+use super::rescale::Rescale;
 use super::{OpenOptions, affine};
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
@@ -32,33 +33,16 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 /// Reads one volume of a MetaImage, one component of it.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (found, reader) = Found::of(path, options)?;
-    let &Found { ref header, sizes, steps, stored, part } = &found;
-    let files = data_files(path, header, sizes, options)?;
-    let bytes_expected = FilePart { step: steps - 1, ..part }.bytes_to_its_end(stored);
-    let bytes_found = if files.is_empty() {
-        detached::size(path)?.saturating_sub(header.bytes)
-    } else {
-        detached::sizes(path, &files)?
-    };
-    let skip = Skip { lines: 0, bytes: header.optional_number(path, "headersize")?.unwrap_or(0) };
-    let compressed = header.is_true("compresseddata");
-    if skip.bytes < -1 || (skip.bytes == -1 && (compressed || files.len() > 1)) {
-        return Err(Error::unsupported(
-            path,
-            format!("a HeaderSize of {} is not supported for these data files", skip.bytes),
-        ));
-    }
-    let is_text = header.field("binarydata").is_some() && !header.is_true("binarydata");
-    if !is_text {
-        elements::check_file_holds(path, bytes_expected, bytes_found, compressed)?;
-    }
-    let coding = if compressed { Coding::Zlib } else { Coding::Plain };
-    let behind_header = files.is_empty().then_some(reader);
-    let mut stream =
-        Stream::new(files, behind_header, skip, coding, bytes_expected).map_err(|e| Error::io(path, e))?;
+    let &Found { ref header, sizes, stored, part, .. } = &found;
+    let files = found.files(path, options)?;
+    let (is_text, coding) = (files.is_text, files.coding);
+    let (mut stream, bytes_found) = files.stream(path, reader)?;
     let samples = if is_text {
+        // Compressed it may be longer than the file.
+        let longest = (part.samples_to_its_end() as u64).saturating_mul(LONGEST_NUMBER as u64);
+        let most = if coding == Coding::Plain { bytes_found } else { longest };
         let mut text = Vec::new();
-        stream.take(bytes_found).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
+        stream.take(most).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
         part.parse(path, &text, stored)?
     } else {
         part.read(path, &mut stream, stored, header.byte_order())?
@@ -69,34 +53,35 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     Ok(Reading { volume, declares_spacing })
 }
 
-/// Where the samples lie; `None` where they are compressed or text, or in several files.
-pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Option<Located>> {
-    let (found, _) = Found::of(path, options)?;
-    let header = &found.header;
-    let files = data_files(path, header, found.sizes, options)?;
-    let is_text = header.field("binarydata").is_some() && !header.is_true("binarydata");
-    let skips = header.optional_number(path, "headersize")?.unwrap_or(0i64) != 0;
-    if is_text || skips || header.is_true("compresseddata") || files.len() > 1 {
-        return Ok(None);
-    }
-    let (file, offset) = match files.into_iter().next() {
-        Some(file) => (file, 0),
-        None => (path.to_owned(), header.bytes),
+/// Where the samples lie.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Unread> {
+    let (found, reader) = Found::of(path, options)?;
+    let files = found.files(path, options)?;
+    let is_text = files.is_text;
+    let (file, offset, content) = match files.in_place(path)? {
+        Some((file, offset)) => (file, offset, Content::InPlace),
+        None => {
+            let (stream, _) = files.stream(path, reader)?;
+            let content = match is_text {
+                true => Content::Text(Box::new(stream), TextForm::default()),
+                false => Content::Bytes(Box::new(stream), 0),
+            };
+            (path.to_owned(), 0, content)
+        }
     };
-    let available = detached::size(&file)?.saturating_sub(offset);
-    elements::check_file_holds(path, found.part.bytes_to_its_end(found.stored), available, false)?;
     let mut described = stand_in(found.stored)?;
     let declares_spacing = found.describe(path, &mut described, options)?;
-    Ok(Some(Located {
+    let located = Located {
         path: file,
         offset,
         stored: found.stored,
-        order: header.byte_order(),
+        order: found.header.byte_order(),
         part: found.part,
         shape: found.sizes.map(|n| n as usize),
         described,
         declares_spacing,
-    }))
+    };
+    Ok(Unread { located, rescale: Rescale::NONE, content })
 }
 
 /// What a header says of the wanted volume.
@@ -125,6 +110,24 @@ impl Found {
             step: super::time_step(path, steps, options)?,
         };
         Ok((Self { header, sizes, steps, stored, part }, reader))
+    }
+
+    /// Where the samples of all volumes are, and how they are coded.
+    fn files(&self, path: &Path, options: &OpenOptions) -> Result<DataFiles> {
+        let Self { header, sizes, steps, stored, part } = self;
+        let files = data_files(path, header, *sizes, options)?;
+        let skip = Skip { lines: 0, bytes: header.optional_number(path, "headersize")?.unwrap_or(0) };
+        let compressed = header.is_true("compresseddata");
+        if skip.bytes < -1 || (skip.bytes == -1 && (compressed || files.len() > 1)) {
+            return Err(Error::unsupported(
+                path,
+                format!("a HeaderSize of {} is not supported for these data files", skip.bytes),
+            ));
+        }
+        let is_text = header.field("binarydata").is_some() && !header.is_true("binarydata");
+        let coding = if compressed { Coding::Zlib } else { Coding::Plain };
+        let bytes_expected = FilePart { step: steps - 1, ..*part }.bytes_to_its_end(*stored);
+        Ok(DataFiles { files, coding, is_text, skip, header_bytes: header.bytes, bytes_expected })
     }
 
     /// Says of a volume what the header does; along which axes that is the spacing.

@@ -17,7 +17,7 @@ use super::OpenOptions;
 use super::colour::{COMPLEX, RGBA};
 use super::contents::{self, Contents, InputArray, NO_NAME};
 use super::elements::{self, FilePart, StoredType};
-use super::located::{Located, stand_in};
+use super::located::{Content, Located, Unread, stand_in};
 use super::reading::Reading;
 use super::rescale::Rescale;
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let (found, mut reader) = Found::of(path, options)?;
     let Found { data_path, offset, stored, part, shape, header, .. } = &found;
-    let skip = if header.single_file { offset - header.bytes } else { *offset };
+    let skip = found.skip();
     let skipped = std::io::copy(&mut (&mut reader).take(skip), &mut std::io::sink())
         .map_err(|e| Error::io(data_path, e))?;
     if skipped < skip {
@@ -47,17 +47,20 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     Ok(Reading { volume, declares_spacing })
 }
 
-/// Where the samples lie; `None` where they are compressed, or rescaled.
-pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Option<Located>> {
+/// Where the samples lie, and what they are rescaled by.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Unread> {
     let (found, reader) = Found::of(path, options)?;
-    if reader.zipped || found.rescale != Rescale::NONE {
-        return Ok(None);
-    }
     let mut described = stand_in(found.stored)?;
     let declares_spacing = found.describe(&mut described, options)?;
-    let Found { data_path, offset, stored, part, shape, header, .. } = found;
+    let content = match reader.zipped {
+        true => Content::Bytes(Box::new(reader), found.skip()),
+        false => Content::InPlace,
+    };
+    let Found { data_path, offset, stored, part, shape, header, rescale, .. } = found;
     let order = header.order;
-    Ok(Some(Located { path: data_path, offset, stored, order, part, shape, described, declares_spacing }))
+    let located =
+        Located { path: data_path, offset, stored, order, part, shape, described, declares_spacing };
+    Ok(Unread { located, rescale, content })
 }
 
 /// What a header says of the wanted volume.
@@ -110,6 +113,11 @@ impl Found {
             Self { header_path, data_path, header, stored, shape, steps, step, part, offset, rescale },
             reader,
         ))
+    }
+
+    /// Bytes between where the reader stands and the samples.
+    fn skip(&self) -> u64 {
+        if self.header.single_file { self.offset.saturating_sub(self.header.bytes) } else { self.offset }
     }
 
     /// Says of a volume what the header does; along which axes that is the spacing.

@@ -12,9 +12,10 @@ use super::OpenOptions;
 use super::affine::{self, RAS_LPS};
 use super::colour::{COMPLEX, RGBA};
 use super::contents::{self, Contents, InputArray, NO_NAME};
-use super::elements::{self, FilePart};
-use super::located::{Located, stand_in};
+use super::elements::{self, ByteOrder, FilePart};
+use super::located::{Content, Located, TextForm, Unread, stand_in};
 use super::reading::{self, Reading};
+use super::rescale::Rescale;
 use crate::error::{Error, Result};
 use crate::volume::{Frame, Geometry, Volume};
 use header::{NrrdHeader, Vector};
@@ -32,25 +33,30 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     Ok(Reading { volume, declares_spacing })
 }
 
-/// Where the samples lie; `None` where they are coded, or in several files.
-pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Option<Located>> {
-    let (found, _) = Found::of(path, options)?;
-    let Some((file, offset)) = data::locate(path, &found.header, options)? else { return Ok(None) };
+/// Where the samples lie.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Unread> {
+    let (found, reader) = Found::of(path, options)?;
     let mut described = stand_in(found.stored)?;
     let declares_spacing = found.describe(path, &mut described, options)?;
     let Found { header, axes, stored, part } = found;
-    let available = super::detached::size(&file)?.saturating_sub(offset);
-    elements::check_file_holds(path, part.bytes_to_its_end(stored), available, false)?;
-    Ok(Some(Located {
-        path: file,
-        offset,
-        stored,
-        order: header.byte_order(path, stored)?,
-        part,
-        shape: axes.sizes.map(|n| n as usize),
-        described,
-        declares_spacing,
-    }))
+    let files = data::files(path, &header, stored, part, axes.steps, options)?;
+    let is_text = files.is_text;
+    let order = if is_text { ByteOrder::NATIVE } else { header.byte_order(path, stored)? };
+    let (file, offset, content) = match files.in_place(path)? {
+        Some((file, offset)) => (file, offset, Content::InPlace),
+        None => {
+            let (stream, _) = files.stream(path, reader)?;
+            let content = match is_text {
+                // Commas separate as blanks do, as teem reads them.
+                true => Content::Text(Box::new(stream), TextForm { commas: true, ..TextForm::default() }),
+                false => Content::Bytes(Box::new(stream), 0),
+            };
+            (path.to_owned(), 0, content)
+        }
+    };
+    let shape = axes.sizes.map(|n| n as usize);
+    let located = Located { path: file, offset, stored, order, part, shape, described, declares_spacing };
+    Ok(Unread { located, rescale: Rescale::NONE, content })
 }
 
 /// What a header says of the wanted volume.

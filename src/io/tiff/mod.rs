@@ -14,10 +14,12 @@ mod page;
 mod shaped;
 #[cfg(test)]
 mod tests;
+mod wanted;
+
+pub(super) use wanted::find_source;
 
 use super::contents::{self, Contents, InputArray, NO_NAME};
-use super::elements::{self, Narrow, StoredType};
-use super::progress::Counter;
+use super::elements::{Narrow, StoredType};
 use super::reading::Reading;
 use super::{Limits, OpenOptions, colour, folder as neighbours};
 use crate::error::{Error, Result};
@@ -29,6 +31,7 @@ use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use tiff::decoder::DecodingResult;
+use wanted::WantedPlanes;
 
 /// Whether a file's first bytes are those of TIFF or BigTIFF, in either byte order.
 pub(super) fn recognises(start: &[u8]) -> bool {
@@ -96,69 +99,14 @@ const BATCH_BYTES: usize = 1 << 28;
 
 /// Reads the pages of a file or folder as slices.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
-    let stack = PageStack::of(path, options)?;
-    let step = super::time_step(path, stack.steps, options)?;
-    let component = super::component(path, "the stack", stack.channels * stack.samples, options)?;
-    let [channel, sample] = [component / stack.samples, component % stack.samples];
-    let slices = stack.parts.iter().map(|part| part.arrangement.sizes.slices).sum();
-    let shape = [stack.size[0], stack.size[1], slices];
-    elements::sample_count(path, shape.map(|n| n as u64), stack.element.size(), &options.limits)?;
-    let plane = shape[0] * shape[1];
-    let page = &stack.parts[0].directories.pages[0];
-    let page_bytes = (plane * page.element(path)?.size()).saturating_mul(page.samples);
-    let file_bytes =
-        stack.parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.directories.file_bytes));
-    let expected = (page_bytes as u64).saturating_mul(slices as u64);
-    elements::check_file_holds(path, expected / LARGEST_RATIO, file_bytes, false)?;
-    stack.say_what_is_left_out(path);
-
-    let mut planes = Vec::with_capacity(slices);
-    for part in &stack.parts {
-        for slice in 0..part.arrangement.sizes.slices {
-            planes
-                .push((part, part.arrangement.place(&part.path, &part.directories, [slice, channel, step])?));
-        }
-    }
-    let counter = Counter::new(options, slices);
-    let mut samples = Planes::new(stack.element, plane * slices);
-    let batch = (BATCH_BYTES / page_bytes.max(1)).clamp(1, 4 * rayon::current_num_threads());
-    for planes in planes.chunks(batch) {
-        let decoded: Vec<DecodingResult> = planes
-            .par_iter()
-            .map(|(part, place)| part.read(*place, &stack, sample))
-            .collect::<Result<_>>()?;
-        for ((part, _), plane_samples) in planes.iter().zip(decoded) {
-            samples.append(plane_samples, plane).ok_or_else(|| {
-                Error::format(&part.path, "a page holds other samples than its header says")
-            })?;
-            counter.advance()?;
-        }
-    }
-    let mut volume = Volume::new(samples.finish(path)?, shape)?;
-    volume.geometry.spacing = stack.spacing.map(|distance| distance.unwrap_or(1.0));
-    // Without a distance between slices: that between columns, as most viewers show it.
-    if let (None, Some(x)) = (stack.spacing[2], stack.spacing[0]) {
-        volume.geometry.spacing[2] = x;
-    }
-    let mut note = |key: &str, value: &str| {
-        if !value.is_empty() {
-            volume.provenance.insert(key.into(), value.into());
-        }
-    };
-    let first = &stack.parts[0];
-    note("source format", first.arrangement.convention);
-    note("source type", stack.element.name());
-    note("spacing unit", &first.arrangement.unit);
-    note("time between steps", &first.arrangement.interval);
-    if stack.steps > 1 {
-        note("time step", &format!("{} of {}", step + 1, stack.steps));
-    }
-    match page.photometric {
-        Photometric::MinIsWhite => note("photometric interpretation", "MinIsWhite"),
-        Photometric::Palette if stack.has_palette => note("photometric interpretation", "Palette"),
-        _ => {}
-    }
-    Ok(Reading { volume, declares_spacing: stack.spacing.map(|distance| distance.is_some()) })
+    let wanted = WantedPlanes::of(path, options)?;
+    wanted.stack.say_what_is_left_out(path);
+    let mut samples = Planes::new(wanted.stack.element, wanted.shape.iter().product());
+    wanted.decode(options, BATCH_BYTES, &mut |decoded, plane| samples.append(decoded, plane))?;
+    let mut volume = Volume::new(samples.finish(path)?, wanted.shape)?;
+    wanted.describe(&mut volume);
+    let declares_spacing = wanted.stack.spacing.map(|distance| distance.is_some());
+    Ok(Reading { volume, declares_spacing })
 }
 
 /// A file of a stack.
@@ -334,7 +282,7 @@ impl Planes {
     }
 
     /// Puts a plane behind the others; `None` where it is of another size or type.
-    fn append(&mut self, decoded: DecodingResult, plane: usize) -> Option<()> {
+    fn append(&mut self, decoded: DecodingResult, plane: usize) -> Option<Result<()>> {
         match (self, decoded) {
             (Planes::Narrowed(narrow), DecodingResult::I64(values)) if values.len() == plane => {
                 values.into_iter().for_each(|value| narrow.push(value.into()));
@@ -344,18 +292,7 @@ impl Planes {
             }
             (Planes::Narrowed(_), _) => return None,
             (Planes::Kept(all, at), decoded) => {
-                let samples = match decoded {
-                    DecodingResult::U8(v) => Samples::U8(v),
-                    DecodingResult::I8(v) => Samples::I8(v),
-                    DecodingResult::U16(v) => Samples::U16(v),
-                    DecodingResult::I16(v) => Samples::I16(v),
-                    DecodingResult::U32(v) => Samples::U32(v),
-                    DecodingResult::I32(v) => Samples::I32(v),
-                    DecodingResult::F16(v) => Samples::F32(v.into_iter().map(f32::from).collect()),
-                    DecodingResult::F32(v) => Samples::F32(v),
-                    DecodingResult::F64(v) => Samples::F64(v),
-                    _ => return None,
-                };
+                let samples = samples(decoded)?;
                 if samples.len() != plane || samples.sample_type() != all.sample_type() {
                     return None;
                 }
@@ -363,7 +300,7 @@ impl Planes {
                 *at += plane;
             }
         }
-        Some(())
+        Some(Ok(()))
     }
 
     fn finish(self, path: &Path) -> Result<Samples> {
@@ -372,4 +309,20 @@ impl Planes {
             Planes::Narrowed(narrow) => narrow.finish(path),
         }
     }
+}
+
+/// Decoded samples of a type that volumes hold; `None` for others.
+fn samples(decoded: DecodingResult) -> Option<Samples> {
+    Some(match decoded {
+        DecodingResult::U8(v) => Samples::U8(v),
+        DecodingResult::I8(v) => Samples::I8(v),
+        DecodingResult::U16(v) => Samples::U16(v),
+        DecodingResult::I16(v) => Samples::I16(v),
+        DecodingResult::U32(v) => Samples::U32(v),
+        DecodingResult::I32(v) => Samples::I32(v),
+        DecodingResult::F16(v) => Samples::F32(v.into_iter().map(f32::from).collect()),
+        DecodingResult::F32(v) => Samples::F32(v),
+        DecodingResult::F64(v) => Samples::F64(v),
+        _ => return None,
+    })
 }

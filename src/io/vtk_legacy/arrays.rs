@@ -11,12 +11,14 @@ use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::Path;
 
-/// A named array of one component.
-pub(super) struct Array {
+/// One component of an array, and where its samples lie.
+pub(super) struct Component {
     pub(super) name: String,
     pub(super) unit: String,
     pub(super) stored: StoredType,
-    pub(super) samples: Samples,
+    pub(super) part: FilePart,
+    /// The first byte of the array's samples, or of their text.
+    pub(super) start: u64,
 }
 
 /// An array that the file holds.
@@ -344,24 +346,36 @@ impl Arrays<'_> {
             .join(", ")
     }
 
-    /// Reads the samples; the text stands before them.
-    pub(super) fn read(&self, text: &mut Text, array: FoundArray) -> Result<Array> {
+    /// The wanted component of an array; the text stands before its samples.
+    pub(super) fn component(&self, text: &mut Text, array: FoundArray) -> Result<Component> {
         let FoundArray { name, unit, components, tuples, .. } = array;
         let component = component(text.path, &format!("array '{name}'"), components, self.options)?;
         let stored = stored_type(text, &array.type_name)?;
         elements::sample_count(text.path, self.shape, stored.size(), &self.options.limits)?;
         let part = FilePart { count: tuples, components, component, run: 1, step: 0 };
-        let samples = if self.binary {
-            let end = text.binary(tuples.saturating_mul(components), stored.size()).map(|_| text.at)?;
-            let start = end - tuples * components * stored.size();
-            // Not out of the map: its pages would count as memory beside the samples.
-            let mut file = File::open(text.path).map_err(|e| Error::io(text.path, e))?;
-            file.seek(SeekFrom::Start(start as u64)).map_err(|e| Error::io(text.path, e))?;
-            part.read(text.path, &mut BufReader::new(file), stored, ByteOrder::Big)?
-        } else {
-            part.parse(text.path, text.rest(), stored)?
-        };
+        if self.binary {
+            let bytes = text.binary(tuples.saturating_mul(components), stored.size())?.len();
+            text.at -= bytes;
+        }
         let name = if components == 1 { name } else { format!("{name}_{component}") };
-        Ok(Array { name, unit, stored, samples })
+        Ok(Component { name, unit, stored, part, start: text.at as u64 })
     }
+
+    /// Reads the samples of a component, which the text stands before.
+    pub(super) fn read(&self, text: &Text, component: &Component) -> Result<Samples> {
+        let Component { stored, part, start, .. } = *component;
+        if !self.binary {
+            return part.parse(text.path, text.rest(), stored);
+        }
+        // Not out of the map: its pages would count as memory beside the samples.
+        let mut reader = reader_at(text.path, start)?;
+        part.read(text.path, &mut reader, stored, ByteOrder::Big)
+    }
+}
+
+/// What reads a file from a byte on.
+pub(super) fn reader_at(path: &Path, start: u64) -> Result<BufReader<File>> {
+    let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+    file.seek(SeekFrom::Start(start)).map_err(|e| Error::io(path, e))?;
+    Ok(BufReader::with_capacity(1 << 18, file))
 }

@@ -11,14 +11,16 @@ mod tests;
 mod text;
 
 use super::contents::Contents;
-use super::elements::StoredType;
+use super::elements::{ByteOrder, StoredType};
+use super::located::{Content, Located, TextForm, Unread, stand_in};
 use super::mapped::Mapped;
 use super::reading::{self, Reading};
+use super::rescale::Rescale;
 use super::vtk_fields::Fields;
 use super::{BYTE_ORDER_MARK, OTHER_ARRAYS, OpenOptions, even};
 use crate::error::{Error, Result};
 use crate::volume::{Association, SampleType, Volume};
-use arrays::{Array, Arrays};
+use arrays::{Arrays, Component};
 use std::path::Path;
 use text::Text;
 
@@ -31,17 +33,34 @@ pub(super) fn recognises(start: &[u8]) -> bool {
 /// Reads one array of one number per point (or per cell, at the cells' centres).
 pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
     let bytes = Mapped::open(path)?;
-    let Scanned { mut text, grid, mut reader } = Scanned::of(path, &bytes, options)?;
-    let array = reader.chosen(path)?;
-    let others = reader.others(&array);
-    (reader.cells, reader.shape) = (array.cells, array.shape);
-    text.at = array.at;
-    let array = reader.read(&mut text, array)?;
-    let mut reading = grid.volume(path, array, &reader)?;
-    if !others.is_empty() {
-        reading.volume.provenance.insert(OTHER_ARRAYS.into(), others);
-    }
-    Ok(reading)
+    let (scanned, component, others) = Scanned::of(path, &bytes, options)?.chosen(path)?;
+    let samples = scanned.reader.read(&scanned.text, &component)?;
+    let volume = Volume::new(samples, scanned.reader.shape.map(|n| n as usize))?;
+    scanned.describe(path, volume, &component, others)
+}
+
+/// Where the samples of that array lie: as they are, big endian, or as text.
+pub(super) fn locate(path: &Path, options: &OpenOptions) -> Result<Unread> {
+    let bytes = Mapped::open(path)?;
+    let (scanned, component, others) = Scanned::of(path, &bytes, options)?.chosen(path)?;
+    let Component { stored, part, start, .. } = component;
+    let content = match scanned.reader.binary {
+        true => Content::InPlace,
+        false => Content::Text(Box::new(arrays::reader_at(path, start)?), TextForm::default()),
+    };
+    let Reading { volume, declares_spacing } =
+        scanned.describe(path, stand_in(stored)?, &component, others)?;
+    let located = Located {
+        path: path.to_owned(),
+        offset: start,
+        stored,
+        order: ByteOrder::Big,
+        part,
+        shape: scanned.reader.shape.map(|n| n as usize),
+        described: volume,
+        declares_spacing,
+    };
+    Ok(Unread { located, rescale: Rescale::NONE, content })
 }
 
 /// The arrays of numbers, and when they are.
@@ -101,6 +120,32 @@ impl<'a> Scanned<'a> {
         }
         Ok(Self { text, grid, reader })
     }
+
+    /// With the wanted component of the wanted array, before whose samples the text stands then, and the names of the other
+    /// arrays.
+    fn chosen(mut self, path: &Path) -> Result<(Self, Component, String)> {
+        let array = self.reader.chosen(path)?;
+        let others = self.reader.others(&array);
+        (self.reader.cells, self.reader.shape) = (array.cells, array.shape);
+        self.text.at = array.at;
+        let component = self.reader.component(&mut self.text, array)?;
+        Ok((self, component, others))
+    }
+
+    /// Says of a volume what the file does.
+    fn describe(
+        &self,
+        path: &Path,
+        mut volume: Volume,
+        component: &Component,
+        others: String,
+    ) -> Result<Reading> {
+        let declares_spacing = self.grid.describe(path, &mut volume, component, &self.reader)?;
+        if !others.is_empty() {
+            volume.provenance.insert(OTHER_ARRAYS.into(), others);
+        }
+        Ok(Reading { volume, declares_spacing })
+    }
 }
 
 fn stored_type(text: &Text, name: &str) -> Result<StoredType> {
@@ -140,9 +185,14 @@ impl Grid {
         Ok(points.map(|n| if cells && n > 1 { n - 1 } else { n }))
     }
 
-    fn volume(&self, path: &Path, array: Array, reader: &Arrays) -> Result<Reading> {
-        let shape = reader.shape.map(|n| n as usize);
-        let mut volume = Volume::new(array.samples, shape)?;
+    /// Says of a volume what the header does; along which axes that is the spacing.
+    fn describe(
+        &self,
+        path: &Path,
+        volume: &mut Volume,
+        component: &Component,
+        reader: &Arrays,
+    ) -> Result<[bool; 3]> {
         let is_cell = |a: usize| reader.cells && self.points.is_some_and(|points| points[a] > 1);
         let (spacing, is_distance) =
             reading::distances(path, "SPACING", self.spacing, reader.shape, reader.options.spacing)?;
@@ -151,15 +201,12 @@ impl Grid {
         if reader.cells {
             volume.association = Association::of_cells(self.points.unwrap_or_default());
         }
-        reader.fields.describe(&array.name, &mut volume);
-        volume.name = array.name;
-        volume.unit = array.unit;
+        reader.fields.describe(&component.name, volume);
+        volume.name.clone_from(&component.name);
+        volume.unit.clone_from(&component.unit);
         let place = if reader.cells { "cell data" } else { "point data" };
         volume.provenance.insert("source format".into(), format!("legacy VTK, {place}"));
-        volume.provenance.insert("source type".into(), array.stored.name().into());
-        Ok(Reading {
-            volume,
-            declares_spacing: std::array::from_fn(|a| self.declares_spacing[a] && is_distance[a]),
-        })
+        volume.provenance.insert("source type".into(), component.stored.name().into());
+        Ok(std::array::from_fn(|a| self.declares_spacing[a] && is_distance[a]))
     }
 }

@@ -69,6 +69,22 @@ impl Chosen {
         Err(Error::unsupported(path, format!("the file has no array of numbers; {}", listed())))
     }
 
+    /// The same in the first piece of a parallel file, which says what array is active.
+    pub(super) fn of_parallel(
+        parallel: &Document,
+        file: &Path,
+        piece: &Document,
+        options: &OpenOptions,
+    ) -> Result<Self> {
+        let chosen = Self::of(file, piece, options)?;
+        match parallel.active_scalars(chosen.association) {
+            Some(name) if options.array.is_none() => {
+                Self::of(file, piece, &OpenOptions { array: Some(name.into()), ..options.clone() })
+            }
+            _ => Ok(chosen),
+        }
+    }
+
     fn component_of(path: &Path, array: &Array, others: String, options: &OpenOptions) -> Result<Self> {
         let components = array.components(path)?;
         Ok(Self {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// No compressor shrinks samples further than this.
 const LARGEST_RATIO: u64 = 1 << 14;
+/// Parts that the edges of pieces cut the whole into; of more it is not found out whether they cover it.
+const MOST_CELLS: usize = 1 << 24;
 
 /// Pieces pasted into the whole; the first one decides the type.
 pub(super) struct Assembly {
@@ -67,6 +69,50 @@ impl Assembly {
         }
         let expected = (self.count as u64).saturating_mul(sample_bytes as u64);
         elements::check_file_holds(&self.path, expected / LARGEST_RATIO, file_bytes, false)
+    }
+
+    /// Where a piece's samples begin in the whole, along each axis, and how many it has.
+    pub(super) fn place(&self, extent: &Extent) -> ([usize; 3], [usize; 3]) {
+        (std::array::from_fn(|a| (extent.low[a] - self.whole.low[a]) as usize), self.shape_of(extent))
+    }
+
+    /// Refuses pieces that leave out samples of the whole. `None` where it would take too long to find out.
+    pub(super) fn check_coverage(&self, extents: &[Extent]) -> Option<Result<()>> {
+        let places: Vec<_> = extents.iter().map(|extent| self.place(extent)).collect();
+        // The whole is cut wherever a piece begins or ends.
+        let cuts: [Vec<usize>; 3] = std::array::from_fn(|a| {
+            let mut cuts: Vec<usize> =
+                places.iter().flat_map(|(start, size)| [start[a], start[a] + size[a]]).collect();
+            cuts.sort_unstable();
+            cuts.dedup();
+            cuts
+        });
+        let cells = cuts.each_ref().map(|cuts| cuts.len().saturating_sub(1));
+        let count = cells.iter().try_fold(1usize, |product, &n| product.checked_mul(n))?;
+        if count > MOST_CELLS {
+            return None;
+        }
+        let mut covered = vec![false; count];
+        for (start, size) in &places {
+            let cell = |a: usize, at: usize| cuts[a].partition_point(|&cut| cut < at);
+            let [x, y, z]: [_; 3] = std::array::from_fn(|a| cell(a, start[a])..cell(a, start[a] + size[a]));
+            for (z, y) in z.flat_map(|z| y.clone().map(move |y| (z, y))) {
+                let row = cells[0] * (y + cells[1] * z);
+                covered[row + x.start..row + x.end].fill(true);
+            }
+        }
+        let width = |a: usize, cell: usize| cuts[a][cell + 1] - cuts[a][cell];
+        let given = (0..count).filter(|&cell| covered[cell]).map(|cell| {
+            let [x, y, z] = [cell % cells[0], cell / cells[0] % cells[1], cell / (cells[0] * cells[1])];
+            width(0, x) * width(1, y) * width(2, z)
+        });
+        let given: usize = given.sum();
+        Some(if given == self.count { Ok(()) } else { Err(self.incomplete(given)) })
+    }
+
+    /// Samples of the whole along each axis.
+    pub(super) fn whole_shape(&self) -> [usize; 3] {
+        grid::shape(&self.whole, self.association).map(|n| n as usize)
     }
 
     fn incomplete(&self, given: usize) -> Error {

@@ -8,7 +8,7 @@ use crate::volume::Samples;
 use flate2::read::ZlibDecoder;
 use lzma_rust2::XzReader;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Where an array's samples come from: a file, what its XML says of it.
@@ -19,41 +19,124 @@ pub(super) struct ArraySource<'a> {
     pub(super) document: &'a Document,
 }
 
+/// Where an array's text or bytes begin, with the numbers before them.
+struct Place {
+    start: u64,
+    /// Of what is inline.
+    length: Option<u64>,
+    base64: bool,
+}
+
+impl Place {
+    /// What lies there.
+    fn reader<'a>(&self, path: &Path, mut file: impl BufRead + Seek + 'a) -> Result<Box<dyn Read + 'a>> {
+        file.seek(SeekFrom::Start(self.start)).map_err(|e| Error::io(path, e))?;
+        let bytes = file.take(self.length.unwrap_or(u64::MAX));
+        Ok(if self.base64 { Box::new(base64::Decoder::new(bytes)) } else { Box::new(bytes) })
+    }
+}
+
 impl ArraySource<'_> {
-    /// What lies at the array's place: its text, or its bytes with the numbers before them.
-    fn at<'a>(&'a mut self, array: &Array) -> Result<Box<dyn Read + 'a>> {
-        let ArraySource { path, file, file_bytes, document } = self;
-        let (path, file_bytes) = (*path, *file_bytes);
-        let seek = |file: &mut BufReader<File>, to: u64| {
-            if to > file_bytes {
-                return Err(Error::format(
-                    path,
-                    format!("array '{}' should start at byte {to}, behind the file's end", array.name),
-                ));
-            }
-            file.seek(SeekFrom::Start(to)).map_err(|e| Error::io(path, e)).map(drop)
+    fn place(&mut self, array: &Array) -> Result<Place> {
+        let (path, file_bytes) = (self.path, self.file_bytes);
+        let inside = |start: u64| match start <= file_bytes {
+            true => Ok(start),
+            false => Err(Error::format(
+                path,
+                format!("array '{}' should start at byte {start}, behind the file's end", array.name),
+            )),
         };
         Ok(match &array.place {
-            DataPlace::Ascii(range) => {
-                seek(file, range.start)?;
-                Box::new(file.take(range.end - range.start))
-            }
-            DataPlace::Binary(range) => {
-                seek(file, range.start)?;
-                Box::new(base64::Decoder::new(file.take(range.end - range.start)))
-            }
+            DataPlace::Ascii(range) | DataPlace::Binary(range) => Place {
+                start: inside(range.start)?,
+                length: Some(range.end - range.start),
+                base64: matches!(array.place, DataPlace::Binary(_)),
+            },
             DataPlace::Appended(offset) => {
-                let appended = document.appended.ok_or_else(|| {
+                let appended = self.document.appended.ok_or_else(|| {
                     Error::format(path, format!("array '{}' lies in missing <AppendedData>", array.name))
                 })?;
-                seek(file, appended.start)?;
-                let start = appended.start + underscore(path, file)?;
-                let at = start.saturating_add(*offset);
-                seek(file, at)?;
-                if appended.base64 { Box::new(base64::Decoder::new(&mut **file)) } else { Box::new(file) }
+                let start = inside(appended.start)?;
+                self.file.seek(SeekFrom::Start(start)).map_err(|e| Error::io(path, e))?;
+                let start = start + underscore(path, self.file)?;
+                Place { start: inside(start.saturating_add(*offset))?, length: None, base64: appended.base64 }
             }
         })
     }
+
+    /// What lies at the array's place: its text, or its bytes with the numbers before them.
+    fn at<'a>(&'a mut self, array: &Array) -> Result<Box<dyn Read + 'a>> {
+        self.place(array)?.reader(self.path, &mut *self.file)
+    }
+
+    fn header<'a>(&self, array: &'a Array) -> BlockHeader<'a>
+    where
+        Self: 'a,
+    {
+        BlockHeader {
+            path: self.path,
+            array: &array.name,
+            size: self.document.header_size,
+            order: self.document.byte_order,
+        }
+    }
+
+    /// The wanted component of an array that has this many tuples.
+    pub(super) fn part(&self, array: &Array, component: usize, count: usize) -> Result<FilePart> {
+        Ok(FilePart { count, components: array.components(self.path)?, component, run: 1, step: 0 })
+    }
+
+    /// The first byte of samples that lie in the file as they are; `None` where they do not.
+    pub(super) fn in_place(&mut self, array: &Array, part: FilePart) -> Result<Option<u64>> {
+        let place = self.place(array)?;
+        if place.base64 || place.length.is_some() || self.document.compressor.is_some() {
+            return Ok(None);
+        }
+        let expected = part.bytes_to_its_end(array.stored_type(self.path)?);
+        let header = self.header(array);
+        let mut bytes = place.reader(self.path, &mut *self.file)?;
+        header.check_plain(&mut *bytes, expected)?;
+        Ok(Some(place.start + header.size as u64))
+    }
+
+    /// Bytes of the largest block; 0 where there are no blocks.
+    pub(super) fn largest_block(&mut self, array: &Array) -> Result<u64> {
+        if self.document.compressor.is_none() || matches!(array.place, DataPlace::Ascii(_)) {
+            return Ok(0);
+        }
+        let header = self.header(array);
+        let sizes = header.sizes(&mut *self.at(array)?)?;
+        Ok(if sizes.count == 1 { sizes.last } else { sizes.size })
+    }
+}
+
+/// An array's samples as they come out of a file.
+pub(super) enum ArrayContent {
+    /// In bytes, uncompressed.
+    Bytes(Box<dyn Read>),
+    Text(Box<dyn Read>),
+}
+
+/// What reads a part of an array. It moves the source's file, too.
+pub(super) fn content(source: &mut ArraySource, array: &Array, part: FilePart) -> Result<ArrayContent> {
+    let (path, file_bytes) = (source.path, source.file_bytes);
+    let expected = part.bytes_to_its_end(array.stored_type(path)?);
+    let file = source.file.get_ref().try_clone().map_err(|e| Error::io(path, e))?;
+    let mut bytes = source.place(array)?.reader(path, BufReader::with_capacity(1 << 18, file))?;
+    let header = source.header(array);
+    if let DataPlace::Ascii(_) = array.place {
+        return Ok(ArrayContent::Text(bytes));
+    }
+    let Some(compressor) = source.document.compressor else {
+        elements::check_file_holds(path, expected, file_bytes, false)?;
+        header.check_plain(&mut *bytes, expected)?;
+        return Ok(ArrayContent::Bytes(bytes));
+    };
+    elements::check_file_holds(path, expected / compressor.largest_ratio(), file_bytes, false)?;
+    let sizes = header.sizes(&mut *bytes)?;
+    let blocks = header.blocks(&mut *bytes, sizes, expected, file_bytes)?;
+    let pending = blocks.into_iter();
+    Ok(ArrayContent::Bytes(Box::new(Blocks { source: bytes, compressor, pending, block: Vec::new(), at: 0 })))
 }
 
 /// Reads one component of the `count` tuples of `array`.
@@ -63,38 +146,20 @@ pub(super) fn read(
     component: usize,
     count: usize,
 ) -> Result<Samples> {
-    let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
+    let (path, order) = (source.path, source.document.byte_order);
     let stored = array.stored_type(path)?;
-    let part = FilePart { count, components: array.components(path)?, component, run: 1, step: 0 };
-    let expected = part.bytes_to_its_end(stored);
-    let header =
-        BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
-    let bytes = &mut *source.at(array)?;
-    if let DataPlace::Ascii(_) = array.place {
-        return ascii(path, bytes, array, stored, part);
+    let part = source.part(array, component, count)?;
+    match content(source, array, part)? {
+        ArrayContent::Text(mut text) => ascii(path, &mut *text, array, stored, part),
+        ArrayContent::Bytes(mut bytes) => part.read(path, &mut *bytes, stored, order),
     }
-    let Some(compressor) = document.compressor else {
-        elements::check_file_holds(path, expected, file_bytes, false)?;
-        let declared = header.number(bytes)?;
-        if declared != expected {
-            return Err(header.error(format!("declares {declared} bytes where the extent needs {expected}")));
-        }
-        return part.read(path, bytes, stored, document.byte_order);
-    };
-    elements::check_file_holds(path, expected / compressor.largest_ratio(), file_bytes, false)?;
-    let sizes = header.sizes(bytes)?;
-    let blocks = header.blocks(bytes, sizes, expected, file_bytes)?;
-    let mut blocks =
-        Blocks { source: bytes, compressor, pending: blocks.into_iter(), block: Vec::new(), at: 0 };
-    part.read(path, &mut blocks, stored, document.byte_order)
 }
 
 /// The first string of an array of strings, as VTK stores them: the bytes of each, then a zero. `None` for an empty array.
 pub(super) fn read_text(source: &mut ArraySource, array: &Array) -> Result<Option<String>> {
     let (path, file_bytes, document) = (source.path, source.file_bytes, source.document);
-    let header =
-        BlockHeader { path, array: &array.name, size: document.header_size, order: document.byte_order };
-    let bytes = &mut *source.at(array)?;
+    let header = source.header(array);
+    let mut bytes = source.at(array)?;
     let long = || header.error(format!("has more than the {MOST_TEXT} bytes that a name may have"));
     let mut text = Vec::new();
     match (&array.place, document.compressor) {
@@ -107,16 +172,16 @@ pub(super) fn read_text(source: &mut ArraySource, array: &Array) -> Result<Optio
             text = codes.collect::<Option<_>>().ok_or_else(|| header.error("is not text".into()))?;
         }
         (_, None) => {
-            let length = header.number(bytes)?;
+            let length = header.number(&mut *bytes)?;
             if length > MOST_TEXT {
                 return Err(long());
             }
             bytes.take(length).read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
         }
         (_, Some(compressor)) => {
-            let sizes = header.sizes(bytes)?;
+            let sizes = header.sizes(&mut *bytes)?;
             let length = sizes.total().filter(|&length| length <= MOST_TEXT).ok_or_else(long)?;
-            let blocks = header.blocks(bytes, sizes, length, file_bytes)?;
+            let blocks = header.blocks(&mut *bytes, sizes, length, file_bytes)?;
             let pending = blocks.into_iter();
             let mut blocks = Blocks { source: bytes, compressor, pending, block: Vec::new(), at: 0 };
             blocks.read_to_end(&mut text).map_err(|e| Error::io(path, e))?;
@@ -161,8 +226,8 @@ fn ascii(
 }
 
 /// Bytes from the start of appended data to behind its underscore.
-fn underscore(path: &Path, file: &mut BufReader<File>) -> Result<u64> {
-    for (index, byte) in file.by_ref().take(1 << 16).bytes().enumerate() {
+fn underscore(path: &Path, file: &mut impl BufRead) -> Result<u64> {
+    for (index, byte) in Read::take(file, 1 << 16).bytes().enumerate() {
         match byte.map_err(|e| Error::io(path, e))? {
             b'_' => return Ok(index as u64 + 1),
             blank if blank.is_ascii_whitespace() => {}
@@ -193,6 +258,15 @@ impl BlockHeader<'_> {
             bytes.reverse();
         }
         Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
+    /// Refuses an array that is not compressed, and has other bytes than are expected.
+    fn check_plain(&self, source: &mut dyn Read, expected: u64) -> Result<()> {
+        let declared = self.number(source)?;
+        if declared != expected {
+            return Err(self.error(format!("declares {declared} bytes where the extent needs {expected}")));
+        }
+        Ok(())
     }
 
     fn sizes(&self, source: &mut dyn Read) -> Result<BlockSizes> {
@@ -250,7 +324,7 @@ impl BlockSizes {
 
 /// The uncompressed bytes of blocks, one behind the other.
 struct Blocks<'a> {
-    source: &'a mut dyn Read,
+    source: Box<dyn Read + 'a>,
     compressor: Compressor,
     pending: std::vec::IntoIter<(u64, u64)>,
     block: Vec<u8>,
@@ -263,7 +337,7 @@ impl Blocks<'_> {
         let damaged = |what: String| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
         self.block.clear();
         self.at = 0;
-        let mut part = (&mut *self.source).take(compressed);
+        let mut part = (&mut self.source).take(compressed);
         match self.compressor {
             Compressor::Zlib => {
                 ZlibDecoder::new(&mut part).take(size + 1).read_to_end(&mut self.block)?;

@@ -10,7 +10,7 @@ use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::ops::Range;
 use std::path::Path;
 
@@ -224,6 +224,18 @@ impl Document {
                     }
                     document.start(&tag, &mut inside, after)?;
                     inside.depth += 1;
+                    if let (true, Some(array)) = (inside.array, document.last_array(&inside))
+                        && let DataPlace::Ascii(range) | DataPlace::Binary(range) = &mut array.place
+                        && range.start == after
+                        && range.is_empty()
+                    {
+                        // An array may be larger than memory: it is passed over here.
+                        let (text, is_blank) =
+                            pass_over_text(&mut reader.stream()).map_err(|e| Error::io(path, e))?;
+                        if !is_blank {
+                            *range = after..after + text;
+                        }
+                    }
                 }
                 Event::Empty(tag) => {
                     let tag = Tag { path, tag: &tag };
@@ -412,6 +424,23 @@ impl Document {
     /// The active scalars' name.
     pub(super) fn active_scalars(&self, association: Association) -> Option<&str> {
         self.active[association as usize].as_deref()
+    }
+}
+
+/// Passes over text up to the next tag: its bytes, and whether all of them are blank.
+fn pass_over_text(reader: &mut impl BufRead) -> std::io::Result<(u64, bool)> {
+    let (mut passed, mut is_blank) = (0, true);
+    loop {
+        let bytes = reader.fill_buf()?;
+        let end = bytes.iter().position(|&byte| byte == b'<');
+        let text = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        is_blank = is_blank && text.iter().all(u8::is_ascii_whitespace);
+        let length = text.len();
+        reader.consume(length);
+        passed += length as u64;
+        if end.is_some() || length == 0 {
+            return Ok((passed, is_blank));
+        }
     }
 }
 

@@ -12,19 +12,22 @@ mod data;
 mod document;
 mod fields;
 mod grid;
+mod pieces;
 mod write;
 
 pub(super) use write::{save, save_arrays};
 
 use super::contents::Contents;
+use super::located::{self, Content, FoundSource, Located, TextForm, Unread};
 use super::reading::Reading;
+use super::rescale::Rescale;
 use super::vtk_fields::Fields;
 use super::{OTHER_ARRAYS, OpenOptions, detached, elements};
 use crate::error::{Error, Result};
-use crate::volume::{Samples, Volume};
+use crate::volume::Volume;
 use array::Chosen;
 use assembly::Assembly;
-use data::ArraySource;
+use data::{ArrayContent, ArraySource};
 use document::{Association, Document, Kind};
 use grid::Grid;
 use std::fs::File;
@@ -38,10 +41,7 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
         return open_parallel(path, &opened.document, options);
     }
     let chosen = Chosen::of(path, &opened.document, options)?;
-    let grid = match opened.document.kind {
-        Kind::Rectilinear => Grid::of_coordinates(path, &mut opened, chosen.association, &options.limits)?,
-        _ => Grid::of_image(path, &opened.document, chosen.association, options.spacing)?,
-    };
+    let grid = opened.grid(path, chosen.association, options)?;
     let stored = chosen.stored;
     let count = elements::sample_count(path, grid.shape, stored.size(), &options.limits)?;
     let whole = opened.document.extent(path)?;
@@ -59,7 +59,52 @@ pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<Reading> {
             assembly.finish()?
         }
     };
-    reading(samples, &grid, &chosen, &opened.fields, &opened.document)
+    let volume = Volume::new(samples, grid.shape.map(|n| n as usize))?;
+    Ok(describe(volume, &grid, &chosen, &opened.fields, &opened.document))
+}
+
+/// What reads that array box by box; `None` where it has to be read whole.
+pub(super) fn find_source(path: &Path, options: &OpenOptions) -> Result<Option<FoundSource>> {
+    let mut opened = Opened::of(path)?;
+    if opened.document.kind == Kind::ParallelImage {
+        return pieces::of_parallel(path, opened.document, options);
+    }
+    let chosen = Chosen::of(path, &opened.document, options)?;
+    let grid = opened.grid(path, chosen.association, options)?;
+    let stored = chosen.stored;
+    let count = elements::sample_count(path, grid.shape, stored.size(), &options.limits)?;
+    let whole = opened.document.extent(path)?;
+    let described = describe(located::stand_in(stored)?, &grid, &chosen, &opened.fields, &opened.document);
+    let (mut source, document) = opened.source(path);
+    let piece = match document.pieces.as_slice() {
+        [piece] if piece.extent(path)? == whole => piece,
+        _ => return pieces::of_image(path, opened, described, chosen, count, options),
+    };
+    let array = chosen.find(path, &piece.arrays)?;
+    let part = source.part(array, chosen.component, count)?;
+    if pieces::has_large_blocks(&mut source, array)? {
+        return Ok(None);
+    }
+    let (offset, content) = match source.in_place(array, part)? {
+        Some(offset) => (offset, Content::InPlace),
+        None => match data::content(&mut source, array, part)? {
+            ArrayContent::Bytes(bytes) => (0, Content::Bytes(bytes, 0)),
+            ArrayContent::Text(text) => {
+                (0, Content::Text(text, TextForm { ends: true, ..TextForm::default() }))
+            }
+        },
+    };
+    let located = Located {
+        path: path.to_owned(),
+        offset,
+        stored,
+        order: document.byte_order,
+        part,
+        shape: grid.shape.map(|n| n as usize),
+        described: described.volume,
+        declares_spacing: described.declares_spacing,
+    };
+    Unread { located, rescale: Rescale::NONE, content }.found(path, options).map(Some)
 }
 
 /// The arrays of numbers, and when they are.
@@ -107,14 +152,7 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
         let (_, chosen, _, assembly) = match &mut found {
             Some(found) => found,
             None => {
-                let mut chosen = Chosen::of(&file, &opened.document, options)?;
-                // The parallel file says which array is active.
-                if options.array.is_none()
-                    && let Some(name) = document.active_scalars(chosen.association)
-                {
-                    let named = OpenOptions { array: Some(name.into()), ..options.clone() };
-                    chosen = Chosen::of(&file, &opened.document, &named)?;
-                }
+                let chosen = Chosen::of_parallel(document, &file, &opened.document, options)?;
                 let grid = Grid::of_image(path, document, chosen.association, options.spacing)?;
                 let count = elements::sample_count(path, grid.shape, chosen.stored.size(), &options.limits)?;
                 let assembly = Assembly::new(path, whole, chosen.association, count);
@@ -128,17 +166,18 @@ fn open_parallel(path: &Path, document: &Document, options: &OpenOptions) -> Res
     let Some((grid, chosen, fields, assembly)) = found else {
         return Err(no_piece(path));
     };
-    reading(assembly.finish()?, &grid, &chosen, &fields, document)
+    let volume = Volume::new(assembly.finish()?, grid.shape.map(|n| n as usize))?;
+    Ok(describe(volume, &grid, &chosen, &fields, document))
 }
 
-fn reading(
-    samples: Samples,
+/// Says of a volume what the file does.
+fn describe(
+    mut volume: Volume,
     grid: &Grid,
     chosen: &Chosen,
     fields: &Fields,
     document: &Document,
-) -> Result<Reading> {
-    let mut volume = Volume::new(samples, grid.shape.map(|n| n as usize))?;
+) -> Reading {
     volume.geometry = grid.geometry;
     volume.association = grid.association;
     fields.describe(&chosen.name, &mut volume);
@@ -158,7 +197,7 @@ fn reading(
     if !chosen.others.is_empty() {
         volume.provenance.insert(OTHER_ARRAYS.into(), chosen.others.clone());
     }
-    Ok(Reading { volume, declares_spacing: grid.declares_spacing })
+    Reading { volume, declares_spacing: grid.declares_spacing }
 }
 
 /// A file whose XML has been read.
@@ -178,6 +217,13 @@ impl Opened {
         let fields =
             fields::read(&mut ArraySource { path, file: &mut file, file_bytes, document: &document })?;
         Ok(Self { file, file_bytes, document, fields })
+    }
+
+    fn grid(&mut self, path: &Path, association: Association, options: &OpenOptions) -> Result<Grid> {
+        match self.document.kind {
+            Kind::Rectilinear => Grid::of_coordinates(path, self, association, &options.limits),
+            _ => Grid::of_image(path, &self.document, association, options.spacing),
+        }
     }
 
     /// Where samples are read from, and the XML that says where they are.

@@ -4,12 +4,16 @@ use super::Making;
 use super::survey::boxes;
 use crate::container::{BRICK_EDGE, BrickGrid, CodedMask, MaskBrick, MaskBricks};
 use crate::engine::Install;
-use crate::error::Result;
-use crate::latents::GridSource;
+use crate::error::{Error, Result};
+use crate::latents::{BLOCK_EDGE, GridSource};
+use crate::processes::{Group, Shares};
 use crate::sample::ValueScale;
 use crate::volume::{FillRange, MaskClass, Sample, Samples, for_each_type};
 use crate::wavelet::Window;
 use rayon::prelude::*;
+
+/// First sample and size.
+pub(super) type SampleBox = ([usize; 3], [usize; 3]);
 
 /// A code for each sample, 0 for a measurement.
 pub(super) fn codes_of(samples: &Samples, fill: Option<FillRange>) -> Vec<u8> {
@@ -28,36 +32,62 @@ impl Making<'_> {
         (self.survey.masked > 0).then(|| codes_of(samples, self.header.fill_range()))
     }
 
-    /// The mask's bricks.
-    pub(super) fn code_mask(&self) -> Result<Option<MaskBricks>> {
+    /// The process of each of the volume's bricks: that of its block.
+    pub(super) fn owners_of_bricks(&self, group: &Group<'_>) -> impl Fn(usize) -> usize + use<> {
+        let counts = |edge: usize| self.header.shape.map(|n| n.div_ceil(edge));
+        let ([nx, ny, _], [blocks_x, blocks_y, blocks_z]) = (counts(BRICK_EDGE), counts(BLOCK_EDGE));
+        let shares = Shares::new(blocks_x * blocks_y * blocks_z, group.size());
+        move |brick: usize| {
+            let [x, y, z] =
+                [brick % nx, brick / nx % ny, brick / nx / ny].map(|n| n / (BLOCK_EDGE / BRICK_EDGE));
+            shares.owner(x + blocks_x * (y + blocks_y * z))
+        }
+    }
+
+    /// The bricks of this process, with their boxes.
+    pub(super) fn own_bricks(&self, group: &Group<'_>) -> Vec<(usize, SampleBox)> {
+        let owner = self.owners_of_bricks(group);
+        let all = boxes(self.header.shape, [BRICK_EDGE; 3]).into_iter().enumerate();
+        all.filter(|(brick, _)| owner(*brick) == group.rank()).collect()
+    }
+
+    /// The mask's bricks: each process codes its own, and gets all.
+    pub(super) fn code_mask(&self, group: &Group<'_>) -> Result<Option<MaskBricks>> {
         if self.survey.masked == 0 {
             return Ok(None);
         }
-        let shape = self.header.shape;
-        let mut coded = CodedMask::default();
-        debug_assert_eq!(boxes(shape, [BRICK_EDGE; 3]).len(), BrickGrid::new(shape).len());
-        for together in boxes(shape, [BRICK_EDGE; 3]).chunks(256) {
+        let mut own = Vec::new();
+        for together in self.own_bricks(group).chunks(256) {
             let bricks = self.engine.install(|| {
-                let brick = |&(start, size): &([usize; 3], [usize; 3])| {
+                let brick = |&(_, (start, size)): &(usize, SampleBox)| {
                     let codes = codes_of(&self.source.read(start, size)?, self.header.fill_range());
                     Ok(MaskBrick::encode(&codes, size))
                 };
                 together.par_iter().map(brick).collect::<Result<Vec<MaskBrick>>>()
             });
-            bricks?.into_iter().for_each(|brick| coded.push(brick));
+            bricks?.iter().for_each(|brick| brick.put(&mut own));
         }
-        Ok(Some(coded.finish(shape)))
+        let found = group.all_gather(own)?;
+        let mut rests: Vec<&[u8]> = found.iter().map(Vec::as_slice).collect();
+        let (owner, grid) = (self.owners_of_bricks(group), BrickGrid::new(self.header.shape));
+        let mut coded = CodedMask::default();
+        for brick in 0..grid.len() {
+            let rank = owner(brick);
+            coded.push(MaskBrick::take(&mut rests[rank]).ok_or_else(|| Error::Process {
+                rank,
+                what: format!("it sent no mask of brick {brick}; it runs another program"),
+            })?);
+        }
+        Ok(Some(coded.finish(self.header.shape)))
     }
-}
 
-impl GridSource for Making<'_> {
-    fn values(&self, window: Window) -> Result<Vec<f32>> {
+    /// The values that a latent grid has of samples.
+    pub(super) fn values_of(&self, samples: &Samples, window: Window) -> Vec<f32> {
         let (size, scale) = (window.shape(), self.scale());
-        let samples = self.source.read(window.start, size)?;
-        let mut values: Vec<f32> = for_each_type!(&samples, samples => {
+        let mut values: Vec<f32> = for_each_type!(samples, samples => {
             samples.iter().map(|&v| scale.normalised(Sample::to_f64(v))).collect()
         });
-        if let Some(codes) = self.codes(&samples) {
+        if let Some(codes) = self.codes(samples) {
             for (i, (value, _)) in
                 values.iter_mut().zip(&codes).enumerate().filter(|(_, (_, code))| **code != 0)
             {
@@ -65,6 +95,12 @@ impl GridSource for Making<'_> {
                 *value = self.survey.fill(std::array::from_fn(|a| window.start[a] + at[a]));
             }
         }
-        Ok(values)
+        values
+    }
+}
+
+impl GridSource for Making<'_> {
+    fn values(&self, window: Window) -> Result<Vec<f32>> {
+        Ok(self.values_of(&self.source.read(window.start, window.shape())?, window))
     }
 }

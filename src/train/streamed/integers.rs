@@ -1,47 +1,46 @@
 //! Every sample exact, or within a bound: as integers, brick by brick.
 
-use super::Making;
-use super::survey::boxes;
-use crate::container::{BRICK_EDGE, Body, BrickGrid, Contents, IntegerBricks, IntegerScale, Prediction};
+use super::grid::SampleBox;
+use super::{Making, Run};
+use crate::container::{Body, BrickGrid, Contents, IntegerBricks, IntegerScale, Prediction};
 use crate::engine::Install;
-use crate::error::{Error, Result};
-use crate::storage::StreamSpool;
+use crate::error::Result;
+use crate::processes::StreamsOfShare;
 use crate::train::bounded;
-use crate::train::progress::{Reporter, Stage};
+use crate::train::progress::Stage;
 use rayon::prelude::*;
 
 impl Making<'_> {
     /// The samples as they are.
-    pub(super) fn exact(&self, reporter: &mut Reporter<'_>) -> Result<Contents> {
+    pub(super) fn exact(&self, run: &mut Run<'_>) -> Result<Contents> {
         let scale = IntegerScale { low: 0.0, step: 0.0, sample_type: self.header.sample_type };
-        self.integers(scale, reporter)
+        self.integers(scale, run)
     }
 
     /// Every sample within a bound.
-    pub(super) fn bounded(&self, bound: f64, reporter: &mut Reporter<'_>) -> Result<Contents> {
+    pub(super) fn bounded(&self, bound: f64, run: &mut Run<'_>) -> Result<Contents> {
         let range = self.survey.range.unwrap_or_default();
         let step = bounded::step(self.header.sample_type, range, bound);
         if step > 0.0 {
             let scale = IntegerScale { low: range.0, step, sample_type: self.header.sample_type };
-            let mut contents = self.integers(scale, reporter)?;
-            let fidelity = self.measure(&self.open(contents.clone())?)?;
+            let mut contents = self.integers(scale, run)?;
+            let fidelity = self.measure(&self.open(contents.clone())?, run.group)?;
             if fidelity.distortion.max_error <= bound {
                 contents.put_achieved(&fidelity);
                 return Ok(contents);
             }
             log::info!("steps of {step} break the bound by rounding; every sample is kept as it is");
         }
-        self.exact(reporter)
+        self.exact(run)
     }
 
-    fn integers(&self, scale: IntegerScale, reporter: &mut Reporter<'_>) -> Result<Contents> {
-        let shape = self.header.shape;
-        let mut spool = StreamSpool::new(self.temporary()?);
-        let bricks = boxes(shape, [BRICK_EDGE; 3]);
+    fn integers(&self, scale: IntegerScale, run: &mut Run<'_>) -> Result<Contents> {
+        let mut own = StreamsOfShare::new(self.temporary()?);
+        let bricks = self.own_bricks(run.group);
         let mut done = 0;
         for together in bricks.chunks(8 * self.engine.threads()) {
             let streams = self.engine.install(|| {
-                let stream = |&(start, size): &([usize; 3], [usize; 3])| {
+                let stream = |&(_, (start, size)): &(usize, SampleBox)| {
                     let samples = self.source.read(start, size)?;
                     let codes = self.codes(&samples);
                     let grid = BrickGrid::new(size);
@@ -50,18 +49,16 @@ impl Making<'_> {
                 };
                 together.par_iter().map(stream).collect::<Result<Vec<Vec<u8>>>>()
             });
-            for stream in streams? {
-                spool.push(&stream).map_err(|e| Error::io(self.path, e))?;
+            for (&(brick, _), stream) in together.iter().zip(streams?) {
+                own.push(brick, &stream)?;
             }
             done += together.len();
-            reporter.step(Stage::Coding, done as u64, bricks.len() as u64, f64::NAN)?;
+            run.reporter.step(Stage::Coding, done as u64, bricks.len() as u64, f64::NAN)?;
         }
-        reporter.measuring()?;
-        let streams = spool.finish().map_err(|e| Error::io(self.path, e))?;
-        Ok(self.contents(Some(Body::Integers(IntegerBricks::of_streams(
-            BrickGrid::new(shape),
-            scale,
-            streams,
-        )))))
+        run.reporter.measuring()?;
+        let grid = BrickGrid::new(self.header.shape);
+        // A brick is decoded by itself.
+        let streams = own.finish(grid.len(), run.group, |_, _| false)?;
+        Ok(self.contents(Some(Body::Integers(IntegerBricks::of_streams(grid, scale, streams)))))
     }
 }

@@ -1,13 +1,12 @@
 //! A PSNR, a ratio or a size met by a latent grid: its step is searched for on a sample, and corrected by what the whole gives.
 
-use super::Making;
 use super::sample::SampleBlocks;
+use super::{Making, Run};
 use crate::container::{Body, Contents, MOST_STEP};
-use crate::engine::Install;
 use crate::error::Result;
-use crate::latents::{BlockwiseEncoder, Rate, Workers};
+use crate::latents::{BlockwiseEncoder, MOST_IN_MEMORY, Rate, Workers};
 use crate::train::latent_source::LAMBDA;
-use crate::train::progress::{Reporter, Stage};
+use crate::train::progress::Stage;
 use crate::train::target::Aim;
 
 /// Steps that are tried on the sample, and passes over the whole, at most.
@@ -83,7 +82,7 @@ fn next_step(aim: &Goal, tried: &[(f64, f64)]) -> f64 {
 }
 
 impl Making<'_> {
-    pub(super) fn latents(&self, sample: SampleBlocks, reporter: &mut Reporter<'_>) -> Result<Contents> {
+    pub(super) fn latents(&self, sample: SampleBlocks, run: &mut Run<'_>) -> Result<Contents> {
         let asked = self.options.in_decibels(self.noise, self.survey.range).target;
         let stored = self.header.stored_bytes();
         let aim = Goal(Aim::new(asked, stored).expect("other targets take another way"));
@@ -97,9 +96,9 @@ impl Making<'_> {
         let mut tried: Vec<(f64, f64)> = Vec::new();
         let mut at = first.ln();
         for n in 0..MOST_TRIES {
-            let estimate = self.engine.install(|| sample.estimate(at.exp() as f32))?;
+            let estimate = sample.estimate(at.exp() as f32, self.engine.as_ref(), run.group)?;
             let above = aim.above(estimate.psnr, overhead + estimate.bytes_a_voxel * measured);
-            reporter.long_step(Stage::Coding, n as u64, MOST_TRIES as u64, estimate.psnr)?;
+            run.reporter.long_step(Stage::Coding, n as u64, MOST_TRIES as u64, estimate.psnr)?;
             tried.push((at, above));
             at = next_step(&aim, &tried);
             if above.abs() < aim.near() || !above.is_finite() {
@@ -107,7 +106,7 @@ impl Making<'_> {
             }
         }
         drop(sample);
-        self.whole(&aim, at, asked, reporter)
+        self.whole(&aim, at, asked, run)
     }
 
     /// Passes over the whole.
@@ -116,15 +115,23 @@ impl Making<'_> {
         aim: &Goal,
         first: f64,
         asked: crate::train::Target,
-        reporter: &mut Reporter<'_>,
+        run: &mut Run<'_>,
     ) -> Result<Contents> {
         let shape = self.header.shape;
-        let run = |work: &mut (dyn FnMut() + Send)| self.engine.run(work);
+        let on_threads = |work: &mut (dyn FnMut() + Send)| self.engine.run(work);
+        let Run { reporter, group } = run;
         let encoder = {
             let mut go_on =
                 |done: usize, all: usize| reporter.step(Stage::Reading, done as u64, all as u64, f64::NAN);
-            let workers = Workers { run: &run, threads: self.engine.threads() };
-            BlockwiseEncoder::new(self, shape, workers, &mut go_on)?
+            let workers = Workers { run: &on_threads, threads: self.engine.threads() };
+            BlockwiseEncoder::new(
+                self,
+                shape,
+                workers,
+                group,
+                (&|| self.temporary(), MOST_IN_MEMORY),
+                &mut go_on,
+            )?
         };
         let mut best: Option<(f64, Contents)> = None;
         let mut nearest = f64::NEG_INFINITY;
@@ -135,10 +142,10 @@ impl Making<'_> {
             let mut go_on =
                 |done: usize, all: usize| reporter.step(Stage::Coding, done as u64, all as u64, f64::NAN);
             let rate = Rate { step: at.exp() as f32, focus: at.exp() as f32, lambda: LAMBDA };
-            let streams = encoder.encode(rate, file, &mut go_on)?;
+            let streams = encoder.encode(rate, file, group, &mut go_on)?;
             let mut contents = self.contents(Some(Body::Latents(streams)));
             reporter.measuring()?;
-            let fidelity = self.measure(&self.open(contents.clone())?)?;
+            let fidelity = self.measure(&self.open(contents.clone())?, group)?;
             contents.put_achieved(&fidelity);
             let distortion = fidelity.distortion;
             let bytes = contents.bytes();

@@ -2,7 +2,8 @@
 //!
 //! The volume is read several times: for its range, for a sample of blocks on which the step is searched for, and once or twice
 //! for each pass over all of it. Blocks are coded on all threads and go to a temporary file beside the output, out of which the
-//! finished file is written. The bytes depend on the volume and the options alone, neither on the memory nor on the threads.
+//! finished file is written. Several processes code a share of the blocks each. The bytes depend on the volume and the options alone,
+//! neither on the memory nor on the threads or the processes.
 
 mod grid;
 mod integers;
@@ -10,27 +11,35 @@ mod latents;
 mod measure;
 mod sample;
 mod survey;
+mod together;
 
 use super::options::{CompressOptions, Representation, Target};
 use super::progress::{Progress, Reporter};
 use super::target::Aim;
 use super::{MAX_VOXELS, check_range, warn_if_outside_window};
 use crate::atomic;
-use crate::container::{Achieved, Body, Contents, Description, MaskBricks};
-use crate::engine::{Install, TrainingEngine};
+use crate::container::{Achieved, Body, Contents, Description, IntegerBricks, MaskBricks};
+use crate::engine::TrainingEngine;
 use crate::error::{Error, Result};
+use crate::latents::{BLOCK_EDGE, MOST_IN_MEMORY, givers};
 use crate::metrics::{Distortion, Fidelity};
+use crate::processes::{Group, Shares, gather};
 use crate::sample::{Limits, NeuralVolume, OpenOptions};
 use crate::volume::{Source, VolumeHeader};
 use sample::SampleBlocks;
 use std::fs::File;
 use std::ops::ControlFlow;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use survey::Survey;
+pub use together::{Part, compress_together};
 
-/// Bytes that compression needs at least, whatever the volume's size, up to about 1024^3 voxels.
+/// Bytes that compression needs at least, up to about 1024^3 voxels; see [`least_memory`].
 pub const LEAST_MEMORY: u64 = 384 << 20;
+
+/// Bytes of what a coarse block leaves to those below it, about.
+const CONTEXT_BYTES: u64 = 2_300_000;
 
 /// Volumes of more voxels than this are to be compressed with [`compress_source`]: others take less than about 1.4 GB in memory,
 /// and are smaller as files there. The bound is the same on every machine, and so are the files.
@@ -55,16 +64,32 @@ pub struct CompressedSource {
     pub model: String,
 }
 
+/// What a process tells its caller and the other processes.
+struct Run<'a> {
+    reporter: Reporter<'a>,
+    group: &'a Group<'a>,
+}
+
+/// What is compressed, and how.
+struct Task<'a> {
+    source: &'a dyn Source,
+    path: &'a Path,
+    options: &'a CompressOptions,
+    memory_bytes: u64,
+}
+
 /// A volume in the making.
 struct Making<'a> {
     source: &'a dyn Source,
     header: VolumeHeader,
     options: &'a CompressOptions,
     engine: Arc<dyn TrainingEngine>,
-    /// Where temporary files lie.
-    folder: std::path::PathBuf,
+    /// Where temporary files lie; that of the system where `None`.
+    folder: Option<std::path::PathBuf>,
     path: &'a Path,
     memory_bytes: u64,
+    /// The blocks of the finest tier that this process reads, codes and measures.
+    share: Range<usize>,
     survey: Survey,
     mask: Option<MaskBricks>,
     noise: Option<f64>,
@@ -85,7 +110,13 @@ pub fn compress_source(
     memory_bytes: u64,
     mut observe: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<CompressedSource> {
-    let (path, header) = (path.as_ref(), source.header());
+    check(&source.header(), options, memory_bytes)?;
+    let mut run = Run { reporter: Reporter::new(&mut observe, 0, 1), group: &Group::alone() };
+    Task { source, path: path.as_ref(), options, memory_bytes }.compress(&mut run)
+}
+
+/// Whether a volume can be compressed box by box.
+fn check(header: &VolumeHeader, options: &CompressOptions, memory_bytes: u64) -> Result<()> {
     options.check()?;
     if matches!(options.representation(), Representation::Network(_)) {
         let what = "a volume that is read box by box cannot become a network; leave the model's options out";
@@ -95,47 +126,66 @@ pub fn compress_source(
         let what = "a volume that is read box by box cannot have a focus; leave it out";
         return Err(Error::Options(what.into()));
     }
-    check_header(&header)?;
-    // Half of it is the low bands, their transform, and what is decoded to be measured.
-    let needed = LEAST_MEMORY.max(7 * header.voxels() / 64);
+    check_header(header)?;
+    let needed = least_memory(header);
     if memory_bytes < needed {
         let what =
             format!("compressing this volume takes {needed} bytes of memory, `memory` allows {memory_bytes}");
         return Err(Error::TooLarge { bytes: needed, what });
     }
-    let engine = options.device.training_engine(options.threads)?;
-    let mut reporter = Reporter::new(&mut observe, 0, 1);
-    let survey = Survey::of(source, &header, engine.as_ref(), &mut reporter)?;
-    let folder = atomic::folder_of(path)?;
-    let mut making = Making {
-        source,
-        header,
-        options,
-        engine,
-        folder,
-        path,
-        memory_bytes,
-        survey,
-        mask: None,
-        noise: None,
-    };
-    check_range(making.survey.range)?;
-    making.mask = making.code_mask()?;
-    let constant = making.survey.range.is_none_or(|(low, high)| low == high);
-    let sample = match constant {
-        true => None,
-        false => Some(making.engine.install(|| SampleBlocks::read(&making))?),
-    };
-    making.noise = sample.as_ref().and_then(|sample| sample.noise);
-    let contents = match options.target {
-        Target::Lossless => making.exact(&mut reporter)?,
-        Target::MaxError(bound) if !constant => making.bounded(bound, &mut reporter)?,
-        _ => match sample {
-            Some(sample) => making.latents(sample, &mut reporter)?,
-            None => making.contents(None),
-        },
-    };
-    making.finish(contents)
+    Ok(())
+}
+
+impl Task<'_> {
+    /// Makes the file: this process' share of it, and on the first process all of it.
+    fn compress(self, run: &mut Run<'_>) -> Result<CompressedSource> {
+        let Self { source, path, options, memory_bytes } = self;
+        let header = source.header();
+        let engine = options.device.training_engine(options.threads)?;
+        let survey = Survey::of(source, &header, engine.as_ref(), run)?;
+        let folder = if run.group.is_first() { Some(atomic::folder_of(path)?) } else { None };
+        let blocks = header.shape.iter().map(|n| n.div_ceil(BLOCK_EDGE)).product();
+        let share = Shares::new(blocks, run.group.size()).of(run.group.rank());
+        let mut making = Making {
+            source,
+            header,
+            options,
+            engine,
+            folder,
+            path,
+            memory_bytes,
+            share,
+            survey,
+            mask: None,
+            noise: None,
+        };
+        check_range(making.survey.range)?;
+        making.mask = making.code_mask(run.group)?;
+        let constant = making.survey.range.is_none_or(|(low, high)| low == high);
+        let sample = if constant { None } else { Some(SampleBlocks::read(&making, run.group)?) };
+        making.noise = sample.as_ref().and_then(|sample| sample.noise);
+        let contents = match options.target {
+            Target::Lossless => making.exact(run)?,
+            Target::MaxError(bound) if !constant => making.bounded(bound, run)?,
+            _ => match sample {
+                Some(sample) => making.latents(sample, run)?,
+                None => making.contents(None),
+            },
+        };
+        making.finish(contents, run.group)
+    }
+}
+
+/// Bytes of memory that compressing a volume box by box takes at least: for the first of its coarser grids that is kept in memory, the
+/// means of its cells, and the contexts of a layer of coarse blocks (docs/cli.md has the plan).
+pub fn least_memory(header: &VolumeHeader) -> u64 {
+    let voxels = header.voxels();
+    let mut low = voxels / 64;
+    while low > MOST_IN_MEMORY as u64 {
+        low /= 64;
+    }
+    let coarse_blocks = |a: usize| header.shape[a].div_ceil(4 * BLOCK_EDGE) as u64;
+    LEAST_MEMORY.max(7 * low + voxels / 1024 + CONTEXT_BYTES * coarse_blocks(0) * coarse_blocks(1))
 }
 
 fn check_header(header: &VolumeHeader) -> Result<()> {
@@ -149,7 +199,8 @@ fn check_header(header: &VolumeHeader) -> Result<()> {
 
 impl Making<'_> {
     fn temporary(&self) -> Result<File> {
-        tempfile::tempfile_in(&self.folder).map_err(|e| Error::io(self.path, e))
+        let file = self.folder.as_ref().map_or_else(tempfile::tempfile, tempfile::tempfile_in);
+        file.map_err(|e| Error::io(self.path, e))
     }
 
     /// What the file says beside the samples; nothing is measured yet.
@@ -170,20 +221,23 @@ impl Making<'_> {
         NeuralVolume::of_contents(contents, None, self.path, bytes, options)
     }
 
-    /// Measures and writes the file.
-    fn finish(self, mut contents: Contents) -> Result<CompressedSource> {
+    /// Measures the file, and writes it on the first process.
+    fn finish(self, mut contents: Contents, group: &Group<'_>) -> Result<CompressedSource> {
         let draft = self.open(contents.clone())?;
         let model = draft.model_summary();
         if contents.description.achieved.rmse.is_nan() {
-            contents.put_achieved(&self.measure(&draft)?);
+            contents.put_achieved(&self.measure(&draft, group)?);
         }
         drop(draft);
         let mut fidelity = contents.description.fidelity();
         fidelity.distortion.voxels = self.header.voxels() - self.survey.masked;
         let distortion = fidelity.distortion;
         self.check(&distortion)?;
-        atomic::write(self.path, |out| contents.write(out).map_err(|e| Error::io(self.path, e)))?;
         let file_bytes = contents.bytes();
+        self.bring_together(&mut contents, group)?;
+        if group.is_first() {
+            atomic::write(self.path, |out| contents.write(out).map_err(|e| Error::io(self.path, e)))?;
+        }
         if let Some(aim) = Aim::new(self.options.target, self.header.stored_bytes()) {
             warn_if_outside_window(aim, distortion.psnr, file_bytes);
         }
@@ -195,6 +249,24 @@ impl Making<'_> {
             ratio_f32: 4.0 * self.header.voxels() as f64 / file_bytes as f64,
             model,
         })
+    }
+
+    /// Brings all streams to the first process.
+    fn bring_together(&self, contents: &mut Contents, group: &Group<'_>) -> Result<()> {
+        match &mut contents.body {
+            Some(Body::Latents(latents)) => {
+                let givers = givers(&latents.grid, group);
+                latents.streams =
+                    gather(&latents.streams, || self.temporary(), group, |stream| givers[stream])?;
+            }
+            Some(Body::Integers(integers)) => {
+                let streams =
+                    gather(integers.streams(), || self.temporary(), group, self.owners_of_bricks(group))?;
+                *integers = IntegerBricks::of_streams(integers.grid().clone(), integers.scale(), streams);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// A guarantee that the decoder does not keep is an error.

@@ -1,15 +1,16 @@
 //! What has to be known of all of a volume before it is coded: its range, and values for voxels that are masked.
 
+use super::Run;
 use crate::engine::{Install, TrainingEngine};
 use crate::error::Result;
+use crate::latents::BLOCK_EDGE;
+use crate::processes::Shares;
 use crate::sample::ValueScale;
 use crate::train::infill::infill;
-use crate::train::progress::{Reporter, Stage};
+use crate::train::progress::Stage;
 use crate::volume::{MaskClass, Source, VolumeHeader, for_each_type};
 use rayon::prelude::*;
 
-/// Voxels along the edge of what is read at a time.
-pub(super) const BOX_EDGE: usize = 128;
 /// Voxels along the edge of a cell, of whose measurements the mean is kept.
 const CELL_EDGE: usize = 32;
 
@@ -17,6 +18,8 @@ pub(super) struct Survey {
     /// Smallest and largest measurement.
     pub(super) range: Option<(f64, f64)>,
     pub(super) masked: u64,
+    /// The blocks that have measurements.
+    pub(super) measured: Vec<usize>,
     cells: [usize; 3],
     /// Mean of each cell's measurements, scaled to 0..1, smooth where it has none; only where something is masked.
     means: Vec<f32>,
@@ -45,6 +48,28 @@ struct OfBox {
 }
 
 impl OfBox {
+    /// Appends it, for the other processes.
+    fn put(&self, out: &mut Vec<u8>) {
+        // Nothing was measured where the ends are reversed.
+        let (low, high) = self.range.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
+        out.extend([low, high].iter().flat_map(|value| value.to_le_bytes()));
+        out.extend(self.masked.to_le_bytes());
+        for (sum, measured) in &self.cells {
+            out.extend(sum.to_le_bytes());
+            out.extend(u64::from(*measured).to_le_bytes());
+        }
+    }
+
+    /// Takes what [`Self::put`] appended of a box of so many cells from the front.
+    fn take(bytes: &mut impl Iterator<Item = [u8; 8]>, cells: usize) -> Self {
+        let mut next = || bytes.next().unwrap_or_default();
+        let (low, high) = (f64::from_le_bytes(next()), f64::from_le_bytes(next()));
+        let masked = u64::from_le_bytes(next());
+        let mut cell = || (f64::from_le_bytes(next()), u64::from_le_bytes(next()) as u32);
+        let cells = (0..cells).map(|_| cell()).collect();
+        Self { range: (low <= high).then_some((low, high)), masked, cells }
+    }
+
     fn read(
         source: &dyn Source,
         header: &VolumeHeader,
@@ -76,40 +101,46 @@ impl OfBox {
 }
 
 impl Survey {
-    /// Reads the volume once, on the engine's threads.
+    /// Reads the volume once, on the engine's threads: every process its share.
     pub(super) fn of(
         source: &dyn Source,
         header: &VolumeHeader,
         engine: &dyn TrainingEngine,
-        reporter: &mut Reporter<'_>,
+        run: &mut Run<'_>,
     ) -> Result<Self> {
         let cells = header.shape.map(|n| n.div_ceil(CELL_EDGE));
         let mut means = vec![f64::NAN; cells.iter().product()];
-        let (mut range, mut masked) = (None::<(f64, f64)>, 0);
-        let boxes = boxes(header.shape, [BOX_EDGE; 3]);
+        let boxes = boxes(header.shape, [BLOCK_EDGE; 3]);
+        let shares = Shares::new(boxes.len(), run.group.size());
+        let own = &boxes[shares.of(run.group.rank())];
         let mut done = 0;
-        for together in boxes.chunks(engine.threads()) {
+        let mut found_here = Vec::new();
+        for together in own.chunks(engine.threads()) {
             let read = |&of: &_| OfBox::read(source, header, of);
             let found: Vec<Result<OfBox>> = engine.install(|| together.par_iter().map(read).collect());
-            for (&(start, size), found) in together.iter().zip(found) {
-                let found = found?;
-                masked += found.masked;
-                range = match (range, found.range) {
-                    (Some((a, b)), Some((low, high))) => Some((a.min(low), b.max(high))),
-                    (one, other) => one.or(other),
-                };
-                let count = size.map(|n| n.div_ceil(CELL_EDGE));
-                for (n, (sum, measured)) in found.cells.into_iter().enumerate().filter(|(_, cell)| cell.1 > 0)
-                {
-                    let at = [n % count[0], n / count[0] % count[1], n / count[0] / count[1]];
-                    let [x, y, z] = std::array::from_fn(|a| start[a] / CELL_EDGE + at[a]);
-                    means[x + cells[0] * (y + cells[1] * z)] = sum / f64::from(measured);
-                }
-            }
+            found.into_iter().try_for_each(|of_box| of_box.map(|of_box| of_box.put(&mut found_here)))?;
             done += together.len();
-            reporter.step(Stage::Reading, done as u64, boxes.len() as u64, f64::NAN)?;
+            run.reporter.step(Stage::Reading, done as u64, own.len() as u64, f64::NAN)?;
         }
-        let mut survey = Self { range, masked, cells, means: Vec::new() };
+        let (mut range, mut masked, mut measured) = (None::<(f64, f64)>, 0, Vec::new());
+        let found = run.group.all_gather(found_here)?;
+        let mut numbers = found.iter().flat_map(|bytes| bytes.as_chunks::<8>().0).copied();
+        for (block, &(start, size)) in boxes.iter().enumerate() {
+            let count = size.map(|n| n.div_ceil(CELL_EDGE));
+            let found = OfBox::take(&mut numbers, count.iter().product());
+            masked += found.masked;
+            measured.extend(found.range.map(|_| block));
+            range = match (range, found.range) {
+                (Some((a, b)), Some((low, high))) => Some((a.min(low), b.max(high))),
+                (one, other) => one.or(other),
+            };
+            for (n, (sum, measured)) in found.cells.into_iter().enumerate().filter(|(_, cell)| cell.1 > 0) {
+                let at = [n % count[0], n / count[0] % count[1], n / count[0] / count[1]];
+                let [x, y, z] = std::array::from_fn(|a| start[a] / CELL_EDGE + at[a]);
+                means[x + cells[0] * (y + cells[1] * z)] = sum / f64::from(measured);
+            }
+        }
+        let mut survey = Self { range, masked, measured, cells, means: Vec::new() };
         if masked > 0 {
             let scale = ValueScale::new(range, header.sample_type);
             let codes: Vec<u8> = means.iter().map(|mean| u8::from(mean.is_nan())).collect();
