@@ -153,6 +153,10 @@ fn the_command_goes_slab_by_slab_where_memory_is_small() {
             same(&whole, &slabs);
         }
     }
+    // What has to be unpacked, and is said to be.
+    let packed = ["convert", "whole.nii.gz", "-o", "slabs.nii", "--memory", "50k"];
+    assert!(told(&neuvol(folder, &packed)).contains("  unpacked  401.4 kB, to a temporary file in ."));
+    same("whole.nii", "slabs.nii");
     for options in [["--stride", "3"], ["--level", "1"]] {
         told(&neuvol(folder, &[&["decompress", "a.nvol", "-o", "whole.npy"], &options[..]].concat()));
         let slabs = ["decompress", "a.nvol", "-o", "slabs.npy", "--memory", "5k"];

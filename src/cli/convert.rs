@@ -50,14 +50,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         interrupt::check()?;
         let output =
             if numbered_steps { numbered(&arguments.output, step) } else { arguments.output.clone() };
-        let arrays = if holds_arrays { arguments.arrays(&volumes, step)? } else { Vec::new() };
+        let mut unpacked = 0;
+        let arrays = if holds_arrays { arguments.arrays(&volumes, step, &mut unpacked)? } else { Vec::new() };
         let count: usize = arrays.iter().map(|array| array.components.len()).sum();
         let header = if count > 1 {
             reading.hide();
             neuvol::io::save_array_sources(&arrays, &output, &options)?;
             arrays[0].components[0].header()
         } else {
-            let source = arguments.only(&volumes, step)?;
+            let source = arguments.only(&volumes, step, &mut unpacked)?;
             reading.hide();
             like::save(source.as_ref(), &output, original.as_ref(), &options)?;
             source.header()
@@ -67,6 +68,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         let several = if count > 1 { format!("{count} of ") } else { String::new() };
         let bytes = report::bytes(header.stored_bytes());
         say!("  volume    {several}{} {}, {bytes}", report::dims(header.shape), header.sample_type);
+        if unpacked > 0 {
+            let folder = folder_of(&output).display();
+            say!("  unpacked  {}, to a temporary file in {folder}", report::bytes(unpacked));
+        }
         if count <= 1 {
             report::say_array(&header.name, &header.provenance)?;
         }
@@ -81,25 +86,35 @@ fn fits(array: &InputArray) -> bool {
 
 impl Arguments {
     /// The volume of a step that is chosen, or the only one.
-    fn only(&self, volumes: &Volumes, step: usize) -> Result<Box<dyn Source>> {
-        self.opened(1, || volumes.find_source(step), || volumes.read(step))
+    fn only(&self, volumes: &Volumes, step: usize, unpacked: &mut u64) -> Result<Box<dyn Source>> {
+        self.opened(1, volumes.find_source(step)?, unpacked, || volumes.read(step))
     }
 
-    /// What reads a volume: box by box what is too large, if that can be; else from memory.
+    /// What reads one of so many volumes: box by box what is too large, if that can be; else from memory. Bytes of its temporary
+    /// file are added to `unpacked`.
     fn opened(
         &self,
         count: usize,
-        find: impl FnOnce() -> neuvol::Result<Option<FoundSource>>,
+        found: Option<FoundSource>,
+        unpacked: &mut u64,
         read: impl FnOnce() -> neuvol::Result<Volume>,
     ) -> Result<Box<dyn Source>> {
-        match find()?.filter(|found| self.memory.is_too_large_to_open(found, count as u64)) {
-            Some(found) => Ok(found.open(folder_of(&self.output))?),
+        match found.filter(|found| self.memory.is_too_large_to_open(found, count as u64)) {
+            Some(found) => {
+                *unpacked += found.temporary_bytes();
+                Ok(found.open(folder_of(&self.output))?)
+            }
             None => Ok(Box::new(read()?)),
         }
     }
 
     /// All arrays of a step, where they are several or have several components.
-    fn arrays(&self, volumes: &Volumes, step: usize) -> Result<Vec<ArraySources<'static>>> {
+    fn arrays(
+        &self,
+        volumes: &Volumes,
+        step: usize,
+        unpacked: &mut u64,
+    ) -> Result<Vec<ArraySources<'static>>> {
         let found = volumes.arrays();
         if !found.iter().any(fits) {
             volumes.check_parts()?;
@@ -114,8 +129,9 @@ impl Arguments {
         for (place, array) in kept {
             let mut components = Vec::new();
             for component in 0..array.components {
-                let find = || volumes.find_part(place, component, step);
-                components.push(self.opened(count, find, || volumes.read_part(place, component, step))?);
+                let found = volumes.find_part(place, component, step)?;
+                let read = || volumes.read_part(place, component, step);
+                components.push(self.opened(count, found, unpacked, read)?);
             }
             let component_names = (0..array.components)
                 .map(|component| array.component_names.get(component).cloned().unwrap_or_default())

@@ -262,7 +262,7 @@ impl Making<'_> {
             Some(Body::Integers(integers)) => {
                 let streams =
                     gather(integers.streams(), || self.temporary(), group, self.owners_of_bricks(group))?;
-                *integers = IntegerBricks::of_streams(integers.grid().clone(), integers.scale(), streams);
+                *integers = IntegerBricks::of_streams(*integers.grid(), integers.scale(), streams);
             }
             _ => {}
         }
