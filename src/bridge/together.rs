@@ -101,7 +101,7 @@ pub(super) fn compress_together(
         let mut thrown = None;
         let mut fraction = 0.0;
         // A failure goes the way of all errors: to every process.
-        let part = part(share, sample_type, &labels, &request).map_err(|failure| Error::Options(failure.0));
+        let part = part(share.0, sample_type, &labels, &request).map_err(|failure| Error::Options(failure.0));
         let memory = part.as_ref().map_or(0, |part| train::least_memory(&part.header));
         let (done, warnings) = heard(|| {
             train::compress_together(&Messages(messenger), part, path, memory, |progress| {
@@ -117,7 +117,7 @@ pub(super) fn compress_together(
 }
 
 fn part(
-    share: Box<NewShare>,
+    pieces: Result<Vec<Piece>, Failure>,
     sample_type: &str,
     labels: &ffi::Labels,
     request: &ffi::Request,
@@ -132,5 +132,5 @@ fn part(
     volume.provenance.insert("source".into(), "VTK image data".into());
     label(&mut volume, labels)?;
     let header = VolumeHeader { shape: *shape, ..VolumeHeader::of(&volume) };
-    Ok(Part { header, pieces: share.0?, options })
+    Ok(Part { header, pieces: pieces?, options })
 }
