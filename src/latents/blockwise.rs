@@ -270,10 +270,11 @@ impl<'s> BlockwiseEncoder<'s> {
                 let code = |&block: &BlockId| {
                     let local = if block.tier <= self.files.len() { Some(self.local(block)?) } else { None };
                     let coefficients = local.as_ref().map_or(self as &dyn Coefficients, |local| local);
-                    Ok(StreamCoder { grid, coefficients, quantiser }.block(block, contexts.above(block)))
+                    let coder = StreamCoder { grid, coefficients, quantiser };
+                    Ok::<CodedStream, Error>(coder.block(block, contexts.above(block)))
                 };
                 for (&block, coded) in blocks.iter().zip(self.workers.map(&blocks, code)) {
-                    let coded: CodedStream = coded?;
+                    let coded = coded?;
                     keep(grid.stream_of(block), &coded)?;
                     contexts.insert(block, coded.context);
                 }

@@ -82,6 +82,8 @@ impl Bricks {
 /// The samples that a process needs for its share of the blocks.
 pub(crate) struct SharedVolume {
     header: VolumeHeader,
+    /// The volume of a process that is alone and holds it in one piece.
+    whole: Option<Piece>,
     bricks: HashMap<usize, Samples>,
 }
 
@@ -99,6 +101,12 @@ impl SharedVolume {
         group: &Group<'_>,
     ) -> Result<Self> {
         pieces.iter().try_for_each(|piece| check(piece, &header))?;
+        if group.size() == 1
+            && let Some(piece) = pieces.iter().position(|piece| piece.size == header.shape)
+        {
+            let whole = pieces.into_iter().nth(piece);
+            return Ok(Self { header, whole, bricks: HashMap::new() });
+        }
         let held = held(&pieces, group)?;
         let bricks = Bricks { shape: header.shape };
         let needed: Vec<Vec<usize>> = (0..group.size())
@@ -108,7 +116,7 @@ impl SharedVolume {
                 needed.into_iter().collect()
             })
             .collect();
-        let mut found = Self { bricks: HashMap::new(), header };
+        let mut found = Self { header, whole: None, bricks: HashMap::new() };
         let of_sample = found.header.sample_type.size();
         let rounds = needed.iter().map(|bricks| bricks.len().div_ceil(AT_ONCE)).max().unwrap_or(0);
         for round in 0..rounds {
@@ -230,6 +238,11 @@ impl Source for SharedVolume {
         let (bricks, sample_type) = (Bricks { shape: self.header.shape }, self.header.sample_type);
         let window = Window { start, end: std::array::from_fn(|a| start[a] + size[a]) };
         let mut samples = Samples::zeros(sample_type, window.len());
+        if let Some(whole) = &self.whole {
+            let from = (whole.samples.as_bytes(), whole.window());
+            copy(from, (samples.as_bytes_mut(), window), window, sample_type.size());
+            return Ok(samples);
+        }
         for brick in bricks.meeting(window) {
             let own = bricks.window(brick);
             let found = self.bricks.get(&brick).ok_or_else(|| {
