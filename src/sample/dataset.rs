@@ -32,7 +32,7 @@ pub struct NeuralDataset {
 
 enum Stored {
     /// The file is one volume's.
-    Volume(Arc<dyn ReadAt>),
+    Volume(Box<Contents>),
     Several(StoredDataset),
 }
 
@@ -67,11 +67,11 @@ impl NeuralDataset {
         let (path, options) = (path.as_ref(), options.into());
         let engine = options.engine()?;
         let file_bytes = source.length().map_err(|e| Error::io(path, e))?;
-        let (arrays, steps, times, stored) = match File::read(source.clone(), path)? {
+        let (arrays, steps, times, stored) = match File::read(source, path)? {
             File::Volume(contents) => {
-                let name = contents.description.name;
+                let name = contents.description.name.clone();
                 let array = ArrayInfo { name, components: vec![String::new()] };
-                (vec![array], 1, None, Stored::Volume(source))
+                (vec![array], 1, None, Stored::Volume(contents))
             }
             File::Dataset(stored) => {
                 let index = &stored.index;
@@ -120,8 +120,8 @@ impl NeuralDataset {
             )));
         }
         match &self.stored {
-            Stored::Volume(source) => {
-                let contents = self.contents(source.clone())?;
+            Stored::Volume(contents) => {
+                let contents = Contents::clone(contents);
                 NeuralVolume::of_contents(contents, None, &self.path, self.file_bytes, options)
             }
             Stored::Several(stored) => {
