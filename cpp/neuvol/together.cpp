@@ -1,5 +1,7 @@
 // Files that several processes make together.
 
+#include "neuvol/together.h"
+
 #include "conversions.h"
 #include "messenger.h"
 

@@ -3,7 +3,7 @@
 #ifndef vtkNeuvolProcesses_h
 #define vtkNeuvolProcesses_h
 
-#include <neuvol/neuvol.h>
+#include <neuvol/together.h>
 
 // Not declared here: VTK may have its classes in a namespace of its ABI's.
 #include "vtkMultiProcessController.h"
