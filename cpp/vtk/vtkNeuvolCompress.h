@@ -44,7 +44,18 @@ protected:
   ~vtkNeuvolCompress() override = default;
 
   int RequestInformation(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+  int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
   int RequestData(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
+
+  /**
+   * True on every process but the first.
+   */
+  static bool IsIdle();
+
+  /**
+   * The input as an image, or null behind an error that says why not.
+   */
+  vtkImageData* GetImage(vtkInformationVector** inputs);
 
   double AchievedPSNR = 0.0;
   double AchievedMaximumError = 0.0;

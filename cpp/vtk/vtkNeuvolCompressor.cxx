@@ -6,11 +6,8 @@
 #include "vtkDataSetAttributes.h"
 #include "vtkInformation.h"
 #include "vtkInformationStringKey.h"
-#include "vtkInformationVector.h"
-#include "vtkMultiProcessController.h"
 #include "vtkOutputWindow.h"
 #include "vtkPointData.h"
-#include "vtkStreamingDemandDrivenPipeline.h"
 
 #include <algorithm>
 #include <string>
@@ -25,63 +22,6 @@ int vtkNeuvolCompressor::FillInputPortInformation(int, vtkInformation* info)
   // Whatever comes: what is not an image is refused with a reason.
   info->Set(vtkAlgorithm::INPUT_REQUIRED_DATA_TYPE(), "vtkDataObject");
   return 1;
-}
-
-int vtkNeuvolCompressor::RequestUpdateExtent(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector*)
-{
-  vtkInformation* info = inputs[0]->GetInformationObject(0);
-  if (!info->Has(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()))
-  {
-    return 1;
-  }
-  int extent[6] = { 0, -1, 0, -1, 0, -1 };
-  if (!IsIdle())
-  {
-    info->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT(), extent);
-  }
-  // All in one piece: a request for one of several would be cut again.
-  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_EXTENT(), extent, 6);
-  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_PIECE_NUMBER(), 0);
-  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_PIECES(), 1);
-  info->Set(vtkStreamingDemandDrivenPipeline::UPDATE_NUMBER_OF_GHOST_LEVELS(), 0);
-  return 1;
-}
-
-bool vtkNeuvolCompressor::IsIdle()
-{
-  vtkMultiProcessController* processes = vtkMultiProcessController::GetGlobalController();
-  return processes && processes->GetLocalProcessId() > 0;
-}
-
-vtkImageData* vtkNeuvolCompressor::GetImage(vtkInformationVector** inputs)
-{
-  vtkDataObject* input = vtkDataObject::GetData(inputs[0]);
-  vtkImageData* image = vtkImageData::SafeDownCast(input);
-  if (!image)
-  {
-    const char* advice = !input ? ""
-      : input->IsA("vtkCompositeDataSet")
-      ? ": extract one of its blocks first (Extract Block), and where that is not an image, resample it to one "
-        "(vtkResampleToImage)"
-      : input->IsA("vtkDataSet") ? ": resample to an image first (vtkResampleToImage)"
-                                 : ", and what has no points in space cannot become one";
-    vtkErrorMacro(<< "A neural volume is made of an image (vtkImageData), not of "
-                  << (input ? input->GetClassName() : "nothing") << advice << ".");
-    return nullptr;
-  }
-  if (image->GetNumberOfPoints() == 0)
-  {
-    vtkErrorMacro(<< "The image is empty: there is nothing to compress.");
-    return nullptr;
-  }
-  const int* whole = inputs[0]->GetInformationObject(0)->Get(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT());
-  if (whole && !std::equal(whole, whole + 6, image->GetExtent()))
-  {
-    vtkErrorMacro(<< "The image is only a part of what its source announces, and the source cannot bring its parts "
-                     "together: compress it on a single process.");
-    return nullptr;
-  }
-  return image;
 }
 
 std::vector<vtkNeuvolCompressor::Selected> vtkNeuvolCompressor::GetArrays(vtkImageData* image)

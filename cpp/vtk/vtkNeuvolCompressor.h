@@ -161,17 +161,6 @@ protected:
   ~vtkNeuvolCompressor() override = default;
 
   int FillInputPortInformation(int port, vtkInformation* info) override;
-  int RequestUpdateExtent(vtkInformation*, vtkInformationVector**, vtkInformationVector*) override;
-
-  /**
-   * True on every process but the first.
-   */
-  static bool IsIdle();
-
-  /**
-   * The input as an image, or null behind an error that says why not.
-   */
-  vtkImageData* GetImage(vtkInformationVector** inputs);
 
   /**
    * An array of an image.

@@ -386,11 +386,19 @@ vtkSmartPointer<vtkImageData> vtkNeuvolParts::gather(const vtkNeuvolProcesses& p
   const std::vector<Bytes> all = processes.allGather(extents);
   vtkMultiProcessController* controller = vtkMultiProcessController::GetGlobalController();
   std::vector<vtkSmartPointer<vtkImageData>> parts = this->Images;
+  std::string lost;
+  const auto check = [&](int passed, std::size_t rank)
+  {
+    if (!passed)
+    {
+      lost = "a part of the image was lost between process " + std::to_string(rank) + " and process 0";
+    }
+  };
   if (!processes.isFirst())
   {
     for (const auto& image : this->Images)
     {
-      controller->Send(image, 0, Tag);
+      check(controller->Send(image, 0, Tag), processes.rank());
     }
   }
   for (std::size_t rank = 1; processes.isFirst() && rank < all.size(); ++rank)
@@ -398,20 +406,21 @@ vtkSmartPointer<vtkImageData> vtkNeuvolParts::gather(const vtkNeuvolProcesses& p
     for (const std::array<int, 6>& extent : Numbers<int, 6>(all[rank]))
     {
       vtkNew<vtkImageData> image;
-      const bool arrived = controller->Receive(image, static_cast<int>(rank), Tag);
+      check(controller->Receive(image, static_cast<int>(rank), Tag), rank);
       // The message does not keep where the image lies.
       image->SetExtent(const_cast<int*>(extent.data()));
       image->SetOrigin(this->Whole->GetOrigin());
-      if (arrived)
-      {
-        parts.push_back(image);
-      }
+      parts.push_back(image);
     }
   }
   vtkSmartPointer<vtkImageData> gathered;
   processes.together(
     [&]
     {
+      if (!lost.empty())
+      {
+        throw neuvol::Error(lost);
+      }
       if (!processes.isFirst())
       {
         return;

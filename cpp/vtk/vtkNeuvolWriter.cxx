@@ -80,8 +80,7 @@ int vtkNeuvolWriter::LastStep() const
   return this->MaxTimeStep < this->MinTimeStep ? last : std::min(this->MaxTimeStep, last);
 }
 
-int vtkNeuvolWriter::RequestUpdateExtent(
-  vtkInformation* request, vtkInformationVector** inputs, vtkInformationVector* outputs)
+int vtkNeuvolWriter::RequestUpdateExtent(vtkInformation*, vtkInformationVector** inputs, vtkInformationVector*)
 {
   // All processes ask for the same step: sources may have to talk to each other.
   if (this->CurrentStep <= this->LastStep())
@@ -89,7 +88,6 @@ int vtkNeuvolWriter::RequestUpdateExtent(
     inputs[0]->GetInformationObject(0)->Set(
       vtkStreamingDemandDrivenPipeline::UPDATE_TIME_STEP(), this->Times[static_cast<std::size_t>(this->CurrentStep)]);
   }
-  this->Superclass::RequestUpdateExtent(request, inputs, outputs);
   const vtkNeuvolProcesses processes;
   vtkInformation* info = inputs[0]->GetInformationObject(0);
   if (info->Has(vtkStreamingDemandDrivenPipeline::WHOLE_EXTENT()))
@@ -179,6 +177,32 @@ struct About
   int Components = 0;
   int Association = vtkDataObject::FIELD_ASSOCIATION_POINTS;
 
+  About() = default;
+  About(vtkImageData* image, vtkDataArray* array, int association)
+    : Components(array->GetNumberOfComponents())
+    , Association(association)
+  {
+    const neuvol::Samples samples = vtkNeuvolImage::Samples(image, array, association);
+    this->Description = samples;
+    this->Type = samples.type;
+  }
+
+  /// Throws neuvol::Error where a part has another array than the first one.
+  void RequireSame(const About& first) const
+  {
+    const auto text = [](const About& of)
+    {
+      return (of.Association == vtkDataObject::FIELD_ASSOCIATION_CELLS ? "cell" : "point") + std::string(" array '") +
+        of.Description.name + "' of " + of.Type + ", " + std::to_string(of.Components) +
+        (of.Components == 1 ? " component" : " components");
+    };
+    if (text(*this) != text(first))
+    {
+      throw neuvol::Error("the parts of the image have different arrays: one has " + text(first) + ", another " + text(*this) +
+        "; choose one that all have (SetInputArrayToProcess)");
+    }
+  }
+
   neuvol::Communicator::Bytes Pack() const
   {
     vtkMultiProcessStream stream;
@@ -215,28 +239,32 @@ bool vtkNeuvolWriter::WriteTogether(vtkInformationVector** inputs, const std::st
     {
       About about;
       neuvol::Communicator::Bytes packed;
+      std::vector<Selected> selected;
       std::vector<vtkDataArray*> arrays;
       processes.together(
         [&]
         {
           for (const auto& image : parts.images())
           {
-            const Selected selected = this->GetArray(image);
-            arrays.push_back(selected.Array);
-            about.Association = selected.Association;
+            selected.push_back(this->GetArray(image));
+            arrays.push_back(selected.back().Array);
           }
-          if (!arrays.empty())
+          if (!selected.empty())
           {
-            const neuvol::Samples samples =
-              vtkNeuvolImage::Samples(parts.images().front(), arrays.front(), about.Association);
-            about.Description = samples;
-            about.Type = samples.type;
-            about.Components = arrays.front()->GetNumberOfComponents();
+            about = About(parts.images().front(), selected.front().Array, selected.front().Association);
             packed = about.Pack();
           }
         });
       const auto all = processes.allGather(packed);
       about.Unpack(*std::find_if(all.begin(), all.end(), [](const auto& bytes) { return !bytes.empty(); }));
+      processes.together(
+        [&]
+        {
+          for (std::size_t n = 0; n < selected.size(); ++n)
+          {
+            About(parts.images()[n], selected[n].Array, selected[n].Association).RequireSame(about);
+          }
+        });
       parts.keep(arrays, about.Association);
       if (!oneFile && about.Components == 1 && parts.samples(about.Association) > this->VoxelsInMemory)
       {

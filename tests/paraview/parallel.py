@@ -57,6 +57,8 @@ def writing():
         "gap_in_memory": "the parts do not fill the image",
         "mesh": "not of vtkPolyData",
         "no_array": "has no point array 'intensity'",
+        "other_array": "the parts of the image have different arrays",
+        "other_array_in_memory": "the parts of the image have different arrays",
         "moved": "whole samples apart",
         "empty": "nothing to compress",
     }

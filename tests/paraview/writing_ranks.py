@@ -124,6 +124,12 @@ mesh = vtkSphereSource()
 mesh.Update()
 write("mesh", mesh.GetOutput() if last else partitioned())
 write("no_array", partitioned(name="other" if last else "intensity"), array="intensity")
+# A part would bring another array, of the same type, as none is chosen.
+mixed = partitioned()
+if last:
+    mixed.SetPartition(0, block(*boxes()[RANK], name="other"))
+write("other_array", mixed)
+write("other_array_in_memory", mixed, 1 << 27)
 moved = partitioned()
 if last:
     moved.GetPartition(0).SetOrigin(0.3, 0.3, 0.3)
