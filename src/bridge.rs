@@ -407,6 +407,17 @@ fn go_on(observer: &ffi::Observer, fraction: f64, thrown: &mut Option<Failure>) 
     }
 }
 
+/// Does work that asks whether to go on; what the observer threw meanwhile is the failure.
+fn observed<T, E: Into<Failure>>(
+    observer: &ffi::Observer,
+    work: impl FnOnce(&mut dyn FnMut(f64) -> ControlFlow<()>) -> Result<T, E>,
+) -> Result<T, Failure> {
+    let mut thrown = None;
+    let done = work(&mut |fraction| go_on(observer, fraction, &mut thrown));
+    thrown.map_or(Ok(()), Err)?;
+    done.map_err(Into::into)
+}
+
 fn type_named(name: &str) -> Result<SampleType, Failure> {
     SampleType::from_name(name).ok_or_else(|| Failure(format!("samples of type {name} cannot be stored")))
 }

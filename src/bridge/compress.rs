@@ -2,13 +2,14 @@
 
 use super::engines::{cpu, engine};
 use super::messages::heard;
-use super::{Failure, OpenVolume, ffi, go_on, guard, type_named};
+use super::{Failure, OpenVolume, ffi, guard, observed, type_named};
 use crate::dlpack;
 use crate::io::Limits;
 use crate::io::elements::{self, ByteOrder, StoredType};
 use crate::sample::NeuralVolume;
 use crate::train::{self, CompressOptions, Preset, Progress, Quality, Stage, Target};
 use crate::volume::{Association, Frame, Geometry, Samples, Volume};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// A compressed volume that is not yet a file, and what was said meanwhile.
@@ -125,17 +126,27 @@ fn compressed(
 ) -> Result<Box<CompressedVolume>, Failure> {
     let options = options_of(&request)?;
     let engine = options.device.training_engine_beside(cpu(request.threads)?)?;
-    let mut thrown = None;
+    let (compressed, said) =
+        watched(observer, |observe| train::compress_on(engine, volume, &options, observe))?;
+    warnings.extend(said);
+    Ok(Box::new(CompressedVolume { compressed, warnings }))
+}
+
+/// Does a compression under observation, and gives what was said meanwhile.
+pub(super) fn watched<T>(
+    observer: &ffi::Observer,
+    work: impl FnOnce(&mut dyn FnMut(&Progress) -> ControlFlow<()>) -> crate::Result<T>,
+) -> Result<(T, Vec<String>), Failure> {
     let mut fraction = 0.0;
-    let (compressed, said) = heard(|| {
-        train::compress_on(engine, volume, &options, |progress| {
-            fraction = fraction_done(progress, fraction);
-            go_on(observer, fraction, &mut thrown)
+    let (done, said) = heard(|| {
+        observed(observer, |go_on| {
+            work(&mut |progress| {
+                fraction = fraction_done(progress, fraction);
+                go_on(fraction)
+            })
         })
     });
-    thrown.map_or(Ok(()), Err)?;
-    warnings.extend(said);
-    Ok(Box::new(CompressedVolume { compressed: compressed?, warnings }))
+    Ok((done?, said))
 }
 
 /// What a request asks for.
@@ -197,7 +208,7 @@ impl CompressedVolume {
 }
 
 /// One bar for the whole: the first run is most of the work, corrections move the rest. Never falls.
-pub(super) fn fraction_done(progress: &Progress, before: f64) -> f64 {
+fn fraction_done(progress: &Progress, before: f64) -> f64 {
     let of_stage = progress.step as f64 / progress.steps.max(1) as f64;
     let now = match progress.stage {
         Stage::Training => 0.7 * of_stage,

@@ -1,10 +1,9 @@
 //! Files of several arrays, components and time steps that C++ makes.
 
-use super::compress::{fraction_done, options_of, outcome, volume_of};
+use super::compress::{options_of, outcome, volume_of, watched};
 use super::dataset::OpenDataset;
 use super::engines::{cpu, engine};
-use super::messages::heard;
-use super::{Failure, ffi, go_on, guard};
+use super::{Failure, ffi, guard};
 use crate::container::{ArrayInfo, DatasetIndex};
 use crate::engine::TrainingEngine;
 use crate::sample::{NeuralDataset, OpenOptions};
@@ -94,16 +93,8 @@ impl NewDataset {
             }
             let engine: Arc<dyn TrainingEngine> =
                 options.device.training_engine_beside(cpu(request.threads)?)?;
-            let mut thrown = None;
-            let mut fraction = 0.0;
-            let (compressed, said) = heard(|| {
-                compress_components(&engine, &volumes, &options, |progress| {
-                    fraction = fraction_done(progress, fraction);
-                    go_on(observer, fraction, &mut thrown)
-                })
-            });
-            thrown.map_or(Ok(()), Err)?;
-            let compressed = compressed?;
+            let (compressed, said) =
+                watched(observer, |observe| compress_components(&engine, &volumes, &options, observe))?;
             if let Some(of_last) = warnings.last_mut() {
                 of_last.extend(said);
             }

@@ -1,9 +1,8 @@
 //! Files that several processes make together, for C++.
 
-use super::compress::{fraction_done, label, options_of};
+use super::compress::{label, options_of, watched};
 use super::engines::threads;
-use super::messages::heard;
-use super::{Failure, ffi, go_on, guard, type_named};
+use super::{Failure, ffi, guard, type_named};
 use crate::Error;
 use crate::train::{self, Communicator, CompressOptions, Part, Piece};
 use crate::volume::{SampleType, Samples, Volume, VolumeHeader};
@@ -98,19 +97,13 @@ pub(super) fn compress_together(
     observer: &ffi::Observer,
 ) -> Result<ffi::Outcome, Failure> {
     guard(|| {
-        let mut thrown = None;
-        let mut fraction = 0.0;
         // A failure goes the way of all errors: to every process.
         let part = part(share.0, sample_type, &labels, &request).map_err(|failure| Error::Options(failure.0));
         let memory = part.as_ref().map_or(0, |part| train::least_memory(&part.header));
-        let (done, warnings) = heard(|| {
-            train::compress_together(&Messages(messenger), part, path, memory, |progress| {
-                fraction = fraction_done(progress, fraction);
-                go_on(observer, fraction, &mut thrown)
-            })
-        });
-        thrown.map_or(Ok(()), Err)?;
-        let train::CompressedSource { file_bytes, fidelity, ratio, ratio_f32, model, .. } = done?;
+        let (done, warnings) = watched(observer, |observe| {
+            train::compress_together(&Messages(messenger), part, path, memory, observe)
+        })?;
+        let train::CompressedSource { file_bytes, fidelity, ratio, ratio_f32, model, .. } = done;
         let fidelity = super::fidelity(&fidelity);
         Ok(ffi::Outcome { file_bytes, ratio, ratio_float32: ratio_f32, fidelity, model, warnings })
     })

@@ -1,7 +1,7 @@
 //! An open volume for C++: what it is, regions, levels, points, tensors.
 
 use super::engines::engine;
-use super::{Failure, ffi, go_on, guard, type_named};
+use super::{Failure, ffi, guard, observed, type_named};
 use crate::container::Description;
 use crate::dlpack;
 use crate::metrics::Fidelity;
@@ -74,12 +74,9 @@ impl OpenVolume {
         guard(|| {
             let mut out = room(sample_type, out)?;
             let ffi::Box3 { start, end, stride } = region;
-            let mut thrown = None;
-            let read = self.0.read_region_into(Region { start, end }, stride, &mut out, &mut |fraction| {
-                go_on(observer, fraction, &mut thrown)
-            });
-            thrown.map_or(Ok(()), Err)?;
-            Ok(read?)
+            observed(observer, |go_on| {
+                self.0.read_region_into(Region { start, end }, stride, &mut out, go_on)
+            })
         })
     }
 
@@ -98,12 +95,7 @@ impl OpenVolume {
                 let what = "a level of detail is read with all of its samples";
                 return Err(Failure(format!("{what}: the region's stride is 1, not {stride}")));
             }
-            let mut thrown = None;
-            let read = self.0.read_level_into(level, Region { start, end }, &mut out, &mut |fraction| {
-                go_on(observer, fraction, &mut thrown)
-            });
-            thrown.map_or(Ok(()), Err)?;
-            Ok(read?)
+            observed(observer, |go_on| self.0.read_level_into(level, Region { start, end }, &mut out, go_on))
         })
     }
 
@@ -118,16 +110,14 @@ impl OpenVolume {
             let ffi::Box3 { start, end, stride } = region;
             let region = Region { start, end };
             let sample_type = type_named(sample_type)?;
-            let mut thrown = None;
-            let mut observe = |fraction| go_on(observer, fraction, &mut thrown);
-            let tensor = if on_device {
-                self.region_on_device(region, stride, sample_type, &mut observe)
-            } else {
-                let volume = self.0.read_region_as(region, stride, sample_type, &mut observe);
+            let tensor = observed(observer, |go_on| {
+                if on_device {
+                    return self.region_on_device(region, stride, sample_type, go_on);
+                }
+                let volume = self.0.read_region_as(region, stride, sample_type, go_on);
                 volume.and_then(dlpack::export).map_err(Failure::from)
-            };
-            thrown.map_or(Ok(()), Err)?;
-            Ok(tensor?.into_raw().cast())
+            })?;
+            Ok(tensor.into_raw().cast())
         })
     }
 
