@@ -86,6 +86,11 @@ impl Error {
         Error::Io { path: path.to_owned(), reason }
     }
 
+    /// A temporary file, which has no name, cannot be read or written.
+    pub(crate) fn temporary(reason: std::io::Error) -> Self {
+        Error::io(Path::new("the temporary file"), reason)
+    }
+
     /// The same error of a file that lies in `to` once it is done, and in `from` until then.
     pub(crate) fn moved(mut self, from: &Path, to: &Path) -> Self {
         match &mut self {

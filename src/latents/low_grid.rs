@@ -6,16 +6,11 @@ use crate::storage::ReadAt;
 use crate::wavelet::Window;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
 
 /// A grid in a file, x fastest.
 pub(super) struct GridFile {
     pub(super) file: File,
     pub(super) shape: [usize; 3],
-}
-
-fn failed(reason: std::io::Error) -> Error {
-    Error::io(Path::new("the temporary file"), reason)
 }
 
 impl GridFile {
@@ -32,7 +27,10 @@ impl GridFile {
         for at in self.rows(window) {
             row.clear();
             row.extend(values.by_ref().take(window.shape()[0]).flat_map(f32::to_le_bytes));
-            self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.write_all(&row)).map_err(failed)?;
+            self.file
+                .seek(SeekFrom::Start(at))
+                .and_then(|_| self.file.write_all(&row))
+                .map_err(Error::temporary)?;
         }
         Ok(())
     }
@@ -42,7 +40,7 @@ impl GridSource for GridFile {
     fn values(&self, window: Window) -> Result<Vec<f32>> {
         let mut bytes = vec![0; 4 * window.len()];
         for (row, at) in bytes.chunks_exact_mut(4 * window.shape()[0]).zip(self.rows(window)) {
-            self.file.read_exact_at(row, at).map_err(failed)?;
+            self.file.read_exact_at(row, at).map_err(Error::temporary)?;
         }
         Ok(bytes.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value)).collect())
     }

@@ -5,16 +5,11 @@ use crate::error::{Error, Result};
 use crate::storage::{StreamMeasures, StreamSpool, Streams};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
 
 /// Bytes that the first process is sent at a time, by all of the others together.
 const AT_ONCE: usize = 64 << 20;
 /// Bytes of an entry of the table that processes exchange: the stream's number, its length and its checksum.
 const ENTRY: usize = 16;
-
-fn unwritten(reason: std::io::Error) -> Error {
-    Error::io(Path::new("the temporary file"), reason)
-}
 
 /// The streams that a process codes, into a file of its own.
 pub(crate) struct StreamsOfShare {
@@ -34,7 +29,7 @@ impl StreamsOfShare {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn push(&mut self, number: usize, stream: &[u8]) -> Result<()> {
-        self.spool.push(stream).map_err(unwritten)?;
+        self.spool.push(stream).map_err(Error::temporary)?;
         self.numbers.push(number);
         Ok(())
     }
@@ -51,7 +46,7 @@ impl StreamsOfShare {
         needs: impl Fn(usize, usize) -> bool,
     ) -> Result<Streams> {
         if group.size() == 1 && self.numbers.iter().copied().eq(0..count) {
-            return self.spool.finish().map_err(unwritten);
+            return self.spool.finish().map_err(Error::temporary);
         }
         let mut table = Vec::with_capacity(ENTRY * self.numbers.len());
         for (&number, measures) in self.numbers.iter().zip(self.spool.measures()) {
@@ -68,7 +63,7 @@ impl StreamsOfShare {
         let mut messages = vec![Vec::new(); group.size()];
         for (rank, message) in messages.iter_mut().enumerate().filter(|(rank, _)| *rank != group.rank()) {
             for (n, _) in self.numbers.iter().enumerate().filter(|(_, number)| needs(rank, **number)) {
-                self.spool.read_back(n, message).map_err(unwritten)?;
+                self.spool.read_back(n, message).map_err(Error::temporary)?;
             }
         }
         let mut pushed = vec![None; count];
@@ -81,7 +76,7 @@ impl StreamsOfShare {
             for &(number, measures) in tables[rank].iter().filter(|(number, _)| needs(group.rank(), *number))
             {
                 let stream = rest.split_off(..measures.length as usize).ok_or_else(|| strange(number))?;
-                self.spool.push(stream).map_err(unwritten)?;
+                self.spool.push(stream).map_err(Error::temporary)?;
                 pushed[number] = Some(next);
                 next += 1;
             }
@@ -89,7 +84,7 @@ impl StreamsOfShare {
         let missing = all.iter().position(Option::is_none);
         missing.map_or(Ok(()), |number| Err(strange(number)))?;
         let all: Vec<StreamMeasures> = all.into_iter().flatten().collect();
-        self.spool.finish_among(&all, &pushed).map_err(unwritten)
+        self.spool.finish_among(&all, &pushed).map_err(Error::temporary)
     }
 }
 
@@ -153,7 +148,7 @@ pub(crate) fn gather(
                 let bytes = rest.split_off(..streams.length(stream)).ok_or_else(|| strange(stream))?;
                 file.seek(SeekFrom::Start(starts[stream]))
                     .and_then(|_| file.write_all(bytes))
-                    .map_err(unwritten)?;
+                    .map_err(Error::temporary)?;
             }
         }
     }
