@@ -110,11 +110,11 @@ impl StreamCoder<'_> {
     /// The root's stream.
     pub(super) fn root(&self) -> CodedStream {
         let mut writing = self.writing();
-        let root = code_root(self.grid, &mut writing);
+        let first = self.grid.first_level(self.grid.tiers());
+        let root = code_root(self.grid, first, &mut writing);
         let mut offsets = OffsetSums::default();
         for (n, numbers) in root.levels.iter().enumerate() {
-            let level = self.grid.first_level(self.grid.tiers()) + n;
-            self.add_offsets(&mut offsets, level, numbers, |shape, _| Window::whole(shape));
+            self.add_offsets(&mut offsets, first + n, numbers, |shape, _| Window::whole(shape));
         }
         CodedStream { bytes: writing.stream.finish(), offsets, context: Some(root.context) }
     }

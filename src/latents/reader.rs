@@ -55,6 +55,8 @@ struct Cache {
 pub(crate) struct LatentReader {
     streams: LatentStreams,
     top: OnceLock<Top>,
+    /// The grids of the root but for the one that it splits: what coarser levels are read from as long as nothing needs all of it.
+    coarse: OnceLock<Vec<Vec<f32>>>,
     cache: Mutex<Cache>,
     /// Bytes that decoded blocks may take together, but for one.
     bound: usize,
@@ -70,7 +72,7 @@ struct Needed {
 impl LatentReader {
     pub(crate) fn new(streams: LatentStreams, bound: usize) -> Self {
         let cache = Mutex::new(Cache { kept: LruCache::unbounded(), bytes: 0 });
-        Self { streams, top: OnceLock::new(), cache, bound }
+        Self { streams, top: OnceLock::new(), coarse: OnceLock::new(), cache, bound }
     }
 
     pub(crate) fn streams(&self) -> &LatentStreams {
@@ -79,7 +81,9 @@ impl LatentReader {
 
     /// Bytes that may be taken by what is decoded and kept: the root, and blocks.
     pub(crate) fn most_bytes(&self) -> usize {
-        self.streams.root_bytes() + self.bound
+        let coarse =
+            self.coarse.get().map_or(0, |grids| grids.iter().map(|grid| size_of_val(&grid[..])).sum());
+        self.streams.root_bytes() + coarse + self.bound
     }
 
     /// Bytes that the first window takes beside its own; 0 when the root is decoded.
@@ -97,15 +101,37 @@ impl LatentReader {
             return Ok(top);
         }
         // At worst two threads decode the same.
-        let top = self.decode_top()?;
+        let top = self.decode_top(self.first_of_root())?;
         Ok(self.top.get_or_init(|| top))
     }
 
-    fn decode_top(&self) -> Result<Top, Fault> {
+    /// The grid that a level of the root splits, or that the last one leaves; an eighth of the root at most is decoded for those below
+    /// its first level.
+    fn grid_of_root(&self, level: usize) -> Result<&Vec<f32>, Fault> {
+        let first = self.first_of_root();
+        if level == first || self.top.get().is_some() {
+            return Ok(&self.top()?.grids[level - first]);
+        }
+        let coarse = match self.coarse.get() {
+            Some(coarse) => coarse,
+            None => {
+                let coarse = self.decode_top(first + 1)?.grids;
+                self.coarse.get_or_init(|| coarse)
+            }
+        };
+        Ok(&coarse[level - first - 1])
+    }
+
+    fn first_of_root(&self) -> usize {
+        self.streams.grid.first_level(self.streams.grid.tiers())
+    }
+
+    /// Decodes the root down to a level.
+    fn decode_top(&self, first: usize) -> Result<Top, Fault> {
         let grid = &self.streams.grid;
         let stream = self.streams.streams.read(0).map_err(|fault| fault.within("the root"))?;
-        let Root { low, mut levels, context } = code_root(grid, &mut Reading(RangeDecoder::new(&stream)));
-        let first = grid.first_level(grid.tiers());
+        let mut reading = Reading(RangeDecoder::new(&stream));
+        let Root { low, mut levels, context } = code_root(grid, first, &mut reading);
         let step = self.streams.steps(grid.pyramid().levels().len()).at([0; 3]);
         let mut grids: Vec<Vec<f32>> = vec![low.iter().map(|&n| n as f32 * step).collect()];
         for n in (0..levels.len()).rev() {
@@ -252,7 +278,9 @@ impl LatentReader {
                 }
             }
         }
-        self.top()?;
+        if level <= self.first_of_root() {
+            self.top()?;
+        }
         Ok(Needed { blocks: self.blocks(&blocks)?, samples: self.samples(&below)? })
     }
 
@@ -385,10 +413,9 @@ impl LatentReader {
         see: &mut dyn FnMut(usize, Window, &[f32]),
     ) -> Result<Vec<f32>, Fault> {
         let grid = &self.streams.grid;
-        let root = grid.first_level(grid.tiers());
-        if level >= root {
+        if level >= self.first_of_root() {
             let whole = Window::whole(grid.pyramid().shape_after(level));
-            return Ok(crop(&self.top()?.grids[level - root], whole, window));
+            return Ok(crop(self.grid_of_root(level)?, whole, window));
         }
         let tier = self.tier_of(level);
         let first_of_next = grid.first_level(tier + 1);
@@ -474,5 +501,33 @@ impl LatentReader {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LatentEncoder, Rate};
+    use super::*;
+
+    #[test]
+    fn a_coarse_level_is_the_same_whether_or_not_the_whole_root_is_decoded() {
+        for shape in [[60, 50, 40], [200, 30, 20], [7, 5, 3]] {
+            let value = |i: usize| (i as f32 * 0.013).sin() + (i % 37) as f32 * 0.02;
+            let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+            let streams =
+                LatentEncoder::new(values, shape).encode(Rate { step: 0.05, focus: 0.05, lambda: 0.07 });
+            let levels = streams.grid.pyramid().levels().len();
+            let (fresh, whole) =
+                (LatentReader::new(streams.clone(), usize::MAX), LatentReader::new(streams, usize::MAX));
+            whole.window(Window::whole(shape)).unwrap();
+            for level in fresh.first_of_root() + 1..=levels {
+                let window = [Window::whole(fresh.streams.grid.pyramid().shape_after(level))];
+                assert!(
+                    fresh.level_windows(level, &window).unwrap()
+                        == whole.level_windows(level, &window).unwrap()
+                );
+                assert!(fresh.top.get().is_none() && whole.coarse.get().is_none(), "{shape:?} {level}");
+            }
+        }
     }
 }

@@ -111,7 +111,7 @@ impl Context {
 pub(crate) struct Root {
     /// The last low band.
     pub(crate) low: Vec<i32>,
-    /// By level less the first one of the root.
+    /// By level less the finest one that was coded.
     pub(crate) levels: Vec<Numbers>,
     pub(crate) context: Context,
 }
@@ -133,18 +133,17 @@ pub(crate) trait PartDecisions {
     fn part(&mut self, part: BandPart) -> Self::Decisions<'_>;
 }
 
-/// Codes the root's stream, by `decisions`.
-pub(crate) fn code_root(grid: &BlockGrid, decisions: &mut impl PartDecisions) -> Root {
+/// Codes the root's stream, by `decisions`, down to a level: the root's first one for all of it.
+pub(crate) fn code_root(grid: &BlockGrid, finest: usize, decisions: &mut impl PartDecisions) -> Root {
     let levels = grid.pyramid().levels();
     let low = code_low(grid, decisions);
     let mut models = CoefficientModels::new();
-    let first = grid.first_level(grid.tiers());
-    let mut found = vec![Numbers::default(); levels.len() - first];
+    let mut found = vec![Numbers::default(); levels.len() - finest];
     let mut magnitudes: [Option<Magnitudes>; 8] = Default::default();
-    for level in (first..levels.len()).rev() {
+    for level in (finest..levels.len()).rev() {
         let whole = |orientation| Window::whole(levels[level].band_shape(orientation));
         let parents = std::mem::take(&mut magnitudes);
-        (found[level - first], magnitudes) =
+        (found[level - finest], magnitudes) =
             code_level(grid, level, &mut models, &whole, &parents, decisions);
     }
     let magnitudes = magnitudes.map(|magnitudes| Some((magnitudes?, [0; 3])));
