@@ -1,27 +1,15 @@
 //! The command with inputs of several arrays, components and time steps: one file of all of them, and back.
 
+mod command;
+
+use command::{neuvol, refused, told};
 use neuvol::io::ArrayVolumes;
 use neuvol::{ArrayInfo, NeuralDataset, Region, Volume};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 const SHAPE: [usize; 3] = [40, 30, 12];
 const TIMES: [f64; 3] = [0.0, 0.5, 2.0];
-
-fn neuvol(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuvol"));
-    command.args(arguments).args(["--threads", "1"]).current_dir(folder).output().unwrap()
-}
-
-fn told(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn json(output: &Output) -> serde_json::Value {
     serde_json::from_str(&told(output)).unwrap()

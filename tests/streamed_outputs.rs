@@ -1,5 +1,8 @@
 //! Files that are decompressed, converted and compared slab by slab: the same as by way of memory, each block decoded once.
 
+mod command;
+
+use command::{neuvol, refused, told};
 use neuvol::engine::Engine;
 use neuvol::engine::cpu::Cpu;
 use neuvol::io::{ArrayVolumes, SaveOptions};
@@ -10,7 +13,6 @@ use neuvol::{NeuralVolume, ReadAt, Region, Volume};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 /// A tower of eleven blocks.
@@ -111,21 +113,6 @@ fn every_block_is_read_and_decoded_once() {
         let whole = neural.read_region(Region::whole(TALL), 1).unwrap();
         assert!(std::fs::read(&path).unwrap() == whole.samples().as_bytes(), "{target:?}");
     }
-}
-
-fn neuvol(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuvol"));
-    command.args(arguments).args(["--threads", "2"]).current_dir(folder).output().unwrap()
-}
-
-fn told(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn read(path: &Path, options: &neuvol::io::OpenOptions) -> Volume {
