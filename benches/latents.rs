@@ -1,8 +1,9 @@
 //! `cargo bench --bench latents`: how fast latent grids are made, opened, decoded and sampled.
 //!
 //! `cargo bench --bench latents -- FILE.nvol` times opening and reading of that file instead, and
-//! `cargo bench --bench latents -- --large[=EDGE]` parts of large volumes that nothing is decoded of yet: the first slice of EDGE^3
-//! uint8 (1024), and a level of detail of half as many along each axis.
+//! `cargo bench --bench latents -- --large[=EDGE] [TILE]` parts of large volumes that nothing is decoded of yet: everything, level 3
+//! and the first slice of cubes of uint8 with half of EDGE (1024) and EDGE voxels a side, which repeat a volume, mirrored: a scene
+//! made here, or that of the file TILE.
 //!
 //! Every figure is the median of several runs, with their range: the machine may be shared.
 
@@ -28,13 +29,15 @@ fn main() {
     let (options, files): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     let large = options.iter().find_map(|option| option.strip_prefix("--large"));
+    if let Some(edge) = large {
+        let edge = edge.strip_prefix('=').map_or(1024, |edge| edge.parse().expect("--large=EDGE, voxels"));
+        parts_of_large(edge, &files.first().map_or_else(scene, |tile| open(tile)));
+        return;
+    }
     for file in &files {
         read(Path::new(file));
     }
-    if let Some(edge) = large {
-        let edge = edge.strip_prefix('=').map_or(1024, |edge| edge.parse().expect("--large=EDGE, voxels"));
-        parts_of_large(edge);
-    } else if files.is_empty() {
+    if files.is_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("scene.nvol");
         make(&file);
@@ -42,20 +45,41 @@ fn main() {
     }
 }
 
+fn open(path: impl AsRef<Path>) -> Volume {
+    neuvol::io::open(path, &neuvol::io::OpenOptions::default()).expect("a volume to read")
+}
+
 /// Waves, edges of a ball, and noise of a thousandth: 40 dB take a few tenths of a bit a voxel.
 fn scene() -> Volume {
-    let values = (0..SHAPE.iter().product::<usize>()).map(|i| value(i, 256));
+    let values = (0..SHAPE.iter().product::<usize>()).map(value);
     Volume::new(values.collect::<Vec<f32>>(), SHAPE).expect("one value a voxel")
 }
 
-/// A voxel of a cube, which repeats the scene of 256^3.
-fn value(i: usize, edge: usize) -> f32 {
-    let [x, y, z] = [i % edge, i / edge % edge, i / edge / edge].map(|n| (n % 256) as f32);
+fn value(i: usize) -> f32 {
+    let [x, y, z] = [i % 256, i / 256 % 256, i / 65536].map(|n| n as f32);
     let wave = (0.11 * x).sin() * (0.07 * y + 0.3).cos() * (0.05 * z + 0.5).sin();
     let off = (x - 120.0).powi(2) + (y - 140.0).powi(2) + (z - 110.0).powi(2);
     let ball = if off < 8000.0 { 0.3 } else { 0.0 };
     let noise = (i as u32).wrapping_mul(2_654_435_761) >> 16;
     0.35 + 0.3 * wave + ball + noise as f32 / 65536.0 * 1e-3
+}
+
+/// A cube of bytes that repeats a volume, mirrored at its faces so that nothing jumps there.
+fn repeated(tile: &Volume, edge: usize) -> Volume {
+    let (low, high) = tile.range().expect("a tile with values");
+    let grey = (0..tile.len()).map(|i| ((tile.samples().get(i) - low) / (high - low) * 255.0) as u8);
+    let (grey, shape) = (grey.collect::<Vec<u8>>(), tile.shape());
+    let mirrored = |n: usize, edge: usize| match n % (2 * edge) {
+        n if n < edge => n,
+        n => 2 * edge - 1 - n,
+    };
+    let mut bytes = Vec::with_capacity(edge.pow(3));
+    for row in 0..edge * edge {
+        let [y, z] = [mirrored(row % edge, shape[1]), mirrored(row / edge, shape[2])];
+        let row = &grey[shape[0] * (y + shape[1] * z)..][..shape[0]];
+        bytes.extend((0..edge).map(|x| row[mirrored(x, shape[0])]));
+    }
+    Volume::new(bytes, [edge; 3]).expect("one value a voxel")
 }
 
 /// A file that counts what is read of it.
@@ -71,15 +95,14 @@ impl ReadAt for Counted {
     }
 }
 
-/// What parts cost that nothing is decoded for yet, beside everything: of cubes of uint8 at 40 dB, preset fast, each with the share
-/// of the file that is read.
-fn parts_of_large(edge: usize) {
+/// What parts cost that nothing is decoded for yet, beside everything: of cubes at 40 dB, preset fast, each with the share of the
+/// file that is read.
+fn parts_of_large(edge: usize, tile: &Volume) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("large.nvol");
     for edge in [edge / 2, edge] {
         let shape = [edge; 3];
-        let bytes = (0..edge.pow(3)).map(|i| (value(i, edge) * 255.0) as u8).collect::<Vec<u8>>();
-        let volume = Volume::new(bytes, shape).expect("one value a voxel");
+        let volume = repeated(tile, edge);
         let options = CompressOptions {
             target: Target::Psnr(40.0),
             preset: Preset::Fast,
