@@ -49,7 +49,6 @@ pub mod io;
 pub(crate) mod latents;
 pub mod metrics;
 pub(crate) mod processes;
-#[cfg(feature = "cli")]
 pub mod render;
 pub mod sample;
 pub(crate) mod simd;

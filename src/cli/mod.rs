@@ -23,6 +23,7 @@ mod like;
 mod memory;
 mod plot;
 mod progress;
+mod render;
 mod report;
 mod sample;
 mod series;
@@ -83,6 +84,8 @@ enum Command {
     Sample(sample::Arguments),
     /// Write one slice as a PNG picture.
     Slice(slice::Arguments),
+    /// Render a picture straight from a .nvol file, or from any volume.
+    Render(Box<render::Arguments>),
     /// List the DICOM series of a folder: modality, description, size; nothing of the patient unless asked.
     Series(series::Arguments),
     /// List the devices that can evaluate .nvol files, and why CUDA cannot.
@@ -125,6 +128,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments, place),
         Command::Sample(arguments) => sample::run(&arguments, place),
         Command::Slice(arguments) => slice::run(&arguments, place),
+        Command::Render(arguments) => render::run(&arguments, place),
         Command::Series(arguments) => series::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, place),

@@ -153,6 +153,11 @@ impl BrickReader {
         matches!(&self.source, BrickSource::Integers(bricks, _) if bricks.scale().is_exact())
     }
 
+    /// True where all samples are a latent grid's, of which any part can be had.
+    pub(super) fn is_field(&self) -> bool {
+        matches!(&self.source, BrickSource::Latents(..))
+    }
+
     /// The same of the brick of a file that a voxel is in.
     pub(super) fn is_exact_at(&self, voxel: [usize; 3]) -> bool {
         match &self.source {

@@ -1,5 +1,6 @@
 //! [`NeuralVolume`]: an open `.nvol` file. Everything that reads a compressed volume goes through it.
 
+mod boxes;
 mod brick_cursor;
 mod brick_points;
 mod bricks;

@@ -24,8 +24,12 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn store(to: *mut f32, v: Self::V);
     /// `a + b`.
     fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b`.
     fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// The largest whole number that is not above `a`.
+    fn floor(a: Self::V) -> Self::V;
     /// `a * b + c`, fused where the machine has it.
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `max(a, 0)`.
@@ -77,6 +81,14 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
+    fn sub(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn floor(a: __m512) -> __m512 {
+        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
     fn mul(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_mul_ps(a, b) }
     }
@@ -126,6 +138,14 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn add(a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn floor(a: __m256) -> __m256 {
+        unsafe { _mm256_floor_ps(a) }
     }
     #[inline(always)]
     fn mul(a: __m256, b: __m256) -> __m256 {
@@ -181,6 +201,14 @@ impl Simd for Portable {
     #[inline(always)]
     fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn floor(a: [f32; 8]) -> [f32; 8] {
+        a.map(f32::floor)
     }
     #[inline(always)]
     fn mul(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {

@@ -34,6 +34,11 @@ pub(crate) trait Integers: Simd {
     fn to_float(a: Self::I) -> Self::V;
     /// The nearest integer, ties to even, of less than 2^22.
     fn nearest(a: Self::V) -> Self::I;
+    /// The number at each place of a list, and the one behind it.
+    ///
+    /// # Safety
+    /// `from` is readable at every place, and one further.
+    unsafe fn gather_pairs(from: *const u16, places: Self::I) -> [Self::V; 2];
 }
 
 // SAFETY of both blocks: as in `super::floats`.
@@ -84,6 +89,14 @@ impl<const VNNI: bool> Integers for Avx512<VNNI> {
     fn nearest(a: __m512) -> __m512i {
         unsafe { _mm512_cvtps_epi32(a) }
     }
+    #[inline(always)]
+    unsafe fn gather_pairs(from: *const u16, places: __m512i) -> [__m512; 2] {
+        unsafe {
+            let pairs = _mm512_i32gather_epi32::<2>(places, from.cast());
+            let first = _mm512_and_si512(pairs, _mm512_set1_epi32(0xffff));
+            [_mm512_cvtepi32_ps(first), _mm512_cvtepi32_ps(_mm512_srli_epi32::<16>(pairs))]
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -129,6 +142,14 @@ impl Integers for Avx2 {
     #[inline(always)]
     fn nearest(a: __m256) -> __m256i {
         unsafe { _mm256_cvtps_epi32(a) }
+    }
+    #[inline(always)]
+    unsafe fn gather_pairs(from: *const u16, places: __m256i) -> [__m256; 2] {
+        unsafe {
+            let pairs = _mm256_i32gather_epi32::<2>(from.cast(), places);
+            let first = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff));
+            [_mm256_cvtepi32_ps(first), _mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(pairs))]
+        }
     }
 }
 
@@ -178,6 +199,11 @@ impl Integers for Portable {
     #[inline(always)]
     fn nearest(a: [f32; 8]) -> [i32; 8] {
         a.map(nearest_integer)
+    }
+    #[inline(always)]
+    unsafe fn gather_pairs(from: *const u16, places: [i32; 8]) -> [[f32; 8]; 2] {
+        // SAFETY: the trait's contract.
+        [0, 1].map(|next| places.map(|place| f32::from(unsafe { from.add(place as usize + next).read() })))
     }
 }
 

@@ -1,0 +1,429 @@
+//! Block by block, front to back.
+
+use super::block::{Block, BlockGrid, WantedCells};
+use super::camera::index_box;
+use super::image::Image;
+use super::march::{March, Pixel, Rays};
+use super::matrix::length;
+use super::ray::{Caster, Eye, Samples};
+use super::source::{BoxSamples, Rendered};
+use super::tables::{MOST, Tables};
+use super::tiles::Tiles;
+use super::{Bounds, Mode, Scene, TransferFunction, View};
+use crate::error::{Error, Result};
+use crate::sample::{LevelOfDetail, Region};
+use crate::simd::Isa;
+use crate::volume::Geometry;
+use lru::LruCache;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Voxels along the edge of a block: small enough that little is decoded that nobody sees, large enough that what is around it costs little.
+const EDGE: usize = 64;
+/// Blocks that are decoded at a time, for each thread.
+const BLOCKS_A_THREAD: usize = 2;
+/// Voxels from sample to sample of a ray at most.
+const MOST_STEP: f64 = 8.0;
+/// Bytes of blocks that are kept for the next picture: this, or an eighth of the volume as float32.
+const KEPT_BYTES: usize = 48 << 20;
+/// Samples that a transfer function is chosen by at most.
+const MOST_LOOKED_AT: usize = 1 << 20;
+
+/// Told how much of a picture is done, 0 to 1; [`ControlFlow::Break`] ends the work.
+pub type Observe<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
+
+/// What a picture cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Blocks that the volume has at the picture's level.
+    pub blocks: usize,
+    /// Blocks that rays were marched through.
+    pub marched: usize,
+    /// Blocks that were decoded for it; the others were kept from before.
+    pub decoded: usize,
+}
+
+/// A block of a level; what is around it depends on the step.
+type Key = (usize, usize, usize);
+
+/// Renders a volume, and keeps decoded blocks for the next picture.
+pub struct Renderer {
+    source: Arc<dyn Rendered>,
+    edge: usize,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    blocks: LruCache<Key, Arc<Block>>,
+    bytes: usize,
+    bound: usize,
+    /// Of every block that was decoded so far.
+    ranges: HashMap<Key, Option<(u16, u16)>>,
+}
+
+impl Renderer {
+    /// Of an open `.nvol` file, or a volume in memory.
+    pub fn new(source: Arc<dyn Rendered>) -> Self {
+        let voxels: usize = source.header().shape.iter().product();
+        let bound = KEPT_BYTES.max(voxels / 2);
+        let kept = Kept { blocks: LruCache::unbounded(), bytes: 0, bound, ranges: HashMap::new() };
+        Self { source, edge: EDGE, kept: Mutex::new(kept) }
+    }
+
+    /// Keeps so many bytes of decoded blocks at most.
+    #[must_use]
+    pub fn with_cache(self, bytes: usize) -> Self {
+        self.kept().bound = bytes;
+        self
+    }
+
+    /// With blocks of another size, which changes what is decoded and nothing else.
+    #[must_use]
+    #[doc(hidden)]
+    pub fn with_block_edge(self, edge: usize) -> Self {
+        Self { edge: edge.max(8), ..self }
+    }
+
+    /// What is rendered.
+    pub fn source(&self) -> &dyn Rendered {
+        self.source.as_ref()
+    }
+
+    /// The ball around the volume, which cameras are placed by.
+    pub fn bounds(&self) -> Bounds {
+        let header = self.source.header();
+        Bounds::of(header.shape, &header.geometry, header.association)
+    }
+
+    /// A shaded composite with a transfer function for what is known of the volume: [`TransferFunction::from_data`] of the first level of
+    /// detail that has few enough samples.
+    ///
+    /// # Errors
+    /// As for reading a level.
+    pub fn default_scene(&self) -> Result<Scene> {
+        let header = self.source.header();
+        let levels = self.source.levels();
+        let count = |level: &LevelOfDetail| level.shape.iter().product::<usize>();
+        let level =
+            levels.iter().position(|level| count(level) <= MOST_LOOKED_AT).unwrap_or(levels.len() - 1);
+        let [nx, ny, nz] = levels[level].shape;
+        let (low, high) = self.source.range().unwrap_or((0.0, 0.0));
+        let mut samples = Vec::new();
+        // All of the level, or of a volume without levels some slices.
+        for z in (0..nz).step_by(count(&levels[level]).div_ceil(MOST_LOOKED_AT)) {
+            let slice = Region { start: [0, 0, z], end: [nx, ny, z + 1] };
+            let BoxSamples { values, masked } = self.source.boxes(level, &[slice])?.0.swap_remove(0);
+            let is_masked = |n: usize| masked.as_ref().is_some_and(|masked| masked[n]);
+            let value = |n: usize| low + f64::from(values[n]) / f64::from(MOST) * (high - low);
+            samples.extend((0..values.len()).filter(|&n| !is_masked(n)).map(value));
+        }
+        Ok(Scene::new(TransferFunction::from_data(&header, &samples)))
+    }
+
+    /// Renders a picture, whole. Rays end at `depth` where it is given: a value a pixel from 0 to 1, rows from the top.
+    ///
+    /// # Errors
+    /// [`Error::Options`] when there is no such level, the step is not above 0 or too long, `depth` has another size, or the geometry
+    /// has no inverse; [`Error::Interrupted`] when `observe` said so; otherwise as for reading a region.
+    pub fn render(
+        &self,
+        view: &View,
+        scene: &Scene,
+        depth: Option<&[f32]>,
+        observe: Observe<'_>,
+    ) -> Result<Image> {
+        if let Some(depth) = depth.filter(|depth| depth.len() != view.size[0] * view.size[1]) {
+            let (count, [width, height]) = (depth.len(), view.size);
+            return Err(Error::Options(format!("{count} depths for a picture of {width}x{height} pixels")));
+        }
+        Frame::new(self, view, scene)?.render(depth, observe)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs work on the source's threads.
+    fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let (mut work, mut result) = (Some(work), None);
+        self.source.run(&mut || result = work.take().map(|work| work()));
+        result.expect("a source runs what it is given")
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, key: Key, block: &Arc<Block>) {
+        self.ranges.insert(key, block.range());
+        self.bytes += block.bytes();
+        if let Some(before) = self.blocks.put(key, block.clone()) {
+            self.bytes -= before.bytes();
+        }
+        while self.bytes > self.bound
+            && let Some((_, oldest)) = self.blocks.pop_lru()
+        {
+            self.bytes -= oldest.bytes();
+        }
+    }
+}
+
+/// A picture that is being made.
+struct Frame<'a> {
+    renderer: &'a Renderer,
+    view: &'a View,
+    scene: &'a Scene,
+    caster: Caster<'a>,
+    grid: BlockGrid,
+    /// From where to where there is a field, in the level's voxels.
+    field: [[f64; 3]; 2],
+    range: [f64; 2],
+    tables: Tables,
+    march: Setting,
+}
+
+/// What [`March`] has beside the tables.
+struct Setting {
+    iso: f32,
+    samples: Samples,
+    to_world: [[f32; 3]; 3],
+}
+
+impl<'a> Frame<'a> {
+    fn new(renderer: &'a Renderer, view: &'a View, scene: &'a Scene) -> Result<Self> {
+        let header = renderer.source.header();
+        let levels = renderer.source.levels();
+        let level = levels.get(scene.level).copied().ok_or_else(|| {
+            Error::Options(format!("there is no level {}, but levels 0 to {}", scene.level, levels.len() - 1))
+        })?;
+        let stride = level.stride.map(|n| n as f64);
+        let geometry = Geometry {
+            spacing: std::array::from_fn(|a| header.geometry.spacing[a] * stride[a]),
+            ..header.geometry
+        };
+        let field = index_box(header.shape, header.association)
+            .map(|corner| std::array::from_fn(|a| corner[a] / stride[a]));
+        let caster = Caster::new(view, scene, &geometry, field, level.stride)?;
+        let inverse = geometry
+            .world_to_index()
+            .ok_or_else(|| Error::Options("the volume's geometry has no inverse".into()))?;
+        // Column a: the gradient in the world of what grows by 1 from voxel to voxel along axis a.
+        let columns: [[f64; 3]; 3] =
+            std::array::from_fn(|a| inverse.gradient(std::array::from_fn(|n| f64::from(u8::from(n == a)))));
+        // How many voxels along an axis a length of 1 in the world is at most.
+        let fastest = columns.iter().map(|&column| length(column)).fold(0.0, f64::max);
+        let step = scene.step.unwrap_or(1.0 / fastest);
+        let voxels = step * fastest;
+        if !(step > 0.0 && voxels <= MOST_STEP * (1.0 + 1e-9)) {
+            return Err(Error::Options(format!(
+                "a step of {step} between samples is {voxels:.3} voxels; it is above 0, and {MOST_STEP} voxels at most"
+            )));
+        }
+        // What lies before a block's first sample on a ray, and the gradient in between.
+        let before = voxels.max(voxels / 2.0 + 1.0).ceil() as usize;
+        let range = renderer.source.range().map_or([0.0, 0.0], |(low, high)| [low, high]);
+        let unit = scene.unit_distance.unwrap_or_else(|| default_unit(header.shape, &header.geometry));
+        if !(unit > 0.0 && unit.is_finite()) {
+            return Err(Error::Options(format!("a unit distance of {unit} is not above 0")));
+        }
+        let tables = Tables::new(&scene.transfer, range, unit);
+        let iso = match scene.mode {
+            Mode::Isosurface(value) if range[1] > range[0] => {
+                ((value - range[0]) / (range[1] - range[0]) * f64::from(MOST)) as f32
+            }
+            _ => -1.0,
+        };
+        let march = Setting {
+            iso,
+            samples: Samples { step: step as f32 },
+            to_world: std::array::from_fn(|row| std::array::from_fn(|a| columns[a][row] as f32)),
+        };
+        let grid = BlockGrid::new(level.shape, renderer.edge, before);
+        Ok(Self { renderer, view, scene, caster, grid, field, range, tables, march })
+    }
+
+    fn render(&self, depth: Option<&[f32]>, observe: Observe<'_>) -> Result<Image> {
+        let mut tiles = self.renderer.install(|| Tiles::cast(&self.caster, self.view.size, depth));
+        let waves = self.waves();
+        let mut statistics = Statistics { blocks: self.grid.len(), ..Statistics::default() };
+        for (n, wave) in waves.iter().enumerate() {
+            let seen = self.renderer.install(|| self.seen(wave, &tiles));
+            let threads = self.renderer.install(rayon::current_num_threads);
+            for batch in seen.chunks(BLOCKS_A_THREAD * threads) {
+                let (blocks, decoded) = self.blocks(batch)?;
+                statistics.marched += blocks.len();
+                statistics.decoded += decoded;
+                self.renderer.install(|| self.march(&mut tiles, batch, &blocks));
+            }
+            if observe((n + 1) as f64 / waves.len() as f64).is_break() {
+                return Err(Error::Interrupted);
+            }
+        }
+        Ok(self.image(&tiles, statistics))
+    }
+
+    /// The blocks, in waves from front to back: no ray meets two of one wave.
+    fn waves(&self) -> Vec<Vec<usize>> {
+        let eye = self.caster.eye();
+        let distance = |block: usize| -> usize {
+            let at = self.grid.at(block);
+            let along = |a: usize| {
+                let last = self.grid.counts[a] - 1;
+                match eye {
+                    // Without bounds blocks go on at the faces, as far as a camera is away.
+                    Eye::At(eye) => {
+                        let of_eye = (eye[a] / self.grid.edge as f64).clamp(0.0, last as f64) as usize;
+                        at[a].abs_diff(of_eye)
+                    }
+                    Eye::Along(direction) if direction[a] < 0.0 => last - at[a],
+                    Eye::Along(_) => at[a],
+                }
+            };
+            (0..3).map(along).sum()
+        };
+        let mut waves = vec![Vec::new(); self.grid.counts.iter().map(|n| n - 1).sum::<usize>() + 1];
+        for block in 0..self.grid.len() {
+            waves[distance(block)].push(block);
+        }
+        waves
+    }
+
+    fn key(&self, block: usize) -> Key {
+        (self.scene.level, self.grid.before, block)
+    }
+
+    /// Whether values of a range change a pixel.
+    fn is_wanted(&self, low: u16, high: u16) -> bool {
+        match self.scene.mode {
+            Mode::Composite => self.tables.is_seen(low, high),
+            Mode::MaximumIntensity => true,
+            // Rounding may put a ray's value beside those of the samples.
+            Mode::Isosurface(_) => {
+                f32::from(low) - 1.0 <= self.march.iso && self.march.iso <= f32::from(high) + 1.0
+            }
+        }
+    }
+
+    /// The blocks of a wave that a picture needs, and the tiles that need them.
+    fn seen(&self, wave: &[usize], tiles: &Tiles) -> Vec<(usize, Vec<usize>)> {
+        let ranges: Vec<Option<Option<(u16, u16)>>> = {
+            let kept = self.renderer.kept();
+            wave.iter().map(|&block| kept.ranges.get(&self.key(block)).copied()).collect()
+        };
+        let tiles_of = |(&block, range): (&usize, &Option<Option<(u16, u16)>>)| {
+            if range.is_some_and(|range| !range.is_some_and(|(low, high)| self.is_wanted(low, high))) {
+                return None;
+            }
+            let most = range.flatten().map_or(f32::INFINITY, |(_, high)| f32::from(high));
+            let adds = |pixel: &Pixel| match self.scene.mode {
+                Mode::MaximumIntensity => pixel.largest < most,
+                _ => pixel.is_live(),
+            };
+            let near = tiles.seeing(self.caster.to_clip(), self.grid.bounds(block, self.field));
+            let lit = tiles.lit(&near, self.march.samples, &self.grid.places(block), adds);
+            (!lit.is_empty()).then_some((block, lit))
+        };
+        wave.par_iter().zip(&ranges).filter_map(tiles_of).collect()
+    }
+
+    /// Decodes blocks, or takes those that are kept; says how many were decoded.
+    fn blocks(&self, wanted: &[(usize, Vec<usize>)]) -> Result<(Vec<Arc<Block>>, usize)> {
+        let mut found: Vec<Option<Arc<Block>>> = {
+            let mut kept = self.renderer.kept();
+            wanted.iter().map(|(block, _)| kept.blocks.get(&self.key(*block)).cloned()).collect()
+        };
+        let missing: Vec<usize> = (0..wanted.len()).filter(|&n| found[n].is_none()).collect();
+        let regions: Vec<_> = missing.iter().map(|&n| self.grid.region(wanted[n].0)).collect();
+        if !regions.is_empty() {
+            let boxes = self.renderer.source.boxes(self.scene.level, &regions)?.0;
+            let made: Vec<Arc<Block>> = self.renderer.install(|| {
+                let make =
+                    |(&n, samples): (&usize, _)| Arc::new(Block::new(&self.grid, wanted[n].0, samples));
+                missing.par_iter().zip(&boxes).map(make).collect()
+            });
+            let mut kept = self.renderer.kept();
+            for (&n, block) in missing.iter().zip(made) {
+                kept.keep(self.key(wanted[n].0), &block);
+                found[n] = Some(block);
+            }
+        }
+        let blocks = found.into_iter().flatten().collect();
+        Ok((blocks, missing.len()))
+    }
+
+    /// Marches rays through blocks that no ray meets two of.
+    fn march(&self, tiles: &mut Tiles, batch: &[(usize, Vec<usize>)], blocks: &[Arc<Block>]) {
+        let march = March {
+            tables: &self.tables,
+            mode: self.scene.mode,
+            iso: self.march.iso,
+            shading: self.scene.shading,
+            samples: self.march.samples,
+            to_world: self.march.to_world,
+        };
+        let wanted: Vec<Option<WantedCells>> = batch
+            .par_iter()
+            .zip(blocks)
+            .map(|(_, block)| {
+                let range = block.range()?;
+                self.is_wanted(range.0, range.1).then(|| block.wanted(|low, high| self.is_wanted(low, high)))
+            })
+            .collect();
+        let mut of_tiles: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (n, (_, lit)) in batch.iter().enumerate() {
+            lit.iter().for_each(|&tile| of_tiles.entry(tile).or_default().push(n));
+        }
+        let isa = Isa::fastest();
+        tiles.tiles.par_iter_mut().enumerate().with_max_len(1).for_each(|(n, tile)| {
+            for &of_batch in of_tiles.get(&n).into_iter().flatten() {
+                let (Some(wanted), block) = (&wanted[of_batch], &blocks[of_batch]) else { continue };
+                isa.run(Rays {
+                    march: &march,
+                    block,
+                    wanted,
+                    places: self.grid.places(batch[of_batch].0),
+                    rays: &tile.rays,
+                    pixels: &mut tile.pixels,
+                });
+            }
+        });
+    }
+
+    fn image(&self, tiles: &Tiles, statistics: Statistics) -> Image {
+        let size = self.view.size;
+        let mut rgba = vec![[0.0; 4]; size[0] * size[1]];
+        let mut depth = vec![1.0; size[0] * size[1]];
+        for tile in &tiles.tiles {
+            for (i, (ray, pixel)) in tile.rays.iter().zip(&tile.pixels).enumerate() {
+                let at = tile.first[0] + i % tile.size[0] + size[0] * (tile.first[1] + i / tile.size[0]);
+                rgba[at] = self.colour(pixel);
+                if !pixel.at.is_nan() {
+                    depth[at] = self.caster.depth(ray, pixel.at);
+                }
+            }
+        }
+        Image { size, rgba, depth, level: self.scene.level, statistics }
+    }
+
+    fn colour(&self, pixel: &Pixel) -> [f32; 4] {
+        if self.scene.mode == Mode::MaximumIntensity {
+            if pixel.largest < 0.0 {
+                return [0.0; 4];
+            }
+            let [low, high] = self.range;
+            let value = low + f64::from(pixel.largest) / f64::from(MOST) * (high - low);
+            let (opacity, [r, g, b]) =
+                (self.scene.transfer.opacity(value), self.scene.transfer.colour(value));
+            return [r * opacity, g * opacity, b * opacity, opacity];
+        }
+        let [r, g, b] = pixel.colour;
+        [r, g, b, 1.0 - pixel.light]
+    }
+}
+
+/// The volume's diagonal by the cube root of the number of its cells.
+fn default_unit(shape: [usize; 3], geometry: &Geometry) -> f64 {
+    let extent = shape.map(|n| n.saturating_sub(1).max(1) as f64);
+    let sides: [f64; 3] = std::array::from_fn(|a| extent[a] * geometry.spacing[a]);
+    length(sides) / extent.iter().product::<f64>().cbrt()
+}
