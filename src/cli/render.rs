@@ -237,16 +237,14 @@ impl Arguments {
                 if !(self.zoom > 0.0 && self.zoom.is_finite()) {
                     bail!(Error::Options(format!("a zoom of {} is not above 0", self.zoom)));
                 }
-                let mut camera = Camera::around(bounds, self.view[0] + turned, self.view[1]);
-                camera.projection = match (self.parallel, camera.projection) {
-                    (true, _) => Projection::Parallel { scale: bounds.radius / self.zoom },
-                    (false, Projection::Perspective { view_angle }) => {
-                        let half = (view_angle / 2.0).to_radians().tan() / self.zoom;
-                        Projection::Perspective { view_angle: 2.0 * half.atan().to_degrees() }
-                    }
-                    (false, other) => other,
-                };
-                camera
+                let aspect = self.size[0] as f64 / self.size[1] as f64;
+                let around =
+                    |turned: f64| Camera::around(bounds, self.view[0] + turned, self.view[1], aspect);
+                // One distance for a whole turn.
+                let turns = (0..self.orbit.map_or(0, |_| 36)).map(|n| around(f64::from(n) * 10.0).distance());
+                let camera = around(turned);
+                let camera = camera.at_distance(turns.fold(camera.distance(), f64::max));
+                if self.parallel { camera.parallel() } else { camera }.zoomed(self.zoom)
             }
         };
         Ok(camera.view(bounds, self.size)?)

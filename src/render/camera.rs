@@ -44,22 +44,75 @@ pub struct View {
 
 /// The angle of a picture's height that cameras begin with, in degrees, as VTK has it.
 const VIEW_ANGLE: f64 = 30.0;
+/// What is left free around a volume.
+const MARGIN: f64 = 1.05;
 
 impl Camera {
-    /// A camera that sees all of a volume from a direction: `azimuth` degrees to the left of its front, `elevation` above. The front of
-    /// a volume in a patient's frame is the patient's, with the head up; of others it is what lies towards -y, with +z up.
-    pub fn around(bounds: &Bounds, azimuth: f64, elevation: f64) -> Self {
+    /// A camera that sees all of a volume from a direction in a picture of an aspect (its width by its height): `azimuth` degrees to the left
+    /// of its front, `elevation` above. The front of a volume in a patient's frame is the patient's, with the head up; of others it is what
+    /// lies towards -y, with +z up.
+    pub fn around(bounds: &Bounds, azimuth: f64, elevation: f64, aspect: f64) -> Self {
         let (a, e) = (azimuth.to_radians(), elevation.to_radians());
         // In both frames the front is towards -y, and up is +z. A patient's left is +x, on the right of a picture from the front.
         let direction = [a.sin() * e.cos(), -a.cos() * e.cos(), e.sin()];
         let up = [-a.sin() * e.sin(), a.cos() * e.sin(), e.cos()];
-        let distance = bounds.radius / (VIEW_ANGLE / 2.0).to_radians().sin();
+        let right = cross(up, direction);
+        let slope = (VIEW_ANGLE / 2.0).to_radians().tan();
+        let distance = bounds.corners.iter().map(|&corner| {
+            let from_centre = minus(corner, bounds.centre);
+            let beside = dot(from_centre, up).abs().max(dot(from_centre, right).abs() / aspect);
+            MARGIN * beside / slope + dot(from_centre, direction)
+        });
         Self {
-            position: std::array::from_fn(|n| bounds.centre[n] + distance * direction[n]),
+            position: bounds.centre,
             focal_point: bounds.centre,
             view_up: up,
             projection: Projection::Perspective { view_angle: VIEW_ANGLE },
         }
+        .moved(direction, distance.fold(0.0, f64::max))
+    }
+
+    /// At a distance from what it looks at, in a direction of length 1 from there.
+    fn moved(self, direction: [f64; 3], distance: f64) -> Self {
+        let position = std::array::from_fn(|n| self.focal_point[n] + distance * direction[n]);
+        Self { position, ..self }
+    }
+
+    /// How far it is from what it looks at.
+    pub fn distance(&self) -> f64 {
+        length(minus(self.position, self.focal_point))
+    }
+
+    /// The same at another distance.
+    #[must_use]
+    pub fn at_distance(self, distance: f64) -> Self {
+        let direction = unit(minus(self.position, self.focal_point)).unwrap_or([0.0, -1.0, 0.0]);
+        self.moved(direction, distance)
+    }
+
+    /// Without perspective, with what it looks at as large as before.
+    #[must_use]
+    pub fn parallel(self) -> Self {
+        let projection = match self.projection {
+            Projection::Perspective { view_angle } => {
+                Projection::Parallel { scale: self.distance() * (view_angle / 2.0).to_radians().tan() }
+            }
+            parallel => parallel,
+        };
+        Self { projection, ..self }
+    }
+
+    /// With everything so many times as large.
+    #[must_use]
+    pub fn zoomed(self, factor: f64) -> Self {
+        let projection = match self.projection {
+            Projection::Perspective { view_angle } => {
+                let half = (view_angle / 2.0).to_radians().tan() / factor;
+                Projection::Perspective { view_angle: 2.0 * half.atan().to_degrees() }
+            }
+            Projection::Parallel { scale } => Projection::Parallel { scale: scale / factor },
+        };
+        Self { projection, ..self }
     }
 
     /// The view of a picture of so many pixels: near and far planes lie around the volume, or half a hundredth of it before a camera
@@ -115,12 +168,14 @@ impl Camera {
     }
 }
 
-/// The ball around a volume.
+/// Where a volume is in the world.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// Its centre in the world.
+    /// Its corners.
+    pub corners: [[f64; 3]; 8],
+    /// Its centre.
     pub centre: [f64; 3],
-    /// Its radius in the world.
+    /// From there to the corner that is farthest.
     pub radius: f64,
 }
 
@@ -130,8 +185,10 @@ impl Bounds {
         let [low, high] = index_box(shape, association);
         let centre = geometry.index_to_world(std::array::from_fn(|a| (low[a] + high[a]) / 2.0));
         let corner = |n: usize| std::array::from_fn(|a| if n >> a & 1 == 1 { high[a] } else { low[a] });
-        let distance = |n| length(minus(geometry.index_to_world(corner(n)), centre));
-        Self { centre, radius: (0..8).map(distance).fold(0.0, f64::max) }
+        let corners = std::array::from_fn(|n| geometry.index_to_world(corner(n)));
+        let distances = corners.iter().map(|&corner| length(minus(corner, centre)));
+        let radius = distances.fold(0.0, f64::max);
+        Self { corners, centre, radius }
     }
 }
 

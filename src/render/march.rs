@@ -116,7 +116,10 @@ impl March<'_> {
     /// The parameters of samples from one on.
     #[inline(always)]
     fn parameters<S: Integers>(&self, ray: &Ray, first: i32) -> [f32; MOST_LANES] {
-        let k: [f32; MOST_LANES] = std::array::from_fn(|n| (first + n as i32) as f32);
+        let mut k = [0.0; MOST_LANES];
+        for (n, k) in k.iter_mut().enumerate() {
+            *k = (first + n as i32) as f32;
+        }
         let t = S::mul(vector::<S>(&k), S::splat(self.samples.step));
         let mut out = [0.0; MOST_LANES];
         write::<S>(&mut out, S::clamp(t, S::splat(ray.ends[0]), S::splat(ray.ends[1])));
@@ -147,12 +150,14 @@ impl March<'_> {
             let mut colour = stretch.colour;
             if let Some(shading) = &self.shading {
                 // Of all stretches of the vector at once.
-                let shades = shades.get_or_insert_with(|| {
-                    let middle = std::array::from_fn(|n| {
-                        if n == 0 { parameters[0] } else { 0.5 * (parameters[n - 1] + parameters[n]) }
-                    });
-                    gradients::<S>(block, ray, &middle)
-                });
+                if shades.is_none() {
+                    let mut middle = *parameters;
+                    for n in 1..MOST_LANES {
+                        middle[n] = 0.5 * (parameters[n - 1] + parameters[n]);
+                    }
+                    shades = Some(gradients::<S>(block, ray, &middle));
+                }
+                let Some(shades) = &shades else { continue };
                 let gradient = [shades[0][n], shades[1][n], shades[2][n]];
                 colour = self.shaded(shading, colour, gradient, ray);
             }
@@ -232,17 +237,26 @@ impl March<'_> {
 /// The field at parameters of a ray, below 0 where it is masked.
 #[inline(always)]
 fn values<S: Integers>(block: &Block, ray: &Ray, parameters: &[f32; MOST_LANES]) -> [f32; MOST_LANES] {
-    let t = vector::<S>(parameters);
-    let place =
-        std::array::from_fn(|a| S::add(S::splat(ray.origin[a]), S::mul(t, S::splat(ray.direction[a]))));
     let mut out = [0.0; MOST_LANES];
-    write::<S>(&mut out, trilinear::<S>(block, place));
+    write::<S>(&mut out, trilinear::<S>(block, places::<S>(ray, parameters)));
     if block.masked.is_some() {
         for (out, &t) in out.iter_mut().zip(parameters).take(S::LANES) {
             *out = beside_mask(block, ray.place(t), *out);
         }
     }
     out
+}
+
+/// Where a ray is. Closures are not compiled for the instruction set, here and below: axes are written out.
+#[inline(always)]
+fn places<S: Integers>(ray: &Ray, parameters: &[f32; MOST_LANES]) -> [S::V; 3] {
+    let t = vector::<S>(parameters);
+    let ([ox, oy, oz], [dx, dy, dz]) = (ray.origin, ray.direction);
+    [
+        S::add(S::splat(ox), S::mul(t, S::splat(dx))),
+        S::add(S::splat(oy), S::mul(t, S::splat(dy))),
+        S::add(S::splat(oz), S::mul(t, S::splat(dz))),
+    ]
 }
 
 /// At one parameter.
@@ -258,45 +272,61 @@ fn gradients<S: Integers>(
     ray: &Ray,
     parameters: &[f32; MOST_LANES],
 ) -> [[f32; MOST_LANES]; 3] {
-    let t = vector::<S>(parameters);
-    let place: [S::V; 3] =
-        std::array::from_fn(|a| S::add(S::splat(ray.origin[a]), S::mul(t, S::splat(ray.direction[a]))));
-    std::array::from_fn(|a| {
-        let moved = |by: f32| {
-            let mut moved = place;
-            moved[a] = S::add(place[a], S::splat(by));
-            trilinear::<S>(block, moved)
-        };
-        let (above, below) = (moved(1.0), moved(-1.0));
-        let mut out = [0.0; MOST_LANES];
-        write::<S>(&mut out, S::mul(S::sub(above, below), S::splat(0.5)));
-        out
-    })
+    let [x, y, z] = places::<S>(ray, parameters);
+    [
+        difference::<S>(block, [S::add(x, S::splat(1.0)), y, z], [S::add(x, S::splat(-1.0)), y, z]),
+        difference::<S>(block, [x, S::add(y, S::splat(1.0)), z], [x, S::add(y, S::splat(-1.0)), z]),
+        difference::<S>(block, [x, y, S::add(z, S::splat(1.0))], [x, y, S::add(z, S::splat(-1.0))]),
+    ]
+}
+
+/// Half of the difference of the field between two places.
+#[inline(always)]
+fn difference<S: Integers>(block: &Block, above: [S::V; 3], below: [S::V; 3]) -> [f32; MOST_LANES] {
+    let difference = S::sub(trilinear::<S>(block, above), trilinear::<S>(block, below));
+    let mut out = [0.0; MOST_LANES];
+    write::<S>(&mut out, S::mul(difference, S::splat(0.5)));
+    out
 }
 
 /// The trilinear field at places of the grid, in 16 bits. Places outside the block get what is at its end.
 #[inline(always)]
-fn trilinear<S: Integers>(block: &Block, place: [S::V; 3]) -> S::V {
+fn trilinear<S: Integers>(block: &Block, [x, y, z]: [S::V; 3]) -> S::V {
     let [nx, ny, nz] = block.size;
     // The corner and what lies beyond it come from the place in the whole grid: a block that begins elsewhere gets the same bits.
-    let lower = place.map(S::floor);
-    let [fx, fy, fz]: [S::V; 3] = std::array::from_fn(|a| S::sub(place[a], lower[a]));
-    let corner: [S::V; 3] = std::array::from_fn(|a| {
-        let inside = S::sub(lower[a], S::splat(block.first[a] as f32));
-        S::clamp(inside, S::splat(0.0), S::splat((block.size[a] - 2) as f32))
-    });
-    let row = S::add(corner[1], S::mul(corner[2], S::splat(ny as f32)));
+    let (lx, ly, lz) = (S::floor(x), S::floor(y), S::floor(z));
+    let (fx, fy, fz) = (S::sub(x, lx), S::sub(y, ly), S::sub(z, lz));
+    let [cx, cy, cz] = [corner::<S>(block, 0, lx), corner::<S>(block, 1, ly), corner::<S>(block, 2, lz)];
+    let row = S::add(cy, S::mul(cz, S::splat(ny as f32)));
     // Whole numbers of less than 2^22: exact.
-    let at = S::nearest(S::add(corner[0], S::mul(row, S::splat(nx as f32))));
-    let lerp = |share: S::V, [a, b]: [S::V; 2]| S::add(a, S::mul(share, S::sub(b, a)));
+    let at = S::nearest(S::add(cx, S::mul(row, S::splat(nx as f32))));
     assert!(block.values.len() > nx * ny * nz);
-    let pair = |offset: usize| {
-        // SAFETY: the corner is at most two samples before the end along each axis, the offset one row and one plane on, and behind the
-        // last sample there is one more number.
-        lerp(fx, unsafe { S::gather_pairs(block.values.as_ptr().add(offset), at) })
+    let first = block.values.as_ptr();
+    // SAFETY: the corner is at most two samples before the end along each axis, the offset one row and one plane on, and behind the last
+    // sample there is one more number.
+    let [near, below, behind, last] = unsafe {
+        [
+            S::gather_pairs(first, at),
+            S::gather_pairs(first.add(nx), at),
+            S::gather_pairs(first.add(nx * ny), at),
+            S::gather_pairs(first.add(nx * ny + nx), at),
+        ]
     };
-    let [front, back] = [0, nx * ny].map(|plane| lerp(fy, [pair(plane), pair(plane + nx)]));
-    lerp(fz, [front, back])
+    let front = between::<S>(fy, between::<S>(fx, near[0], near[1]), between::<S>(fx, below[0], below[1]));
+    let back = between::<S>(fy, between::<S>(fx, behind[0], behind[1]), between::<S>(fx, last[0], last[1]));
+    between::<S>(fz, front, back)
+}
+
+/// Where a cell's lower corner is along an axis of a block.
+#[inline(always)]
+fn corner<S: Integers>(block: &Block, axis: usize, lower: S::V) -> S::V {
+    let inside = S::sub(lower, S::splat(block.first[axis] as f32));
+    S::clamp(inside, S::splat(0.0), S::splat((block.size[axis] - 2) as f32))
+}
+
+#[inline(always)]
+fn between<S: Integers>(share: S::V, a: S::V, b: S::V) -> S::V {
+    S::add(a, S::mul(share, S::sub(b, a)))
 }
 
 /// A value beside masked samples: below 0 where the nearest sample is masked; masked corners count as that nearest one.
