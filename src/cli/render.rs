@@ -120,6 +120,8 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     super::slice::check_png(&arguments.output)?;
     interrupt::listen();
     let renderer = Renderer::new(arguments.open(&arguments.input, place)?);
+    // One picture comes back to no block.
+    let renderer = if arguments.orbit.is_some() { renderer } else { renderer.with_cache(0) };
     let scene = arguments.scene(&renderer)?;
     let bounds = renderer.bounds();
     let began = Instant::now();

@@ -14,18 +14,16 @@ pub(super) struct BlockGrid {
     pub(super) edge: usize,
     /// Blocks along each axis.
     pub(super) counts: [usize; 3],
-    /// Samples that a block has before its first one, for the sample of a ray before its first in the block, and gradients.
-    pub(super) before: usize,
+    /// Samples that a block has before its first cell, and behind its last one: for the sample of a ray before its first in the block, and
+    /// for gradients.
+    pub(super) around: usize,
 }
 
-/// Samples that a block has beyond the first one of the next block: for gradients.
-const BEYOND: usize = 2;
-
 impl BlockGrid {
-    pub(super) fn new(shape: [usize; 3], edge: usize, before: usize) -> Self {
+    pub(super) fn new(shape: [usize; 3], edge: usize, around: usize) -> Self {
         // A layer of samples alone would have no cells.
         let counts = shape.map(|n| n.saturating_sub(1).div_ceil(edge).max(1));
-        Self { shape, edge, counts, before }
+        Self { shape, edge, counts, around }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,13 +59,13 @@ impl BlockGrid {
     /// The samples that a block is made of, which may lie outside the grid: the first one, and how many there are.
     fn samples(&self, block: usize) -> ([isize; 3], [usize; 3]) {
         let at = self.at(block);
-        let first = at.map(|n| (n * self.edge) as isize - self.before as isize);
+        let first = at.map(|n| (n * self.edge) as isize - self.around as isize);
         let size = std::array::from_fn(|a| {
             let cells = match at[a] + 1 == self.counts[a] {
                 true => self.shape[a] - at[a] * self.edge,
                 false => self.edge,
             };
-            cells + self.before + BEYOND
+            cells + 1 + 2 * self.around
         });
         (first, size)
     }

@@ -23,11 +23,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Voxels along the edge of a block: small enough that little is decoded that nobody sees, large enough that what is around it costs little.
 const EDGE: usize = 64;
 /// Blocks that are decoded at a time, for each thread.
-const BLOCKS_A_THREAD: usize = 2;
+const BLOCKS_A_THREAD: usize = 8;
 /// Voxels from sample to sample of a ray at most.
 const MOST_STEP: f64 = 8.0;
-/// Bytes of blocks that are kept for the next picture: this, or an eighth of the volume as float32.
-const KEPT_BYTES: usize = 48 << 20;
+/// Bytes of blocks that are kept for the next picture at most, unless the caller says otherwise.
+const KEPT_BYTES: usize = 512 << 20;
 /// Samples that a transfer function is chosen by at most.
 const MOST_LOOKED_AT: usize = 1 << 20;
 
@@ -66,9 +66,8 @@ struct Kept {
 impl Renderer {
     /// Of an open `.nvol` file, or a volume in memory.
     pub fn new(source: Arc<dyn Rendered>) -> Self {
-        let voxels: usize = source.header().shape.iter().product();
-        let bound = KEPT_BYTES.max(voxels / 2);
-        let kept = Kept { blocks: LruCache::unbounded(), bytes: 0, bound, ranges: HashMap::new() };
+        let kept =
+            Kept { blocks: LruCache::unbounded(), bytes: 0, bound: KEPT_BYTES, ranges: HashMap::new() };
         Self { source, edge: EDGE, kept: Mutex::new(kept) }
     }
 
@@ -219,8 +218,8 @@ impl<'a> Frame<'a> {
                 "a step of {step} between samples is {voxels:.3} voxels; it is above 0, and {MOST_STEP} voxels at most"
             )));
         }
-        // What lies before a block's first sample on a ray, and the gradient in between.
-        let before = voxels.max(voxels / 2.0 + 1.0).ceil() as usize;
+        // The sample before a ray's first one in a block, and gradients in between.
+        let around = voxels.max(voxels / 2.0 + 1.0).ceil() as usize;
         let range = renderer.source.range().map_or([0.0, 0.0], |(low, high)| [low, high]);
         let unit = scene.unit_distance.unwrap_or_else(|| default_unit(header.shape, &header.geometry));
         if !(unit > 0.0 && unit.is_finite()) {
@@ -238,7 +237,7 @@ impl<'a> Frame<'a> {
             samples: Samples { step: step as f32 },
             to_world: std::array::from_fn(|row| std::array::from_fn(|a| columns[a][row] as f32)),
         };
-        let grid = BlockGrid::new(level.shape, renderer.edge, before);
+        let grid = BlockGrid::new(level.shape, renderer.edge, around);
         Ok(Self { renderer, view, scene, caster, grid, field, range, tables, march })
     }
 
@@ -289,7 +288,7 @@ impl<'a> Frame<'a> {
     }
 
     fn key(&self, block: usize) -> Key {
-        (self.scene.level, self.grid.before, block)
+        (self.scene.level, self.grid.around, block)
     }
 
     /// Whether values of a range change a pixel.
