@@ -398,3 +398,63 @@ fn a_picture_that_is_interrupted_and_options_that_make_none() {
         assert!(matches!(refused, Err(neuvol::Error::Options(_))));
     }
 }
+
+#[test]
+fn parts_make_the_picture_of_the_whole() {
+    let renderer = Renderer::new(Arc::new(structured([96, 50, 40], false))).with_block_edge(16);
+    let bounds = renderer.bounds();
+    let view = Camera::around(&bounds, 60.0, 20.0, 1.0).view(&bounds, [60, 60]).unwrap();
+    let whole = render(&renderer, &view, &Scene::new(table()));
+    for count in [1, 2, 3, 7] {
+        let mut parts = renderer.parts(count);
+        assert_eq!(parts.len(), count);
+        let voxels: usize =
+            parts.iter().map(|p| (0..3).map(|a| p.end[a] - p.start[a]).product::<usize>()).sum();
+        assert_eq!(voxels, 96 * 50 * 40, "each voxel is in one part");
+        // Front to back: no part is in front of and behind another one.
+        let eye = [60f64.to_radians().sin(), -60f64.to_radians().cos(), 20f64.to_radians().tan()];
+        parts.sort_by_key(|part| {
+            (0..3)
+                .map(|a| if eye[a] > 0.0 { 1000 - part.end[a] as i64 } else { part.start[a] as i64 })
+                .sum::<i64>()
+        });
+        let mut sum = vec![[0f32; 4]; whole.rgba.len()];
+        for part in parts {
+            let image = render(&renderer, &view, &Scene { part: Some(part), ..Scene::new(table()) });
+            for (sum, pixel) in sum.iter_mut().zip(image.rgba) {
+                let light = 1.0 - sum[3];
+                (0..4).for_each(|c| sum[c] += light * pixel[c]);
+            }
+        }
+        let worst = sum.iter().zip(&whole.rgba).flat_map(|(a, b)| [0, 1, 2, 3].map(|c| (a[c] - b[c]).abs()));
+        assert!(worst.fold(0.0, f32::max) < 6e-3, "{count} parts");
+    }
+}
+
+#[test]
+fn pictures_within_a_time_are_smaller_and_refined_ones_end_at_the_volume() {
+    let opened =
+        compressed(&structured([150, 140, 60], false), Target::Psnr(40.0), Representation::LatentGrid);
+    let renderer = Renderer::new(opened);
+    let bounds = renderer.bounds();
+    let view = Camera::around(&bounds, 30.0, 20.0, 1.0).view(&bounds, [101, 99]).unwrap();
+    let scene = Scene::new(table());
+    let mut go_on = |_| ControlFlow::Continue(());
+    let hurried = renderer.render_within(&view, &scene, None, std::time::Duration::ZERO, &mut go_on).unwrap();
+    assert_eq!((hurried.size, hurried.level), ([26, 25], renderer.source().levels().len() - 1));
+    let depth = vec![1.0; 101 * 99];
+    let an_hour = std::time::Duration::from_secs(3600);
+    let still = renderer.render_within(&view, &scene, Some(&depth), an_hour, &mut go_on).unwrap();
+    assert_eq!((still.size, still.level), ([101, 99], 0));
+    assert_eq!(still.rgba, render(&renderer, &view, &scene).rgba);
+    let mut levels = Vec::new();
+    let mut take = |image: Image| {
+        levels.push(image.level);
+        if image.level == 0 {
+            assert_eq!(image.rgba, still.rgba);
+        }
+        ControlFlow::Continue(())
+    };
+    renderer.refine(&view, &scene, None, &mut take).unwrap();
+    assert!(levels.len() > 1 && levels.is_sorted_by(|a, b| a > b) && levels.ends_with(&[0]), "{levels:?}");
+}

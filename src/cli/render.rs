@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use neuvol::Error;
 use neuvol::render::{
-    Bounds, Camera, Image, Likeness, Mode, Pixels, Preset, Projection, Rendered, Renderer, Scene,
+    Bounds, Camera, Image, Likeness, Mode, Pixels, Preset, Projection, Rendered, Renderer, Scene, Shading,
     TransferFunction, View,
 };
 use serde_json::Value;
@@ -212,9 +212,11 @@ impl Arguments {
             (false, Some(value)) => Mode::Isosurface(value),
             (false, None) => Mode::Composite,
         };
-        if self.mip || self.no_shade {
-            scene.shading = None;
-        }
+        scene.shading = match self.no_shade || (self.mip && !self.shade) {
+            true => None,
+            // Brighter than VTK's.
+            false => Some(Shading { ambient: 0.25, diffuse: 0.8, ..Shading::default() }),
+        };
         scene.level = self.level;
         scene.step = self.step;
         scene.unit_distance = self.unit_distance;

@@ -10,6 +10,7 @@ mod compare;
 mod image;
 #[cfg(feature = "cli")]
 mod image_files;
+mod interactive;
 mod march;
 mod matrix;
 #[cfg(feature = "cli")]
@@ -33,6 +34,8 @@ pub use renderer::{Observe, Renderer, Statistics};
 pub(crate) use source::{BoxSamples, sixteen_bits};
 pub use source::{Boxes, Rendered};
 pub use transfer::{Preset, TransferFunction};
+
+use crate::sample::Region;
 
 /// How a ray's samples become a pixel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,6 +85,9 @@ pub struct Scene {
     pub unit_distance: Option<f64>,
     /// What is shown, in voxels: the lowest and the highest corner.
     pub clip_box: Option<[[f64; 3]; 2]>,
+    /// The blocks that are rendered, by voxels: those that begin in this box. Pictures of parts are composited in the order that the camera sees
+    /// them in ([`Renderer::parts`]); their samples are those of the whole picture.
+    pub part: Option<Region>,
     /// Half-spaces of the world that are shown: `a x + b y + c z + d >= 0`.
     pub clip_planes: Vec<[f64; 4]>,
 }
@@ -97,6 +103,7 @@ impl Scene {
             step: None,
             unit_distance: None,
             clip_box: None,
+            part: None,
             clip_planes: Vec::new(),
         }
     }

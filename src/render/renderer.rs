@@ -3,6 +3,7 @@
 use super::block::{Block, BlockGrid, WantedCells};
 use super::camera::index_box;
 use super::image::Image;
+use super::interactive::Pace;
 use super::march::{March, Pixel, Rays};
 use super::matrix::length;
 use super::ray::{Caster, Eye, Samples};
@@ -53,6 +54,8 @@ pub struct Renderer {
     source: Arc<dyn Rendered>,
     edge: usize,
     kept: Mutex<Kept>,
+    /// How fast pictures are made.
+    pub(super) pace: Mutex<Pace>,
 }
 
 struct Kept {
@@ -68,7 +71,7 @@ impl Renderer {
     pub fn new(source: Arc<dyn Rendered>) -> Self {
         let kept =
             Kept { blocks: LruCache::unbounded(), bytes: 0, bound: KEPT_BYTES, ranges: HashMap::new() };
-        Self { source, edge: EDGE, kept: Mutex::new(kept) }
+        Self { source, edge: EDGE, kept: Mutex::new(kept), pace: Mutex::default() }
     }
 
     /// Keeps so many bytes of decoded blocks at most.
@@ -94,6 +97,26 @@ impl Renderer {
     pub fn bounds(&self) -> Bounds {
         let header = self.source.header();
         Bounds::of(header.shape, &header.geometry, header.association)
+    }
+
+    /// The volume cut into so many parts for processes that render one picture together ([`Scene::part`]), each about as large, along the axes in turn. Some
+    /// are empty where there are fewer blocks.
+    pub fn parts(&self, count: usize) -> Vec<Region> {
+        let shape = self.source.header().shape;
+        let mut parts = vec![(Region::whole(shape), count.max(1))];
+        // Cut the part that is for most processes, until each is for one.
+        while let Some(at) = parts.iter().position(|(_, processes)| *processes > 1) {
+            let (region, processes) = parts[at];
+            let blocks = |a: usize| (region.end[a] - region.start[a]).div_ceil(self.edge);
+            let axis = (0..3).max_by_key(|&a| blocks(a)).unwrap_or(2);
+            let first = processes / 2;
+            let cut = region.start[axis] + (blocks(axis) * first).div_ceil(processes) * self.edge;
+            let (mut low, mut high) = (region, region);
+            low.end[axis] = cut.min(region.end[axis]);
+            high.start[axis] = low.end[axis];
+            parts.splice(at..=at, [(low, first), (high, processes - first)]);
+        }
+        parts.into_iter().map(|(region, _)| region).collect()
     }
 
     /// A shaded composite with a transfer function for what is known of the volume: [`TransferFunction::from_data`] of the first level of
@@ -168,7 +191,7 @@ impl Kept {
 }
 
 /// A picture that is being made.
-struct Frame<'a> {
+pub(super) struct Frame<'a> {
     renderer: &'a Renderer,
     view: &'a View,
     scene: &'a Scene,
@@ -179,6 +202,8 @@ struct Frame<'a> {
     range: [f64; 2],
     tables: Tables,
     march: Setting,
+    /// Voxels of the volume by one of the level.
+    stride: [usize; 3],
 }
 
 /// What [`March`] has beside the tables.
@@ -189,7 +214,7 @@ struct Setting {
 }
 
 impl<'a> Frame<'a> {
-    fn new(renderer: &'a Renderer, view: &'a View, scene: &'a Scene) -> Result<Self> {
+    pub(super) fn new(renderer: &'a Renderer, view: &'a View, scene: &'a Scene) -> Result<Self> {
         let header = renderer.source.header();
         let levels = renderer.source.levels();
         let level = levels.get(scene.level).copied().ok_or_else(|| {
@@ -238,7 +263,7 @@ impl<'a> Frame<'a> {
             to_world: std::array::from_fn(|row| std::array::from_fn(|a| columns[a][row] as f32)),
         };
         let grid = BlockGrid::new(level.shape, renderer.edge, around);
-        Ok(Self { renderer, view, scene, caster, grid, field, range, tables, march })
+        Ok(Self { renderer, view, scene, caster, grid, field, range, tables, march, stride: level.stride })
     }
 
     fn render(&self, depth: Option<&[f32]>, observe: Observe<'_>) -> Result<Image> {
@@ -281,10 +306,35 @@ impl<'a> Frame<'a> {
             (0..3).map(along).sum()
         };
         let mut waves = vec![Vec::new(); self.grid.counts.iter().map(|n| n - 1).sum::<usize>() + 1];
-        for block in 0..self.grid.len() {
+        for block in (0..self.grid.len()).filter(|&block| self.is_of_part(block)) {
             waves[distance(block)].push(block);
         }
         waves
+    }
+
+    fn is_of_part(&self, block: usize) -> bool {
+        let at = self.grid.at(block);
+        self.scene.part.is_none_or(|part| {
+            (0..3).all(|a| {
+                let first = at[a] * self.grid.edge * self.stride[a];
+                part.start[a] <= first && first < part.end[a]
+            })
+        })
+    }
+
+    /// Voxels of the level that would have to be decoded for all blocks whose ranges are not known to be transparent.
+    pub(super) fn missing(&self) -> usize {
+        let kept = self.renderer.kept();
+        let is_missing = |&block: &usize| {
+            let key = self.key(block);
+            let range = kept.ranges.get(&key);
+            let wanted = range.is_none_or(|range| range.is_some_and(|(low, high)| self.is_wanted(low, high)));
+            wanted && self.is_of_part(block) && !kept.blocks.contains(&key)
+        };
+        (0..self.grid.len())
+            .filter(is_missing)
+            .map(|block| self.grid.region(block).samples(1).iter().product::<usize>())
+            .sum()
     }
 
     fn key(&self, block: usize) -> Key {

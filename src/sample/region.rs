@@ -47,7 +47,7 @@ impl Region {
     }
 
     /// [`Self::shape`] of a region that was checked.
-    pub(super) fn samples(&self, stride: usize) -> [usize; 3] {
+    pub(crate) fn samples(&self, stride: usize) -> [usize; 3] {
         std::array::from_fn(|a| (self.end[a] - self.start[a]).div_ceil(stride))
     }
 

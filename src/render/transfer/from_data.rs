@@ -6,6 +6,8 @@ use crate::volume::{Frame, VolumeHeader};
 /// Bins of the histogram that values are told apart by.
 const BINS: usize = 256;
 
+/// The share of all samples above the threshold from which they are the background.
+const MOST_ABOVE: f64 = 0.7;
 /// For fields of simulations: dark blue, teal, green, yellow, red.
 const FIELD_COLOURS: [[f32; 3]; 5] =
     [[0.16, 0.20, 0.52], [0.13, 0.50, 0.66], [0.38, 0.72, 0.48], [0.96, 0.82, 0.36], [0.80, 0.22, 0.16]];
@@ -32,9 +34,40 @@ impl TransferFunction {
         }
         let histogram = Histogram::of(samples, low, high);
         let threshold = histogram.threshold();
+        let is_scan = header.geometry.frame == Frame::Lps || header.sample_type.is_integer();
+        let above = samples.iter().filter(|&&value| value > threshold).count();
+        if above as f64 > MOST_ABOVE * samples.len() as f64 {
+            // What there is most of is the background: what stands out lies below.
+            let turned: Vec<f64> = samples.iter().map(|value| -value).collect();
+            return Self::of_what_stands_out(
+                &Histogram::of(&turned, -high, -low),
+                [-high, -low],
+                -threshold,
+                is_scan,
+            )
+            .turned();
+        }
+        Self::of_what_stands_out(&histogram, [low, high], threshold, is_scan)
+    }
+
+    /// With every value's sign changed.
+    fn turned(mut self) -> Self {
+        self.colours.iter_mut().for_each(|(value, _)| *value = -*value);
+        self.opacities.iter_mut().for_each(|(value, _)| *value = -*value);
+        self.colours.reverse();
+        self.opacities.reverse();
+        self
+    }
+
+    /// What lies above a threshold.
+    fn of_what_stands_out(
+        histogram: &Histogram,
+        [low, high]: [f64; 2],
+        threshold: f64,
+        is_scan: bool,
+    ) -> Self {
         // What few samples are beyond is as opaque as it gets.
         let top = histogram.quantile_above(threshold, 0.98).max(threshold + 0.05 * (high - low));
-        let is_scan = header.geometry.frame == Frame::Lps || header.sample_type.is_integer();
         let colours: &[[f32; 3]] = if is_scan { &SCAN_COLOURS } else { &FIELD_COLOURS };
         let at = |share: f64| threshold + share * (top - threshold);
         let colours = colours
@@ -121,6 +154,10 @@ mod tests {
         let function = TransferFunction::from_data(&header, &samples);
         assert_eq!(function.opacity(5.0), 0.0);
         assert!(function.opacity(125.0) > 0.0 && function.opacity(149.0) > function.opacity(110.0));
+        let turned: Vec<f64> = samples.iter().map(|value| -value).collect();
+        let below = TransferFunction::from_data(&header, &turned);
+        assert_eq!(below.opacity(-5.0), 0.0);
+        assert!((below.opacity(-149.0) - function.opacity(149.0)).abs() < 0.05);
         let constant = TransferFunction::from_data(&header, &[3.0; 10]);
         assert!(constant.opacity(3.0) > 0.0);
         TransferFunction::from_data(&header, &[]);
