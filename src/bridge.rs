@@ -11,6 +11,7 @@ mod device;
 mod engines;
 mod messages;
 mod new_dataset;
+mod rendering;
 mod together;
 mod volume;
 
@@ -20,6 +21,7 @@ use crate::volume::SampleType;
 use compress::{CompressedVolume, ImportedVolume, compress, compress_imported, import_tensor};
 use dataset::{OpenDataset, open_dataset};
 use new_dataset::{NewDataset, new_dataset};
+use rendering::OpenRenderer;
 use std::ops::ControlFlow;
 use together::{NewShare, compress_together, new_share};
 use volume::{OpenVolume, fidelity, open};
@@ -183,6 +185,50 @@ mod ffi {
         smooth: bool,
     }
 
+    /// How rays become pixels; see `render::Mode`.
+    enum BlendMode {
+        Composite,
+        MaximumIntensity,
+        Isosurface,
+    }
+
+    /// What a picture shows; see `render::Scene`. Empty lists and zeros stand for what is chosen by default.
+    struct Scene {
+        /// Value, red, green, blue; one behind the other.
+        colours: Vec<f64>,
+        /// Value, opacity.
+        opacities: Vec<f64>,
+        mode: BlendMode,
+        iso_value: f64,
+        /// Ambient, diffuse, specular, power; empty without light.
+        shading: Vec<f32>,
+        level: usize,
+        step: f64,
+        unit_distance: f64,
+        /// Lowest and highest corner, in voxels.
+        clip_box: Vec<f64>,
+        /// Four numbers a plane.
+        clip_planes: Vec<f64>,
+        /// Start and end of the voxels whose blocks are rendered.
+        part: Vec<usize>,
+    }
+
+    /// What is rendered for.
+    struct View {
+        /// Row by row.
+        world_to_clip: [f64; 16],
+        size: [usize; 2],
+    }
+
+    /// A picture that was made.
+    struct Rendered {
+        size: [usize; 2],
+        level: usize,
+        blocks: usize,
+        marched: usize,
+        decoded: usize,
+    }
+
     // ---- What Rust calls
 
     unsafe extern "C++" {
@@ -221,6 +267,7 @@ mod ffi {
         type ImportedVolume;
         type NewDataset;
         type NewShare;
+        type OpenRenderer;
 
         /// `device` is `auto`, `cpu`, `cuda` or `cuda:N`.
         fn open(
@@ -283,6 +330,21 @@ mod ffi {
             valid: &mut [u8],
             gradients: &mut [f64],
         ) -> Result<()>;
+
+        fn renderer(self: &OpenVolume, cache_bytes: usize) -> Result<Box<OpenRenderer>>;
+        /// Boxes of voxels, start and end, for so many processes.
+        fn parts(self: &OpenRenderer, count: usize) -> Result<Vec<usize>>;
+        /// A picture: pixels and depths of `view.size`, or fewer where `seconds` are above 0 and not enough. No depths: rays end nowhere.
+        fn render(
+            self: &OpenRenderer,
+            view: View,
+            scene: Scene,
+            seconds: f64,
+            depth: &[f32],
+            rgba: &mut [f32],
+            depth_out: &mut [f32],
+            observer: &Observer,
+        ) -> Result<Rendered>;
 
         /// Takes the tensor, whatever happens.
         unsafe fn import_tensor(tensor: *mut DLManagedTensorVersioned) -> Result<Box<ImportedVolume>>;

@@ -1,8 +1,16 @@
-# The VTK module of ../vtk against the VTK that was found, and its Python wrappers.
+# The VTK module of ../vtk against the VTK that was found, that of ../vtkrendering where VTK has OpenGL, and their Python wrappers.
 
+set(files "${CMAKE_CURRENT_SOURCE_DIR}/vtk/vtk.module")
+set(requested Neuvol::NeuvolVTK)
+set(NEUVOL_HAS_RENDERING OFF)
+if (VTK_RenderingOpenGL2_FOUND OR ParaView_RemotingViews_FOUND)
+  set(NEUVOL_HAS_RENDERING ON)
+  list(APPEND files "${CMAKE_CURRENT_SOURCE_DIR}/vtkrendering/vtk.module")
+  list(APPEND requested Neuvol::NeuvolVTKRendering)
+endif ()
 vtk_module_scan(
-  MODULE_FILES "${CMAKE_CURRENT_SOURCE_DIR}/vtk/vtk.module"
-  REQUEST_MODULES Neuvol::NeuvolVTK
+  MODULE_FILES ${files}
+  REQUEST_MODULES ${requested}
   PROVIDES_MODULES modules
   REQUIRES_MODULES required
   HIDE_MODULES_FROM_CACHE ON)

@@ -4,7 +4,8 @@
 //   const neuvol::Volume volume = neuvol::Volume::open("ct.nvol");
 //   const std::vector<float> slice = volume.read<float>(volume.slice(2, 100));
 //
-// Files of several arrays, components or time steps are a Dataset.
+// Files of several arrays, components or time steps are a Dataset. Pictures are in neuvol/rendering.h, files that several processes make in
+// neuvol/together.h.
 //
 // Axes are x, y, z with x fastest in memory. Every function may throw neuvol::Error, whose text says what was wrong,
 // where, and what to do. One Volume, or one Dataset, may be read by several threads at a time.
@@ -355,6 +356,7 @@ public:
 private:
   friend class Compressed;
   friend class Dataset;
+  friend class Renderer;
   struct Implementation;
   explicit Volume(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> Inside;

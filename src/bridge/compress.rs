@@ -11,6 +11,7 @@ use crate::train::{self, CompressOptions, Preset, Progress, Quality, Stage, Targ
 use crate::volume::{Association, Frame, Geometry, Samples, Volume};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A compressed volume that is not yet a file, and what was said meanwhile.
 pub struct CompressedVolume {
@@ -202,7 +203,7 @@ impl CompressedVolume {
         guard(|| {
             let (engine, note) = engine(device, threads)?;
             let volume = NeuralVolume::from_bytes(&self.compressed.bytes, "the compressed volume", engine)?;
-            Ok(Box::new(OpenVolume(volume.with_cache(cache_bytes), note)))
+            Ok(Box::new(OpenVolume(Arc::new(volume.with_cache(cache_bytes)), note)))
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::engines::engine;
 use super::{Failure, OpenVolume, ffi, guard};
 use crate::sample::{NeuralDataset, OpenOptions};
+use std::sync::Arc;
 
 /// An open file of one volume or several, and why it is not on the device that was asked for.
 pub struct OpenDataset(pub(super) NeuralDataset, pub(super) Option<String>);
@@ -48,6 +49,6 @@ impl OpenDataset {
         component: usize,
         step: usize,
     ) -> Result<Box<OpenVolume>, Failure> {
-        guard(|| Ok(Box::new(OpenVolume(self.0.volume(array, component, step)?, self.1.clone()))))
+        guard(|| Ok(Box::new(OpenVolume(Arc::new(self.0.volume(array, component, step)?), self.1.clone()))))
     }
 }

@@ -7,9 +7,10 @@ use crate::dlpack;
 use crate::metrics::Fidelity;
 use crate::sample::{LevelOfDetail, NeuralVolume, OpenOptions, Outside, PointSample, Region, Space};
 use crate::volume::{Association, Geometry, SamplesMut};
+use std::sync::Arc;
 
 /// An open file, and why it is not on the device that was asked for.
-pub struct OpenVolume(pub(super) NeuralVolume, pub(super) Option<String>);
+pub struct OpenVolume(pub(super) Arc<NeuralVolume>, pub(super) Option<String>);
 
 pub(super) fn open(
     path: &str,
@@ -27,7 +28,7 @@ pub(super) fn open(
             time_step: choice.time_step.first().copied(),
             ..OpenOptions::from(engine)
         };
-        Ok(Box::new(OpenVolume(NeuralVolume::open_with(path, options)?, note)))
+        Ok(Box::new(OpenVolume(Arc::new(NeuralVolume::open_with(path, options)?), note)))
     })
 }
 

@@ -7,7 +7,7 @@ use crate::volume::{Frame, VolumeHeader};
 const BINS: usize = 256;
 
 /// The share of all samples above the threshold from which they are the background.
-const MOST_ABOVE: f64 = 0.7;
+const MOST_ABOVE: f64 = 0.65;
 /// For fields of simulations: dark blue, teal, green, yellow, red.
 const FIELD_COLOURS: [[f32; 3]; 5] =
     [[0.16, 0.20, 0.52], [0.13, 0.50, 0.66], [0.38, 0.72, 0.48], [0.96, 0.82, 0.36], [0.80, 0.22, 0.16]];
