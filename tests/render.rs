@@ -458,3 +458,50 @@ fn pictures_within_a_time_are_smaller_and_refined_ones_end_at_the_volume() {
     renderer.refine(&view, &scene, None, &mut take).unwrap();
     assert!(levels.len() > 1 && levels.is_sorted_by(|a, b| a > b) && levels.ends_with(&[0]), "{levels:?}");
 }
+
+#[test]
+fn planes_and_curves_along_the_axes_are_slices() {
+    use neuvol::render::reformation::{Curve, Plane, Projection};
+    use neuvol::render::{Picture, Window};
+    use neuvol::{Axis, Region};
+    // As wide as a picture that is not enlarged.
+    let original = volume([410, 402, 5], |[x, y, z]| ((x * 0.3 + y * 0.1).floor() + 7.0 * z) as f32);
+    let opened = compressed(&original, Target::Lossless, Representation::LatentGrid);
+    let window = Window { low: 0.0, high: 200.0 };
+    let slice = |z| opened.read_region(Region::slice([410, 402, 5], Axis::Z, z), 1).unwrap();
+    let plane = Plane {
+        point: [3.0, 5.0, 2.0],
+        normal: [0.0, 0.0, -2.0],
+        thickness: 0.0,
+        projection: Projection::Mean,
+    };
+    let found = plane.picture(&opened, 0, window).unwrap();
+    assert!(found == Picture::of_slice(&slice(2), Axis::Z, window));
+    // A slab from slice 1 to slice 3 is brightest in slice 3, and slice 2 in the mean.
+    let slab =
+        |projection| Plane { thickness: 2.0, projection, ..plane }.picture(&opened, 0, window).unwrap();
+    assert!(slab(Projection::Maximum) == Picture::of_slice(&slice(3), Axis::Z, window));
+    assert!(slab(Projection::Minimum) == Picture::of_slice(&slice(1), Axis::Z, window));
+    assert!(slab(Projection::Mean) == found);
+    // Along x, with -y up: the same slice, 401 rows of it.
+    let points = vec![[0.0, 200.0, 2.0], [100.0, 200.0, 2.0], [409.0, 200.0, 2.0]];
+    let curve = Curve { points, up: [0.0, -1.0, 0.0], height: 400.0 };
+    let region = Region { start: [0, 0, 2], end: [410, 401, 3] };
+    let expected = Picture::of_slice(&opened.read_region(region, 1).unwrap(), Axis::Z, window);
+    assert!(curve.picture(&opened, 0, window).unwrap() == expected);
+    for bad in [
+        Plane { normal: [0.0; 3], ..plane },
+        Plane { point: [0.0, 0.0, 99.0], ..plane },
+        Plane { thickness: -1.0, ..plane },
+    ] {
+        assert!(matches!(bad.picture(&opened, 0, window), Err(neuvol::Error::Options(_))));
+    }
+    assert!(Curve { height: 0.0, ..curve.clone() }.picture(&opened, 0, window).is_err());
+    assert!(curve.picture(&opened, 99, window).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("points.csv");
+    std::fs::write(&file, "x;y;z\n1;2;3\n\n4, 5 6\n").unwrap();
+    assert_eq!(Curve::points_of_file(&file).unwrap(), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    std::fs::write(&file, "1,2,3\n4,x,6\n").unwrap();
+    assert!(Curve::points_of_file(&file).unwrap_err().to_string().contains("line 2"));
+}

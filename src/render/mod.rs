@@ -16,6 +16,8 @@ mod matrix;
 #[cfg(feature = "cli")]
 mod picture;
 mod ray;
+#[cfg(feature = "cli")]
+pub mod reformation;
 mod renderer;
 mod source;
 mod tables;

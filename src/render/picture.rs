@@ -48,6 +48,12 @@ impl Picture {
         Self::beside(&pictures)
     }
 
+    /// Values in grey, row by row from the top; NaN is black.
+    pub(super) fn of_values(values: &[f64], [width, height]: [usize; 2], window: Window) -> Self {
+        let grey = |value: &f64| [(window.share(*value) * 255.0).round() as u8; 3];
+        Self { width, height, pixels: values.iter().map(grey).collect() }
+    }
+
     fn grey(slice: &Volume, axis: Axis, window: Window, pixel: f64) -> Self {
         Self::from_slice(slice, axis, pixel, |index| {
             let grey = (window.share(slice.samples().get(index)) * 255.0).round() as u8;
