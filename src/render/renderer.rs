@@ -25,6 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const EDGE: usize = 64;
 /// Blocks that are decoded at a time, for each thread.
 const BLOCKS_A_THREAD: usize = 8;
+/// Waves of fewer blocks than this, for each thread, are decoded together with the next one.
+const ENOUGH_A_THREAD: usize = 4;
 /// Voxels from sample to sample of a ray at most.
 const MOST_STEP: f64 = 8.0;
 /// Bytes of blocks that are kept for the next picture at most, unless the caller says otherwise.
@@ -270,16 +272,38 @@ impl<'a> Frame<'a> {
         let mut tiles = self.renderer.install(|| Tiles::cast(&self.caster, self.view.size, depth));
         let waves = self.waves();
         let mut statistics = Statistics { blocks: self.grid.len(), ..Statistics::default() };
-        for (n, wave) in waves.iter().enumerate() {
-            let seen = self.renderer.install(|| self.seen(wave, &tiles));
-            let threads = self.renderer.install(rayon::current_num_threads);
-            for batch in seen.chunks(BLOCKS_A_THREAD * threads) {
+        let threads = self.renderer.install(rayon::current_num_threads);
+        let mut next = 0;
+        while next < waves.len() {
+            // Waves of few blocks are decoded together, so that all threads have something to do.
+            let mut group = Vec::new();
+            while next < waves.len() && group.iter().map(Vec::len).sum::<usize>() < ENOUGH_A_THREAD * threads
+            {
+                group.push(self.renderer.install(|| self.seen(&waves[next], &tiles)));
+                next += 1;
+            }
+            let all: Vec<&(usize, Vec<usize>)> = group.iter().flatten().collect();
+            let ends = group.iter().scan(0, |end, wave| {
+                *end += wave.len();
+                Some(*end)
+            });
+            let (mut ends, mut first) = (ends.peekable(), 0);
+            for batch in all.chunks(BLOCKS_A_THREAD * threads) {
                 let (blocks, decoded) = self.blocks(batch)?;
                 statistics.marched += blocks.len();
                 statistics.decoded += decoded;
-                self.renderer.install(|| self.march(&mut tiles, batch, &blocks));
+                // Wave by wave: no ray meets two blocks of one.
+                let mut done = 0;
+                while done < batch.len() {
+                    while ends.next_if(|&end| end <= first + done).is_some() {}
+                    let left = ends.peek().map_or(batch.len(), |end| end - first);
+                    let wave = done..left.min(batch.len());
+                    done = wave.end;
+                    self.renderer.install(|| self.march(&mut tiles, &batch[wave.clone()], &blocks[wave]));
+                }
+                first += batch.len();
             }
-            if observe((n + 1) as f64 / waves.len() as f64).is_break() {
+            if observe(next as f64 / waves.len() as f64).is_break() {
                 return Err(Error::Interrupted);
             }
         }
@@ -376,7 +400,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Decodes blocks, or takes those that are kept; says how many were decoded.
-    fn blocks(&self, wanted: &[(usize, Vec<usize>)]) -> Result<(Vec<Arc<Block>>, usize)> {
+    fn blocks(&self, wanted: &[&(usize, Vec<usize>)]) -> Result<(Vec<Arc<Block>>, usize)> {
         let mut found: Vec<Option<Arc<Block>>> = {
             let mut kept = self.renderer.kept();
             wanted.iter().map(|(block, _)| kept.blocks.get(&self.key(*block)).cloned()).collect()
@@ -401,7 +425,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Marches rays through blocks that no ray meets two of.
-    fn march(&self, tiles: &mut Tiles, batch: &[(usize, Vec<usize>)], blocks: &[Arc<Block>]) {
+    fn march(&self, tiles: &mut Tiles, batch: &[&(usize, Vec<usize>)], blocks: &[Arc<Block>]) {
         let march = March {
             tables: &self.tables,
             mode: self.scene.mode,
