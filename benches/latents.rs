@@ -31,7 +31,7 @@ fn main() {
     let large = options.iter().find_map(|option| option.strip_prefix("--large"));
     if let Some(edge) = large {
         let edge = edge.strip_prefix('=').map_or(1024, |edge| edge.parse().expect("--large=EDGE, voxels"));
-        parts_of_large(edge, &files.first().map_or_else(scene, |tile| open(tile)));
+        parts_of_large(edge, &files.first().map_or_else(scene, open));
         return;
     }
     for file in &files {

@@ -218,6 +218,8 @@ mod ffi {
         /// Row by row.
         world_to_clip: [f64; 16],
         size: [usize; 2],
+        /// What the picture may take; 0: it has all pixels.
+        seconds: f64,
     }
 
     /// A picture that was made.
@@ -334,12 +336,11 @@ mod ffi {
         fn renderer(self: &OpenVolume, cache_bytes: usize) -> Result<Box<OpenRenderer>>;
         /// Boxes of voxels, start and end, for so many processes.
         fn parts(self: &OpenRenderer, count: usize) -> Result<Vec<usize>>;
-        /// A picture: pixels and depths of `view.size`, or fewer where `seconds` are above 0 and not enough. No depths: rays end nowhere.
+        /// A picture: pixels and depths of `view.size`, or fewer where its time is not enough. No depths: rays end nowhere.
         fn render(
             self: &OpenRenderer,
             view: View,
             scene: Scene,
-            seconds: f64,
             depth: &[f32],
             rgba: &mut [f32],
             depth_out: &mut [f32],

@@ -48,6 +48,7 @@ pub(crate) mod guard;
 pub mod io;
 pub(crate) mod latents;
 pub mod metrics;
+#[cfg(feature = "train")]
 pub(crate) mod processes;
 pub mod render;
 pub mod sample;

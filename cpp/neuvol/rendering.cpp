@@ -92,9 +92,10 @@ Picture Renderer::render(const View& view, const Scene& scene, double seconds, c
       bridge::View seen;
       std::copy(view.worldToClip.begin(), view.worldToClip.end(), seen.world_to_clip.begin());
       seen.size = { view.width, view.height };
+      seen.seconds = seconds;
       const auto ends =
         depth.empty() ? rust::Slice<const float>() : rust::Slice<const float>(depth.data(), depth.size());
-      const auto made = this->Inside->Handle->render(seen, sceneOf(scene), seconds, ends,
+      const auto made = this->Inside->Handle->render(seen, sceneOf(scene), ends,
         rust::Slice<float>(picture.rgba.data(), picture.rgba.size()),
         rust::Slice<float>(picture.depth.data(), picture.depth.size()), caller);
       picture.width = made.size[0];

@@ -23,19 +23,17 @@ impl OpenRenderer {
         })
     }
 
-    #[allow(clippy::too_many_arguments)] // the bridge's signature
     pub(super) fn render(
         &self,
         view: ffi::View,
         scene: ffi::Scene,
-        seconds: f64,
         depth: &[f32],
         rgba: &mut [f32],
         depth_out: &mut [f32],
         observer: &ffi::Observer,
     ) -> Result<ffi::Rendered, Failure> {
         guard(|| {
-            let m = view.world_to_clip;
+            let (m, seconds) = (view.world_to_clip, view.seconds);
             let view = View {
                 world_to_clip: std::array::from_fn(|row| std::array::from_fn(|column| m[4 * row + column])),
                 size: view.size,

@@ -8,12 +8,14 @@
 //! Coefficients may have another step around a [`Focus`], wherever it lies among the blocks.
 
 mod block;
+#[cfg(feature = "train")]
 mod blockwise;
 mod coarser;
 mod coding;
 mod contexts;
 mod encode;
 mod focus;
+#[cfg(feature = "train")]
 mod low_grid;
 mod perceptron;
 mod reader;
@@ -21,6 +23,7 @@ mod sparse;
 mod streams;
 mod surroundings;
 
+#[cfg(feature = "train")]
 pub(crate) use blockwise::{BlockwiseEncoder, GridSource, MARGIN, MOST_IN_MEMORY, Workers, givers};
 pub(crate) use coding::Rate;
 pub(crate) use encode::LatentEncoder;

@@ -23,7 +23,7 @@ pub(super) struct Pixel {
     pub(super) colour: [f32; 3],
     /// The ray's parameter where half of the light is gone, where the largest value is, or where the surface is; NaN where nothing is.
     pub(super) at: f32,
-    /// The largest value; below 0 where there is none.
+    /// The largest value so far; below 0 before the first.
     pub(super) largest: f32,
 }
 
@@ -162,8 +162,8 @@ impl March<'_> {
                 colour = self.shaded(shading, colour, gradient, ray);
             }
             let added = pixel.light * (1.0 - passes);
-            for c in 0..3 {
-                pixel.colour[c] += added * colour[c];
+            for (sum, part) in pixel.colour.iter_mut().zip(colour) {
+                *sum += added * part;
             }
             pixel.light *= passes;
             if pixel.light < 0.5 && pixel.at.is_nan() {
@@ -298,7 +298,7 @@ fn trilinear<S: Integers>(block: &Block, [x, y, z]: [S::V; 3]) -> S::V {
     let (fx, fy, fz) = (S::sub(x, lx), S::sub(y, ly), S::sub(z, lz));
     let [cx, cy, cz] = [corner::<S>(block, 0, lx), corner::<S>(block, 1, ly), corner::<S>(block, 2, lz)];
     let row = S::add(cy, S::mul(cz, S::splat(ny as f32)));
-    // Whole numbers of less than 2^22: exact.
+    // Integers of less than 2^22: exact.
     let at = S::nearest(S::add(cx, S::mul(row, S::splat(nx as f32))));
     assert!(block.values.len() > nx * ny * nz);
     let first = block.values.as_ptr();

@@ -8,7 +8,7 @@ pub(crate) fn product(a: &Matrix, b: &Matrix) -> Matrix {
     std::array::from_fn(|row| std::array::from_fn(|column| (0..4).map(|k| a[row][k] * b[k][column]).sum()))
 }
 
-/// The inverse, `None` where there is none.
+/// The inverse; `None` of a singular matrix.
 pub(crate) fn inverse(matrix: &Matrix) -> Option<Matrix> {
     let mut left = *matrix;
     let mut right: Matrix = std::array::from_fn(|row| std::array::from_fn(|c| f64::from(u8::from(row == c))));

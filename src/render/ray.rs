@@ -191,7 +191,7 @@ impl<'a> Caster<'a> {
             let normal = [plane[0], plane[1], plane[2]];
             cut(dot(normal, world_origin) + plane[3], dot(normal, world_way));
         }
-        if !(from < to) {
+        if from.is_nan() || to.is_nan() || from >= to {
             return Ray::NONE;
         }
         Ray {

@@ -28,7 +28,7 @@ pub(crate) trait Simd: Copy + 'static {
     fn sub(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b`.
     fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// The largest whole number that is not above `a`.
+    /// The largest integer that is not above `a`.
     fn floor(a: Self::V) -> Self::V;
     /// `a * b + c`, fused where the machine has it.
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
