@@ -215,7 +215,7 @@ impl Arguments {
         scene.shading = match self.no_shade || (self.mip && !self.shade) {
             true => None,
             // Brighter than VTK's.
-            false => Some(Shading { ambient: 0.25, diffuse: 0.8, ..Shading::default() }),
+            false => Some(Shading { ambient: 0.3, ..Shading::default() }),
         };
         scene.level = self.level;
         scene.step = self.step;
