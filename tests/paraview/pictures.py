@@ -1,5 +1,5 @@
-"""Run by pvbatch, with MPI or without: pictures of the scene by the representation Neuvol Volume, into the folder given:
-pictures.py FOLDER."""
+"""Run by pvbatch, with MPI or without, or by pvpython as the client of a server: pictures of the scene by the representation Neuvol
+Volume, into the folder given: pictures.py FOLDER [PORT]."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,8 @@ from checks import FOLDER
 from paraview import simple
 
 out = Path(sys.argv[1])
+if len(sys.argv) > 2:
+    simple.Connect("localhost", int(sys.argv[2]))
 source = simple.NeuralVolumeRendering(FileName=str(FOLDER / "scene.nvol"))
 view = simple.GetActiveViewOrCreate("RenderView")
 view.ViewSize = [320, 240]

@@ -1,8 +1,9 @@
-"""Volumes rendered straight from the file in ParaView's views: alone, beside surfaces, and by several ranks as by one.
+"""Volumes rendered straight from the file in ParaView's views: alone, beside surfaces, by a server and by several ranks as by one.
 
 Needs pvbatch, mpiexec and an X server: rendering.py"""
 
 import os
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,12 +25,34 @@ def picture(path):
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)[..., :3].astype(float)
 
 
+def of_server(folder):
+    """The pictures of a client whose server has the file, and renders."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        ["timeout", "120", "pvserver", f"--server-port={port}"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for line in server.stdout:
+            if "Accepting connection" in line or "Waiting for client" in line:
+                break
+        subprocess.run(["timeout", "100", "pvpython", HERE / "pictures.py", folder, str(port)], check=True)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
 def pictures(ranks):
+    """Of so many processes, or, with 0, of a client and a server."""
     with tempfile.TemporaryDirectory() as folder:
         mpi = [*MPI, "-n", str(ranks)] if ranks > 1 else []
         flags = ["--mpi"] if ranks > 1 else []
-        command = ["timeout", "200", *mpi, "pvbatch", *flags, HERE / "pictures.py", folder]
-        subprocess.run(command, check=True)
+        if ranks == 0:
+            of_server(folder)
+        else:
+            command = ["timeout", "200", *mpi, "pvbatch", *flags, HERE / "pictures.py", folder]
+            subprocess.run(command, check=True)
         found = {path.stem: picture(path) for path in Path(folder).glob("*.png")}
         if ranks == 1 and "NEUVOL_PICTURES" in os.environ:
             kept = Path(os.environ["NEUVOL_PICTURES"])
@@ -62,6 +85,11 @@ for name in ("largest", "surface", "other", "outline"):
     assert differing(alone[name], alone["volume"]) > 0.005, name
     assert differing(alone[name], np.broadcast_to(background, alone[name].shape)) > 0.0005, f"{name} is empty"
 print(f"pictures of one process: ok ({100 * seen:.0f} % of the view)")
+
+remote = pictures(0)
+for name, expected in alone.items():
+    assert psnr(remote[name], expected) > 40, (name, psnr(remote[name], expected))
+print("client and server: ok")
 
 for ranks in (2, 3):
     found = pictures(ranks)
