@@ -51,7 +51,7 @@ fn a_constant_field_is_as_opaque_as_its_depth_at_any_angle_step_and_spacing() {
     // One voxel differs in a corner, so that there is a range.
     let value = |[x, y, z]: [f64; 3]| if x + y + z == 0.0 { 1.0 } else { 0.5 };
     let function = white(vec![(0.0, 0.02), (1.0, 0.02)]);
-    for spacing in [1.0, 1e-6, 1e6] {
+    for spacing in [1.0, 1e-6, 1e6, 1e24] {
         let mut constant = volume([41, 41, 41], value);
         constant.geometry.spacing = [spacing; 3];
         let renderer = Renderer::new(Arc::new(constant));
@@ -66,6 +66,10 @@ fn a_constant_field_is_as_opaque_as_its_depth_at_any_angle_step_and_spacing() {
                     unit_distance: Some(spacing),
                     ..scene(function.clone())
                 };
+                let shaded = Scene { shading: Some(Shading::default()), ..scene.clone() };
+                let view = parallel(&renderer, direction, [33, 33]);
+                let colour = render(&renderer, &view, &shaded).rgba[16 + 33 * 16];
+                assert!((colour[0] - colour[3]).abs() < 1e-5, "no slope, no side: {colour:?}");
                 let alpha = middle(&render(&renderer, &parallel(&renderer, direction, [33, 33]), &scene));
                 let expected = 1.0 - 0.98f64.powf(depth);
                 assert!(
@@ -194,8 +198,8 @@ fn blocks_threads_and_caches_change_no_bit() {
         for (azimuth, elevation) in [(30.0, 20.0), (200.0, -50.0)] {
             let view = Camera::around(&bounds, azimuth, elevation, 1.0).view(&bounds, [70, 70]).unwrap();
             for mode in [Mode::Composite, Mode::MaximumIntensity, Mode::Isosurface(0.3)] {
-                for level in [0, 1] {
-                    let scene = Scene { mode, level, ..Scene::new(table()) };
+                for (level, step) in [(0, None), (1, None), (0, Some(1.52))] {
+                    let scene = Scene { mode, level, step, ..Scene::new(table()) };
                     let one = render(&large, &view, &scene);
                     let other = render(&small, &view, &scene);
                     assert_eq!(
@@ -392,6 +396,7 @@ fn a_picture_that_is_interrupted_and_options_that_make_none() {
         Scene { level: 9, ..Scene::new(table()) },
         Scene { step: Some(0.0), ..Scene::new(table()) },
         Scene { step: Some(100.0), ..Scene::new(table()) },
+        Scene { step: Some(1e-9), ..Scene::new(table()) },
         Scene { unit_distance: Some(-1.0), ..Scene::new(table()) },
     ] {
         let refused = renderer.render(&view, &bad, None, &mut |_| ControlFlow::Continue(()));

@@ -34,6 +34,8 @@ namespace
 
 /// Points that a colour or opacity function of VTK is taken at beside its own, where it is not even between them.
 constexpr int STRETCHES = 16;
+/// Points that a colour function is taken at whose steps only it knows.
+constexpr int COLOURS = 256;
 
 /// What the mapper opened, and how.
 using Choice = std::tuple<std::string, std::string, int, int, int, int>;
@@ -106,7 +108,7 @@ std::vector<double> valuesOf(Function* function)
   return values;
 }
 
-void transferOf(vtkVolumeProperty* property, const double range[2], neuvol::Scene& scene)
+void transferOf(vtkVolumeProperty* property, neuvol::Scene& scene)
 {
   if (property->GetColorChannels(0) == 1)
   {
@@ -120,15 +122,20 @@ void transferOf(vtkVolumeProperty* property, const double range[2], neuvol::Scen
   else
   {
     vtkColorTransferFunction* colours = property->GetRGBTransferFunction(0);
-    // Of logarithms and of categories only the function itself knows what is between its points.
+    // Of logarithms, categories and steps only the function itself knows what is between its points.
     std::vector<double> values = valuesOf(colours);
     if (colours->UsingLogScale() || colours->GetIndexedLookup() || colours->IsA("vtkDiscretizableColorTransferFunction"))
     {
-      values.clear();
-      for (int n = 0; n <= 256; ++n)
+      const double* ends = colours->GetRange();
+      const bool log = colours->UsingLogScale() && ends[0] > 0;
+      for (int n = 0; n <= COLOURS; ++n)
       {
-        values.push_back(range[0] + (range[1] - range[0]) * n / 256);
+        const double share = double(n) / COLOURS;
+        values.push_back(log ? ends[0] * std::pow(ends[1] / ends[0], share) : ends[0] + (ends[1] - ends[0]) * share);
       }
+      values.erase(std::remove_if(values.begin(), values.end(), [](double value) { return !std::isfinite(value); }),
+        values.end());
+      std::sort(values.begin(), values.end());
     }
     for (const double value : values)
     {
@@ -207,7 +214,8 @@ bool vtkNeuvolVolumeMapper::Open()
       std::size_t array = 0;
       if (const std::string& name = std::get<1>(wanted); !name.empty())
       {
-        const auto found = file.find(name);
+        // "volume" is what vtkNeuvolVolumeSource calls an array without a name.
+        const auto found = name == "volume" && !file.find(name) ? file.find("") : file.find(name);
         if (!found)
         {
           throw neuvol::Error(std::string(this->FileName) + ": there is no array \"" + name + "\"");
@@ -336,7 +344,7 @@ void vtkNeuvolVolumeMapper::Render(vtkRenderer* renderer, vtkVolume* volume)
 
   vtkVolumeProperty* property = volume->GetProperty();
   neuvol::Scene scene;
-  transferOf(property, this->Inside->About->range.data(), scene);
+  transferOf(property, scene);
   scene.mode = this->BlendMode == ISOSURFACE_BLEND  ? neuvol::BlendMode::Isosurface
     : this->BlendMode == MAXIMUM_INTENSITY_BLEND ? neuvol::BlendMode::MaximumIntensity
                                                  : neuvol::BlendMode::Composite;

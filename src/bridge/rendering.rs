@@ -46,8 +46,9 @@ impl OpenRenderer {
             }
             let scene = scene_of(&scene)?;
             let depth = (!depth.is_empty()).then_some(depth);
+            let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
             let image = observed(observer, |go_on| match seconds > 0.0 {
-                true => self.0.render_within(&view, &scene, depth, Duration::from_secs_f64(seconds), go_on),
+                true => self.0.render_within(&view, &scene, depth, time, go_on),
                 false => self.0.render(&view, &scene, depth, go_on),
             })?;
             rgba[..image.rgba.len()].copy_from_slice(&image.rgba);

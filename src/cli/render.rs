@@ -71,7 +71,7 @@ pub(super) struct Arguments {
     /// The length in the world in which a ray loses an opacity; a voxel's diagonal when absent.
     #[arg(long, value_name = "LENGTH")]
     unit_distance: Option<f64>,
-    /// Show a part only: the first and the last voxel along x, y, z.
+    /// Show a part only: from one place to another along x, y, z, in voxels; integers are voxels' centres.
     #[arg(long, num_args = 6, value_names = ["X0", "X1", "Y0", "Y1", "Z0", "Z1"])]
     clip_box: Option<Vec<f64>>,
     /// Show one side of a plane only: a point of it in the world, and the direction in which it is shown. Can be given several times.
@@ -126,15 +126,25 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     let bounds = renderer.bounds();
     let began = Instant::now();
     let frames = arguments.orbit.unwrap_or(1);
-    let mut images = Vec::with_capacity(frames as usize);
+    let mut pixels = match arguments.transparent {
+        true => Pixels::WithAlpha(Vec::new()),
+        false => Pixels::Opaque(Vec::new()),
+    };
+    let mut first = None;
     for frame in 0..frames {
         let turned = f64::from(frame) * 360.0 / f64::from(frames);
-        let view = arguments.view(&bounds, turned)?;
-        images.push(render(&renderer, &view, &scene)?);
+        let image = render(&renderer, &arguments.view(&bounds, turned)?, &scene)?;
+        match &mut pixels {
+            Pixels::WithAlpha(frames) => frames.push(image.straight()),
+            Pixels::Opaque(frames) => frames.push(image.over(arguments.background)),
+        }
+        first.get_or_insert(image);
     }
     let seconds = began.elapsed().as_secs_f64();
-    arguments.save(&images)?;
-    let first = &images[0];
+    interrupt::check()?;
+    // A turn takes six seconds.
+    pixels.save(&arguments.output, arguments.size, 6.0 / f64::from(frames))?;
+    let first = &first.context("a picture was rendered")?;
     if let Some(path) = &arguments.depth {
         first.save_depth(path)?;
     }
@@ -200,8 +210,9 @@ impl Arguments {
             }
             (None, None, true) => {
                 let (low, high) = match self.window.as_deref() {
-                    Some(&[low, high]) => (low, high),
-                    _ => (low, high),
+                    Some(&[low, high]) if low < high && (high - low).is_finite() => (low, high),
+                    Some(_) => bail!(Error::Options("a window is LOW HIGH, the lower value first".into())),
+                    None => (low, high),
                 };
                 Scene::new(TransferFunction::grey(low, high))
             }
@@ -252,16 +263,6 @@ impl Arguments {
             }
         };
         Ok(camera.view(bounds, self.size)?)
-    }
-
-    fn save(&self, images: &[Image]) -> Result<()> {
-        interrupt::check()?;
-        let pixels = match self.transparent {
-            true => Pixels::WithAlpha(images.iter().map(Image::straight).collect()),
-            false => Pixels::Opaque(images.iter().map(|image| image.over(self.background)).collect()),
-        };
-        // A turn takes six seconds.
-        Ok(pixels.save(&self.output, self.size, 6.0 / images.len() as f64)?)
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Pace {
     pixel: Vec<Option<f64>>,
     /// Seconds a sample that had to be decoded.
     sample: Option<f64>,
+    /// Samples that the last picture of each level decoded.
+    decoded: Vec<Option<usize>>,
 }
 
 impl Pace {
@@ -31,15 +33,22 @@ impl Pace {
         (0..=level).rev().find_map(|at| known(at).map(|s| s / (1 << (level - at)) as f64)).unwrap_or(PIXEL)
     }
 
-    fn learn(&mut self, level: usize, pixels: usize, missing: usize, seconds: f64) {
-        if missing == 0 {
+    /// What a picture is likely to decode of so many samples that are not kept: hidden ones never are.
+    fn likely(&self, level: usize, missing: usize) -> usize {
+        self.decoded.get(level).copied().flatten().map_or(missing, |last| last.min(missing))
+    }
+
+    fn learn(&mut self, level: usize, pixels: usize, decoded: usize, seconds: f64) {
+        self.decoded.resize(self.decoded.len().max(level + 1), None);
+        self.decoded[level] = Some(decoded);
+        if decoded == 0 {
             self.pixel.resize(self.pixel.len().max(level + 1), None);
             let found = seconds / pixels as f64;
             let mean = self.pixel[level].map_or(found, |before| (before + found) / 2.0);
             self.pixel[level] = Some(mean);
         } else {
             let of_pixels = self.pixel(level) * pixels as f64;
-            self.sample = Some(((seconds - of_pixels) / missing as f64).max(SAMPLE / 10.0));
+            self.sample = Some(((seconds - of_pixels) / decoded as f64).max(SAMPLE / 10.0));
         }
     }
 }
@@ -60,15 +69,19 @@ impl Renderer {
         time: Duration,
         observe: super::Observe<'_>,
     ) -> Result<Image> {
-        let last = self.source().levels().len() - 1;
-        if scene.level > last {
+        // Of a part, coarser levels have other blocks: processes would show other parts.
+        let last = match scene.part {
+            None => self.source().levels().len() - 1,
+            Some(_) => scene.level,
+        };
+        if scene.level >= self.source().levels().len() {
             return self.render(view, scene, depth, observe);
         }
         let mut chosen = (last, REDUCTIONS[REDUCTIONS.len() - 1]);
         'levels: for level in scene.level..=last {
             let missing = self.missing(view, scene, level)?;
             let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            let decoding = missing as f64 * pace.sample.unwrap_or(SAMPLE);
+            let decoding = pace.likely(level, missing) as f64 * pace.sample.unwrap_or(SAMPLE);
             for reduction in REDUCTIONS {
                 let pixels = reduced(view, reduction).iter().product::<usize>();
                 if decoding + pace.pixel(level) * pixels as f64 <= time.as_secs_f64() {
@@ -119,12 +132,13 @@ impl Renderer {
         depth: Option<&[f32]>,
         observe: super::Observe<'_>,
     ) -> Result<Image> {
-        let missing = self.missing(view, scene, scene.level)?;
         let began = Instant::now();
         let image = self.render(view, scene, depth, observe)?;
-        let pixels = view.size.iter().product();
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.learn(scene.level, pixels, missing, began.elapsed().as_secs_f64());
+        let pixels = view.size.iter().product::<usize>();
+        if pixels > 0 {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.learn(scene.level, pixels, image.statistics.samples, began.elapsed().as_secs_f64());
+        }
         Ok(image)
     }
 

@@ -43,8 +43,10 @@ pub(super) struct March<'a> {
     pub(super) iso: f32,
     pub(super) shading: Option<Shading>,
     pub(super) samples: Samples,
-    /// From a gradient by voxels to one in the world: rows.
+    /// From a gradient by voxels to one in the world, but for a factor: rows.
     pub(super) to_world: [[f32; 3]; 3],
+    /// The same factor for what changes along a ray.
+    pub(super) by_speed: f32,
 }
 
 /// Rays, the pixels that they are for, and the block that they are marched through.
@@ -227,7 +229,7 @@ impl March<'_> {
         // The ray's direction by the world is of length 1, and its product with the gradient the slope along the ray.
         let along =
             gradient[0] * ray.direction[0] + gradient[1] * ray.direction[1] + gradient[2] * ray.direction[2];
-        let facing = (along.abs() / square.sqrt()).min(1.0);
+        let facing = ((along * self.by_speed).abs() / square.sqrt()).min(1.0);
         let lit = shading.ambient + shading.diffuse * facing;
         let shine = shading.specular * facing.powf(shading.power);
         colour.map(|part| (part * lit + shine).min(1.0))
@@ -273,11 +275,44 @@ fn gradients<S: Integers>(
     parameters: &[f32; MOST_LANES],
 ) -> [[f32; MOST_LANES]; 3] {
     let [x, y, z] = places::<S>(ray, parameters);
+    if block.masked.is_some() {
+        let mut found = [[0.0; MOST_LANES]; 3];
+        for (n, &t) in parameters.iter().enumerate().take(S::LANES) {
+            let gradient = gradient_beside_mask(block, ray.place(t));
+            for (found, part) in found.iter_mut().zip(gradient) {
+                found[n] = part;
+            }
+        }
+        return found;
+    }
     [
         difference::<S>(block, [S::add(x, S::splat(1.0)), y, z], [S::add(x, S::splat(-1.0)), y, z]),
         difference::<S>(block, [x, S::add(y, S::splat(1.0)), z], [x, S::add(y, S::splat(-1.0)), z]),
         difference::<S>(block, [x, y, S::add(z, S::splat(1.0))], [x, y, S::add(z, S::splat(-1.0))]),
     ]
+}
+
+/// The same of a place in a block with masked samples, of which none counts: where one is a voxel away, the difference is to the place itself.
+fn gradient_beside_mask(block: &Block, place: [f32; 3]) -> [f32; 3] {
+    let at = |place: [f32; 3]| beside_mask(block, place, f32::NAN);
+    let own = at(place);
+    let mut gradient = [0.0; 3];
+    for (a, part) in gradient.iter_mut().enumerate() {
+        let moved = |by: f32| {
+            let mut moved = place;
+            moved[a] += by;
+            at(moved)
+        };
+        let [above, below] = [moved(1.0), moved(-1.0)];
+        *part = match (above < 0.0, below < 0.0) {
+            _ if own < 0.0 => 0.0,
+            (false, false) => 0.5 * (above - below),
+            (false, true) => above - own,
+            (true, false) => own - below,
+            (true, true) => 0.0,
+        };
+    }
+    gradient
 }
 
 /// Half of the difference of the field between two places.
@@ -300,7 +335,7 @@ fn trilinear<S: Integers>(block: &Block, [x, y, z]: [S::V; 3]) -> S::V {
     let row = S::add(cy, S::mul(cz, S::splat(ny as f32)));
     // Integers of less than 2^22: exact.
     let at = S::nearest(S::add(cx, S::mul(row, S::splat(nx as f32))));
-    assert!(block.values.len() > nx * ny * nz);
+    assert!(block.values.len() > nx * ny * nz && nx * ny * nz < 1 << 22);
     let first = block.values.as_ptr();
     // SAFETY: the corner is at most two samples before the end along each axis, the offset one row and one plane on, and behind the last
     // sample there is one more number.
@@ -329,7 +364,8 @@ fn between<S: Integers>(share: S::V, a: S::V, b: S::V) -> S::V {
     S::add(a, S::mul(share, S::sub(b, a)))
 }
 
-/// A value beside masked samples: below 0 where the nearest sample is masked; masked corners count as that nearest one.
+/// A value beside masked samples: below 0 where the nearest sample is masked; masked corners count as that nearest one. `value` is that of the
+/// place where no corner is masked; NaN where it is not known.
 fn beside_mask(block: &Block, place: [f32; 3], value: f32) -> f32 {
     let Some(masked) = &block.masked else { return value };
     let lower = place.map(f32::floor);
@@ -346,7 +382,7 @@ fn beside_mask(block: &Block, place: [f32; 3], value: f32) -> f32 {
     if masked[nearest] {
         return -1.0;
     }
-    if !(0..8).any(|n| masked[index(n)]) {
+    if !value.is_nan() && !(0..8).any(|n| masked[index(n)]) {
         return value;
     }
     let at = |n: usize| f32::from(block.values[if masked[index(n)] { nearest } else { index(n) }]);

@@ -1,7 +1,7 @@
 //! Pictures of volumes: slices, and direct volume rendering straight from the compressed form.
 //!
-//! A [`Renderer`] marches rays through an open `.nvol` file (or a volume in memory) block by block, front to back: what is hidden, outside the
-//! picture or transparent is never decoded. A picture is a function of file, camera, transfer function and step alone; threads, tiles and
+//! A [`Renderer`] marches rays through an open `.nvol` file (or a volume in memory) block by block, front to back: what is outside the picture is
+//! never decoded, and hardly anything that is hidden. A picture is a function of file, camera, transfer function and step alone; threads, tiles and
 //! blocks change no bit of it.
 
 mod block;

@@ -16,6 +16,9 @@ pub(super) struct Ray {
     pub(super) ends: [f32; 2],
 }
 
+/// By what share of a place its rounding may move it, and more.
+const ROUNDING: f32 = 1e-6;
+
 /// The samples along rays: at whole multiples of a step, and where a ray enters and leaves.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Samples {
@@ -62,7 +65,9 @@ impl Ray {
                 continue;
             }
             let by = 1.0 / self.direction[a];
-            let [enter, leave] = [(start[a] - self.origin[a]) * by, (end[a] - self.origin[a]) * by];
+            // Places are rounded: those of a ray along a border may lie beyond it for a while.
+            let [low, high] = [start[a] - ROUNDING * start[a].abs(), end[a] + ROUNDING * end[a].abs()];
+            let [enter, leave] = [(low - self.origin[a]) * by, (high - self.origin[a]) * by];
             from = from.max(enter.min(leave));
             to = to.min(enter.max(leave));
         }

@@ -83,7 +83,10 @@ impl Plane {
         (height, row): (usize, impl Fn(usize) -> Vec<[f64; 3]>),
         window: Window,
     ) -> Result<Picture> {
-        let layers = (self.thickness / pixel).round() as usize + 1;
+        // As far as there is a volume on both sides.
+        let reach = corners(volume).map(|corner| dot(minus(corner, self.point), normal).abs());
+        let thickness = self.thickness.min(2.0 * reach.into_iter().fold(0.0, f64::max));
+        let layers = (thickness / pixel).round() as usize + 1;
         let mut values = Vec::new();
         let mut width = 0;
         // Many at a time: they are near each other, and threads share them.
@@ -95,7 +98,7 @@ impl Plane {
             for layer in 0..layers {
                 let off = match layers {
                     1 => 0.0,
-                    _ => self.thickness * (layer as f64 / (layers - 1) as f64 - 0.5),
+                    _ => thickness * (layer as f64 / (layers - 1) as f64 - 0.5),
                 };
                 let moved: Vec<[f64; 3]> =
                     places.iter().map(|place| std::array::from_fn(|a| place[a] + off * normal[a])).collect();

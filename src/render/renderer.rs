@@ -29,6 +29,8 @@ const BLOCKS_A_THREAD: usize = 8;
 const ENOUGH_A_THREAD: usize = 4;
 /// Voxels from sample to sample of a ray at most.
 const MOST_STEP: f64 = 8.0;
+/// Samples of a ray at most.
+const MOST_SAMPLES: f64 = 1e6;
 /// Bytes of blocks that are kept for the next picture at most, unless the caller says otherwise.
 const KEPT_BYTES: usize = 512 << 20;
 /// Samples that a transfer function is chosen by at most.
@@ -42,10 +44,13 @@ pub type Observe<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 pub struct Statistics {
     /// Blocks that the volume has at the picture's level.
     pub blocks: usize,
-    /// Blocks that rays were marched through.
+    /// Blocks that a ray with light was found to meet, of those whose values show anything. They are looked for some blocks ahead, so that
+    /// a few of them may be hidden in the end.
     pub marched: usize,
     /// Blocks that were decoded for it; the others were kept from before.
     pub decoded: usize,
+    /// Samples that were decoded with them, those around the blocks included.
+    pub samples: usize,
 }
 
 /// A block of a level; what is around it depends on the step.
@@ -87,7 +92,7 @@ impl Renderer {
     #[must_use]
     #[doc(hidden)]
     pub fn with_block_edge(self, edge: usize) -> Self {
-        Self { edge: edge.max(8), ..self }
+        Self { edge: edge.clamp(8, 128), ..self }
     }
 
     /// What is rendered.
@@ -136,9 +141,13 @@ impl Renderer {
         let (low, high) = self.source.range().unwrap_or((0.0, 0.0));
         let mut samples = Vec::new();
         // All of the level, or of a volume without levels some slices.
-        for z in (0..nz).step_by(count(&levels[level]).div_ceil(MOST_LOOKED_AT)) {
-            let slice = Region { start: [0, 0, z], end: [nx, ny, z + 1] };
-            let BoxSamples { values, masked } = self.source.boxes(level, &[slice])?.0.swap_remove(0);
+        let every = count(&levels[level]).div_ceil(MOST_LOOKED_AT).max(1);
+        let slice = |z| Region { start: [0, 0, z], end: [nx, ny, z + 1] };
+        let slices: Vec<Region> = match every {
+            1 => vec![Region::whole([nx, ny, nz])],
+            _ => (0..nz).step_by(every).map(slice).collect(),
+        };
+        for BoxSamples { values, masked } in self.source.boxes(level, &slices)?.0 {
             let is_masked = |n: usize| masked.as_ref().is_some_and(|masked| masked[n]);
             let value = |n: usize| low + f64::from(values[n]) / f64::from(MOST) * (high - low);
             samples.extend((0..values.len()).filter(|&n| !is_masked(n)).map(value));
@@ -213,6 +222,7 @@ struct Setting {
     iso: f32,
     samples: Samples,
     to_world: [[f32; 3]; 3],
+    by_speed: f32,
 }
 
 impl<'a> Frame<'a> {
@@ -240,13 +250,17 @@ impl<'a> Frame<'a> {
         let fastest = columns.iter().map(|&column| length(column)).fold(0.0, f64::max);
         let step = scene.step.unwrap_or(1.0 / fastest);
         let voxels = step * fastest;
-        if !(step > 0.0 && voxels <= MOST_STEP * (1.0 + 1e-9)) {
+        let diagonal = length(std::array::from_fn(|a| field[1][a] - field[0][a]));
+        let is_allowed =
+            step > 0.0 && voxels <= MOST_STEP * (1.0 + 1e-9) && diagonal / voxels <= MOST_SAMPLES;
+        if !is_allowed {
             return Err(Error::Options(format!(
-                "a step of {step} between samples is {voxels:.3} voxels; it is above 0, and {MOST_STEP} voxels at most"
+                "a step of {step} between samples is {voxels:.3} voxels; it is {MOST_STEP} voxels at most, and a ray has \
+                 {MOST_SAMPLES} samples at most"
             )));
         }
         // The sample before a ray's first one in a block, and gradients in between.
-        let around = voxels.max(voxels / 2.0 + 1.0).ceil() as usize;
+        let around = (voxels + 1.0 - 1e-6).ceil() as usize;
         let range = renderer.source.range().map_or([0.0, 0.0], |(low, high)| [low, high]);
         let unit = scene.unit_distance.unwrap_or_else(|| default_unit(header.shape, &header.geometry));
         if !(unit > 0.0 && unit.is_finite()) {
@@ -262,7 +276,9 @@ impl<'a> Frame<'a> {
         let march = Setting {
             iso,
             samples: Samples { step: step as f32 },
-            to_world: std::array::from_fn(|row| std::array::from_fn(|a| columns[a][row] as f32)),
+            // By the largest of them, so that squares are neither 0 nor infinite whatever the world's unit is.
+            to_world: std::array::from_fn(|row| std::array::from_fn(|a| (columns[a][row] / fastest) as f32)),
+            by_speed: (1.0 / fastest) as f32,
         };
         let grid = BlockGrid::new(level.shape, renderer.edge, around);
         Ok(Self { renderer, view, scene, caster, grid, field, range, tables, march, stride: level.stride })
@@ -291,7 +307,8 @@ impl<'a> Frame<'a> {
             for batch in all.chunks(BLOCKS_A_THREAD * threads) {
                 let (blocks, decoded) = self.blocks(batch)?;
                 statistics.marched += blocks.len();
-                statistics.decoded += decoded;
+                statistics.decoded += decoded.len();
+                statistics.samples += decoded.iter().sum::<usize>();
                 // Wave by wave: no ray meets two blocks of one.
                 let mut done = 0;
                 while done < batch.len() {
@@ -399,8 +416,8 @@ impl<'a> Frame<'a> {
         wave.par_iter().zip(&ranges).filter_map(tiles_of).collect()
     }
 
-    /// Decodes blocks, or takes those that are kept; says how many were decoded.
-    fn blocks(&self, wanted: &[&(usize, Vec<usize>)]) -> Result<(Vec<Arc<Block>>, usize)> {
+    /// Decodes blocks, or takes those that are kept; says how many samples each that was decoded has.
+    fn blocks(&self, wanted: &[&(usize, Vec<usize>)]) -> Result<(Vec<Arc<Block>>, Vec<usize>)> {
         let mut found: Vec<Option<Arc<Block>>> = {
             let mut kept = self.renderer.kept();
             wanted.iter().map(|(block, _)| kept.blocks.get(&self.key(*block)).cloned()).collect()
@@ -421,7 +438,7 @@ impl<'a> Frame<'a> {
             }
         }
         let blocks = found.into_iter().flatten().collect();
-        Ok((blocks, missing.len()))
+        Ok((blocks, regions.iter().map(|region| region.samples(1).iter().product()).collect()))
     }
 
     /// Marches rays through blocks that no ray meets two of.
@@ -433,6 +450,7 @@ impl<'a> Frame<'a> {
             shading: self.scene.shading,
             samples: self.march.samples,
             to_world: self.march.to_world,
+            by_speed: self.march.by_speed,
         };
         let wanted: Vec<Option<WantedCells>> = batch
             .par_iter()

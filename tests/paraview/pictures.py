@@ -62,5 +62,9 @@ save("surface")
 shown.BlendMode = "Composite"
 opacity.Points = [400, 0.0, 0.5, 0.0, 500, 0.4, 0.5, 0.0]
 save("other")
+# A colour map of a hundredth of the range, of two colours.
+opacity.Points = [-600, 0.0, 0.5, 0.0, 0, 0.05, 0.5, 0.0, 500, 0.4, 0.5, 0.0]
+colour.RGBPoints = [200, 0.0, 0.0, 1.0, 210, 1.0, 0.0, 0.0]
+save("narrow")
 shown.Representation = "Outline"
 save("outline")

@@ -84,6 +84,10 @@ assert 0.005 < differing(alone["ball"], alone["volume"]) < 0.5
 for name in ("largest", "surface", "other", "outline"):
     assert differing(alone[name], alone["volume"]) > 0.005, name
     assert differing(alone[name], np.broadcast_to(background, alone[name].shape)) > 0.0005, f"{name} is empty"
+# Below the map blue, above it red, hardly anything between.
+colours = alone["narrow"] - background
+assert colours[..., 0].max() > 80 and colours[..., 2].max() > 20, (colours[..., 0].max(), colours[..., 2].max())
+assert np.abs(colours[..., 1]).max() < 40, "no colour that the map does not have"
 print(f"pictures of one process: ok ({100 * seen:.0f} % of the view)")
 
 remote = pictures(0)

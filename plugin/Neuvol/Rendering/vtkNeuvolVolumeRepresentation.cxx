@@ -119,8 +119,8 @@ void vtkNeuvolVolumeRepresentation::UpdateMapper()
   {
     array = info->Get(vtkDataObject::FIELD_NAME());
   }
-  // "volume" is what the source calls an array without a name, and the first one is shown where none was chosen.
-  this->Mapper->SetArrayName(array && std::string(array) != "volume" ? array : nullptr);
+  // The first array is shown where none was chosen.
+  this->Mapper->SetArrayName(array);
   int component = 0;
   if (this->Table)
   {
