@@ -9,7 +9,8 @@ use crate::volume::Volume;
 pub struct Likeness {
     /// `20 log10(255 / RMSE)` over all channels; infinite where nothing differs.
     pub psnr: f64,
-    /// Mean of the channels' structural similarity; `None` of pictures too small for its window.
+    /// Mean of the channels' structural similarity; `None` where a channel of the first has one value only, or the window is larger than the
+    /// picture.
     pub ssim: Option<f64>,
 }
 
