@@ -140,7 +140,7 @@ fn levels_of_detail_are_sampled_and_previewed() {
     assert_eq!(size("coarse.png"), [8 + 6 + 300 + 6 + 300, 8]);
     let refused = neuvol(folder, &["info", "long.nvol", "--preview", "coarse.jpg"]);
     assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0));
-    assert!(text(&refused.stderr).contains("coarse.jpg: slices are written as PNG"));
+    assert!(text(&refused.stderr).contains("coarse.jpg: pictures are written as PNG"));
 }
 
 #[test]

@@ -151,7 +151,7 @@ pub(super) fn check_png(path: &Path) -> Result<()> {
     if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
         let name = path.display();
         anyhow::bail!(neuvol::Error::Options(format!(
-            "{name}: slices are written as PNG; end the name in .png"
+            "{name}: pictures are written as PNG; end the name in .png"
         )));
     }
     Ok(())
