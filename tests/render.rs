@@ -1,7 +1,11 @@
 //! Rendered pictures against closed forms, and against each other.
 
-use neuvol::render::{Camera, Image, Mode, Projection, Renderer, Scene, Shading, TransferFunction, View};
+use neuvol::render::{
+    Boxes, Camera, Image, Mode, Projection, Rendered, Renderer, Scene, Shading, TransferFunction, View,
+};
+use neuvol::sample::{LevelOfDetail, Region};
 use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
+use neuvol::volume::VolumeHeader;
 use neuvol::{NeuralVolume, Volume};
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::ops::ControlFlow;
@@ -215,6 +219,83 @@ fn blocks_threads_and_caches_change_no_bit() {
                     assert_eq!(again.rgba, one.rgba);
                     assert_eq!(again.statistics.decoded, 0);
                     assert!(one.rgba.iter().any(|pixel| pixel[3] > 0.3));
+                }
+            }
+        }
+    }
+}
+
+/// A file as if it did not say what is in its cells.
+struct WithoutRanges(Arc<NeuralVolume>);
+
+impl Rendered for WithoutRanges {
+    fn header(&self) -> VolumeHeader {
+        self.0.header()
+    }
+    fn range(&self) -> Option<(f64, f64)> {
+        self.0.range()
+    }
+    fn levels(&self) -> Vec<LevelOfDetail> {
+        Rendered::levels(self.0.as_ref())
+    }
+    fn boxes(&self, level: usize, boxes: &[Region]) -> neuvol::Result<Boxes> {
+        self.0.boxes(level, boxes)
+    }
+    fn run(&self, work: &mut (dyn FnMut() + Send)) {
+        self.0.run(work);
+    }
+}
+
+#[test]
+fn what_a_file_says_of_its_cells_changes_no_bit_but_what_is_decoded() {
+    // Some balls in noise, one of them half masked, and a wall that is masked.
+    let balls = [([20.0, 30.0, 25.0], 9.0), ([90.0, 80.0, 60.0], 14.0), ([110.0, 20.0, 70.0], 6.0)];
+    let noise = |i: f64| 0.05 * (i * 12.9898).sin() * (i * 78.233).cos();
+    let value = |at: [f64; 3]| {
+        let depth = |(middle, radius): &([f64; 3], f64)| {
+            radius - (0..3).map(|a| (at[a] - middle[a]).powi(2)).sum::<f64>().sqrt()
+        };
+        let deepest = balls.iter().map(depth).fold(f64::NEG_INFINITY, f64::max);
+        match (at[0] - 90.0).abs() < 3.0 && at[1] > 75.0 || (at[2] - 48.0).abs() < 4.5 {
+            true => f32::NAN,
+            false => (noise(at[0] + 130.0 * (at[1] + 100.0 * at[2])) + deepest.clamp(0.0, 4.0) / 4.0) as f32,
+        }
+    };
+    let narrow = white(vec![(0.45, 0.0), (0.5, 0.4), (0.55, 0.0)]);
+    let opaque = white(vec![(0.3, 0.0), (0.31, 0.9)]);
+    let all = white(vec![(-0.1, 0.01), (1.0, 0.5)]);
+    for (target, representation) in [
+        (Target::Lossless, Representation::LatentGrid),
+        (Target::MaxError(0.01), Representation::LatentGrid),
+        (Target::Psnr(60.0), Representation::LatentGrid),
+    ] {
+        let opened = compressed(&volume([130, 100, 90], value), target, representation);
+        assert!(opened.range_cells().is_some_and(|edge| edge <= 32), "{:?}", opened.range_cells());
+        let with_edge = |edge| Renderer::new(opened.clone()).with_block_edge(edge);
+        // Blocks that the file's cells fill, and some that cut them; functions one after the other, so that blocks get more cells.
+        for renderer in [with_edge(64), with_edge(24), with_edge(64).with_cache(0)] {
+            let blind = Renderer::new(Arc::new(WithoutRanges(opened.clone())));
+            let view = Camera::around(&renderer.bounds(), 40.0, 25.0, 1.0);
+            let view = view.view(&renderer.bounds(), [60, 60]).unwrap();
+            for (n, transfer) in [&opaque, &narrow, &all, &opaque].into_iter().enumerate() {
+                for (mode, step) in [
+                    (Mode::Composite, None),
+                    (Mode::Composite, Some(3.9)),
+                    (Mode::Isosurface(0.5), None),
+                    (Mode::MaximumIntensity, None),
+                ] {
+                    let scene = Scene { mode, step, ..Scene::new(transfer.clone()) };
+                    let (with, without) = (render(&renderer, &view, &scene), render(&blind, &view, &scene));
+                    assert_eq!(
+                        (&with.rgba, &with.depth),
+                        (&without.rgba, &without.depth),
+                        "{target:?}, function {n}, {mode:?}, step {step:?}"
+                    );
+                    assert!(with.rgba.iter().any(|pixel| pixel[3] > 0.3));
+                    if n == 0 && mode == Mode::Composite && step.is_none() {
+                        let [few, more] = [with, without].map(|image| image.statistics.samples);
+                        assert!(2 * few < more, "{few} of {more} samples were decoded");
+                    }
                 }
             }
         }

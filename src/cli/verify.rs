@@ -65,21 +65,21 @@ fn verify(input: &Path) -> Result<Option<String>> {
 
 /// What is damaged of a volume, and what can still be read.
 fn damaged(name: &str, neural: &NeuralVolume, found: &Verification) -> Result<Option<String>> {
-    let Some(coarsest) = found.damaged.iter().map(|damage| damage.coarsest_level).max() else {
+    if found.damaged.is_empty() {
         return Ok(None);
-    };
+    }
     for damage in &found.damaged {
         say!("{name}: section {}: {}", damage.section, damage.what);
     }
     let whole = Region::whole(neural.info().shape);
-    let rest = match coarsest + 1 < neural.levels().len() {
-        _ if found.damaged.iter().any(|damage| damage.region == whole) => {
-            "all of it depends on them".to_owned()
-        }
-        true => {
+    let values = || found.damaged.iter().filter(|damage| damage.coarsest_level.is_some());
+    let rest = match found.damaged.iter().filter_map(|damage| damage.coarsest_level).max() {
+        None => "no value depends on them".to_owned(),
+        Some(_) if values().any(|damage| damage.region == whole) => "all of it depends on them".to_owned(),
+        Some(coarsest) if coarsest + 1 < neural.levels().len() => {
             format!("levels of detail from {} on, and regions outside of them, can be read", coarsest + 1)
         }
-        false => "regions outside of them can be read".to_owned(),
+        Some(_) => "regions outside of them can be read".to_owned(),
     };
     Ok(Some(format!("{name}: {} of {} streams are damaged; {rest}", found.damaged.len(), found.streams)))
 }

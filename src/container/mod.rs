@@ -10,6 +10,7 @@ mod integers;
 mod latents;
 mod model;
 mod quality;
+mod ranges;
 mod sections;
 
 pub(crate) use brick_grid::{BRICK_EDGE, BrickGrid};
@@ -23,6 +24,9 @@ pub(crate) use integers::{IntegerBricks, IntegerScale, Prediction};
 pub(crate) use latents::MOST_STEP;
 pub(crate) use model::{MAX_PARAMETERS, StoredModel};
 pub use quality::{Achieved, Asked, Preset, TargetKind};
+pub(crate) use ranges::{
+    AROUND, CellGrid, CellRange, CellRanges, MAX_SHARE_OF_RANGES, NOTHING, STEPS, StoredRanges,
+};
 
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
@@ -46,6 +50,7 @@ const BRICKS: &[u8; 4] = b"BRIK";
 const INTEGERS: &[u8; 4] = b"INTS";
 const LATENTS: &[u8; 4] = b"LATG";
 const DIFFERENCES: &[u8; 4] = b"DIFF";
+const RANGES: &[u8; 4] = b"RANG";
 const VOLUMES: &[u8; 4] = b"VOLS";
 
 /// What a volume's samples come from.
@@ -107,6 +112,8 @@ pub(crate) struct Contents {
     pub(crate) body: Option<Body>,
     /// `None` when no voxel is masked.
     pub(crate) mask: Option<MaskBricks>,
+    /// The ranges of cells, where the file has them.
+    pub(crate) ranges: Option<StoredRanges>,
 }
 
 impl Contents {
@@ -145,6 +152,9 @@ impl Contents {
         file.add(QUALITY, &self.description.quality_section());
         if let Some(focus) = &self.description.focus {
             file.add(FOCUS, &focus.section());
+        }
+        if let Some(ranges) = &self.ranges {
+            file.add_with_streams(RANGES, ranges.section(), ranges.streams());
         }
         match &self.body {
             Some(Body::Network(model)) => file.add_with_streams(MODEL, model.section(), model.streams()),
@@ -231,7 +241,11 @@ impl Contents {
         } else {
             None
         };
-        Ok(Self { description, body, mask })
+        let ranges = match file.has(RANGES) {
+            true => Some(file.parse(RANGES, |section| StoredRanges::parse(section, description.shape))?),
+            false => None,
+        };
+        Ok(Self { description, body, mask, ranges })
     }
 
     /// Puts what was achieved into a finished file in place of what it says.
@@ -240,6 +254,22 @@ impl Contents {
         if let Some(focus) = &description.focus {
             sections::replace(file, FOCUS, &focus.section());
         }
+    }
+
+    /// Bytes that ranges take in a file.
+    pub(crate) fn bytes_of_ranges(ranges: &StoredRanges) -> u64 {
+        let mut file = SectionWriter::default();
+        let without = file.bytes();
+        file.add_with_streams(RANGES, ranges.section(), ranges.streams());
+        file.bytes() - without
+    }
+
+    /// Adds ranges to a finished file that has none.
+    ///
+    /// # Errors
+    /// When their streams cannot be read.
+    pub(crate) fn insert_ranges(file: &mut Vec<u8>, ranges: &StoredRanges) -> io::Result<()> {
+        sections::insert(file, RANGES, ranges.section(), ranges.streams())
     }
 
     /// Gives the masked samples of a brick the values that `codes` say.

@@ -127,6 +127,33 @@ pub(super) fn replace(file: &mut Vec<u8>, name: &[u8; 4], section: &[u8]) {
     }
 }
 
+/// Puts a section with streams before all others that have data into a file that [`SectionWriter`] made.
+///
+/// # Errors
+/// When the streams cannot be read.
+pub(super) fn insert(
+    file: &mut Vec<u8>,
+    name: &[u8; 4],
+    section: Vec<u8>,
+    streams: &Streams,
+) -> io::Result<()> {
+    let end = HEADER + u32_at(file, 12) as usize;
+    let mut added = SectionWriter::default();
+    added.add_with_streams(name, section, streams);
+    let mut data = Vec::new();
+    streams.put_data(&mut data)?;
+    let mut at = HEADER;
+    while at < end && file[at + 8..at + ENTRY] == [0; 8] {
+        at += ENTRY + u32_at(file, at + 4) as usize;
+    }
+    file.splice(end..end, data);
+    file.splice(at..at, added.index.iter().copied());
+    let count = u16::from_le_bytes([file[10], file[11]]) + added.count;
+    let header = header(count, &file[HEADER..end + added.index.len()]);
+    file[..HEADER].copy_from_slice(&header);
+    Ok(())
+}
+
 /// A section: its bytes in the index, and where its data lies.
 struct Section {
     name: [u8; 4],
@@ -330,6 +357,23 @@ mod tests {
             replace(&mut changed, b"NONE", &[1]);
             assert_eq!(changed, file(other), "there is no such section");
         }
+    }
+
+    #[test]
+    fn a_section_is_inserted_as_if_the_file_had_been_written_with_it() {
+        let [first, second] = [vec![vec![3; 70], vec![]], vec![vec![4; 5000]]].map(Streams::new);
+        let file = |with_second: bool| {
+            let mut file = SectionWriter::default();
+            file.add(b"QUAL", &[2; 20]);
+            if with_second {
+                file.add_with_streams(b"ZZZZ", vec![7; 3], &second);
+            }
+            file.add_with_streams(b"AAAA", vec![1; 9], &first);
+            file.finish().unwrap()
+        };
+        let mut shorter = file(false);
+        insert(&mut shorter, b"ZZZZ", vec![7; 3], &second).unwrap();
+        assert_eq!(shorter, file(true));
     }
 
     #[test]

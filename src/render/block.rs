@@ -1,7 +1,9 @@
 //! Blocks of samples that rays are marched through, and which of their cells are worth it.
 
+use super::known::{CellsOfBlock, KnownRanges};
 use super::source::BoxSamples;
 use crate::sample::Region;
+use std::borrow::Cow;
 
 /// Samples along the edge of a cell that is looked at or passed by as a whole.
 const CELL: usize = 8;
@@ -92,22 +94,57 @@ pub(super) struct Block {
     cell_counts: [usize; 3],
     /// Smallest and largest value of a cell; the smallest is above the largest where all is masked.
     cells: Vec<(u16, u16)>,
+    /// Which of the file's cells were decoded; others have values that their pictures do not show. `None`: all.
+    decoded: Option<CellsOfBlock>,
 }
 
 /// A range that has nothing.
 const NOTHING: (u16, u16) = (u16::MAX, 0);
 
 impl Block {
+    /// Of the samples of all of [`BlockGrid::region`].
     pub(super) fn new(grid: &BlockGrid, block: usize, samples: &BoxSamples) -> Self {
-        let (first, size) = grid.samples(block);
-        let region = grid.region(block);
+        Self::of_area(grid, block, grid.region(block), samples)
+    }
+
+    /// Of the samples of some boxes, in which these cells lie: as large as a box around them.
+    pub(super) fn of_boxes(
+        grid: &BlockGrid,
+        block: usize,
+        boxes: &[(Region, BoxSamples)],
+        known: &KnownRanges,
+        decoded: CellsOfBlock,
+    ) -> Self {
+        let area = Region {
+            start: std::array::from_fn(|a| boxes.iter().map(|(region, _)| region.start[a]).min().unwrap_or(0)),
+            end: std::array::from_fn(|a| boxes.iter().map(|(region, _)| region.end[a]).max().unwrap_or(0)),
+        };
+        let samples = match boxes {
+            [(_, samples)] => Cow::Borrowed(samples),
+            _ => Cow::Owned(assembled(area, boxes, known)),
+        };
+        Self { decoded: Some(decoded), ..Self::of_area(grid, block, area, &samples) }
+    }
+
+    /// Of the samples of a part of a block's region.
+    fn of_area(grid: &BlockGrid, block: usize, area: Region, samples: &BoxSamples) -> Self {
+        let (mut first, size) = grid.samples(block);
+        let mut end: [isize; 3] = std::array::from_fn(|a| first[a] + size[a] as isize);
+        let whole = grid.region(block);
+        for a in 0..3 {
+            if area.start[a] > whole.start[a] {
+                first[a] = area.start[a] as isize;
+            }
+            if area.end[a] < whole.end[a] {
+                end[a] = area.end[a] as isize;
+            }
+        }
+        let size: [usize; 3] = std::array::from_fn(|a| (end[a] - first[a]) as usize);
         let inside: [Vec<usize>; 3] = std::array::from_fn(|a| {
-            let last = region.end[a] - 1;
-            (0..size[a])
-                .map(|n| ((first[a] + n as isize).max(0) as usize).min(last) - region.start[a])
-                .collect()
+            let last = area.end[a] - 1;
+            (0..size[a]).map(|n| ((first[a] + n as isize).max(0) as usize).min(last) - area.start[a]).collect()
         });
-        let [nx, ny] = [0, 1].map(|a| region.end[a] - region.start[a]);
+        let [nx, ny] = [0, 1].map(|a| area.end[a] - area.start[a]);
         let count: usize = size.iter().product();
         let mut values = Vec::with_capacity(count + 1);
         let mut masked = samples.masked.as_ref().map(|_| Vec::with_capacity(count));
@@ -121,7 +158,7 @@ impl Block {
             }
         }
         let cell_counts = size.map(|n| (n - 1).div_ceil(CELL));
-        let mut made = Self { first, size, values, masked, cell_counts, cells: Vec::new() };
+        let mut made = Self { first, size, values, masked, cell_counts, cells: Vec::new(), decoded: None };
         made.cells = made.ranges_of_cells();
         made.values.push(0);
         made
@@ -161,6 +198,11 @@ impl Block {
         (all.0 <= all.1).then_some(all)
     }
 
+    /// The file's cells that were decoded; `None`: all.
+    pub(super) fn decoded(&self) -> Option<&CellsOfBlock> {
+        self.decoded.as_ref()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         2 * self.values.len() + self.masked.as_ref().map_or(0, Vec::len) + 4 * self.cells.len()
     }
@@ -170,15 +212,46 @@ impl Block {
         let wanted = |&(low, high): &(u16, u16)| low <= high && wants(low, high);
         WantedCells {
             first: self.first.map(|n| n as f32),
+            last: std::array::from_fn(|a| (self.first[a] + self.size[a] as isize - 1) as f32),
             counts: self.cell_counts,
             wanted: self.cells.iter().map(wanted).collect(),
         }
     }
 }
 
+/// Samples of an area, from those of boxes in it. In between is what no picture shows that does without.
+fn assembled(area: Region, boxes: &[(Region, BoxSamples)], known: &KnownRanges) -> BoxSamples {
+    let [nx, ny, nz] = area.samples(1);
+    let mut is_there = vec![false; nx * ny * nz];
+    let mut values = vec![0; nx * ny * nz];
+    let mut masked = vec![false; nx * ny * nz];
+    for (region, samples) in boxes {
+        let [bx, by, bz] = region.samples(1);
+        let [x, y, z] = [0, 1, 2].map(|a| region.start[a] - area.start[a]);
+        for row in 0..by * bz {
+            let to = x + nx * (y + row % by + ny * (z + row / by));
+            let from = row * bx;
+            is_there[to..to + bx].fill(true);
+            values[to..to + bx].copy_from_slice(&samples.values[from..from + bx]);
+            if let Some(of_box) = &samples.masked {
+                masked[to..to + bx].copy_from_slice(&of_box[from..from + bx]);
+            }
+        }
+    }
+    for n in (0..values.len()).filter(|&n| !is_there[n]) {
+        let voxel = [n % nx, n / nx % ny, n / nx / ny];
+        match known.stand_in(std::array::from_fn(|a| area.start[a] + voxel[a])) {
+            Some(value) => values[n] = value,
+            None => masked[n] = true,
+        }
+    }
+    BoxSamples { values, masked: masked.contains(&true).then_some(masked) }
+}
+
 /// The cells of a block in which a frame has something to see.
 pub(super) struct WantedCells {
     first: [f32; 3],
+    last: [f32; 3],
     counts: [usize; 3],
     wanted: Vec<bool>,
 }
@@ -191,6 +264,12 @@ impl WantedCells {
             let n = ((place - self.first[a]) * (1.0 / CELL as f32)) as usize;
             n.min(self.counts[a] - 1)
         };
+        // Around what was decoded of a block lies nothing that is wanted.
+        for a in 0..3 {
+            if from[a].max(to[a]) < self.first[a] || from[a].min(to[a]) > self.last[a] {
+                return false;
+            }
+        }
         // A place on the border of two cells has values of both.
         let low: [usize; 3] = std::array::from_fn(|a| cell(a, from[a].min(to[a])));
         let high: [usize; 3] = std::array::from_fn(|a| cell(a, from[a].max(to[a])));

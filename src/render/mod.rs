@@ -11,6 +11,7 @@ mod image;
 #[cfg(feature = "cli")]
 mod image_files;
 mod interactive;
+mod known;
 mod march;
 mod matrix;
 #[cfg(feature = "cli")]
@@ -33,7 +34,9 @@ pub use matrix::Matrix;
 #[cfg(feature = "cli")]
 pub use picture::{Picture, Window};
 pub use renderer::{Observe, Renderer, Statistics};
+pub use known::KnownRanges;
 pub(crate) use source::{BoxSamples, sixteen_bits};
+pub(crate) use tables::MOST;
 pub use source::{Boxes, Rendered};
 pub use transfer::{Preset, TransferFunction};
 

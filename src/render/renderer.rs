@@ -4,6 +4,7 @@ use super::block::{Block, BlockGrid, WantedCells};
 use super::camera::index_box;
 use super::image::Image;
 use super::interactive::Pace;
+use super::known::{CellsOfBlock, KnownRanges, NeededCells};
 use super::march::{March, Pixel, Rays};
 use super::matrix::length;
 use super::ray::{Caster, Eye, Samples};
@@ -19,7 +20,7 @@ use lru::LruCache;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Voxels along the edge of a block: small enough that little is decoded that nobody sees, large enough that what is around it costs little.
 const EDGE: usize = 64;
@@ -60,6 +61,8 @@ type Key = (usize, usize, usize);
 pub struct Renderer {
     source: Arc<dyn Rendered>,
     edge: usize,
+    /// What the source says of values before they are decoded.
+    known: OnceLock<Option<KnownRanges>>,
     kept: Mutex<Kept>,
     /// How fast pictures are made.
     pub(super) pace: Mutex<Pace>,
@@ -69,7 +72,7 @@ struct Kept {
     blocks: LruCache<Key, Arc<Block>>,
     bytes: usize,
     bound: usize,
-    /// Of every block that was decoded so far.
+    /// Of every block that was decoded so far, all of it.
     ranges: HashMap<Key, Option<(u16, u16)>>,
 }
 
@@ -78,7 +81,13 @@ impl Renderer {
     pub fn new(source: Arc<dyn Rendered>) -> Self {
         let kept =
             Kept { blocks: LruCache::unbounded(), bytes: 0, bound: KEPT_BYTES, ranges: HashMap::new() };
-        Self { source, edge: EDGE, kept: Mutex::new(kept), pace: Mutex::default() }
+        Self {
+            source,
+            edge: EDGE,
+            known: OnceLock::new(),
+            kept: Mutex::new(kept),
+            pace: Mutex::default(),
+        }
     }
 
     /// Keeps so many bytes of decoded blocks at most.
@@ -174,6 +183,14 @@ impl Renderer {
         Frame::new(self, view, scene)?.render(depth, observe)
     }
 
+    fn known(&self) -> Result<Option<&KnownRanges>> {
+        if let Some(known) = self.known.get() {
+            return Ok(known.as_ref());
+        }
+        let known = self.source.known_ranges()?;
+        Ok(self.known.get_or_init(|| known).as_ref())
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -188,7 +205,9 @@ impl Renderer {
 
 impl Kept {
     fn keep(&mut self, key: Key, block: &Arc<Block>) {
-        self.ranges.insert(key, block.range());
+        if block.decoded().is_none() {
+            self.ranges.insert(key, block.range());
+        }
         self.bytes += block.bytes();
         if let Some(before) = self.blocks.put(key, block.clone()) {
             self.bytes -= before.bytes();
@@ -215,6 +234,8 @@ pub(super) struct Frame<'a> {
     march: Setting,
     /// Voxels of the volume by one of the level.
     stride: [usize; 3],
+    /// The cells that change a pixel, where the file says what is in cells.
+    needed: Option<NeededCells<'a>>,
 }
 
 /// What [`March`] has beside the tables.
@@ -281,7 +302,13 @@ impl<'a> Frame<'a> {
             by_speed: (1.0 / fastest) as f32,
         };
         let grid = BlockGrid::new(level.shape, renderer.edge, around);
-        Ok(Self { renderer, view, scene, caster, grid, field, range, tables, march, stride: level.stride })
+        // The ranges are those of the volume itself.
+        let known = if scene.level == 0 { renderer.known()? } else { None };
+        let stride = level.stride;
+        let frame =
+            Self { renderer, view, scene, caster, grid, field, range, tables, march, stride, needed: None };
+        let needed = known.map(|known| NeededCells::new(known, |low, high| frame.is_wanted(low, high)));
+        Ok(Self { needed, ..frame })
     }
 
     fn render(&self, depth: Option<&[f32]>, observe: Observe<'_>) -> Result<Image> {
@@ -366,16 +393,28 @@ impl<'a> Frame<'a> {
     /// Voxels of the level that would have to be decoded for all blocks whose ranges are not known to be transparent.
     pub(super) fn missing(&self) -> usize {
         let kept = self.renderer.kept();
-        let is_missing = |&block: &usize| {
+        let missing = |block: usize| {
             let key = self.key(block);
             let range = kept.ranges.get(&key);
-            let wanted = range.is_none_or(|range| range.is_some_and(|(low, high)| self.is_wanted(low, high)));
-            wanted && self.is_of_part(block) && !kept.blocks.contains(&key)
+            if range.is_some_and(|range| !range.is_some_and(|(low, high)| self.is_wanted(low, high)))
+                || !self.is_of_part(block)
+            {
+                return 0;
+            }
+            let boxes = match (kept.blocks.peek(&key), self.cells(block)) {
+                (Some(kept), cells) if has(kept, cells.as_ref()) => Vec::new(),
+                (_, Some(cells)) => cells.boxes(&self.grid, block),
+                (_, None) => vec![self.grid.region(block)],
+            };
+            samples(&boxes)
         };
-        (0..self.grid.len())
-            .filter(is_missing)
-            .map(|block| self.grid.region(block).samples(1).iter().product::<usize>())
-            .sum()
+        (0..self.grid.len()).map(missing).sum()
+    }
+
+    /// The cells of a block that the picture needs; `None`: all of it.
+    fn cells(&self, block: usize) -> Option<CellsOfBlock> {
+        let cells = self.needed.as_ref()?.of_block(&self.grid, block);
+        (!cells.are_all()).then_some(cells)
     }
 
     fn key(&self, block: usize) -> Key {
@@ -400,7 +439,12 @@ impl<'a> Frame<'a> {
             let kept = self.renderer.kept();
             wave.iter().map(|&block| kept.ranges.get(&self.key(block)).copied()).collect()
         };
-        let tiles_of = |(&block, range): (&usize, &Option<Option<(u16, u16)>>)| {
+        let tiles_of = |(&block, &range): (&usize, &Option<Option<(u16, u16)>>)| {
+            let of_file = self.needed.as_ref().map(|needed| (needed, needed.of_block(&self.grid, block)));
+            if of_file.as_ref().is_some_and(|(_, cells)| !cells.is_any()) {
+                return None;
+            }
+            let range = range.or_else(|| of_file.map(|(needed, cells)| needed.range_of(&cells)));
             if range.is_some_and(|range| !range.is_some_and(|(low, high)| self.is_wanted(low, high))) {
                 return None;
             }
@@ -422,23 +466,48 @@ impl<'a> Frame<'a> {
             let mut kept = self.renderer.kept();
             wanted.iter().map(|(block, _)| kept.blocks.get(&self.key(*block)).cloned()).collect()
         };
-        let missing: Vec<usize> = (0..wanted.len()).filter(|&n| found[n].is_none()).collect();
-        let regions: Vec<_> = missing.iter().map(|&n| self.grid.region(wanted[n].0)).collect();
-        if !regions.is_empty() {
-            let boxes = self.renderer.source.boxes(self.scene.level, &regions)?.0;
+        let mut missing = Vec::new();
+        for (n, (block, _)) in wanted.iter().enumerate() {
+            let cells = self.cells(*block);
+            // What a picture with other functions left out is added to what it had.
+            let cells = match &found[n] {
+                Some(kept) if has(kept, cells.as_ref()) => continue,
+                Some(kept) => cells.zip(kept.decoded()).map(|(cells, kept)| cells.with(kept)),
+                None => cells,
+            };
+            let boxes = match &cells {
+                Some(cells) => cells.boxes(&self.grid, *block),
+                None => vec![self.grid.region(*block)],
+            };
+            missing.push((n, cells, boxes));
+        }
+        if !missing.is_empty() {
+            let regions: Vec<Region> = missing.iter().flat_map(|(_, _, boxes)| boxes.iter().copied()).collect();
+            let mut decoded = self.renderer.source.boxes(self.scene.level, &regions)?.0.into_iter();
+            let parts: Vec<Vec<BoxSamples>> =
+                missing.iter().map(|(_, _, boxes)| decoded.by_ref().take(boxes.len()).collect()).collect();
+            let known = self.needed.as_ref().map(NeededCells::known);
             let made: Vec<Arc<Block>> = self.renderer.install(|| {
-                let make =
-                    |(&n, samples): (&usize, _)| Arc::new(Block::new(&self.grid, wanted[n].0, samples));
-                missing.par_iter().zip(&boxes).map(make).collect()
+                let make = |((n, cells, boxes), samples): (&Missing, Vec<BoxSamples>)| {
+                    let block = wanted[*n].0;
+                    Arc::new(match (cells.clone().zip(known), &samples[..]) {
+                        (Some((cells, known)), _) => {
+                            let parts: Vec<_> = boxes.iter().copied().zip(samples).collect();
+                            Block::of_boxes(&self.grid, block, &parts, known, cells)
+                        }
+                        (None, whole) => Block::new(&self.grid, block, &whole[0]),
+                    })
+                };
+                missing.par_iter().zip(parts).map(make).collect()
             });
             let mut kept = self.renderer.kept();
-            for (&n, block) in missing.iter().zip(made) {
-                kept.keep(self.key(wanted[n].0), &block);
-                found[n] = Some(block);
+            for ((n, _, _), block) in missing.iter().zip(made) {
+                kept.keep(self.key(wanted[*n].0), &block);
+                found[*n] = Some(block);
             }
         }
         let blocks = found.into_iter().flatten().collect();
-        Ok((blocks, regions.iter().map(|region| region.samples(1).iter().product()).collect()))
+        Ok((blocks, missing.iter().map(|(_, _, boxes)| samples(boxes)).collect()))
     }
 
     /// Marches rays through blocks that no ray meets two of.
@@ -510,6 +579,18 @@ impl<'a> Frame<'a> {
         let [r, g, b] = pixel.colour;
         [r, g, b, 1.0 - pixel.light]
     }
+}
+
+/// A block that is to be decoded: its number among others, the cells that it is decoded for (`None`: all), and the boxes that hold them.
+type Missing = (usize, Option<CellsOfBlock>, Vec<Region>);
+
+/// Whether a block has the cells that a picture needs.
+fn has(block: &Block, cells: Option<&CellsOfBlock>) -> bool {
+    block.decoded().is_none_or(|decoded| cells.is_some_and(|cells| decoded.have(cells)))
+}
+
+fn samples(boxes: &[Region]) -> usize {
+    boxes.iter().map(|region| region.samples(1).iter().product::<usize>()).sum()
 }
 
 /// The volume's diagonal by the cube root of the number of its cells.

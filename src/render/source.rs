@@ -1,11 +1,13 @@
 //! Where the renderer gets samples from.
 
+use super::known::KnownRanges;
 use super::tables::MOST;
 use crate::error::Result;
 use crate::sample::{LevelOfDetail, Region};
 use crate::volume::{MaskClass, Volume, VolumeHeader};
 
 /// Samples of a box, x fastest.
+#[derive(Clone)]
 pub(crate) struct BoxSamples {
     /// From 0 for the volume's lowest value to 65535 for its highest; those of masked samples mean nothing.
     pub(crate) values: Vec<u16>,
@@ -23,6 +25,11 @@ pub trait Rendered: Send + Sync {
     fn levels(&self) -> Vec<LevelOfDetail>;
     #[doc(hidden)]
     fn boxes(&self, level: usize, boxes: &[Region]) -> Result<Boxes>;
+    /// What is known of the volume's values without reading them.
+    #[doc(hidden)]
+    fn known_ranges(&self) -> Result<Option<KnownRanges>> {
+        Ok(None)
+    }
     /// Runs work on the threads that it is to use.
     #[doc(hidden)]
     fn run(&self, work: &mut (dyn FnMut() + Send));

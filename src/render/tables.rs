@@ -7,7 +7,7 @@ const ENTRIES: usize = 4096;
 /// Opacity that counts as all: its extinction would be infinite.
 const MOST_OPACITY: f64 = 0.9999;
 /// Values as rays have them: 16 bits.
-pub(super) const MOST: f32 = 65535.0;
+pub(crate) const MOST: f32 = 65535.0;
 
 /// Extinction and colours over the values of a volume, as the 16 bits that it is sampled in.
 pub(super) struct Tables {

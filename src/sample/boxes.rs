@@ -3,8 +3,9 @@
 use super::bricks::BrickReader;
 use super::{LevelOfDetail, NeuralVolume, Region};
 use crate::engine::{Install, Lattice, axis_position};
-use crate::error::Result;
-use crate::render::{BoxSamples, Boxes, Rendered, sixteen_bits};
+use crate::container::{CellRange, STEPS};
+use crate::error::{Error, Result};
+use crate::render::{BoxSamples, Boxes, KnownRanges, MOST, Rendered, sixteen_bits};
 use crate::volume::{SampleType, Samples, VolumeHeader};
 use crate::wavelet::Window;
 use rayon::prelude::*;
@@ -37,6 +38,31 @@ impl Rendered for NeuralVolume {
         let masked = boxes.iter().map(|region| self.masked(*region, stride)).collect::<Result<Vec<_>>>()?;
         let samples = values.into_iter().zip(masked).map(|(values, masked)| BoxSamples { values, masked });
         Ok(Boxes(samples.collect()))
+    }
+
+    fn known_ranges(&self) -> Result<Option<KnownRanges>> {
+        let ranges = match self.cell_ranges() {
+            Ok(Some(ranges)) => ranges,
+            Ok(None) => return Ok(None),
+            Err(Error::Section { section, what, .. }) => {
+                // No value depends on them.
+                log::warn!("{}: section {section}: {what}; pictures do without", self.path.display());
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        // They are of rounded samples, pictures of the field: it may be half a unit away, and engines differ in a last digit.
+        let span = self.description.range.map_or(0.0, |(low, high)| high - low);
+        let unit = if self.description.sample_type.is_integer() { 0.5 / span } else { 0.0 };
+        let away = f64::from(MOST) * unit + 2.0;
+        let share = |code: u8| f64::from(code) / STEPS * f64::from(MOST);
+        let of_cell = |&range: &CellRange| match range {
+            [low, high] if low <= high => {
+                ((share(low) - away).floor().max(0.0) as u16, (share(high) + away).ceil() as u16)
+            }
+            _ => (u16::MAX, 0),
+        };
+        Ok(Some(KnownRanges { grid: ranges.grid, ranges: ranges.ranges.iter().map(of_cell).collect() }))
     }
 
     fn run(&self, work: &mut (dyn FnMut() + Send)) {

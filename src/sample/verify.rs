@@ -28,8 +28,8 @@ pub struct Damage {
     /// The stream, and what is wrong with it.
     pub what: String,
     /// The coarsest level of detail that depends on the stream, as [`NeuralVolume::levels`] counts them. Finer ones do, too; coarser
-    /// ones can be read.
-    pub coarsest_level: usize,
+    /// ones can be read. `None` where no value depends on it.
+    pub coarsest_level: Option<usize>,
     /// The voxels whose values depend on the stream, but for the few around them that a wavelet reaches.
     pub region: Region,
 }
@@ -44,7 +44,7 @@ impl NeuralVolume {
         let whole = Region::whole(self.description.shape);
         let last = self.levels().len() - 1;
         if let Some(model) = &self.model {
-            let name = |group| (format!("parameter group {group}"), last, whole);
+            let name = |group| (format!("parameter group {group}"), Some(last), whole);
             self.check("MODL", model.streams(), name, &mut found)?;
         }
         if let Some(bricks) = &self.bricks {
@@ -53,9 +53,9 @@ impl NeuralVolume {
                     Some(block) => {
                         let voxels = latents.voxels_of(block);
                         let coarsest = latents.grid.first_level(block.tier + 1).saturating_sub(1);
-                        (latents.name_of(block), coarsest, Region { start: voxels.start, end: voxels.end })
+                        (latents.name_of(block), Some(coarsest), Region { start: voxels.start, end: voxels.end })
                     }
-                    None => ("the root".to_owned(), last, whole),
+                    None => ("the root".to_owned(), Some(last), whole),
                 };
                 self.check("LATG", &latents.streams, name, &mut found)?;
             }
@@ -72,6 +72,11 @@ impl NeuralVolume {
             let name = |stream: usize| of_brick(mask.bounds(bricks[stream]), bricks[stream], last);
             self.check("BRIK", mask.streams(), name, &mut found)?;
         }
+        if let Some(ranges) = &self.ranges {
+            // No value depends on them.
+            let name = |part| (format!("ranges of cells, part {part}"), None, whole);
+            self.check("RANG", ranges.streams(), name, &mut found)?;
+        }
         Ok(found)
     }
 
@@ -79,7 +84,7 @@ impl NeuralVolume {
         &self,
         section: &'static str,
         streams: &Streams,
-        name: impl Fn(usize) -> (String, usize, Region),
+        name: impl Fn(usize) -> (String, Option<usize>, Region),
         found: &mut Verification,
     ) -> Result<()> {
         let numbers: Vec<usize> = (0..streams.len()).collect();
@@ -103,8 +108,8 @@ fn of_brick(
     (start, size): ([usize; 3], [usize; 3]),
     brick: usize,
     coarsest_level: usize,
-) -> (String, usize, Region) {
+) -> (String, Option<usize>, Region) {
     let region = Region { start, end: std::array::from_fn(|a| start[a] + size[a]) };
     let ends: Vec<String> = (0..3).map(|a| format!("{} to {}", region.start[a], region.end[a] - 1)).collect();
-    (format!("brick {brick} (voxels {})", ends.join(", ")), coarsest_level, region)
+    (format!("brick {brick} (voxels {})", ends.join(", ")), Some(coarsest_level), region)
 }

@@ -2,12 +2,14 @@
 
 use super::candidate::open_own;
 use super::compressed::Compressed;
+use super::ranges::{self, RangesMeter};
 use super::tissues::Shift;
 use crate::container::{Achieved, BRICK_EDGE, Contents};
 use crate::engine::{Install, TrainingEngine};
 use crate::error::Result;
 use crate::metrics::{Bands, Fidelity, FidelityMeter, Planes, noise_of};
 use crate::sample::{NeuralVolume, Region};
+use crate::storage::Fault;
 use crate::volume::{Mask, Volume};
 use std::sync::Arc;
 
@@ -42,17 +44,28 @@ impl<'a> Original<'a> {
         Achieved { noise: self.noise, band_limits: self.bands.clone(), ..Achieved::default() }
     }
 
-    /// Measures a file with the shipped decoder in all that [`Fidelity`] has, and writes it into the file.
-    pub(super) fn appraise(&self, file: Compressed, engine: Arc<dyn TrainingEngine>) -> Result<Compressed> {
+    /// Measures a file with the shipped decoder in all that [`Fidelity`] has, and writes it into the file, with the ranges of its cells
+    /// where these take little, and the file has no more than `most_bytes`.
+    pub(super) fn appraise(
+        &self,
+        file: Compressed,
+        engine: Arc<dyn TrainingEngine>,
+        most_bytes: Option<u64>,
+    ) -> Result<Compressed> {
+        let mut ranges = RangesMeter::new(self.volume.shape(), self.range);
         if file.distortion.max_error == 0.0 {
             // Nothing is left to measure, and the file says so.
             let fidelity =
                 Fidelity { noise: self.noise, similarity: Some(1.0), ..Fidelity::of(file.distortion) };
-            return Ok(Compressed { fidelity, ..file });
+            if let Some(ranges) = &mut ranges {
+                let (shape, samples) = (self.volume.shape(), self.volume.samples());
+                engine.install(|| ranges.add([0; 3], shape, samples, self.mask.map(Mask::codes)));
+            }
+            return self.with_ranges(Compressed { fidelity, ..file }, ranges, most_bytes);
         }
         let neural = open_own(&file.bytes, engine.clone())?;
         let meter = FidelityMeter::new(self.volume.shape(), self.range, self.bands.clone());
-        let fidelity = self.measured(&neural, meter, engine.as_ref())?;
+        let fidelity = self.measured(&neural, meter, ranges.as_mut(), engine.as_ref())?;
         // The search's own numbers stay: in other chunks sums differ in their last digits.
         let fidelity = Fidelity { distortion: file.distortion, ..fidelity };
         let mut description = neural.info().clone();
@@ -60,7 +73,25 @@ impl<'a> Original<'a> {
         description.achieved.band_limits = self.bands.clone();
         let mut file = Compressed { fidelity, ..file };
         Contents::replace_achieved(&mut file.bytes, &description);
-        Ok(file)
+        self.with_ranges(file, ranges, most_bytes)
+    }
+
+    fn with_ranges(
+        &self,
+        file: Compressed,
+        ranges: Option<RangesMeter>,
+        most_bytes: Option<u64>,
+    ) -> Result<Compressed> {
+        let room = ranges::room(file.bytes.len() as u64, most_bytes);
+        let Some(ranges) = ranges.and_then(|ranges| ranges.within(room)) else { return Ok(file) };
+        let mut bytes = file.bytes;
+        Contents::insert_ranges(&mut bytes, &ranges).map_err(|e| Fault::Unread(e).of_own())?;
+        Ok(Compressed {
+            ratio: self.volume.stored_bytes() as f64 / bytes.len() as f64,
+            ratio_f32: 4.0 * self.volume.len() as f64 / bytes.len() as f64,
+            bytes,
+            ..file
+        })
     }
 
     /// What is to be added to the tissues of a CT so that this file has them where they are in the mean.
@@ -70,7 +101,7 @@ impl<'a> Original<'a> {
         }
         let neural = open_own(&file.bytes, engine.clone())?;
         let meter = FidelityMeter::new(self.volume.shape(), self.range, self.bands.clone()).by_own_value();
-        Ok(Shift::against(&self.measured(&neural, meter, engine.as_ref())?))
+        Ok(Shift::against(&self.measured(&neural, meter, None, engine.as_ref())?))
     }
 
     /// Decodes in slabs of a multiple of a brick's slices: the whole is never held twice.
@@ -78,6 +109,7 @@ impl<'a> Original<'a> {
         &self,
         neural: &NeuralVolume,
         mut meter: FidelityMeter,
+        mut ranges: Option<&mut RangesMeter>,
         engine: &dyn TrainingEngine,
     ) -> Result<Fidelity> {
         let [nx, ny, nz] = self.volume.shape();
@@ -87,6 +119,11 @@ impl<'a> Original<'a> {
             let slab = Region { start: [0, 0, z], end: [nx, ny, nz.min(z + depth)] };
             let decoded = neural.read_region(slab, 1)?;
             engine.install(|| meter.add(original, z, decoded.samples()));
+            if let Some(ranges) = &mut ranges {
+                let (start, size) = (slab.start, decoded.shape());
+                let codes = self.mask.map(|mask| &mask.codes()[nx * ny * z..][..decoded.len()]);
+                engine.install(|| ranges.add(start, size, decoded.samples(), codes));
+            }
         }
         Ok(meter.fidelity(self.noise))
     }

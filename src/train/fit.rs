@@ -202,7 +202,9 @@ pub fn fit(
         let seconds = trained.as_secs_f64();
         curve.push(CurvePoint { epoch, seconds, psnr: compressed.distortion.psnr });
         if epoch == options.epochs {
-            let compressed = original.appraise(compressed, engine)?;
+            // The size of the model that was given is the target.
+            let size = compressed.bytes.len() as u64;
+            let compressed = original.appraise(compressed, engine, Some(size))?;
             return Ok(Fitted { compressed, parameters, batch: plan.batch, seconds, curve });
         }
     }

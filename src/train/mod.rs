@@ -24,6 +24,7 @@ mod network_search;
 mod options;
 mod plan;
 mod progress;
+mod ranges;
 mod refine;
 mod refined_grid;
 mod roundings;
@@ -109,7 +110,7 @@ pub fn compress_on(
     if found.distortion.max_error == 0.0 {
         labels::say_where_deflate_is_smaller(volume, found.bytes.len());
     }
-    original.appraise(found, engine)
+    original.appraise(found, engine, options.target.byte_budget(volume.stored_bytes()))
 }
 
 /// The smallest file found that meets the target.

@@ -128,6 +128,9 @@ fn print_text(neural: &NeuralVolume, preview: Option<(&Path, usize)>) -> Result<
         .map(|(k, level)| format!("{k}: {}", report::dims(level.shape)))
         .collect();
     say!("levels      {}", levels.join(", "));
+    if let Some(edge) = neural.range_cells() {
+        say!("ranges      of values in cells of {edge} voxels: pictures decode those that show anything");
+    }
     if let Some((path, level)) = preview {
         say!("preview     {} (of level {level})", path.display());
     }
@@ -186,6 +189,7 @@ fn print_json(neural: &NeuralVolume, preview: Option<(&Path, usize)>) -> Result<
         "levels": neural.levels().iter().map(|level| {
             serde_json::json!({ "dims": level.shape, "stride": level.stride })
         }).collect::<Vec<_>>(),
+        "range_cells": neural.range_cells(),
         "preview": preview.map(|(path, level)| {
             serde_json::json!({ "file": path.display().to_string(), "level": level })
         }),

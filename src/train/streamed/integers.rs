@@ -24,9 +24,10 @@ impl Making<'_> {
         if step > 0.0 {
             let scale = IntegerScale { low: range.0, step, sample_type: self.header.sample_type };
             let mut contents = self.integers(scale, run)?;
-            let fidelity = self.measure(&self.open(contents.clone())?, run.group)?;
+            let (fidelity, ranges) = self.measure(&self.open(contents.clone())?, run.group)?;
             if fidelity.distortion.max_error <= bound {
                 contents.put_achieved(&fidelity);
+                self.put_ranges(&mut contents, ranges);
                 return Ok(contents);
             }
             log::info!("steps of {step} break the bound by rounding; every sample is kept as it is");

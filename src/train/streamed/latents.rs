@@ -145,7 +145,7 @@ impl Making<'_> {
             let streams = encoder.encode(rate, file, group, &mut go_on)?;
             let mut contents = self.contents(Some(Body::Latents(streams)));
             reporter.measuring()?;
-            let fidelity = self.measure(&self.open(contents.clone())?, group)?;
+            let (fidelity, ranges) = self.measure(&self.open(contents.clone())?, group)?;
             contents.put_achieved(&fidelity);
             let distortion = fidelity.distortion;
             let bytes = contents.bytes();
@@ -160,6 +160,7 @@ impl Making<'_> {
             nearest = nearest.max(figure);
             let is_better = best.as_ref().is_none_or(|(of_best, _)| above.abs() < of_best.abs());
             if aim.is_met(distortion.psnr, bytes) && is_better {
+                self.put_ranges(&mut contents, ranges);
                 best = Some((above, contents));
             }
             if aim.is_taken(distortion.psnr, bytes) {

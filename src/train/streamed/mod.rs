@@ -15,6 +15,7 @@ mod together;
 
 use super::options::{CompressOptions, Representation, Target};
 use super::progress::{Progress, Reporter};
+use super::ranges::{self, RangesMeter};
 use super::target::Aim;
 use super::{MAX_VOXELS, check_range, warn_if_outside_window};
 use crate::atomic;
@@ -208,7 +209,14 @@ impl Making<'_> {
         let achieved = Achieved { noise: self.noise, ..Achieved::default() };
         let asked = self.options.asked_for();
         let description = Description::of_header(self.header.clone(), self.survey.range, asked, achieved);
-        Contents { description, body, mask: self.mask.clone() }
+        Contents { description, body, mask: self.mask.clone(), ranges: None }
+    }
+
+    /// Adds the ranges of cells, where they take little.
+    fn put_ranges(&self, contents: &mut Contents, ranges: Option<RangesMeter>) {
+        let most = self.options.target.byte_budget(self.header.stored_bytes());
+        let room = ranges::room(contents.bytes(), most);
+        contents.ranges = ranges.and_then(|ranges| ranges.within(room));
     }
 
     /// Opens what is to become the file.
@@ -226,7 +234,9 @@ impl Making<'_> {
         let draft = self.open(contents.clone())?;
         let model = draft.model_summary();
         if contents.description.achieved.rmse.is_nan() {
-            contents.put_achieved(&self.measure(&draft, group)?);
+            let (fidelity, ranges) = self.measure(&draft, group)?;
+            contents.put_achieved(&fidelity);
+            self.put_ranges(&mut contents, ranges);
         }
         drop(draft);
         let mut fidelity = contents.description.fidelity();
