@@ -300,6 +300,26 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
 }
 
 #[test]
+fn it_reads_the_ranges_of_cells() {
+    let Some(python) = python() else { return };
+    let noise = noise([70, 30, 20]);
+    // A cell without measurements, and parts of others.
+    let values = samples(noise.shape(), |[x, y, z]| match x {
+        41.. => f64::NAN,
+        _ => noise.samples().get(x + 70 * (y + 30 * z)),
+    });
+    let masked = floats(values, noise.shape());
+    for (name, volume, target) in [
+        ("lossless", &noise, Target::Lossless),
+        ("bounded", &masked, Target::MaxError(9.0)),
+        ("latent grid", &masked, Target::Psnr(50.0)),
+    ] {
+        let compressed = agree(name, &python, volume, &CompressOptions { target, ..options() });
+        assert!(sections(&compressed).contains(&&b"RANG"[..]), "{name}");
+    }
+}
+
+#[test]
 fn it_corrects_latent_grids() {
     let Some(python) = python() else { return };
     let shape = [70, 30, 20];

@@ -273,10 +273,10 @@ fn what_a_file_says_of_its_cells_changes_no_bit_but_what_is_decoded() {
         assert!(opened.range_cells().is_some_and(|edge| edge <= 32), "{:?}", opened.range_cells());
         let with_edge = |edge| Renderer::new(opened.clone()).with_block_edge(edge);
         // Blocks that the file's cells fill, and some that cut them; functions one after the other, so that blocks get more cells.
-        for renderer in [with_edge(64), with_edge(24), with_edge(64).with_cache(0)] {
+        for renderer in [with_edge(64), with_edge(24)] {
             let blind = Renderer::new(Arc::new(WithoutRanges(opened.clone())));
             let view = Camera::around(&renderer.bounds(), 40.0, 25.0, 1.0);
-            let view = view.view(&renderer.bounds(), [60, 60]).unwrap();
+            let view = view.view(&renderer.bounds(), [40, 40]).unwrap();
             for (n, transfer) in [&opaque, &narrow, &all, &opaque].into_iter().enumerate() {
                 for (mode, step) in [
                     (Mode::Composite, None),

@@ -116,12 +116,14 @@ impl Block {
         decoded: CellsOfBlock,
     ) -> Self {
         let area = Region {
-            start: std::array::from_fn(|a| boxes.iter().map(|(region, _)| region.start[a]).min().unwrap_or(0)),
+            start: std::array::from_fn(|a| {
+                boxes.iter().map(|(region, _)| region.start[a]).min().unwrap_or(0)
+            }),
             end: std::array::from_fn(|a| boxes.iter().map(|(region, _)| region.end[a]).max().unwrap_or(0)),
         };
         let samples = match boxes {
             [(_, samples)] => Cow::Borrowed(samples),
-            _ => Cow::Owned(assembled(area, boxes, known)),
+            _ => Cow::Owned(assembled(area, boxes, (known, &decoded))),
         };
         Self { decoded: Some(decoded), ..Self::of_area(grid, block, area, &samples) }
     }
@@ -142,7 +144,9 @@ impl Block {
         let size: [usize; 3] = std::array::from_fn(|a| (end[a] - first[a]) as usize);
         let inside: [Vec<usize>; 3] = std::array::from_fn(|a| {
             let last = area.end[a] - 1;
-            (0..size[a]).map(|n| ((first[a] + n as isize).max(0) as usize).min(last) - area.start[a]).collect()
+            (0..size[a])
+                .map(|n| ((first[a] + n as isize).max(0) as usize).min(last) - area.start[a])
+                .collect()
         });
         let [nx, ny] = [0, 1].map(|a| area.end[a] - area.start[a]);
         let count: usize = size.iter().product();
@@ -220,7 +224,11 @@ impl Block {
 }
 
 /// Samples of an area, from those of boxes in it. In between is what no picture shows that does without.
-fn assembled(area: Region, boxes: &[(Region, BoxSamples)], known: &KnownRanges) -> BoxSamples {
+fn assembled(
+    area: Region,
+    boxes: &[(Region, BoxSamples)],
+    (known, decoded): (&KnownRanges, &CellsOfBlock),
+) -> BoxSamples {
     let [nx, ny, nz] = area.samples(1);
     let mut is_there = vec![false; nx * ny * nz];
     let mut values = vec![0; nx * ny * nz];
@@ -240,7 +248,7 @@ fn assembled(area: Region, boxes: &[(Region, BoxSamples)], known: &KnownRanges) 
     }
     for n in (0..values.len()).filter(|&n| !is_there[n]) {
         let voxel = [n % nx, n / nx % ny, n / nx / ny];
-        match known.stand_in(std::array::from_fn(|a| area.start[a] + voxel[a])) {
+        match known.stand_in(std::array::from_fn(|a| area.start[a] + voxel[a]), decoded) {
             Some(value) => values[n] = value,
             None => masked[n] = true,
         }

@@ -1,6 +1,6 @@
 //! Pictures within a time, while a user turns the volume; and pictures that get finer.
 
-use super::renderer::Frame;
+use super::frame::Frame;
 use super::{Image, Renderer, Scene, View};
 use crate::error::{Error, Result};
 use std::ops::ControlFlow;

@@ -15,16 +15,13 @@ pub struct KnownRanges {
 }
 
 impl KnownRanges {
-    /// The range of the cell that a voxel is in.
-    fn at(&self, voxel: [usize; 3]) -> (u16, u16) {
+    /// What stands for a sample of a block that was left out: a value of the nearest of the block's cells, which the picture does without and
+    /// whose range the sample is in. `None` where it is masked.
+    pub(super) fn stand_in(&self, voxel: [usize; 3], cells: &CellsOfBlock) -> Option<u16> {
         let counts = self.grid.counts;
-        let [x, y, z] = [0, 1, 2].map(|a| (voxel[a] / self.grid.edge).min(counts[a] - 1));
-        self.ranges[x + counts[0] * (y + counts[1] * z)]
-    }
-
-    /// A value that no picture shows that does without the cell of this voxel; `None` where the voxel is masked.
-    pub(super) fn stand_in(&self, voxel: [usize; 3]) -> Option<u16> {
-        let (low, high) = self.at(voxel);
+        let [x, y, z] =
+            [0, 1, 2].map(|a| (voxel[a] / self.grid.edge).clamp(cells.start[a], cells.end[a] - 1));
+        let (low, high) = self.ranges[x + counts[0] * (y + counts[1] * z)];
         (low <= high).then_some(low)
     }
 }
@@ -195,7 +192,7 @@ mod tests {
                 let boxes = of_block.boxes(&blocks, block);
                 prop_assert_eq!(boxes.is_empty(), !of_block.is_any());
                 let region = blocks.region(block);
-                // A sample that is missing is at least as far as a step from every needed cell that the block's rays may be in.
+                // What stands for a sample that is missing is of a cell that is not needed, and whose range the sample is in.
                 for z in region.start[2]..region.end[2] {
                     for y in region.start[1]..region.end[1] {
                         for x in region.start[0]..region.end[0] {
@@ -204,7 +201,11 @@ mod tests {
                             if boxes.iter().any(holds) {
                                 continue;
                             }
-                            prop_assert!(known.stand_in(at) == Some(0));
+                            prop_assert!(known.stand_in(at, &of_block) == Some(0));
+                            let is_near = (0..3).all(|a| (0..grid.counts[a]).any(|n| {
+                                of_block.start[a] <= n && n < of_block.end[a] && grid.reach(a, n).contains(&at[a])
+                            }));
+                            prop_assert!(is_near);
                         }
                     }
                 }
@@ -225,13 +226,7 @@ mod tests {
         let cells = NeededCells::new(&known, |_, high| high > 4).of_block(&blocks, 0);
         let mut boxes = cells.boxes(&blocks, 0);
         boxes.sort_by_key(|region| region.start);
-        assert_eq!(
-            boxes,
-            [
-                Region { start: [0; 3], end: [19; 3] },
-                Region { start: [46; 3], end: [65; 3] },
-            ]
-        );
+        assert_eq!(boxes, [Region { start: [0; 3], end: [19; 3] }, Region { start: [46; 3], end: [65; 3] },]);
         assert!(!cells.are_all() && cells.have(&cells));
     }
 }

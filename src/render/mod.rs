@@ -7,6 +7,7 @@
 mod block;
 mod camera;
 mod compare;
+mod frame;
 mod image;
 #[cfg(feature = "cli")]
 mod image_files;
@@ -30,14 +31,14 @@ pub use compare::Likeness;
 pub use image::Image;
 #[cfg(feature = "cli")]
 pub use image_files::Pixels;
+pub use known::KnownRanges;
 pub use matrix::Matrix;
 #[cfg(feature = "cli")]
 pub use picture::{Picture, Window};
 pub use renderer::{Observe, Renderer, Statistics};
-pub use known::KnownRanges;
 pub(crate) use source::{BoxSamples, sixteen_bits};
-pub(crate) use tables::MOST;
 pub use source::{Boxes, Rendered};
+pub(crate) use tables::MOST;
 pub use transfer::{Preset, TransferFunction};
 
 use crate::sample::Region;

@@ -2,8 +2,8 @@
 
 use super::bricks::BrickReader;
 use super::{LevelOfDetail, NeuralVolume, Region};
-use crate::engine::{Install, Lattice, axis_position};
 use crate::container::{CellRange, STEPS};
+use crate::engine::{Install, Lattice, axis_position};
 use crate::error::{Error, Result};
 use crate::render::{BoxSamples, Boxes, KnownRanges, MOST, Rendered, sixteen_bits};
 use crate::volume::{SampleType, Samples, VolumeHeader};

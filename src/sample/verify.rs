@@ -53,7 +53,11 @@ impl NeuralVolume {
                     Some(block) => {
                         let voxels = latents.voxels_of(block);
                         let coarsest = latents.grid.first_level(block.tier + 1).saturating_sub(1);
-                        (latents.name_of(block), Some(coarsest), Region { start: voxels.start, end: voxels.end })
+                        (
+                            latents.name_of(block),
+                            Some(coarsest),
+                            Region { start: voxels.start, end: voxels.end },
+                        )
                     }
                     None => ("the root".to_owned(), Some(last), whole),
                 };

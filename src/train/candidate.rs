@@ -228,7 +228,8 @@ impl<'a> Writer<'a> {
         let nothing = ErrorSums::new(self.range).distortion(self.range);
         description.focus = self.focus.map(|focus| focus.info(nothing, nothing));
         // What is coded is most of the memory of a lossless file: at any time it is held twice, not more often.
-        let contents = Contents { description: description.clone(), body, mask: self.bricks.clone(), ranges: None };
+        let contents =
+            Contents { description: description.clone(), body, mask: self.bricks.clone(), ranges: None };
         let mut bytes = contents.to_bytes().map_err(|e| Fault::Unread(e).of_own())?;
         drop(contents);
         let draft = open_own(&bytes, self.engine.clone())?;

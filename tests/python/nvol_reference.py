@@ -4,7 +4,7 @@
 
 Of a file of several volumes one is decoded, by the name of its array and two numbers. OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
 field to samples" before it is rounded to the type, without the mask; QUALITY.json what sections QUAL and FOCS say. Section LATG is in
-nvol_latents.py, QUAL and FOCS in nvol_quality.py.
+nvol_latents.py, QUAL and FOCS in nvol_quality.py, RANG in nvol_ranges.py.
 """
 
 import json
@@ -18,6 +18,7 @@ from nvol_bytes import Fields, RangeDecoder, require
 from nvol_latents import latent_grid
 from nvol_parameters import decode_group, models
 from nvol_quality import focus, quality
+from nvol_ranges import check_ranges, read_ranges
 
 MAGIC = bytes([0x89, 0x4E, 0x56, 0x4F, 0x4C, 0x0D, 0x0A, 0x1A])
 TYPES = {1: "<u1", 2: "<i1", 3: "<u2", 4: "<i2", 5: "<u4", 6: "<i4", 7: "<f4", 8: "<f8"}
@@ -457,14 +458,27 @@ def decode_volume(sections, other):
         achieved["focus"] = focus(sections[b"FOCS"].alone(), shape)
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
+    samples, values = samples_of(sections, shape, low, high, fill, dtype, codes, other)
+    if b"RANG" in sections:
+        require(low < high, "RANG: of a constant")
+        # The values of a network are not the same bits everywhere.
+        tolerance = 1 if b"MODL" in sections else 0
+        edge, ranges = read_ranges(sections[b"RANG"], shape, decode_integer_block)
+        check_ranges(edge, ranges, samples, None if codes is None else codes != 0, low, high, tolerance)
+        achieved["range_cells"] = edge
+    return samples, values, achieved
+
+
+def samples_of(sections, shape, low, high, fill, dtype, codes, other):
+    """The samples, and the values before they were rounded to their type."""
     if b"INTS" in sections and b"LATG" not in sections:
         samples, exact = decode_integers(sections[b"INTS"], shape, np.full(shape[::-1], low), dtype, codes, None)
         put_masked(samples, None if exact else codes, fill, dtype)
-        return samples, samples.astype("f8"), achieved
+        return samples, samples.astype("f8")
     if b"DIFF" in sections:
         require(other is not None and not {b"MODL", b"LATG", b"INTS"} & sections.keys(), "DIFF beside others")
         samples = decode_differences(sections[b"DIFF"], shape, other, dtype)
-        return samples, samples.astype("f8"), achieved
+        return samples, samples.astype("f8")
     if b"LATG" in sections:
         v = latent_grid(sections[b"LATG"], shape)
     elif b"MODL" in sections:
@@ -483,9 +497,9 @@ def decode_volume(sections, other):
         put_masked(without, codes, fill, dtype)
         samples, exact = decode_integers(sections[b"INTS"], shape, samples, dtype, codes, without)
         put_masked(samples, None if exact else codes, fill, dtype)
-        return samples, samples.astype("f8"), achieved
+        return samples, samples.astype("f8")
     put_masked(samples, codes, fill, dtype)
-    return samples, low + distance, achieved
+    return samples, low + distance
 
 
 def put_masked(samples, codes, fill, dtype):

@@ -107,6 +107,7 @@ int vtkNeuvolVolumeRepresentation::ProcessViewRequest(
   {
     this->OutlineMapper->SetInputConnection(vtkPVRenderView::GetPieceProducer(in, this));
     this->UpdateMapper();
+    this->SayWhereNothingIsDrawn();
   }
   return 1;
 }
@@ -133,6 +134,18 @@ void vtkNeuvolVolumeRepresentation::UpdateMapper()
     this->Property->SetScalarOpacityUnitDistance(unit);
   }
   this->Actor->SetMapper(this->Mapper);
+}
+
+void vtkNeuvolVolumeRepresentation::SayWhereNothingIsDrawn()
+{
+  vtkPVRenderView* view = vtkPVRenderView::SafeDownCast(this->GetView());
+  const bool traces = view && view->GetEnableOSPRay();
+  if (traces && !this->IsTraced && this->GetVisibility())
+  {
+    vtkWarningMacro("ray tracing does not draw Neuvol Volume: switch Enable Ray Tracing off in the view's properties, "
+                    "or show the neural volume with its reader and the representation Volume");
+  }
+  this->IsTraced = traces;
 }
 
 bool vtkNeuvolVolumeRepresentation::AddToView(vtkView* view)

@@ -72,11 +72,14 @@ private:
   void operator=(const vtkNeuvolVolumeRepresentation&) = delete;
 
   void UpdateMapper();
+  void SayWhereNothingIsDrawn();
 
   vtkNew<vtkNeuvolVolumeMapper> Mapper;
   vtkNew<vtkPolyDataMapper> OutlineMapper;
   vtkColorTransferFunction* Table = nullptr;
   double UnitDistance = 0;
+  /// Whether the view traces rays, as it was last asked.
+  bool IsTraced = false;
 };
 
 #endif

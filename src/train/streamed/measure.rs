@@ -1,8 +1,8 @@
 //! What a file in the making is off by, with the shipped decoder.
 
+use super::super::ranges::RangesMeter;
 use super::Making;
 use super::survey::boxes;
-use super::super::ranges::RangesMeter;
 use crate::engine::Install;
 use crate::error::Result;
 use crate::latents::BLOCK_EDGE;
