@@ -44,5 +44,5 @@ def check_ranges(edge, codes, samples, masked, low, high, tolerance):
         if of_cell.size == 0:
             require(first > last, "RANG: a cell without measurements")
             continue
-        least, most = np.floor(of_cell.min()), np.ceil(of_cell.max())
+        least, most = max(0, np.floor(of_cell.min())), min(255, np.ceil(of_cell.max()))
         require(abs(first - least) <= tolerance and abs(last - most) <= tolerance, f"RANG: cell {place}")
