@@ -60,10 +60,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut masked = volume(SampleType::F32, [20, 16, 12])?;
     masked.fill_value = Some(0.0);
     let plain = || volume(SampleType::U8, [20, 16, 12]);
+    // Noise takes so many bytes that the file has the ranges of cells.
+    let shape = [24, 24, 24];
+    let noise: Vec<u16> = (0..24 * 24 * 24u32).map(|n| (n.wrapping_mul(2_654_435_769) >> 18) as u16).collect();
     for (name, volume, target) in [
         ("plain", plain()?, Target::Psnr(20.0)),
         ("masked", masked.clone(), Target::Psnr(20.0)),
         ("lossless", plain()?, Target::Lossless),
+        ("ranges", Volume::new(noise, shape)?, Target::Lossless),
         ("bounded", masked.clone(), Target::MaxError(3.0)),
     ] {
         let options = CompressOptions { target, preset: Preset::Fast, ..CompressOptions::default() };

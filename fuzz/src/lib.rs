@@ -140,6 +140,7 @@ fn read_volume(volume: &neuvol::NeuralVolume) {
         let _ = volume.values_at_level(level, &[[0.5; 3]], Space::Index, Outside::Clamp, &mut [0.0]);
     }
     let _ = volume.verify();
+    let _ = neuvol::render::Rendered::known_ranges(volume);
     let last = shape.map(|n| (n - 1) as f64);
     let points = [[0.5; 3], last, last.map(|n| n * 0.37)];
     let mut values = [0.0; 3];

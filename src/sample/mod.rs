@@ -253,7 +253,9 @@ impl NeuralVolume {
         let bricks =
             self.bricks.as_ref().map_or(0, |bricks| bricks.stream_bytes() + bricks.most_cache_bytes());
         let field = self.evaluator.get().map_or(4 * self.parameter_count(), |evaluator| evaluator.bytes());
-        self.held + coded + bricks + field
+        let ranges = self.ranges.as_ref().map_or(0, |ranges| ranges.streams().memory_bytes())
+            + self.cell_ranges.get().map_or(0, |ranges| size_of_val(&ranges.ranges[..]));
+        self.held + coded + bricks + field + ranges
     }
 
     /// Edge in voxels of the cells of whose values the file has the ranges, so that pictures decode only those that show anything;
@@ -268,6 +270,8 @@ impl NeuralVolume {
         if let Some(ranges) = self.cell_ranges.get() {
             return Ok(Some(ranges));
         }
+        // A picture needs some bytes more of each than what is decoded.
+        self.check_room(8 * stored.grid().len() as u64)?;
         let ranges = stored.decode().map_err(|fault| self.fault("RANG", fault))?;
         Ok(Some(self.cell_ranges.get_or_init(|| ranges)))
     }
