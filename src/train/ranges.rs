@@ -93,11 +93,15 @@ impl Part<'_> {
             let end = reach.end.min(start + self.size[axis]);
             reach.start.max(start) - start..end.max(start) - start
         };
+        if within(2, z).is_empty() {
+            return;
+        }
         let columns: Vec<_> = (0..cx).map(|n| within(0, n)).collect();
+        let rows: Vec<_> = (0..cy).map(|n| within(1, n)).collect();
         let [nx, ny, _] = self.size;
         for k in within(2, z) {
-            for y in 0..cy {
-                for j in within(1, y) {
+            for (y, rows) in rows.iter().enumerate() {
+                for j in rows.clone() {
                     let row = nx * (j + ny * k);
                     for (x, column) in columns.iter().enumerate().filter(|(_, column)| !column.is_empty()) {
                         let stretch = row + column.start..row + column.end;
