@@ -146,6 +146,8 @@ pub(super) fn insert(
     while at < end && file[at + 8..at + ENTRY] == [0; 8] {
         at += ENTRY + u32_at(file, at + 4) as usize;
     }
+    // A file may be most of the memory: it is not to grow to twice its size.
+    file.reserve_exact(data.len() + added.index.len());
     file.splice(end..end, data);
     file.splice(at..at, added.index.iter().copied());
     let count = u16::from_le_bytes([file[10], file[11]]) + added.count;

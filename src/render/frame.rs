@@ -183,10 +183,14 @@ impl<'a> Frame<'a> {
         blocks
             .flat_map(|block| match (kept.blocks.peek(&self.key(block)), self.cells(block)) {
                 (Some(kept), cells) if has(kept, cells.as_ref()) => Vec::new(),
-                (_, Some(cells)) => cells.boxes(&self.grid, block),
-                (_, None) => vec![self.grid.region(block)],
+                (_, cells) => self.boxes_of(block, cells.as_ref()),
             })
             .collect()
+    }
+
+    /// The boxes that hold some cells of a block; `None`: all of it.
+    fn boxes_of(&self, block: usize, cells: Option<&CellsOfBlock>) -> Vec<Region> {
+        cells.map_or_else(|| vec![self.grid.region(block)], |cells| cells.boxes(&self.grid, block))
     }
 
     /// The blocks, in waves from front to back: no ray meets two of one wave.
@@ -302,10 +306,7 @@ impl<'a> Frame<'a> {
                 Some(kept) => cells.zip(kept.decoded()).map(|(cells, kept)| cells.with(kept)),
                 None => cells,
             };
-            let boxes = match &cells {
-                Some(cells) => cells.boxes(&self.grid, *block),
-                None => vec![self.grid.region(*block)],
-            };
+            let boxes = self.boxes_of(*block, cells.as_ref());
             missing.push((n, cells, boxes));
         }
         if !missing.is_empty() {
