@@ -1,5 +1,7 @@
 //! Cell data: the association is kept in the file, and points are in the grid up to the cells' faces.
 
+mod frame;
+
 use neuvol::engine::cpu::Cpu;
 use neuvol::sample::{Outside, PointSample, Space};
 use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
@@ -67,11 +69,9 @@ fn one_layer_is_flat_or_thick() {
     // A flat axis of several samples is refused: found by its byte, behind flags, shape, range, origin and spacing.
     let mut file = lossless(&ramp(SHAPE, CELLS));
     let name = file.windows(7).position(|bytes| bytes == b"scalars").unwrap();
-    let flat = (name - 3..name).find(|&at| file[at] == 0).unwrap();
+    let flat = (name - 2..name).find(|&at| file[at] == 0).unwrap();
     file[flat] = 4;
-    let index = 20 + u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
-    let checksum = crc32fast::hash(&[&file[..16], &file[20..index]].concat());
-    file[16..20].copy_from_slice(&checksum.to_le_bytes());
+    frame::mend(&mut file);
     let error = open(&file).err().expect("a damaged file").to_string();
     assert!(error.contains("VOLM"), "{error}");
 }

@@ -2,6 +2,9 @@
 //!
 //! Frames are built here from FORMAT.md, not with the library's writer.
 
+mod frame;
+
+use frame::{Section, file_of, sections};
 use neuvol::FORMAT_VERSION;
 use neuvol::engine::Engine;
 use neuvol::engine::cpu::Cpu;
@@ -88,75 +91,12 @@ fn latents() -> &'static [u8] {
     FILE.get_or_init(|| compressed_as(Representation::LatentGrid, &volume()))
 }
 
-/// A section: its bytes in the index, and its data.
-#[derive(Debug, Clone)]
-struct Section {
-    name: [u8; 4],
-    own: Vec<u8>,
-    data: Vec<u8>,
-}
-
-impl Section {
-    fn new(name: [u8; 4], own: Vec<u8>) -> Self {
-        Self { name, own, data: Vec::new() }
-    }
-}
-
-/// In the file's order.
-type Sections = Vec<Section>;
-
-fn sections(file: &[u8]) -> Sections {
-    let length = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
-    let (mut at, mut data) = (20, 20 + length(12));
-    let mut found = Vec::new();
-    for _ in 0..u16::from_le_bytes([file[10], file[11]]) {
-        let (own, of_data) = (length(at + 4), length(at + 8));
-        found.push(Section {
-            name: file[at..at + 4].try_into().unwrap(),
-            own: file[at + 16..at + 16 + own].to_vec(),
-            data: file[data..data + of_data].to_vec(),
-        });
-        at += 16 + own;
-        data += of_data;
-    }
-    found
-}
-
-/// A file of these sections, the checksum of header and index right.
-fn frame(version: u16, sections: &Sections) -> Vec<u8> {
-    let mut index = Vec::new();
-    for Section { name, own, data } in sections {
-        index.extend(name);
-        index.extend((own.len() as u32).to_le_bytes());
-        index.extend((data.len() as u64).to_le_bytes());
-        index.extend(own);
-    }
-    let mut file = MAGIC.to_vec();
-    file.extend(version.to_le_bytes());
-    file.extend((sections.len() as u16).to_le_bytes());
-    file.extend((index.len() as u32).to_le_bytes());
-    let checksum = crc32fast::hash(&[&file[..], &index].concat());
-    file.extend(checksum.to_le_bytes());
-    file.extend(index);
-    file.extend(sections.iter().flat_map(|section| &section.data));
-    file
-}
-
-/// Sets a section's only stream, and its table of one entry.
-fn set_stream(section: &mut Section, stream: &[u8]) {
-    section.data = stream.to_vec();
-    let table = section.own.len() - 8;
-    section.own.truncate(table);
-    section.own.extend((stream.len() as u32).to_le_bytes());
-    section.own.extend(crc32fast::hash(stream).to_le_bytes());
-}
-
 /// The file with the bytes of one section changed.
 fn with_section(name: &[u8; 4], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut sections = sections(file());
     let section = sections.iter_mut().find(|section| section.name == *name).expect("the file should have it");
     change(&mut section.own);
-    frame(FORMAT_VERSION, &sections)
+    file_of(FORMAT_VERSION, &sections)
 }
 
 /// Decodes a little of a file, in every way there is; whether that works does not matter.
@@ -180,7 +120,7 @@ fn read_a_little(bytes: &[u8]) {
 fn the_frame_is_the_documents() {
     let names: Vec<[u8; 4]> = sections(file()).iter().map(|section| section.name).collect();
     assert_eq!(names, [*b"VOLM", *b"PROV", *b"QUAL", *b"MODL", *b"BRIK"]);
-    assert_eq!(frame(FORMAT_VERSION, &sections(file())), file());
+    assert_eq!(file_of(FORMAT_VERSION, &sections(file())), file());
 }
 
 /// Opening compares the checksum of header and index; what lies in the data is found by `verify`, by name.
@@ -239,7 +179,7 @@ fn appended_bytes_are_noticed() {
 #[test]
 fn a_newer_version_is_told_from_damage() {
     for version in [FORMAT_VERSION + 1, 700, u16::MAX] {
-        let message = refusal(&frame(version, &sections(file()))).to_string();
+        let message = refusal(&file_of(version, &sections(file()))).to_string();
         assert!(message.contains(&format!("format version {version};")), "{message}");
         assert!(message.contains("newer") && message.contains("file header"), "{message}");
     }
@@ -250,7 +190,7 @@ fn unknown_sections_are_checked_and_ignored() {
     let mut sections = sections(file());
     sections
         .insert(2, Section { data: vec![7; 99], ..Section::new(*b"XTRA", b"of a later neuvol".to_vec()) });
-    let mut bytes = frame(FORMAT_VERSION, &sections);
+    let mut bytes = file_of(FORMAT_VERSION, &sections);
     let whole = Region::whole(volume().shape());
     let expected = open(file()).unwrap().read_region(whole, 1).unwrap();
     let found = open(&bytes).unwrap().read_region(whole, 1).unwrap();
@@ -265,20 +205,20 @@ fn a_missing_or_doubled_section_is_named() {
     for name in [b"VOLM", b"QUAL"] {
         let mut sections = sections(file());
         sections.retain(|section| section.name != *name);
-        let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
+        let message = refusal(&file_of(FORMAT_VERSION, &sections)).to_string();
         assert!(
             message.contains(&format!("section {}: it is missing", String::from_utf8_lossy(name))),
             "{message}"
         );
         sections.extend([Section::new(*b"BRI2", vec![]), Section::new(*b"BRI2", vec![])]);
         assert!(
-            refusal(&frame(FORMAT_VERSION, &sections)).to_string().contains("section BRI2: there are two")
+            refusal(&file_of(FORMAT_VERSION, &sections)).to_string().contains("section BRI2: there are two")
         );
     }
     let mut sections = sections(file());
     sections.retain(|section| section.name != *b"MODL");
     assert!(
-        refusal(&frame(FORMAT_VERSION, &sections))
+        refusal(&file_of(FORMAT_VERSION, &sections))
             .to_string()
             .contains("there is no MODL, LATG, INTS or DIFF section")
     );
@@ -315,10 +255,11 @@ fn unknown_codes_are_refused_by_name() {
         assert!(message.contains(what), "{message}");
     }
     // An axis without samples, and one with more than a file may have.
-    for axis in [0u32, u32::MAX] {
+    for axis in [0, u32::MAX as usize] {
         let bytes = with_section(b"VOLM", |bytes| {
-            bytes[3..7].copy_from_slice(&axis.to_le_bytes());
-            bytes[7..11].copy_from_slice(&u32::MAX.to_le_bytes());
+            let mut axes = Vec::new();
+            [axis, u32::MAX as usize].into_iter().for_each(|n| frame::put(&mut axes, n));
+            bytes.splice(3..5, axes);
         });
         assert!(refusal(&bytes).to_string().contains("section VOLM"));
     }
@@ -336,15 +277,15 @@ fn damage_of_integers_is_named() {
     let with_integers = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut sections = sections.clone();
         change(&mut sections[3].own);
-        frame(FORMAT_VERSION, &sections)
+        file_of(FORMAT_VERSION, &sections)
     };
     for (change, what) in [
         (&(|b: &mut Vec<u8>| b[0] = 32) as &dyn Fn(&mut Vec<u8>), "bricks of 32"),
         (&|b| b[2..10].copy_from_slice(&f64::NAN.to_le_bytes()), "invalid step NaN"),
         (&|b| b[2..10].copy_from_slice(&(-1f64).to_le_bytes()), "invalid step -1"),
-        (&|b| b[10..14].copy_from_slice(&u32::MAX.to_le_bytes()), "its streams have"),
-        (&|b| b.push(0), "a table of 1 streams"),
-        (&|b| b.truncate(12), "a table of 1 streams"),
+        (&|b| b[10] ^= 1, "its streams have"),
+        (&|b| b.push(0), "1 bytes too many behind its table of 1 streams"),
+        (&|b| b.truncate(12), "its table ends before its 1 streams"),
     ] {
         let message = refusal(&with_integers(change)).to_string();
         assert!(message.contains("section INTS") && message.contains(what), "{message}");
@@ -354,8 +295,9 @@ fn damage_of_integers_is_named() {
     let shifted = [&stream[..8], &[60], &stream[9..]].concat();
     for (stream, what) in [(&shifted[..], "shifted by 60"), (&stream[..4], "too short")] {
         let mut sections = sections.clone();
-        set_stream(&mut sections[3], stream);
-        let neural = open(&frame(FORMAT_VERSION, &sections)).unwrap();
+        let (table, _) = sections[3].table().unwrap();
+        sections[3].set_streams(table, &[stream]);
+        let neural = open(&file_of(FORMAT_VERSION, &sections)).unwrap();
         assert!(neural.verify().unwrap().damaged.is_empty(), "its checksum is right");
         let message = neural.read_region(Region::whole([12, 11, 10]), 1).unwrap_err().to_string();
         assert!(message.contains("section INTS") && message.contains(what), "{message}");
@@ -379,19 +321,19 @@ fn a_small_file_cannot_ask_for_a_huge_model() {
     model.push(1);
     model.extend(7u16.to_le_bytes());
     model.extend([1.0f32.to_le_bytes(); 7].concat());
-    model.extend([0; 7 * 8]);
+    model.extend([0; 7 * 5]);
     for section in sections.iter_mut().filter(|section| section.name == *b"MODL") {
         *section = Section::new(*b"MODL", model.clone());
     }
-    let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
+    let message = refusal(&file_of(FORMAT_VERSION, &sections)).to_string();
     assert!(message.contains("section MODL") && message.contains("cannot hold"), "{message}");
 }
 
 #[test]
 fn of_the_sections_that_hold_samples_there_is_one() {
     let mut sections = sections(latents());
-    sections.extend(self::sections(file()).into_iter().filter(|section| section.name == *b"MODL"));
-    let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
+    sections.extend(frame::sections(file()).into_iter().filter(|section| section.name == *b"MODL"));
+    let message = refusal(&file_of(FORMAT_VERSION, &sections)).to_string();
     assert!(message.contains("not more of them"), "{message}");
 }
 
@@ -402,7 +344,7 @@ fn steps_that_are_none_are_refused() {
         for section in sections.iter_mut().filter(|section| section.name == *b"LATG") {
             section.own[..4].copy_from_slice(&step.to_le_bytes());
         }
-        let message = refusal(&frame(FORMAT_VERSION, &sections)).to_string();
+        let message = refusal(&file_of(FORMAT_VERSION, &sections)).to_string();
         assert!(message.contains("section LATG") && message.contains("invalid step"), "{message}");
     }
 }
@@ -446,32 +388,19 @@ impl Change {
 /// Changes a section's bytes in the index, or its data, whose table is made to fit again.
 fn change_section(section: &mut Section, change: &Change, data: bool) {
     // The table is gone where another change was there before.
-    let is_whole = section.own.len() >= 8 && !section.data.is_empty();
-    if !data || !is_whole {
-        return change.apply(&mut section.own);
-    }
-    let end = section.own.len();
-    let length = |section: &Section, entry: usize| {
-        u32::from_le_bytes(section.own[end - 8 * entry..][..4].try_into().unwrap()) as usize
-    };
-    // Entries counted from the last one.
-    let mut count = 0;
-    let mut bytes = 0;
-    while bytes < section.data.len() && 8 * (count + 1) <= end {
-        count += 1;
-        bytes += length(section, count);
-    }
-    let before = section.data.len();
+    let table = if data && !section.data.is_empty() { section.table() } else { None };
+    let Some((table, lengths)) = table else { return change.apply(&mut section.own) };
     change.apply(&mut section.data);
-    let last = (length(section, 1) + section.data.len()).saturating_sub(before) as u32;
-    section.own[end - 8..end - 4].copy_from_slice(&last.to_le_bytes());
-    let mut at = 0;
-    for entry in (1..=count).rev() {
-        let stream = section.data.get(at..at + length(section, entry)).unwrap_or_default();
-        let checksum = crc32fast::hash(stream);
-        at += stream.len();
-        section.own[end - 8 * entry + 4..][..4].copy_from_slice(&checksum.to_le_bytes());
+    // The last stream has what there is more, or lacks what there is less.
+    let changed = section.data.clone();
+    let (mut rest, mut streams) = (&changed[..], Vec::new());
+    for length in &lengths[..lengths.len() - 1] {
+        let (stream, others) = rest.split_at((*length).min(rest.len()));
+        streams.push(stream);
+        rest = others;
     }
+    streams.push(rest);
+    section.set_streams(table, &streams);
 }
 
 /// Largest resident memory of this process so far, where the system tells it.
@@ -492,7 +421,7 @@ proptest! {
         for (section, change, data) in &changes {
             change_section(&mut sections[*section], change, *data);
         }
-        read_a_little(&frame(FORMAT_VERSION, &sections));
+        read_a_little(&file_of(FORMAT_VERSION, &sections));
         if let Some(peak) = peak_bytes() {
             prop_assert!(peak < 1 << 30, "{peak} bytes at the peak");
         }
@@ -506,7 +435,7 @@ proptest! {
         for (section, change, data) in &changes {
             change_section(&mut sections[*section], change, *data);
         }
-        read_a_little(&frame(FORMAT_VERSION, &sections));
+        read_a_little(&file_of(FORMAT_VERSION, &sections));
         if let Some(peak) = peak_bytes() {
             prop_assert!(peak < 1 << 30, "{peak} bytes at the peak");
         }

@@ -1,5 +1,7 @@
 //! A focus: a part of a volume that is better than the rest, or exact.
 
+mod frame;
+
 use neuvol::engine::cpu::Cpu;
 use neuvol::field::NetworkKind;
 use neuvol::field::encoding::EncodingKind;
@@ -279,13 +281,12 @@ fn whatever_a_file_says_of_a_focus_ends_in_samples_or_a_sentence() {
             ..options(Target::Psnr(30.0), region, quality)
         };
         let bytes = compress(&original, &options).unwrap().bytes;
-        let end = 20 + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
+        let end = frame::index_end(&bytes);
         for _ in 0..600 {
             let mut damaged = bytes.clone();
             // Behind the description of the grid.
-            damaged[100 + random(end - 100)] = random(256) as u8;
-            let checksum = crc32fast::hash(&[&damaged[..16], &damaged[20..end]].concat());
-            damaged[16..20].copy_from_slice(&checksum.to_le_bytes());
+            damaged[60 + random(end - 60)] = random(256) as u8;
+            frame::mend(&mut damaged);
             let opened = NeuralVolume::from_bytes(&damaged, "damaged.nvol", Arc::new(Cpu::new(1).unwrap()));
             match opened.and_then(|neural| neural.read_region(Region::whole(neural.info().shape), 1)) {
                 Ok(volume) => read += usize::from(volume.shape() == shape),

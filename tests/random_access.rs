@@ -1,5 +1,7 @@
 //! A file as an object of random access: what is read of it, what a damaged part leaves, levels of detail.
 
+mod frame;
+
 use neuvol::engine::cpu::Cpu;
 use neuvol::sample::{LevelOfDetail, OpenOptions, Outside, Space};
 use neuvol::train::{Architecture, CompressOptions, Preset, Representation, Target, compress};
@@ -156,7 +158,7 @@ fn a_damaged_block_is_named_and_leaves_the_rest() {
     (2..neural.levels().len()).for_each(|coarser| drop(level(coarser).unwrap()));
     // The root's stream begins the data, and that of the block above all of the others follows: they end what depends on them.
     let last = neural.levels().len() - 1;
-    let data = 20 + u32::from_le_bytes(long()[12..16].try_into().unwrap()) as usize;
+    let data = frame::index_end(long());
     // Before them lie the ranges of cells, which no value depends on.
     let mut seen = Vec::new();
     for at in (data..).step_by(400) {

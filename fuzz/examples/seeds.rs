@@ -1,11 +1,11 @@
 //! Writes a corpus for every fuzz target with neuvol's own writers: seeds FOLDER.
 
-use neuvol::{ArrayInfo, FocusQuality, Region, Volume};
 use neuvol::io;
 use neuvol::train::{
     CompressOptions, DatasetWriter, Focus, FocusRegion, Preset, Target, compress, compress_components,
 };
 use neuvol::volume::{Frame, Geometry, SampleType, Samples};
+use neuvol::{ArrayInfo, FocusQuality, Region, Volume};
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -62,7 +62,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plain = || volume(SampleType::U8, [20, 16, 12]);
     // Noise takes so many bytes that the file has the ranges of cells.
     let shape = [24, 24, 24];
-    let noise: Vec<u16> = (0..24 * 24 * 24u32).map(|n| (n.wrapping_mul(2_654_435_769) >> 18) as u16).collect();
+    let noise: Vec<u16> =
+        (0..24 * 24 * 24u32).map(|n| (n.wrapping_mul(2_654_435_769) >> 18) as u16).collect();
     for (name, volume, target) in [
         ("plain", plain()?, Target::Psnr(20.0)),
         ("masked", masked.clone(), Target::Psnr(20.0)),
@@ -82,7 +83,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         compress(&masked, &options)?.save(folder("nvol")?.join(format!("{name}.nvol")))?;
     }
     let engine = neuvol::engine::device::Device::Cpu.training_engine(1)?;
-    let options = CompressOptions { target: Target::Lossless, preset: Preset::Fast, ..CompressOptions::default() };
+    let options =
+        CompressOptions { target: Target::Lossless, preset: Preset::Fast, ..CompressOptions::default() };
     let colour = [volume(SampleType::U8, [20, 16, 12])?, volume(SampleType::U8, [20, 16, 12])?];
     let components = compress_components(&engine, &colour, &options, |_| ControlFlow::Continue(()))?;
     let arrays = vec![ArrayInfo { name: "two".into(), components: vec!["a".into(), String::new()] }];
@@ -160,11 +162,13 @@ fn texts(legacy: &Path, xml: &Path, nrrd: &Path, metaimage: &Path) -> Result<(),
 /// Lists of files, which name themselves.
 fn lists(folder: &Path) -> Result<(), Box<dyn Error>> {
     let set = |time: &str| format!("<DataSet timestep=\"{time}\" part=\"0\" file=\"a.vti\"/>");
-    for (name, kind, sets) in
-        [("pvd", "Collection", [set("0"), set("1.5")]), ("vtm", "vtkMultiBlockDataSet", [set(""), String::new()])]
-    {
+    for (name, kind, sets) in [
+        ("pvd", "Collection", [set("0"), set("1.5")]),
+        ("vtm", "vtkMultiBlockDataSet", [set(""), String::new()]),
+    ] {
         let sets = sets.concat();
-        let text = format!("<?xml version=\"1.0\"?><VTKFile type=\"{kind}\"><{kind}>{sets}</{kind}></VTKFile>");
+        let text =
+            format!("<?xml version=\"1.0\"?><VTKFile type=\"{kind}\"><{kind}>{sets}</{kind}></VTKFile>");
         fs::write(folder.join(name), text)?;
     }
     Ok(())
@@ -181,7 +185,11 @@ fn described(folder: &Path) -> Result<(), Box<dyn Error>> {
                </TiffData></Pixels></Image></OME>";
     for (name, pages, description) in [
         ("ome", 4, ome),
-        ("imagej", 4, "ImageJ=1.53\nimages=4\nchannels=2\nslices=2\nunit=\\u00B5m\nspacing=2\nfinterval=0.1\n"),
+        (
+            "imagej",
+            4,
+            "ImageJ=1.53\nimages=4\nchannels=2\nslices=2\nunit=\\u00B5m\nspacing=2\nfinterval=0.1\n",
+        ),
         ("shaped", 4, "{\"shape\": [2, 2, 1, 2], \"axes\": \"TZYX\"}"),
         ("truncated", 1, "{\"shape\": [1, 1, 2], \"truncated\": true}"),
     ] {

@@ -107,8 +107,8 @@ pub fn open_neural(bytes: &[u8]) {
 }
 
 fn read_neural(bytes: &[u8]) {
-    use neuvol::engine::cpu::Cpu;
     use neuvol::NeuralDataset;
+    use neuvol::engine::cpu::Cpu;
     use neuvol::sample::{Limits, OpenOptions};
     use std::sync::{Arc, OnceLock};
     static ENGINE: OnceLock<Arc<Cpu>> = OnceLock::new();
@@ -149,51 +149,68 @@ fn read_volume(volume: &neuvol::NeuralVolume) {
     let _ = volume.values_and_gradients_at(&points, Space::World, Outside::Value(0.0), &mut samples);
 }
 
+/// Takes a number of as few bytes as it needs from the front.
+fn whole(bytes: &mut &[u8]) -> Option<usize> {
+    let count = bytes.iter().take(9).position(|&byte| byte < 128)? + 1;
+    let (number, rest) = bytes.split_at(count);
+    *bytes = rest;
+    Some(number.iter().rev().fold(0, |sum, &byte| sum << 7 | usize::from(byte & 127)))
+}
+
+/// The lengths and the places of the checksums of the streams whose table ends a section: it begins where the lengths are the data's.
+fn table(section: &[u8], of_data: usize) -> Option<Vec<(usize, usize)>> {
+    (0..section.len()).find_map(|start| {
+        let (mut rest, mut sum, mut entries) = (section.get(start..)?, 0usize, Vec::new());
+        while !rest.is_empty() {
+            let length = whole(&mut rest)?;
+            entries.push((length, section.len() - rest.len()));
+            rest = rest.get(4..)?;
+            sum = sum.checked_add(length).filter(|&sum| sum <= of_data)?;
+        }
+        (sum == of_data).then_some(entries)
+    })
+}
+
 /// Writes the checksums that FORMAT.md asks for; nothing where the index of sections is not there.
 fn mend_checksums(bytes: &mut [u8]) -> Option<()> {
     const HEADER: usize = 20;
-    const SECTION: usize = 16;
-    const STREAM: usize = 8;
     let number = |bytes: &[u8], at: usize| {
         Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?) as usize)
     };
     let index_end = HEADER.checked_add(number(bytes, 12)?)?;
     let (mut at, mut data) = (HEADER, index_end);
-    while at.checked_add(SECTION)? <= index_end {
-        let (own, of_data) = (number(bytes, at + 4)?, number(bytes, at + 8)?);
-        let end = (at + SECTION).checked_add(own)?;
-        if bytes.get(at..at + 4)? == b"VOLS" {
+    while at < index_end {
+        let mut rest = bytes.get(at..index_end)?;
+        let name = rest.split_off(..4)?.to_vec();
+        let (own, of_data) = (whole(&mut rest)?, whole(&mut rest)?);
+        let start = index_end - rest.len();
+        let section = rest.get(..own)?;
+        at = start + own;
+        if name == b"VOLS" {
             // The volumes' lengths end the section; each is a file.
-            let (mut table, mut length) = (end, 0usize);
-            while length < of_data && table >= at + SECTION + 8 {
-                table -= 8;
-                length = length.checked_add(number(bytes, table)?)?;
+            let (mut lengths, mut sum) = (Vec::new(), 0usize);
+            for entry in section.rchunks_exact(8).take_while(|_| sum < of_data) {
+                lengths.insert(0, number(entry, 0)?);
+                sum = sum.checked_add(lengths[0])?;
             }
-            for entry in (table..end).step_by(8) {
-                let volume = number(bytes, entry)?;
+            for volume in lengths {
                 let file = bytes.get_mut(data..data.checked_add(volume)?)?;
                 // A file of several volumes inside of one is refused: it needs no checksums.
-                if file.get(36..40).is_none_or(|name| name != b"VOLS") {
+                if file.get(HEADER..HEADER + 4).is_none_or(|name| name != b"VOLS") {
                     mend_checksums(file);
                 }
                 data += volume;
             }
-            at = end;
             continue;
         }
-        // The table of streams ends the section: it begins where the streams' lengths are the data's.
-        let (mut table, mut length) = (end, 0usize);
-        while length < of_data && table >= at + SECTION + STREAM {
-            table -= STREAM;
-            length = length.checked_add(number(bytes, table)?)?;
-        }
-        for entry in (table..end).step_by(STREAM) {
-            let stream = number(bytes, entry)?;
+        let streams = if of_data > 0 { table(section, of_data) } else { None };
+        for (stream, checksum_at) in streams.unwrap_or_default() {
             let checksum = crc32fast::hash(bytes.get(data..data.checked_add(stream)?)?);
-            bytes.get_mut(entry + 4..entry + 8)?.copy_from_slice(&checksum.to_le_bytes());
+            bytes
+                .get_mut(start + checksum_at..start + checksum_at + 4)?
+                .copy_from_slice(&checksum.to_le_bytes());
             data += stream;
         }
-        at = end;
     }
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(bytes.get(..16)?);

@@ -1,5 +1,7 @@
 //! Little-endian fields of a section, every read checked.
 
+use crate::storage::{put_whole, take_whole};
+
 /// Reads fields one after the other; the error says what is missing.
 pub(super) struct Fields<'a> {
     rest: &'a [u8],
@@ -55,10 +57,19 @@ impl<'a> Fields<'a> {
         }
         Ok(out)
     }
-    /// A string behind its u16 length.
+    /// A number of as few bytes as it needs.
+    pub(super) fn whole(&mut self, what: &str) -> Result<u64, String> {
+        take_whole(&mut self.rest).ok_or_else(|| format!("{what} ends early, or has more than 64 bits"))
+    }
+    /// The same of something that is counted in memory.
+    pub(super) fn count(&mut self, what: &str) -> Result<usize, String> {
+        let number = self.whole(what)?;
+        usize::try_from(number).map_err(|_| format!("{what} of {number} is beyond this machine"))
+    }
+    /// A string behind its length.
     pub(super) fn text(&mut self, what: &str) -> Result<String, String> {
-        let length = self.u16(what)?;
-        let bytes = self.bytes(length.into(), what)?;
+        let length = self.count(what)?;
+        let bytes = self.bytes(length, what)?;
         String::from_utf8(bytes.to_vec()).map_err(|_| format!("{what} is not UTF-8"))
     }
     /// Nothing may be left.
@@ -67,12 +78,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Appends a string behind its u16 length; what does not fit is cut at a character's end.
+/// Appends a string behind its length; of more than 65535 bytes, what is beyond is cut off at a character's end.
 pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     let mut length = text.len().min(u16::MAX.into());
     while !text.is_char_boundary(length) {
         length -= 1;
     }
-    out.extend((length as u16).to_le_bytes());
+    put_whole(out, length as u64);
     out.extend(&text.as_bytes()[..length]);
 }

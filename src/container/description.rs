@@ -4,6 +4,7 @@ use super::bytes::{Fields, put_text};
 use super::focus::FocusInfo;
 use super::quality::{Achieved, Asked};
 use crate::metrics::{Distortion, Fidelity, psnr};
+use crate::storage::put_whole;
 use crate::volume::{Association, Frame, Geometry, SampleType, Volume, VolumeHeader};
 use std::collections::BTreeMap;
 
@@ -136,7 +137,7 @@ impl Description {
         let flags = numbers | cells;
         let mut out = vec![self.sample_type as u8, frame as u8, flags];
         for n in self.shape {
-            out.extend((n as u32).to_le_bytes());
+            put_whole(&mut out, n as u64);
         }
         for number in optional.iter().flat_map(|(_, numbers)| *numbers) {
             out.extend(number.to_le_bytes());
@@ -158,11 +159,14 @@ impl Description {
         let flags = fields.u8("flags")?;
         let mut shape = [0; 3];
         for n in &mut shape {
-            *n = fields.u32("shape")? as usize;
+            *n = fields.count("shape")?;
         }
         let voxels = shape.iter().try_fold(1u64, |product, &n| product.checked_mul(n as u64));
-        if voxels.is_none_or(|v| v == 0 || v > MAX_VOXELS) {
-            return Err(format!("a volume of {shape:?} samples is empty or beyond 2^40 voxels"));
+        if shape.iter().any(|&n| u32::try_from(n).is_err()) || voxels.is_none_or(|v| v == 0 || v > MAX_VOXELS)
+        {
+            return Err(format!(
+                "a volume of {shape:?} samples is empty or beyond 2^32 an axis or 2^40 voxels"
+            ));
         }
         let fill_value = if flags & FILL_VALUE != 0 { Some(fields.f64("fill value")?) } else { None };
         let range = if flags & RANGE != 0 { Some(fields.f64s("range")?) } else { None };
@@ -222,9 +226,9 @@ impl Description {
     }
 
     pub(super) fn provenance_section(&self) -> Vec<u8> {
-        let count = self.provenance.len().min(u16::MAX.into()) as u16;
-        let mut out = count.to_le_bytes().to_vec();
-        for (key, value) in self.provenance.iter().take(u16::MAX.into()) {
+        let mut out = Vec::new();
+        put_whole(&mut out, self.provenance.len() as u64);
+        for (key, value) in &self.provenance {
             put_text(&mut out, key);
             put_text(&mut out, value);
         }
@@ -233,7 +237,7 @@ impl Description {
 
     pub(super) fn parse_provenance(section: &[u8]) -> Result<BTreeMap<String, String>, String> {
         let mut fields = Fields::new(section);
-        let count = fields.u16("count")?;
+        let count = fields.whole("count")?;
         let mut pairs = BTreeMap::new();
         for _ in 0..count {
             let key = fields.text("key")?;

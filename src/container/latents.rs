@@ -3,6 +3,7 @@
 use super::bytes::Fields;
 use super::sections::StoredSection;
 use crate::latents::{BlockGrid, Focus, FocusCells, LatentStreams, OFFSET_LEVELS, Perceptron};
+use crate::storage::put_whole;
 use std::sync::Arc;
 
 /// A step above this stands for nothing in values scaled to 0..1; with it, no sum leaves float32.
@@ -38,7 +39,7 @@ impl LatentStreams {
         }
         if let Some(focus) = &self.focus {
             out.extend(focus.step.to_le_bytes());
-            out.extend((focus.cells.stream().len() as u32).to_le_bytes());
+            put_whole(&mut out, focus.cells.stream().len() as u64);
             out.extend(focus.cells.stream());
         }
         out
@@ -73,7 +74,7 @@ impl LatentStreams {
             0 => None,
             _ => {
                 let step = checked_step(fields.f32("the focus' step")?, "step of a focus")?;
-                let length = fields.u32("the focus")? as usize;
+                let length = fields.count("the focus")?;
                 let cells = FocusCells::from_stream(shape, fields.bytes(length, "the focus")?.to_vec())?;
                 Some(Focus { step, cells: Arc::new(cells) })
             }

@@ -2,6 +2,7 @@
 
 use super::bytes::{Fields, put_text};
 use crate::metrics::{BandErrors, Bands, Fidelity};
+use crate::storage::put_whole;
 use half::{bf16, f16};
 
 /// What the user asked for.
@@ -143,7 +144,7 @@ impl Achieved {
         let flags = [(has_errors, ERRORS), (self.noise.is_some(), NOISE)];
         let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum();
         let mut out = vec![asked.target as u8, asked.preset as u8, flags];
-        put_varint(&mut out, asked.seed);
+        put_whole(&mut out, asked.seed);
         out.extend(asked.value.to_le_bytes());
         if let Some(noise) = self.noise {
             out.extend((noise as f32).to_le_bytes());
@@ -207,7 +208,7 @@ impl Achieved {
             code => return Err(format!("preset {code} is unknown")),
         };
         let flags = fields.u8("flags")?;
-        let seed = varint(&mut fields, "seed")?;
+        let seed = fields.whole("seed")?;
         let value = fields.f64("value")?;
         let noise = if flags & NOISE != 0 { Some(fields.f32("noise")?.into()) } else { None };
         let mut achieved = Self { noise, ..Self::default() };
@@ -263,31 +264,6 @@ fn half(fields: &mut Fields<'_>, what: &str) -> Result<f64, String> {
     Ok(f16::from_bits(fields.u16(what)?).to_f64())
 }
 
-/// Appends an integer, seven bits a byte, the lowest first; the highest bit says that another byte follows.
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 128 {
-        out.push(number as u8 | 128);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn varint(fields: &mut Fields<'_>, what: &str) -> Result<u64, String> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = fields.u8(what)?;
-        let bits = u64::from(byte & 127);
-        if shift == 63 && bits > 1 {
-            break;
-        }
-        number |= bits << shift;
-        if byte < 128 {
-            return Ok(number);
-        }
-    }
-    Err(format!("{what} has more than 64 bits"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,7 +295,7 @@ mod tests {
             // A band of parts by value needs its limit, too.
             let count = before.band_limits.len();
             let of_bands = 6 * count + if unit.is_empty() { 2 * count - 1 } else { 0 };
-            assert_eq!(length, 46 + of_bands + WRITER.len());
+            assert_eq!(length, 45 + of_bands + WRITER.len());
             let (back_asked, back, writer) = Achieved::parse(&section, shape, range).unwrap();
             assert_eq!((back_asked, writer.as_str()), (asked, WRITER));
             assert_eq!(
@@ -344,21 +320,8 @@ mod tests {
         let exact = Fidelity::of(Distortion { psnr: f64::INFINITY, rmse: 0.0, max_error: 0.0, voxels: 8 });
         let asked = Asked { target: TargetKind::Lossless, ..Asked::default() };
         let section = Achieved::default().with(&exact).section(&asked, WRITER, [2, 2, 2], Some((0.0, 1.0)));
-        assert_eq!(section.len(), 14 + WRITER.len());
+        assert_eq!(section.len(), 13 + WRITER.len());
         let (_, back, _) = Achieved::parse(&section, [2, 2, 2], Some((0.0, 1.0))).unwrap();
         assert_eq!((back.rmse, back.max_error, back.bias, back.similarity), (0.0, 0.0, 0.0, Some(1.0)));
-    }
-
-    #[test]
-    fn seeds_of_any_size_are_kept() {
-        for seed in [0, 127, 128, 1 << 40, u64::MAX] {
-            let mut out = Vec::new();
-            put_varint(&mut out, seed);
-            let mut fields = Fields::new(&out);
-            assert_eq!(varint(&mut fields, "seed"), Ok(seed));
-            assert_eq!(fields.rest().len(), 0);
-        }
-        assert!(varint(&mut Fields::new(&[255; 10]), "seed").is_err());
-        assert!(varint(&mut Fields::new(&[255; 4]), "seed").is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::container::FORMAT_VERSION;
 use crate::error::{Error, Result};
-use crate::storage::{ReadAt, Streams};
+use crate::storage::{ReadAt, Streams, put_whole, put_wide_whole, take_whole};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,6 @@ pub(super) const MAGIC: [u8; 8] = *b"\x89NVOL\r\n\x1a";
 
 /// Bytes before the index: magic, version, number of sections, length of the index, checksum.
 const HEADER: usize = 20;
-/// Bytes before a section's own in the index: name, length in the index, length of its data.
-const ENTRY: usize = 16;
 const MAX_SECTIONS: u16 = 256;
 /// Bytes that are read at once when a file is opened: most indices end within them.
 const FIRST_READ: u64 = 4 << 10;
@@ -41,9 +39,8 @@ impl<'a> SectionWriter<'a> {
     }
 
     fn put(&mut self, name: &[u8; 4], section: &[u8], data: u64) {
-        self.index.extend(name);
-        self.index.extend((section.len() as u32).to_le_bytes());
-        self.index.extend(data.to_le_bytes());
+        put_entry(&mut self.index, name, section.len());
+        put_whole(&mut self.index, data);
         self.index.extend(section);
         self.count += 1;
     }
@@ -80,11 +77,19 @@ impl<'a> SectionWriter<'a> {
     }
 }
 
-/// Everything but the data of a file whose one section has so many bytes of data.
+/// Appends what the index has of a section before the length of its data.
+fn put_entry(index: &mut Vec<u8>, name: &[u8; 4], length: usize) {
+    index.extend(name);
+    put_whole(index, length as u64);
+}
+
+/// Everything but the data of a file whose one section has so many bytes of data; as many bytes, however many they are.
 pub(super) fn file_around(name: &[u8; 4], section: &[u8], data: u64) -> Vec<u8> {
-    let mut file = SectionWriter::default();
-    file.put(name, section, data);
-    [header(file.count, &file.index), file.index].concat()
+    let mut index = Vec::new();
+    put_entry(&mut index, name, section.len());
+    put_wide_whole(&mut index, data);
+    index.extend(section);
+    [header(1, &index), index].concat()
 }
 
 /// The header of a file with this index.
@@ -109,22 +114,61 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+/// A section's part of the index.
+struct Entry {
+    name: [u8; 4],
+    /// Where its own bytes lie in the index.
+    own: Range<usize>,
+    /// Bytes of its data.
+    data: u64,
+}
+
+impl Entry {
+    /// That at a place of the index; `None` where the index ends before its own bytes.
+    fn read(index: &[u8], at: usize) -> Option<Self> {
+        let (name, mut rest) = index.get(at..)?.split_first_chunk()?;
+        let length = take_whole(&mut rest).and_then(|length| usize::try_from(length).ok())?;
+        let data = take_whole(&mut rest)?;
+        let start = index.len() - rest.len();
+        Some(Self { name: *name, own: start..start.checked_add(length)?, data })
+    }
+
+    /// Those of an index that [`SectionWriter`] made, with the place of each.
+    fn of_own(index: &[u8]) -> impl Iterator<Item = (usize, Self)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let (start, entry) = (at, Self::read(index, at)?);
+            at = entry.own.end;
+            Some((start, entry))
+        })
+    }
+}
+
+/// Where the index lies in a file that [`SectionWriter`] made.
+fn index_of(file: &[u8]) -> Range<usize> {
+    HEADER..HEADER + u32_at(file, 12) as usize
+}
+
+/// Puts another index of so many sections into a file that [`SectionWriter`] made.
+fn put_index(file: &mut Vec<u8>, count: u16, index: &[u8]) {
+    let header = header(count, index);
+    let old = index_of(file);
+    file[..HEADER].copy_from_slice(&header);
+    file.splice(old, index.iter().copied());
+}
+
+fn count_of(file: &[u8]) -> u16 {
+    u16::from_le_bytes([file[10], file[11]])
+}
+
 /// Puts other bytes into a section without data of a file that [`SectionWriter`] made; nothing where there is no such section.
 pub(super) fn replace(file: &mut Vec<u8>, name: &[u8; 4], section: &[u8]) {
-    let count = u16::from_le_bytes([file[10], file[11]]);
-    let end = HEADER + u32_at(file, 12) as usize;
-    let mut at = HEADER;
-    while at < end {
-        let length = u32_at(file, at + 4) as usize;
-        if file[at..].starts_with(name) {
-            file.splice(at + ENTRY..at + ENTRY + length, section.iter().copied());
-            file[at + 4..at + 8].copy_from_slice(&(section.len() as u32).to_le_bytes());
-            let header = header(count, &file[HEADER..end - length + section.len()]);
-            file[..HEADER].copy_from_slice(&header);
-            return;
-        }
-        at += ENTRY + length;
-    }
+    let index = &file[index_of(file)];
+    let Some((at, entry)) = Entry::of_own(index).find(|(_, entry)| entry.name == *name) else { return };
+    let mut changed = SectionWriter::default();
+    changed.add(name, section);
+    let index = [&index[..at], &changed.index, &index[entry.own.end..]].concat();
+    put_index(file, count_of(file), &index);
 }
 
 /// Puts a section with streams before all others that have data into a file that [`SectionWriter`] made.
@@ -137,22 +181,17 @@ pub(super) fn insert(
     section: Vec<u8>,
     streams: &Streams,
 ) -> io::Result<()> {
-    let end = HEADER + u32_at(file, 12) as usize;
     let mut added = SectionWriter::default();
     added.add_with_streams(name, section, streams);
     let mut data = Vec::new();
     streams.put_data(&mut data)?;
-    let mut at = HEADER;
-    while at < end && file[at + 8..at + ENTRY] == [0; 8] {
-        at += ENTRY + u32_at(file, at + 4) as usize;
-    }
+    let (place, index) = (index_of(file), &file[index_of(file)]);
+    let at = Entry::of_own(index).find(|(_, entry)| entry.data > 0).map_or(index.len(), |(at, _)| at);
+    let index = [&index[..at], &added.index, &index[at..]].concat();
     // A file may be most of the memory: it is not to grow to twice its size.
     file.reserve_exact(data.len() + added.index.len());
-    file.splice(end..end, data);
-    file.splice(at..at, added.index.iter().copied());
-    let count = u16::from_le_bytes([file[10], file[11]]) + added.count;
-    let header = header(count, &file[HEADER..end + added.index.len()]);
-    file[..HEADER].copy_from_slice(&header);
+    file.splice(place.end..place.end, data);
+    put_index(file, count_of(file) + added.count, &index);
     Ok(())
 }
 
@@ -257,13 +296,9 @@ impl SectionReader {
         let mut sections: Vec<Section> = Vec::new();
         let (mut at, mut data) = (0, data_start);
         for _ in 0..count {
-            let entry = index
-                .get(at..at + ENTRY)
+            let Entry { name, own, data: data_length } = Entry::read(&index, at)
                 .ok_or_else(|| header_error(format!("the index ends before its {count} sections")))?;
-            let name = [entry[0], entry[1], entry[2], entry[3]];
             let fail = |what: String| section_error(path, &String::from_utf8_lossy(&name), what);
-            let own = at + ENTRY..at + ENTRY + u32_at(entry, 4) as usize;
-            let data_length = u64::from(u32_at(entry, 8)) | u64::from(u32_at(entry, 12)) << 32;
             if own.end > index.len() {
                 return Err(fail(format!("the index ends inside it, at byte {}", index.len())));
             }

@@ -1,6 +1,6 @@
 //! Coded streams, each with its checksum: in memory, or in a file that they are read from when they are needed.
 
-use super::ReadAt;
+use super::{ReadAt, put_whole, take_whole};
 use crate::error::Error;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// Bytes that neighbouring streams are read in at a time, at most, but for a longer stream.
 const MOST_AT_ONCE: u64 = 8 << 20;
 
-/// Bytes of a table's entry.
-const ENTRY: usize = 8;
+/// Bytes of a table's entry, at least: a length and a checksum.
+const LEAST_ENTRY: usize = 5;
 
 /// Why a stream gives nothing.
 #[derive(Debug)]
@@ -181,23 +181,31 @@ impl Streams {
     /// # Errors
     /// A sentence, when the table is cut off or its streams do not fill `data`.
     pub(crate) fn parse(
-        table: &[u8],
+        mut table: &[u8],
         count: usize,
         data: Range<u64>,
         bytes: Arc<dyn ReadAt>,
     ) -> Result<Self, String> {
-        if count.checked_mul(ENTRY) != Some(table.len()) {
-            return Err(format!("a table of {count} streams needs {ENTRY} bytes each, not {}", table.len()));
+        let ends = || format!("its table ends before its {count} streams");
+        // No more of them than the table has bytes for.
+        if count.checked_mul(LEAST_ENTRY).is_none_or(|least| least > table.len()) {
+            return Err(ends());
         }
+        let mut entries = Vec::with_capacity(count);
         let mut start = data.start;
-        let entry = |entry: &[u8]| {
-            let number =
-                |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
-            let entry = Entry { start, length: number(0), checksum: number(4) };
+        for _ in 0..count {
+            let length = take_whole(&mut table).ok_or_else(ends)?;
+            let (checksum, rest) = table.split_first_chunk().ok_or_else(ends)?;
+            table = rest;
+            let length = u32::try_from(length)
+                .map_err(|_| format!("a stream of {length} bytes is longer than any"))?;
+            let entry = Entry { start, length, checksum: u32::from_le_bytes(*checksum) };
             start = entry.end();
-            entry
-        };
-        let entries: Vec<Entry> = table.chunks_exact(ENTRY).map(entry).collect();
+            entries.push(entry);
+        }
+        if !table.is_empty() {
+            return Err(format!("{} bytes too many behind its table of {count} streams", table.len()));
+        }
         if start != data.end {
             return Err(format!(
                 "its streams have {} bytes, but there are {}",
@@ -244,7 +252,7 @@ impl Streams {
     /// Appends the table.
     pub(crate) fn put_table(&self, out: &mut Vec<u8>) {
         for entry in &self.entries {
-            out.extend(entry.length.to_le_bytes());
+            put_whole(out, u64::from(entry.length));
             out.extend(entry.checksum.to_le_bytes());
         }
     }
@@ -358,7 +366,7 @@ mod tests {
         let (mut table, mut file) = (Vec::new(), vec![99; 7]);
         own.put_table(&mut table);
         own.put_data(&mut file).unwrap();
-        assert_eq!((own.len(), own.bytes(), table.len(), file.len()), (6, 150, 48, 157));
+        assert_eq!((own.len(), own.bytes(), table.len(), file.len()), (6, 150, 30, 157));
         let source = |bytes: Vec<u8>| Arc::new(Watched(bytes, Mutex::default()));
         let watched = source(file.clone());
         let streams = Streams::parse(&table, 6, 7..157, Arc::new(watched.clone())).unwrap();

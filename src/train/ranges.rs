@@ -8,6 +8,9 @@ use rayon::prelude::*;
 /// The edges that are tried, in voxels, the smallest first.
 const EDGES: [usize; 3] = [16, 32, 64];
 
+/// Voxels of the smallest volumes that have ranges: smaller ones are decoded in a few milliseconds.
+const LEAST_VOXELS: usize = 1 << 17;
+
 /// Cells that are kept at once at most: larger volumes begin with larger cells.
 const MOST_CELLS: usize = 1 << 24;
 
@@ -18,9 +21,14 @@ pub(super) struct RangesMeter {
 }
 
 impl RangesMeter {
-    /// `None` for a volume whose measurements have one value, or that has none.
+    /// `None` for a volume that is small, whose measurements have one value, or that has none.
     pub(super) fn new(shape: [usize; 3], range: Option<(f64, f64)>) -> Option<Self> {
         let range = range.filter(|(low, high)| low < high)?;
+        if shape.iter().product::<usize>() < LEAST_VOXELS { None } else { Self::of_any(shape, range) }
+    }
+
+    /// The same of any size.
+    fn of_any(shape: [usize; 3], range: (f64, f64)) -> Option<Self> {
         let grids = EDGES.map(|edge| CellGrid::new(shape, edge));
         let grid = grids.into_iter().find(|grid| grid.len() <= MOST_CELLS)?;
         Some(Self { range, cells: CellRanges::new(grid) })
@@ -159,7 +167,7 @@ mod tests {
             let codes: Vec<u8> = (0..count).map(|_| u8::from(next() % 3 != 0)).collect();
             let range = (-1000.0, 2000.0);
             let [nx, ny, nz] = shape;
-            let mut parts = [0, 1].map(|_| RangesMeter::new(shape, Some(range)).unwrap());
+            let mut parts = [0, 1].map(|_| RangesMeter::of_any(shape, range).unwrap());
             for (n, z) in (0..nz).step_by(cut).enumerate() {
                 let end = nz.min(z + cut);
                 let voxels = nx * ny * z..nx * ny * end;

@@ -26,8 +26,18 @@ class Fields:
         self.at += count
         return self.data[self.at - count : self.at]
 
+    def whole(self):
+        number = 0
+        for shift in range(0, 70, 7):
+            byte = self.take("B")
+            number |= (byte & 127) << shift
+            if byte < 128:
+                break
+        require(byte < 128 and number < 1 << 64, f"{self.name}: a whole of more than 64 bits")
+        return number
+
     def text(self):
-        return self.bytes(self.take("H")).decode("utf-8")
+        return self.bytes(self.whole()).decode("utf-8")
 
     def end(self):
         require(self.at == len(self.data), f"{self.name}: bytes left over")

@@ -391,7 +391,7 @@ class Focus:
     def __init__(self, fields, shape):
         self.step = np.float32(fields.take("f"))
         require(0 < self.step <= 1024, "LATG: step of a focus")
-        stream = fields.bytes(fields.take("I"))
+        stream = fields.bytes(fields.whole())
         counts = [-(-n // 8) for n in shape]
         require(len(stream) >= counts[0] * counts[1] * counts[2] // 8192, "LATG: a focus too short")
         coder, inside = RangeDecoder(stream), bit_models(8)

@@ -6,17 +6,6 @@ import struct
 from nvol_bytes import Fields, require
 
 
-def whole(fields):
-    number = shift = 0
-    while True:
-        byte = fields.take("B")
-        number |= (byte & 127) << shift
-        require(number < 1 << 64, "seed")
-        if byte < 128:
-            return number
-        shift += 7
-
-
 def bfloat(bits):
     return struct.unpack("<f", struct.pack("<I", bits << 16))[0]
 
@@ -26,7 +15,7 @@ def quality(section, shape, low, high):
     fields = Fields(section, "QUAL")
     target, preset, flags = fields.take("BBB")
     require(1 <= target <= 6 and 1 <= preset <= 3, "target or preset")
-    found = {"seed": whole(fields), "value": fields.take("d")}
+    found = {"seed": fields.whole(), "value": fields.take("d")}
     found["noise"] = fields.take("f") if flags & 2 else None
     found.update(rmse=0.0, max_error=0.0, mean_error=0.0, ssim=1.0, max_error_voxel=None, bands=[])
     if flags & 1:

@@ -36,7 +36,7 @@ class Section:
 
     def streams(self, fields, count):
         """The streams of the table that ends the section, one by one."""
-        table = [fields.take("II") for _ in range(count)]
+        table = [(fields.whole(), fields.take("I")) for _ in range(count)]
         fields.end()
         require(sum(length for length, _ in table) == len(self.data), f"{self.name}: lengths of streams")
         at = 0
@@ -56,16 +56,16 @@ def read_sections(data):
     index = data[20 : 20 + length]
     require(len(index) == length, "the file ends inside the index")
     require(zlib.crc32(data[:16] + index) == checksum, "checksum of header and index")
-    sections, at, data_at = {}, 0, 20 + length
+    sections, data_at = {}, 20 + length
+    fields = Fields(index, "index")
     for _ in range(count):
-        name, own, data_length = struct.unpack("<4sIQ", index[at : at + 16])
-        at += 16
-        require(at + own <= length and data_at + data_length <= len(data), f"{name}: lengths")
+        name, own, data_length = fields.bytes(4), fields.whole(), fields.whole()
+        require(data_at + data_length <= len(data), f"{name}: length of its data")
         require(name not in sections, f"{name}: twice")
-        sections[name] = Section(name, index[at : at + own], data[data_at : data_at + data_length])
-        at += own
+        sections[name] = Section(name, fields.bytes(own), data[data_at : data_at + data_length])
         data_at += data_length
-    require(at == length and data_at == len(data), "bytes behind the last section")
+    fields.end()
+    require(data_at == len(data), "bytes behind the last section")
     return sections
 
 
@@ -440,7 +440,8 @@ def decode_volume(sections, other):
     type_code, frame, flags = volm.take("BBB")
     require(type_code in TYPES and frame in (0, 1), "type or frame")
     dtype = np.dtype(TYPES[type_code])
-    shape = volm.take("III")
+    shape = tuple(volm.whole() for _ in range(3))
+    require(all(n < 1 << 32 for n in shape), "shape")
     require(1 <= shape[0] * shape[1] * shape[2] <= 1 << 40, "shape")
     fill = volm.take("d") if flags & 1 else None
     low, high = volm.take("2d") if flags & 2 else (0.0, 0.0)
