@@ -5,6 +5,7 @@ mod command;
 use command::{neuvol, refused, told};
 use neuvol::io::ArrayVolumes;
 use neuvol::{ArrayInfo, NeuralDataset, Region, Volume};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::Output;
 
@@ -153,7 +154,7 @@ fn a_size_is_that_of_the_whole_file() {
     let bytes = report["file_bytes"].as_u64().unwrap();
     assert!((7700..=8000).contains(&bytes), "{bytes}");
     assert_eq!(bytes, std::fs::metadata(folder.join("f0.nvol")).unwrap().len());
-    let told = refused(&neuvol(folder, &["compress", "f0.vti", "--size", "100"]));
+    let told = refused(&neuvol(folder, &["compress", "f0.vti", "--size", "90"]));
     assert!(told.contains("too few for 4 volumes"), "{told}");
 }
 
@@ -167,4 +168,53 @@ fn a_failure_in_the_midst_leaves_nothing() {
     assert!(told.contains("f2.vti"), "{told}");
     let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 4, "{names:?}");
+}
+
+/// A file whose samples are holes, so that it takes no room: a pressure and a velocity of bytes, each of more voxels than are
+/// compressed in memory.
+fn large_and_empty(path: &Path) {
+    const LARGE: [u64; 3] = [513, 512, 512];
+    let [x, y, z] = LARGE.map(|n| n - 1);
+    let voxels = LARGE.iter().product::<u64>();
+    let header = format!(
+        "<?xml version=\"1.0\"?>\n<VTKFile type=\"ImageData\" version=\"1.0\" byte_order=\"LittleEndian\" header_type=\"UInt64\">\
+         <ImageData WholeExtent=\"0 {x} 0 {y} 0 {z}\" Origin=\"0 0 0\" Spacing=\"1 1 1\">\
+         <Piece Extent=\"0 {x} 0 {y} 0 {z}\"><PointData>\
+         <DataArray type=\"UInt8\" Name=\"p\" format=\"appended\" offset=\"0\"/>\
+         <DataArray type=\"UInt8\" Name=\"velocity\" NumberOfComponents=\"2\" format=\"appended\" offset=\"{}\"/>\
+         </PointData></Piece></ImageData><AppendedData encoding=\"raw\">_",
+        8 + voxels
+    );
+    let mut file = std::fs::File::create(path).unwrap();
+    for (bytes, part) in [
+        (0, header.into_bytes()),
+        (0, voxels.to_le_bytes().into()),
+        (voxels, (2 * voxels).to_le_bytes().into()),
+    ] {
+        file.seek(SeekFrom::Current(bytes as i64)).unwrap();
+        file.write_all(&part).unwrap();
+    }
+    file.seek(SeekFrom::Current(2 * voxels as i64)).unwrap();
+    file.write_all(b"</AppendedData></VTKFile>").unwrap();
+}
+
+#[test]
+fn volumes_beyond_memory_are_read_box_by_box_into_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    large_and_empty(&folder.join("large.vti"));
+    // Of each array or component 134 MB, which 450 MB would not do for in memory.
+    let compress = ["compress", "large.vti", "--lossless", "--memory", "450M", "--json"];
+    let report = json(&neuvol(folder, &compress));
+    assert_eq!(report["volumes"].as_array().unwrap().len(), 3, "{report}");
+    assert_eq!(report["volumes"][2]["component"], 1);
+    let file = NeuralDataset::open(folder.join("large.nvol")).unwrap();
+    let last = file.volume(1, 1, 0).unwrap();
+    assert_eq!(last.info().name, "velocity");
+    assert_eq!(last.info().provenance.get("other arrays"), None);
+    let corner = Region { start: [500, 510, 510], end: [513, 512, 512] };
+    let samples = last.read_region(corner, 1).unwrap();
+    assert!((0..samples.len()).all(|i| samples.samples().get(i) == 0.0));
+    let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
 }

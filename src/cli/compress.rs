@@ -5,6 +5,7 @@ use super::focus::FocusArguments;
 use super::input::{InputArguments, default_output, parse_size};
 use super::progress::{Bar, PartsBar};
 use super::several::Several;
+use super::streamed::Opened;
 use super::{interrupt, memory, report, streamed};
 use anyhow::Result;
 use clap::ValueEnum;
@@ -18,7 +19,6 @@ use neuvol::train::{
     self, Architecture, CompressOptions, Compressed, EncodingOptions, MOST_VOXELS_IN_MEMORY, ModelOptions,
     Preset, Quality, Representation, Storage, Target,
 };
-use neuvol::volume::Source;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -366,6 +366,21 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// A component of an array at a time step, where it is too large to be compressed in memory.
+    pub(super) fn find_large(
+        &self,
+        array: usize,
+        component: usize,
+        step: usize,
+        output: &Path,
+    ) -> Result<Option<Opened>> {
+        let opened = Opened::of_large(self.volumes.find_part(array, component, step)?, output)?;
+        if opened.is_some() {
+            self.bar.hide();
+        }
+        Ok(opened)
+    }
+
     /// A component of an array at a time step.
     pub(super) fn read(&self, array: usize, component: usize, step: usize) -> Result<Volume> {
         let volume = self.volumes.read_part(array, component, step)?;
@@ -377,22 +392,18 @@ impl Input {
 /// The file of the only volume.
 fn one(arguments: &Arguments, input: &Input, output: &Path, place: Placement) -> Result<serde_json::Value> {
     let memory = arguments.memory.unwrap_or_else(memory::half_of_the_machines);
-    let streamed = |source: &dyn Source, temporary_bytes| {
-        let from = streamed::Opened { source, temporary_bytes, start: input.start };
-        streamed::compress(from, &arguments.how, output, (memory, place), arguments.json)
+    let streamed = |opened: Opened| {
+        let report = (input.start, arguments.json);
+        streamed::compress_one(opened, &arguments.how, output, (memory, place), report)
     };
-    if let Some(found) = input.volumes.find_source(input.steps.start)?
-        && found.voxels() > MOST_VOXELS_IN_MEMORY
-    {
-        let temporary_bytes = found.temporary_bytes();
-        let source = found.open(streamed::folder_of(output))?;
+    if let Some(opened) = Opened::of_large(input.volumes.find_source(input.steps.start)?, output)? {
         input.bar.hide();
-        return streamed(source.as_ref(), temporary_bytes);
+        return streamed(opened);
     }
     let volume = input.volumes.read(input.steps.start)?;
     input.bar.hide();
     if volume.len() as u64 > MOST_VOXELS_IN_MEMORY {
-        return streamed(&volume, 0);
+        return streamed(volume.into());
     }
     memory::check(&volume, memory)?;
     let read_seconds = input.start.elapsed().as_secs_f64();

@@ -2,11 +2,17 @@
 
 use super::Placement;
 use super::compress::{self, HowArguments, Input};
+use super::streamed::{self, Opened};
 use super::{interrupt, memory, report};
 use anyhow::Result;
-use neuvol::io::{InputArray, MOST_COMPONENTS};
-use neuvol::train::{CompressOptions, Compressed, DatasetWriter, Target, compress_components};
+use neuvol::io::{InputArray, MOST_COMPONENTS, OTHER_ARRAYS};
+use neuvol::metrics::Fidelity;
+use neuvol::train::{
+    CompressOptions, Compressed, DatasetWriter, MOST_VOXELS_IN_MEMORY, Target, compress_components,
+};
+use neuvol::volume::{Samples, Source, VolumeHeader};
 use neuvol::{ArrayInfo, Error, Volume};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -17,6 +23,18 @@ pub(super) struct Several {
     places: Vec<usize>,
     arrays: Vec<ArrayInfo>,
     times: Option<Vec<f64>>,
+}
+
+/// A volume that is in the file.
+struct Part<'a> {
+    /// Array, component, time step.
+    at: [usize; 3],
+    header: VolumeHeader,
+    bytes: u64,
+    /// In the stored type, and as float32.
+    ratios: [f64; 2],
+    model: &'a str,
+    fidelity: &'a Fidelity,
 }
 
 /// A volume's part of the report.
@@ -76,39 +94,18 @@ impl Several {
         let start = Instant::now();
         let steps = input.steps.clone();
         let count = steps.len() * self.arrays.iter().map(|array| array.components.len()).sum::<usize>();
-        let mut reports: Vec<Reported> = Vec::new();
+        let mut reports = Vec::new();
         let mut failure = None;
         let mut bytes = 0;
         let saved =
             DatasetWriter::save(output, self.arrays.clone(), steps.len(), self.times.clone(), |writer| {
-                let index = writer.bytes();
-                let mut of_step = |step: usize| -> Result<()> {
-                    for (&array, info) in self.places.iter().zip(&self.arrays) {
-                        let read = |component| self.read(input, array, component, step);
-                        let options = |volume: &Volume| shared(how.options(volume, place)?, index, count);
-                        each_component(
-                            info.components.len(),
-                            read,
-                            options,
-                            memory,
-                            |component, volume, compressed| {
-                                interrupt::check()?;
-                                writer.add(compressed)?;
-                                let title = title(info, component, (steps.len() > 1).then_some(step));
-                                let reported =
-                                    Reported::of(title, (info, component, step), volume, compressed);
-                                if !quiet {
-                                    say!("  {}", reported.text);
-                                }
-                                reports.push(reported);
-                                Ok(())
-                            },
-                        )?;
-                    }
-                    Ok(())
-                };
-                let result = steps.clone().try_for_each(&mut of_step);
-                bytes = writer.bytes();
+                let index_bytes = writer.bytes();
+                let asked = Asked { how, place, memory, index_bytes, count };
+                let mut making =
+                    Making { of: self, input, asked, output, quiet, writer, reports: Vec::new() };
+                let result = steps.clone().try_for_each(|step| making.step(step));
+                bytes = making.writer.bytes();
+                reports = making.reports;
                 result.map_err(|error| {
                     // What a command fails with is not always the library's.
                     failure = Some(error);
@@ -139,71 +136,187 @@ impl Several {
         }))
     }
 
-    fn read(&self, input: &Input, array: usize, component: usize, step: usize) -> Result<Volume> {
-        let mut volume = input.read(array, component, step)?;
-        // What is in the file, too, was not left out.
-        if let Some(others) = volume.provenance.get(neuvol::io::OTHER_ARRAYS) {
-            let is_here = |name: &str| self.arrays.iter().any(|array| array.name == name);
-            let left: Vec<&str> = others.split(", ").filter(|name| !is_here(name)).collect();
-            match left.is_empty() {
-                true => volume.provenance.remove(neuvol::io::OTHER_ARRAYS),
-                false => volume.provenance.insert(neuvol::io::OTHER_ARRAYS.into(), left.join(", ")),
-            };
+    /// Takes the arrays that are in the file, too, off those that a volume says were left out.
+    fn forget_what_is_here(&self, provenance: &mut BTreeMap<String, String>) {
+        let Some(others) = provenance.remove(OTHER_ARRAYS) else { return };
+        let is_here = |name: &str| self.arrays.iter().any(|array| array.name == name);
+        let left: Vec<&str> = others.split(", ").filter(|name| !is_here(name)).collect();
+        if !left.is_empty() {
+            provenance.insert(OTHER_ARRAYS.into(), left.join(", "));
         }
-        Ok(volume)
     }
 }
 
-/// Of a size, each of the volumes has an equal part.
-fn shared(mut options: CompressOptions, index: u64, count: usize) -> Result<CompressOptions> {
-    if let Target::Size(bytes) = options.target {
-        let part = bytes.saturating_sub(index) / count as u64;
-        if part == 0 {
-            let what =
-                format!("{bytes} bytes are too few for {count} volumes and their index of {index} bytes");
-            return Err(Error::Options(what).into());
-        }
-        options.target = Target::Size(part);
-    }
-    Ok(options)
-}
-
-/// Compresses the components of an array, those of integers without loss together: then some may be differences.
-fn each_component(
-    count: usize,
-    read: impl Fn(usize) -> Result<Volume>,
-    options: impl Fn(&Volume) -> Result<CompressOptions>,
+/// What is asked of all volumes together.
+struct Asked<'a> {
+    how: &'a HowArguments,
+    place: Placement,
     memory: u64,
-    mut each: impl FnMut(usize, &Volume, &Compressed) -> Result<()>,
-) -> Result<()> {
-    let first = read(0)?;
-    let of_first = options(&first)?;
-    if count > 1 && of_first.target == Target::Lossless && first.sample_type().is_integer() {
-        let mut volumes = vec![first];
-        for component in 1..count {
-            volumes.push(read(component)?);
+    /// Bytes of the file's index.
+    index_bytes: u64,
+    /// Volumes.
+    count: usize,
+}
+
+impl Asked<'_> {
+    fn of(&self, volume: &Volume) -> Result<CompressOptions> {
+        self.shared(self.how.options(volume, self.place)?)
+    }
+
+    fn of_source(&self, source: &dyn Source) -> Result<CompressOptions> {
+        self.shared(streamed::options(self.how, source, self.place)?)
+    }
+
+    /// Of a size, each of the volumes has an equal part.
+    fn shared(&self, mut options: CompressOptions) -> Result<CompressOptions> {
+        if let Target::Size(bytes) = options.target {
+            let part = bytes.saturating_sub(self.index_bytes) / self.count as u64;
+            if part == 0 {
+                let what = format!(
+                    "{bytes} bytes are too few for {} volumes and their index of {} bytes",
+                    self.count, self.index_bytes
+                );
+                return Err(Error::Options(what).into());
+            }
+            options.target = Target::Size(part);
         }
-        let engine = of_first.device.training_engine(of_first.threads)?;
+        Ok(options)
+    }
+}
+
+/// A file of several volumes in the making.
+struct Making<'a, 'w> {
+    of: &'a Several,
+    input: &'a Input,
+    asked: Asked<'a>,
+    output: &'a Path,
+    quiet: bool,
+    writer: &'a mut DatasetWriter<'w>,
+    reports: Vec<Reported>,
+}
+
+impl Making<'_, '_> {
+    fn step(&mut self, step: usize) -> Result<()> {
+        for array in 0..self.of.arrays.len() {
+            self.array(array, step)?;
+        }
+        Ok(())
+    }
+
+    /// Compresses the components of an array, those of integers without loss together: then some may be differences. What is too
+    /// large for memory is read box by box, each component for itself.
+    fn array(&mut self, array: usize, step: usize) -> Result<()> {
+        let components = self.of.arrays[array].components.len();
+        for component in 0..components {
+            if let Some(large) = self.input.find_large(self.of.places[array], component, step, self.output)? {
+                self.large(large, [array, component, step])?;
+                continue;
+            }
+            let volume = self.read(array, component, step)?;
+            if volume.len() as u64 > MOST_VOXELS_IN_MEMORY {
+                self.large(volume.into(), [array, component, step])?;
+                continue;
+            }
+            let options = self.asked.of(&volume)?;
+            let together = options.target == Target::Lossless && volume.sample_type().is_integer();
+            if component == 0 && components > 1 && together {
+                return self.together(volume, array, step, &options);
+            }
+            memory::check(&volume, self.asked.memory)?;
+            let (compressed, _) = compress::compress(&volume, &options)?;
+            self.add(&volume, &compressed, [array, component, step])?;
+        }
+        Ok(())
+    }
+
+    fn together(
+        &mut self,
+        first: Volume,
+        array: usize,
+        step: usize,
+        options: &CompressOptions,
+    ) -> Result<()> {
+        let mut volumes = vec![first];
+        for component in 1..self.of.arrays[array].components.len() {
+            volumes.push(self.read(array, component, step)?);
+        }
+        let engine = options.device.training_engine(options.threads)?;
         let observe = |_: &_| match interrupt::check() {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         };
-        let found = compress_components(&engine, &volumes, &of_first, observe)?;
+        let found = compress_components(&engine, &volumes, options, observe)?;
         let mut components = volumes.iter().zip(&found).enumerate();
-        return components
-            .try_for_each(|(component, (volume, compressed))| each(component, volume, compressed));
+        components
+            .try_for_each(|(component, (volume, done))| self.add(volume, done, [array, component, step]))
     }
-    let mut next = Some(first);
-    for component in 0..count {
-        let volume = match next.take() {
-            Some(volume) => volume,
-            None => read(component)?,
-        };
-        memory::check(&volume, memory)?;
-        let (compressed, _) = compress::compress(&volume, &options(&volume)?)?;
-        each(component, &volume, &compressed)?;
+
+    fn read(&self, array: usize, component: usize, step: usize) -> Result<Volume> {
+        let mut volume = self.input.read(self.of.places[array], component, step)?;
+        self.of.forget_what_is_here(&mut volume.provenance);
+        Ok(volume)
     }
-    Ok(())
+
+    fn add(&mut self, volume: &Volume, compressed: &Compressed, at: [usize; 3]) -> Result<()> {
+        interrupt::check()?;
+        self.writer.add(compressed)?;
+        self.report(Part {
+            at,
+            header: VolumeHeader::of(volume),
+            bytes: compressed.bytes.len() as u64,
+            ratios: [compressed.ratio, compressed.ratio_f32],
+            model: &compressed.model,
+            fidelity: &compressed.fidelity,
+        })
+    }
+
+    /// Compresses a source into a temporary file beside the output, and adds that.
+    fn large(&mut self, opened: Opened, at: [usize; 3]) -> Result<()> {
+        let source = Named { source: opened.source, several: self.of };
+        let options = self.asked.of_source(&source)?;
+        let folder = tempfile::tempdir_in(streamed::folder_of(self.output))?;
+        let file = folder.path().join("volume.nvol");
+        let compressed = streamed::compress(&source, &file, &options, self.asked.memory)?;
+        interrupt::check()?;
+        self.writer.add_file(&file)?;
+        self.report(Part {
+            at,
+            header: source.header(),
+            bytes: compressed.file_bytes,
+            ratios: [compressed.ratio, compressed.ratio_f32],
+            model: &compressed.model,
+            fidelity: &compressed.fidelity,
+        })
+    }
+
+    fn report(&mut self, part: Part<'_>) -> Result<()> {
+        let [array, _, step] = part.at;
+        let steps = self.input.steps.len();
+        let reported = Reported::of(&self.of.arrays[array], (steps > 1).then_some(step), &part);
+        if !self.quiet {
+            say!("  {}", reported.text);
+        }
+        self.reports.push(reported);
+        Ok(())
+    }
+}
+
+/// A source as one of several.
+struct Named<'a> {
+    source: Box<dyn Source>,
+    several: &'a Several,
+}
+
+impl Source for Named<'_> {
+    fn header(&self) -> VolumeHeader {
+        let mut header = self.source.header();
+        self.several.forget_what_is_here(&mut header.provenance);
+        header
+    }
+
+    fn read(&self, start: [usize; 3], size: [usize; 3]) -> neuvol::error::Result<Samples> {
+        self.source.read(start, size)
+    }
 }
 
 /// `velocity 2 (z), time step 3`.
@@ -222,30 +335,29 @@ pub(super) fn title(array: &ArrayInfo, component: usize, step: Option<usize>) ->
 }
 
 impl Reported {
-    fn of(
-        title: String,
-        (array, component, step): (&ArrayInfo, usize, usize),
-        volume: &Volume,
-        compressed: &Compressed,
-    ) -> Self {
-        let bytes = report::bytes(compressed.bytes.len() as u64);
-        let quality = match compressed.distortion.psnr.is_finite() {
-            true => format!("{:.2} dB", compressed.distortion.psnr),
-            false => "exact".to_owned(),
-        };
-        let size = report::dims(volume.shape());
-        let text = format!("{title}: {size} {}, {quality}, {bytes}", volume.sample_type().name());
+    fn of(array: &ArrayInfo, numbered_step: Option<usize>, part: &Part<'_>) -> Self {
+        let [_, component, step] = part.at;
+        let Part { header, bytes, ratios: [ratio, ratio_f32], model, fidelity, .. } = part;
+        let psnr = fidelity.distortion.psnr;
+        let quality = if psnr.is_finite() { format!("{psnr:.2} dB") } else { "exact".to_owned() };
+        let text = format!(
+            "{}: {} {}, {quality}, {}",
+            title(array, component, numbered_step),
+            report::dims(header.shape),
+            header.sample_type.name(),
+            report::bytes(*bytes)
+        );
         let json = serde_json::json!({
             "array": array.name,
             "component": component,
             "component_name": array.components[component],
             "time_step": step,
-            "bytes": compressed.bytes.len(),
-            "ratio": compressed.ratio,
-            "ratio_float32": compressed.ratio_f32,
-            "model": compressed.model,
-            "achieved": report::fidelity_json(&compressed.fidelity, &volume.geometry),
+            "bytes": bytes,
+            "ratio": ratio,
+            "ratio_float32": ratio_f32,
+            "model": model,
+            "achieved": report::fidelity_json(fidelity, &header.geometry),
         });
-        Self { text, json, stored_bytes: volume.stored_bytes() }
+        Self { text, json, stored_bytes: header.stored_bytes() }
     }
 }

@@ -5,7 +5,9 @@ use super::compress::HowArguments;
 use super::progress::Bar;
 use super::{interrupt, report};
 use anyhow::Result;
-use neuvol::train::{CompressedSource, compress_source};
+use neuvol::Volume;
+use neuvol::io::FoundSource;
+use neuvol::train::{CompressOptions, CompressedSource, MOST_VOXELS_IN_MEMORY, compress_source};
 use neuvol::volume::{MaskClass, Source};
 use std::path::Path;
 use std::time::Instant;
@@ -14,12 +16,28 @@ use std::time::Instant;
 const SLICES: usize = 8;
 
 /// A source that is open.
-pub(super) struct Opened<'a> {
-    pub(super) source: &'a dyn Source,
+pub(super) struct Opened {
+    pub(super) source: Box<dyn Source>,
     /// Bytes of the temporary file that it was unpacked to; 0 where there is no such file.
-    pub(super) temporary_bytes: u64,
-    /// When its opening began.
-    pub(super) start: Instant,
+    temporary_bytes: u64,
+}
+
+impl Opened {
+    /// What is too large to be compressed in memory, of an input that can be read box by box; a temporary file lies beside
+    /// `output`. `None` for other inputs.
+    pub(super) fn of_large(found: Option<FoundSource>, output: &Path) -> Result<Option<Self>> {
+        let Some(found) = found.filter(|found| found.voxels() > MOST_VOXELS_IN_MEMORY) else {
+            return Ok(None);
+        };
+        let temporary_bytes = found.temporary_bytes();
+        Ok(Some(Self { source: found.open(folder_of(output))?, temporary_bytes }))
+    }
+}
+
+impl From<Volume> for Opened {
+    fn from(volume: Volume) -> Self {
+        Self { source: Box::new(volume), temporary_bytes: 0 }
+    }
 }
 
 /// The folder that an output lies in, and temporary files with it.
@@ -27,20 +45,34 @@ pub(super) fn folder_of(output: &Path) -> &Path {
     output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Compresses into a file; the report as JSON.
+/// The library's options for a source.
+pub(super) fn options(how: &HowArguments, source: &dyn Source, place: Placement) -> Result<CompressOptions> {
+    how.options_for(source.header().shape, || range(source), place)
+}
+
+/// Compresses into a file behind a progress bar.
 pub(super) fn compress(
-    from: Opened<'_>,
+    source: &dyn Source,
+    output: &Path,
+    options: &CompressOptions,
+    memory: u64,
+) -> Result<CompressedSource> {
+    let bar = Bar::new();
+    Ok(compress_source(source, output, options, memory, |progress| bar.show(progress))?)
+}
+
+/// Compresses the only volume of a file, whose opening began at `start`; the report as JSON.
+pub(super) fn compress_one(
+    from: Opened,
     how: &HowArguments,
     output: &Path,
     (memory, place): (u64, Placement),
-    quiet: bool,
+    (start, quiet): (Instant, bool),
 ) -> Result<serde_json::Value> {
-    let Opened { source, temporary_bytes, start } = from;
+    let Opened { source, temporary_bytes } = from;
     let header = source.header();
-    let options = how.options_for(header.shape, || range(source), place)?;
-    let bar = Bar::new();
-    let compressed = compress_source(source, output, &options, memory, |progress| bar.show(progress))?;
-    drop(bar);
+    let options = options(how, source.as_ref(), place)?;
+    let compressed = compress(source.as_ref(), output, &options, memory)?;
     let CompressedSource { file_bytes, ref fidelity, ratio, ratio_f32, ref model, .. } = compressed;
     let seconds = start.elapsed().as_secs_f64();
     if !quiet {
