@@ -17,6 +17,17 @@ pub(super) struct SparseNumbers {
 
 const EMPTY: u32 = u32::MAX;
 
+/// The bits of a cell's numbers that lie in a window.
+fn within(window: Window, cell: [usize; 3]) -> u64 {
+    // `of_one`: the bits of the axis' first numbers; those of the next ones are `stride` bits further.
+    let axis = |a: usize, of_one: u64, stride: usize| {
+        let start = window.start[a].saturating_sub(cell[a] * CELL);
+        let end = (window.end[a] - cell[a] * CELL).min(CELL);
+        (start..end).fold(0, |bits, n| bits | of_one << (stride * n))
+    };
+    axis(0, 0x1111_1111_1111_1111, 1) & axis(1, 0x000f_000f_000f_000f, 4) & axis(2, 0xffff, 16)
+}
+
 impl SparseNumbers {
     pub(super) fn of(numbers: &[i32], shape: [usize; 3]) -> Self {
         let [nx, ny, _] = shape;
@@ -76,27 +87,60 @@ impl SparseNumbers {
                     }
                     let record = &self.records[(start / 2) as usize..];
                     let (bits, numbers) = record.split_at(8);
-                    let mut bits = bits.iter().rev().fold(0u64, |bits, &byte| bits << 8 | u64::from(byte));
-                    let mut n = 0;
-                    while bits != 0 {
-                        let bit = bits.trailing_zeros() as usize;
-                        bits &= bits - 1;
+                    let bits = bits.iter().rev().fold(0u64, |bits, &byte| bits << 8 | u64::from(byte));
+                    // A thin window has a quarter of a cell or less: only what it meets is gone through.
+                    let mut met = bits & within(window, [cell_x, cell_y, cell_z]);
+                    while met != 0 {
+                        let bit = met.trailing_zeros() as usize;
+                        met &= met - 1;
+                        let n = (bits & ((1 << bit) - 1)).count_ones() as usize;
                         let number = if start & 1 == 1 {
                             i32::from_le_bytes(std::array::from_fn(|b| numbers[4 * n + b]))
                         } else {
                             (numbers[n] as i8).into()
                         };
-                        n += 1;
                         let at = [
                             cell_x * CELL + bit % CELL,
                             cell_y * CELL + bit / CELL % CELL,
                             cell_z * CELL + bit / CELL / CELL,
                         ];
-                        if (0..3).all(|a| (window.start[a]..window.end[a]).contains(&at[a])) {
-                            each(at, number);
-                        }
+                        each(at, number);
                     }
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn windows_have_their_numbers_each_once(
+            shape in [1usize..14, 1usize..14, 1usize..14],
+            ends in prop::array::uniform6(0usize..15),
+            density in 1u32..5,
+            large in any::<bool>(),
+        ) {
+            let [nx, ny, _] = shape;
+            let number = |i: usize| match (i as u32).wrapping_mul(2_654_435_761) >> 16 {
+                hash if hash % 5 >= density => 0,
+                hash => (hash % 200) as i32 - 100 + if large { 1000 } else { 0 },
+            };
+            let numbers: Vec<i32> = (0..shape.iter().product()).map(number).collect();
+            let window = Window {
+                start: std::array::from_fn(|a| ends[a].min(ends[a + 3]).min(shape[a])),
+                end: std::array::from_fn(|a| ends[a].max(ends[a + 3]).min(shape[a])),
+            };
+            let mut found = vec![0; numbers.len()];
+            SparseNumbers::of(&numbers, shape).visit(window, |[x, y, z], n| found[x + nx * (y + ny * z)] += n);
+            for (i, &found) in found.iter().enumerate() {
+                let at = [i % nx, i / nx % ny, i / (nx * ny)];
+                let inside = (0..3).all(|a| (window.start[a]..window.end[a]).contains(&at[a]));
+                prop_assert_eq!(found, if inside { numbers[i] } else { 0 });
             }
         }
     }
