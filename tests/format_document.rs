@@ -298,20 +298,16 @@ fn a_decoder_written_from_the_document_gives_the_librarys_samples() {
 #[test]
 fn it_reads_the_ranges_of_cells() {
     let Some(python) = python() else { return };
-    // Smaller volumes have none.
-    let noise = noise([90, 42, 36]);
-    // A cell without measurements, and parts of others.
-    let values = samples(noise.shape(), |[x, y, z]| match x {
-        41.. => f64::NAN,
-        _ => noise.samples().get(x + 90 * (y + 42 * z)),
+    let noise = noise([41, 42, 36]);
+    // Smaller volumes have none. Most cells are without measurements, and parts of others.
+    let shape = [130, 96, 90];
+    let values = samples(shape, |[x, y, z]| match [x < 41, y < 42, z < 36] {
+        [true, true, true] => noise.samples().get(x + 41 * (y + 42 * z)),
+        _ => f64::NAN,
     });
-    let masked = floats(values, noise.shape());
-    for (name, volume, target) in [
-        ("lossless", &noise, Target::Lossless),
-        ("bounded", &masked, Target::MaxError(9.0)),
-        ("latent grid", &masked, Target::Psnr(50.0)),
-    ] {
-        let compressed = agree(name, &python, volume, &CompressOptions { target, ..options() });
+    let masked = floats(values, shape);
+    for (name, target) in [("bounded", Target::MaxError(9.0)), ("latent grid", Target::Psnr(50.0))] {
+        let compressed = agree(name, &python, &masked, &CompressOptions { target, ..options() });
         assert!(sections(&compressed).contains(b"RANG"), "{name}");
     }
 }

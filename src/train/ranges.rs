@@ -8,8 +8,8 @@ use rayon::prelude::*;
 /// The edges that are tried, in voxels, the smallest first.
 const EDGES: [usize; 3] = [16, 32, 64];
 
-/// Voxels of the smallest volumes that have ranges: smaller ones are decoded in a few milliseconds.
-const LEAST_VOXELS: usize = 1 << 17;
+/// Voxels of the smallest volumes that have ranges: smaller ones are decoded in some milliseconds.
+const LEAST_VOXELS: usize = 1 << 20;
 
 /// Cells that are kept at once at most: larger volumes begin with larger cells.
 const MOST_CELLS: usize = 1 << 24;
