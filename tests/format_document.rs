@@ -11,7 +11,7 @@ use neuvol::field::encoding::{AxisWise, Wave};
 use neuvol::metrics::Distortion;
 use neuvol::train::{
     Architecture, CompressOptions, DatasetWriter, EncodingOptions, Focus, FocusRegion, ModelOptions, Preset,
-    Representation, Storage, Target, compress, compress_components,
+    Representation, SeriesCompressor, Storage, Target, compress, compress_components,
 };
 use neuvol::volume::{Association, SampleType, Samples};
 use neuvol::{ArrayInfo, NeuralDataset, NeuralVolume, Region, Volume, field::encoding::HashGridShape};
@@ -374,6 +374,59 @@ fn it_reads_files_of_several_volumes() {
         assert_eq!(npy(&decoded, descr, size).concat(), ours.samples().as_bytes(), "{array} {component}");
         if array == 1 {
             assert_eq!(ours.samples(), colours[component].samples());
+        }
+    }
+}
+
+#[test]
+fn it_reads_steps_that_follow_others() {
+    let Some(python) = python() else { return };
+    let moved = |shape: [usize; 3], step: usize| {
+        let value = |[x, y, z]: [usize; 3]| match (x, y) {
+            (0..3, y) if y < 2 + step => f64::NAN,
+            _ => measurement([x as f64 - 0.7 * step as f64, y as f64, z as f64]) * (1.0 + 0.1 * step as f64),
+        };
+        floats(samples(shape, value), shape)
+    };
+    // Two blocks; a root, blocks above, and blocks of voxels; a perceptron.
+    for (shape, psnr, has_perceptron) in
+        [([140, 9, 8], 45.0, false), ([1100, 9, 8], 45.0, false), ([64, 48, 30], 66.0, true)]
+    {
+        let engine: Arc<dyn TrainingEngine> = Arc::new(Cpu::new(2).unwrap());
+        let options = CompressOptions { target: Target::Psnr(psnr), ..options() };
+        let mut series = SeriesCompressor::new(3);
+        let steps: Vec<_> = (0..3)
+            .map(|step| {
+                series
+                    .compress(&engine, &moved(shape, step), &options, |_| ControlFlow::Continue(()))
+                    .unwrap()
+            })
+            .collect();
+        assert!(steps[1..].iter().all(|step| sections(&step.bytes).contains(b"STEP")));
+        let folder = tempfile::tempdir().unwrap();
+        let [path, decoded] = ["run.nvol", "decoded.npy"].map(|name| folder.path().join(name));
+        let arrays = vec![ArrayInfo { name: "t".into(), components: vec![String::new()] }];
+        DatasetWriter::save(&path, arrays, 3, None, |writer| steps.iter().try_for_each(|s| writer.add(s)))
+            .unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/nvol_reference.py");
+        let file = NeuralDataset::open(&path).unwrap();
+        for step in [2, 1] {
+            let chosen = format!("{}#t,0,{step}", path.display());
+            let output = Command::new(&python).arg(&script).arg(chosen).arg(&decoded).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let neural = file.volume(0, 0, step).unwrap();
+            assert_eq!(
+                neural.model_summary().contains("perceptron"),
+                has_perceptron,
+                "{}",
+                neural.model_summary()
+            );
+            let ours = neural.read_region(Region::whole(shape), 1).unwrap();
+            assert_eq!(
+                npy(&decoded, "<f4", 4).concat(),
+                ours.samples().as_bytes(),
+                "step {step} of {shape:?}"
+            );
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use neuvol::io;
 use neuvol::train::{
-    CompressOptions, DatasetWriter, Focus, FocusRegion, Preset, Target, compress, compress_components,
+    CompressOptions, DatasetWriter, Focus, FocusRegion, Preset, SeriesCompressor, Target, compress,
+    compress_components,
 };
 use neuvol::volume::{Frame, Geometry, SampleType, Samples};
 use neuvol::{ArrayInfo, FocusQuality, Region, Volume};
@@ -60,10 +61,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut masked = volume(SampleType::F32, [20, 16, 12])?;
     masked.fill_value = Some(0.0);
     let plain = || volume(SampleType::U8, [20, 16, 12]);
-    // Noise takes so many bytes that the file has the ranges of cells.
-    let shape = [24, 24, 24];
-    let noise: Vec<u16> =
-        (0..24 * 24 * 24u32).map(|n| (n.wrapping_mul(2_654_435_769) >> 18) as u16).collect();
+    // So many voxels, and so much noise in some of them, that the file has the ranges of cells.
+    let shape = [1040, 1016, 1];
+    let noise: Vec<u16> = (0..1040 * 1016u32)
+        .map(|n| if n < 1 << 13 { (n.wrapping_mul(2_654_435_769) >> 18) as u16 } else { 0 })
+        .collect();
     for (name, volume, target) in [
         ("plain", plain()?, Target::Psnr(20.0)),
         ("masked", masked.clone(), Target::Psnr(20.0)),
@@ -90,6 +92,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arrays = vec![ArrayInfo { name: "two".into(), components: vec!["a".into(), String::new()] }];
     DatasetWriter::save(folder("nvol")?.join("several.nvol"), arrays, 2, Some(vec![0.0, 1.5]), |writer| {
         (0..2).try_for_each(|_| components.iter().try_for_each(|component| writer.add(component)))
+    })?;
+    // Steps of which the last ones follow the others.
+    let mut series = SeriesCompressor::new(3);
+    let options = CompressOptions { target: Target::Psnr(25.0), ..options };
+    let arrays = vec![ArrayInfo { name: "t".into(), components: vec![String::new()] }];
+    let steps = (0..3).map(|step| {
+        let value = |n: usize| ((n % 20 + step) as f32 * 0.4).sin() + (n / 320) as f32 * 0.1;
+        let volume = Volume::new((0..20 * 16 * 12).map(value).collect::<Vec<f32>>(), [20, 16, 12])?;
+        series.compress(&engine, &volume, &options, |_| ControlFlow::Continue(()))
+    });
+    let steps = steps.collect::<neuvol::Result<Vec<_>>>()?;
+    DatasetWriter::save(folder("nvol")?.join("series.nvol"), arrays, 3, None, |writer| {
+        steps.iter().try_for_each(|step| writer.add(step))
     })?;
     Ok(())
 }

@@ -189,7 +189,10 @@ fn mend_checksums(bytes: &mut [u8]) -> Option<()> {
         if name == b"VOLS" {
             // The volumes' lengths end the section; each is a file.
             let (mut lengths, mut sum) = (Vec::new(), 0usize);
-            for entry in section.rchunks_exact(8).take_while(|_| sum < of_data) {
+            for entry in section.rchunks_exact(8) {
+                if sum >= of_data {
+                    break;
+                }
                 lengths.insert(0, number(entry, 0)?);
                 sum = sum.checked_add(lengths[0])?;
             }

@@ -81,6 +81,10 @@ pub(super) struct HowArguments {
     /// Seed of every random choice.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Series over time: every N-th step at least is coded by itself, the others by the step before where that is smaller, so that
+    /// any step is decoded from N at most; 1: all by themselves.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    key_frames: u16,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -194,6 +198,10 @@ enum LossName {
 }
 
 impl HowArguments {
+    pub(super) fn key_frames(&self) -> usize {
+        self.key_frames.into()
+    }
+
     /// The library's options for a volume.
     pub(super) fn options(&self, volume: &Volume, place: Placement) -> Result<CompressOptions> {
         self.options_for(volume.shape(), || Ok(volume.range()), place)

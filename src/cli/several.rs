@@ -2,13 +2,15 @@
 
 use super::Placement;
 use super::compress::{self, HowArguments, Input};
+use super::progress::Bar;
 use super::streamed::{self, Opened};
 use super::{interrupt, memory, report};
 use anyhow::Result;
-use neuvol::io::{InputArray, MOST_COMPONENTS, OTHER_ARRAYS};
+use neuvol::io::{InputArray, MOST_COMPONENTS, OTHER_ARRAYS, TIME_STEP};
 use neuvol::metrics::Fidelity;
 use neuvol::train::{
-    CompressOptions, Compressed, DatasetWriter, MOST_VOXELS_IN_MEMORY, Target, compress_components,
+    CompressOptions, Compressed, DatasetWriter, MOST_VOXELS_IN_MEMORY, SeriesCompressor, Target,
+    compress_components,
 };
 use neuvol::volume::{Samples, Source, VolumeHeader};
 use neuvol::{ArrayInfo, Error, Volume};
@@ -23,6 +25,8 @@ pub(super) struct Several {
     places: Vec<usize>,
     arrays: Vec<ArrayInfo>,
     times: Option<Vec<f64>>,
+    /// Which step a volume is, the file says.
+    has_all_steps: bool,
 }
 
 /// A volume that is in the file.
@@ -79,7 +83,8 @@ impl Several {
         if times.as_ref().is_some_and(|times| !ascend(times)) {
             log::warn!("{}: the times of its steps do not ascend and are left out", path.display());
         }
-        Ok(Some(Self { places, arrays, times: times.filter(ascend) }))
+        let has_all_steps = input.steps.len() == input.volumes.len() && input.steps.len() > 1;
+        Ok(Some(Self { places, arrays, times: times.filter(ascend), has_all_steps }))
     }
 
     /// Reads, compresses and writes one volume after the other; the report as JSON.
@@ -101,8 +106,16 @@ impl Several {
             DatasetWriter::save(output, self.arrays.clone(), steps.len(), self.times.clone(), |writer| {
                 let index_bytes = writer.bytes();
                 let asked = Asked { how, place, memory, index_bytes, count };
-                let mut making =
-                    Making { of: self, input, asked, output, quiet, writer, reports: Vec::new() };
+                let mut making = Making {
+                    of: self,
+                    input,
+                    asked,
+                    output,
+                    quiet,
+                    writer,
+                    series: BTreeMap::new(),
+                    reports: Vec::new(),
+                };
                 let result = steps.clone().try_for_each(|step| making.step(step));
                 bytes = making.writer.bytes();
                 reports = making.reports;
@@ -136,8 +149,11 @@ impl Several {
         }))
     }
 
-    /// Takes the arrays that are in the file, too, off those that a volume says were left out.
+    /// Takes the arrays that are in the file, too, off those that a volume says were left out, and the step that it is where all are there.
     fn forget_what_is_here(&self, provenance: &mut BTreeMap<String, String>) {
+        if self.has_all_steps {
+            provenance.remove(TIME_STEP);
+        }
         let Some(others) = provenance.remove(OTHER_ARRAYS) else { return };
         let is_here = |name: &str| self.arrays.iter().any(|array| array.name == name);
         let left: Vec<&str> = others.split(", ").filter(|name| !is_here(name)).collect();
@@ -192,6 +208,8 @@ struct Making<'a, 'w> {
     output: &'a Path,
     quiet: bool,
     writer: &'a mut DatasetWriter<'w>,
+    /// By array and component.
+    series: BTreeMap<(usize, usize), SeriesCompressor>,
     reports: Vec<Reported>,
 }
 
@@ -223,10 +241,26 @@ impl Making<'_, '_> {
                 return self.together(volume, array, step, &options);
             }
             memory::check(&volume, self.asked.memory)?;
-            let (compressed, _) = compress::compress(&volume, &options)?;
+            let compressed = match self.input.steps.len() {
+                1 => compress::compress(&volume, &options)?.0,
+                _ => self.next_step(&volume, &options, (array, component))?,
+            };
             self.add(&volume, &compressed, [array, component, step])?;
         }
         Ok(())
+    }
+
+    fn next_step(
+        &mut self,
+        volume: &Volume,
+        options: &CompressOptions,
+        of: (usize, usize),
+    ) -> Result<Compressed> {
+        let engine = options.device.training_engine(options.threads)?;
+        let key_frames = self.asked.how.key_frames();
+        let series = self.series.entry(of).or_insert_with(|| SeriesCompressor::new(key_frames));
+        let bar = Bar::new();
+        Ok(series.compress(&engine, volume, options, |progress| bar.show(progress))?)
     }
 
     fn together(

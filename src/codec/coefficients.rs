@@ -6,6 +6,7 @@
 use super::RangeDecoder;
 use super::magnitudes::{MARGIN, Magnitudes};
 use super::mixer::{Mixed, Mixer, Probabilities};
+use super::reference::{Reference, ReferenceModels, Seen, of_cell};
 
 /// Edge of a cell: cells of zeros are told at once.
 pub(super) const CELL: usize = 4;
@@ -21,10 +22,12 @@ pub(crate) struct CodeBlock<'a> {
     pub(crate) parent: Option<(&'a Magnitudes, [bool; 3])>,
     /// Sums of magnitudes of this level's bands that came before.
     pub(crate) siblings: &'a Magnitudes,
+    /// What another grid has here, where the stream is coded by it.
+    pub(crate) reference: Option<&'a Reference>,
 }
 
 /// A number as a context: quantised in about two steps an octave. 0 to 4, 6, 8, 12, 16, ... are the least numbers of their steps.
-fn quantised(n: u32, most: usize) -> usize {
+pub(super) fn quantised(n: u32, most: usize) -> usize {
     let step = match n {
         0..4 => n as usize,
         _ => {
@@ -43,7 +46,13 @@ pub(crate) trait Decisions {
     fn cell(&mut self, cell: [usize; 3], probability_of_zero: u32) -> bool;
     /// The number wanted at a place, which is 0 with `probability_of_zero`; `magnitude` gives the bits that a magnitude
     /// above 0 takes beside that.
-    fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32;
+    fn number(
+        &mut self,
+        at: usize,
+        probability_of_zero: u32,
+        reference: i32,
+        magnitude: impl Fn(u32) -> f32,
+    ) -> i32;
 }
 
 const ZERO_MODELS: usize = 7;
@@ -70,6 +79,8 @@ pub(crate) struct CoefficientModels {
     mantissa_mixer: Mixer<1>,
     sign: [Probabilities; SIGN_MODELS],
     sign_mixer: Mixer<SIGN_MODELS>,
+    /// Where the stream is coded by another grid.
+    reference: Option<Box<ReferenceModels>>,
 }
 
 /// What a coefficient's neighbourhood says.
@@ -79,6 +90,8 @@ struct Neighbourhood {
     siblings: u32,
     zero: [usize; ZERO_MODELS],
     zero_set: usize,
+    parent_here: u32,
+    seen: Option<Seen>,
 }
 
 impl CoefficientModels {
@@ -95,7 +108,13 @@ impl CoefficientModels {
             mantissa_mixer: Mixer::new(1),
             sign: [27 * 8, 81 * 8, 81 * 8, 81 * 8].map(Probabilities::new),
             sign_mixer: Mixer::new(8),
+            reference: None,
         }
+    }
+
+    /// Of streams that are coded by another grid.
+    pub(crate) fn by_reference() -> Self {
+        Self { reference: Some(Box::new(ReferenceModels::new())), ..Self::new() }
     }
 
     /// Codes a part: writes the magnitudes and signed numbers (x fastest) that `decisions` wants or reads.
@@ -127,8 +146,9 @@ impl CoefficientModels {
                             let ends = [x, y, z][a] % CELL == CELL - 1;
                             if ends { 1 + usize::from(flags.values[flag + flag_steps[a]] != 0) } else { 0 }
                         });
-                        let around = self.neighbourhood(part, &magnitudes, index, [x, y, z], steps, beyond);
                         let at = x + shape[0] * (y + shape[1] * z);
+                        let around =
+                            self.neighbourhood(part, &magnitudes, index, [x, y, z], steps, beyond, at);
                         let number = self.number(part, &signs, index, steps, &around, at, decisions);
                         if number != 0 {
                             numbers[at] = number;
@@ -177,10 +197,18 @@ impl CoefficientModels {
                     ];
                     let probabilities = std::array::from_fn(|n| self.cell[n].at(contexts[n]));
                     let mixed = self.cell_mixer.mix(probabilities, level);
-                    let p = mixed.probability_of_zero();
+                    let second = self.reference.as_ref().zip(part.reference).map(|(models, reference)| {
+                        let (contexts, set) = of_cell(reference.cell([x, y, z]), faces, inner);
+                        (contexts, models.cell.mix(&mixed, contexts, set))
+                    });
+                    let p =
+                        second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
                     let wanted = decisions.cell([x, y, z], p);
                     let bit = decisions.decide(wanted, p);
                     learn(&mut self.cell, &mut self.cell_mixer, contexts, &mixed, bit);
+                    if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
+                        models.cell.learn(contexts, &mixed, bit);
+                    }
                     flags.values[index] = bit.into();
                 }
             }
@@ -197,6 +225,7 @@ impl CoefficientModels {
         at: [usize; 3],
         steps: [usize; 3],
         beyond: [usize; 3],
+        place: usize,
     ) -> Neighbourhood {
         let [_, sy, sz] = steps;
         let m = |back: usize| u32::from(magnitudes.values[index - back]);
@@ -227,7 +256,8 @@ impl CoefficientModels {
             (quantised(sibling, 5) * 6 + quantised(parent_here, 5)) * 8 + quantised(near, 7),
         ];
         let zero_set = (high * 4 + quantised(near, 3)) * 2 + usize::from(part.parent.is_some());
-        Neighbourhood { near, parent, siblings, zero, zero_set }
+        let seen = part.reference.map(|reference| reference.at(place, index, steps));
+        Neighbourhood { near, parent, siblings, zero, zero_set, parent_here, seen }
     }
 
     /// Codes one coefficient.
@@ -244,10 +274,18 @@ impl CoefficientModels {
     ) -> i32 {
         let probabilities = std::array::from_fn(|n| self.zero[n].at(around.zero[n]));
         let mixed = self.zero_mixer.mix(probabilities, around.zero_set);
-        let p = mixed.probability_of_zero();
-        let wanted = decisions.number(at, p, |m| self.bits_of(part, around, m));
+        let second = self.reference.as_ref().zip(around.seen).map(|(models, seen)| {
+            let (contexts, set) = seen.zero(around.near, around.parent_here, part.high_axes());
+            (contexts, models.zero.mix(&mixed, contexts, set))
+        });
+        let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+        let reference = around.seen.map_or(0, |seen| seen.number);
+        let wanted = decisions.number(at, p, reference, |m| self.bits_of(part, around, m));
         let other = decisions.decide(wanted != 0, p);
         learn(&mut self.zero, &mut self.zero_mixer, around.zero, &mixed, other);
+        if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
+            models.zero.learn(contexts, &mixed, other);
+        }
         if !other {
             return 0;
         }
@@ -262,8 +300,17 @@ impl CoefficientModels {
         .map(|context| context + part.orientation);
         let probabilities = std::array::from_fn(|n| self.sign[n].at(contexts[n]));
         let mixed = self.sign_mixer.mix(probabilities, part.orientation);
-        let negative = decisions.decide(wanted < 0, mixed.probability_of_zero());
+        let second = self.reference.as_ref().zip(around.seen).map(|(models, seen)| {
+            let neighbours = sign(1) * 9 + sign(sy) * 3 + sign(sz);
+            let (contexts, set) = seen.sign(neighbours, part.orientation);
+            (contexts, models.sign.mix(&mixed, contexts, set))
+        });
+        let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+        let negative = decisions.decide(wanted < 0, p);
         learn(&mut self.sign, &mut self.sign_mixer, contexts, &mixed, negative);
+        if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
+            models.sign.learn(contexts, &mixed, negative);
+        }
         let magnitude = self.magnitude(part, around, wanted.unsigned_abs(), decisions);
         if negative { -(magnitude as i32) } else { magnitude as i32 }
     }
@@ -289,12 +336,25 @@ impl CoefficientModels {
         self.exponent_mixer.mix(probabilities, step.min(STEPS - 1))
     }
 
+    fn second_exponent<const N: usize>(
+        &self,
+        around: &Neighbourhood,
+        first: &Mixed<N>,
+        step: usize,
+    ) -> Option<([usize; 2], Mixed<3>)> {
+        let (models, seen) = self.reference.as_ref().zip(around.seen)?;
+        let (contexts, set) = seen.exponent(step, around.near);
+        Some((contexts, models.exponent.mix(first, contexts, set)))
+    }
+
     /// The bits that a magnitude and its sign will take, about.
     fn bits_of(&self, part: &CodeBlock<'_>, around: &Neighbourhood, magnitude: u32) -> f32 {
         let exponent = magnitude.ilog2() as usize;
         let mut sum = 1.0 + exponent as f32;
         for step in 0..=exponent {
-            let p = self.mix_exponent(self.exponent_contexts(part, around, step), step).probability_of_zero();
+            let mixed = self.mix_exponent(self.exponent_contexts(part, around, step), step);
+            let second = self.second_exponent(around, &mixed, step);
+            let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
             sum += bits(if step < exponent { 65536 - p } else { p });
         }
         sum
@@ -313,8 +373,13 @@ impl CoefficientModels {
         while exponent + 1 < EXPONENTS {
             let contexts = self.exponent_contexts(part, around, exponent);
             let mixed = self.mix_exponent(contexts, exponent);
-            let more = decisions.decide(wanted.ilog2() as usize > exponent, mixed.probability_of_zero());
+            let second = self.second_exponent(around, &mixed, exponent);
+            let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+            let more = decisions.decide(wanted.ilog2() as usize > exponent, p);
             learn(&mut self.exponent, &mut self.exponent_mixer, contexts, &mixed, more);
+            if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
+                models.exponent.learn(contexts, &mixed, more);
+            }
             if !more {
                 break;
             }
@@ -330,9 +395,17 @@ impl CoefficientModels {
             };
             let context = exponent * 8 + context * 2 + usize::from(u64::from(around.near) > 4u64 << exponent);
             let mixed = self.mantissa_mixer.mix([self.mantissa.at(context)], 0);
-            let set = decisions.decide(wanted >> bit & 1 == 1, mixed.probability_of_zero());
+            let second = self.reference.as_ref().zip(around.seen).map(|(models, seen)| {
+                let (contexts, set) = seen.mantissa(exponent, bit, magnitude);
+                (contexts, models.mantissa.mix(&mixed, contexts, set))
+            });
+            let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+            let set = decisions.decide(wanted >> bit & 1 == 1, p);
             self.mantissa_mixer.learn(&mixed, set);
             self.mantissa.learn(context, set);
+            if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
+                models.mantissa.learn(contexts, &mixed, set);
+            }
             magnitude = magnitude << 1 | u32::from(set);
         }
         magnitude
@@ -417,7 +490,7 @@ impl Decisions for RangeDecoder<'_> {
         false
     }
 
-    fn number(&mut self, _: usize, _: u32, _: impl Fn(u32) -> f32) -> i32 {
+    fn number(&mut self, _: usize, _: u32, _: i32, _: impl Fn(u32) -> f32) -> i32 {
         0
     }
 }
@@ -431,7 +504,13 @@ impl<D: Decisions> Decisions for &mut D {
         D::cell(self, cell, probability_of_zero)
     }
 
-    fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
-        D::number(self, at, probability_of_zero, magnitude)
+    fn number(
+        &mut self,
+        at: usize,
+        probability_of_zero: u32,
+        reference: i32,
+        magnitude: impl Fn(u32) -> f32,
+    ) -> i32 {
+        D::number(self, at, probability_of_zero, reference, magnitude)
     }
 }

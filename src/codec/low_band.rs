@@ -7,7 +7,11 @@ use super::mixer::{Mixer, Probabilities};
 const EXPONENTS: usize = 31;
 
 /// Codes the band (x fastest) that `decisions` wants or reads.
-pub(crate) fn code_low_band<D: Decisions>(shape: [usize; 3], decisions: &mut D) -> Vec<i32> {
+pub(crate) fn code_low_band<D: Decisions>(
+    shape: [usize; 3],
+    reference: Option<&[i32]>,
+    decisions: &mut D,
+) -> Vec<i32> {
     let [nx, ny, _] = shape;
     let mut numbers = vec![0i32; shape.iter().product()];
     let mut models = LowModels::new();
@@ -17,10 +21,12 @@ pub(crate) fn code_low_band<D: Decisions>(shape: [usize; 3], decisions: &mut D) 
         // The mean of the neighbours that came before.
         let neighbours = [(x, 1), (y, nx), (z, nx * ny)];
         let known = neighbours.iter().filter(|(n, _)| *n > 0);
-        let (sum, count) =
-            known.fold((0i64, 0), |(s, c), (_, back)| (s + i64::from(numbers[at - back]), c + 1));
-        let prediction = if count == 0 { 0 } else { (sum.div_euclid(count)) as i32 };
-        let wanted = decisions.number(at, 1 << 15, |_| 0.0);
+        let other = |at: usize| reference.map_or(0, |reference| i64::from(reference[at]));
+        let (sum, count) = known.fold((0i64, 0), |(s, c), (_, back)| {
+            (s + i64::from(numbers[at - back]) - other(at - back), c + 1)
+        });
+        let prediction = (if count == 0 { 0 } else { sum.div_euclid(count) } + other(at)) as i32;
+        let wanted = decisions.number(at, 1 << 15, 0, |_| 0.0);
         let off = models.code(wanted.wrapping_sub(prediction), size, decisions);
         numbers[at] = prediction.wrapping_add(off);
         // How far off the last ones were, in octaves: the next one's context.

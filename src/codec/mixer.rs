@@ -55,6 +55,9 @@ pub(super) struct Probability {
     seen: u8,
 }
 
+/// Decisions that a guess counts as.
+const FEW: u8 = 8;
+
 /// After so many decisions a probability moves by their inverse and no slower.
 const MOST_SEEN: u8 = 40;
 
@@ -70,7 +73,7 @@ impl Probability {
     }
 
     /// The logit, nearer to 0 the less was seen.
-    fn logit(self) -> i32 {
+    pub(super) fn logit(self) -> i32 {
         let logit = i32::from(LOGITS[usize::from(self.value) >> (16 - LOGIT_BITS)]);
         (logit * CONFIDENCE[usize::from(self.seen)]) >> 8
     }
@@ -119,10 +122,15 @@ pub(super) struct Mixer<const N: usize> {
 pub(super) struct Mixed<const N: usize> {
     logits: [i32; N],
     set: usize,
+    logit: i32,
     probability_of_one: u32,
 }
 
 impl<const N: usize> Mixed<N> {
+    pub(super) fn logit(&self) -> i32 {
+        self.logit
+    }
+
     /// In units of 2^-16, kept from the ends.
     pub(super) fn probability_of_zero(&self) -> u32 {
         (65536 - self.probability_of_one).clamp(8, 65536 - 8)
@@ -134,12 +142,22 @@ impl<const N: usize> Mixer<N> {
         Self { weights: vec![[ONE * 3 / (2 * N as i32 + 2); N]; sets], seen: vec![0; sets] }
     }
 
+    /// Upon another one, whose logit comes first.
+    pub(super) fn upon(sets: usize) -> Self {
+        let mut weights = [ONE * 2 / 5; N];
+        weights[0] = ONE / 2;
+        Self { weights: vec![weights; sets], seen: vec![0; sets] }
+    }
+
     pub(super) fn mix(&self, probabilities: [Probability; N], set: usize) -> Mixed<N> {
-        let logits = probabilities.map(Probability::logit);
+        self.mix_logits(probabilities.map(Probability::logit), set)
+    }
+
+    pub(super) fn mix_logits(&self, logits: [i32; N], set: usize) -> Mixed<N> {
         let weights = &self.weights[set];
         let sum: i64 = (0..N).map(|n| i64::from(logits[n]) * i64::from(weights[n])).sum();
         let logit = (sum >> 16).clamp(-i64::from(MOST_LOGIT), i64::from(MOST_LOGIT)) as i32;
-        Mixed { logits, set, probability_of_one: squash(logit) }
+        Mixed { logits, set, logit, probability_of_one: squash(logit) }
     }
 
     pub(super) fn learn(&mut self, mixed: &Mixed<N>, bit: bool) {
@@ -161,6 +179,12 @@ pub(super) struct Probabilities(Vec<Probability>);
 impl Probabilities {
     pub(super) fn new(contexts: usize) -> Self {
         Self(vec![Probability::NEW; contexts])
+    }
+
+    /// With a first guess of how likely a decision is 1 in each context, as if a few had been seen.
+    pub(super) fn guessed(contexts: usize, guess: impl Fn(usize) -> f64) -> Self {
+        let first = |context| Probability { value: (guess(context) * 65536.0) as u16, seen: FEW };
+        Self((0..contexts).map(first).collect())
     }
 
     pub(super) fn at(&self, context: usize) -> Probability {

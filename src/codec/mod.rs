@@ -9,6 +9,7 @@ mod mixer;
 mod parameters;
 mod range_coder;
 mod rate_distortion;
+mod reference;
 
 pub(crate) use bit_model::BitModel;
 pub(crate) use coefficients::{CodeBlock, CoefficientModels, Decisions};
@@ -18,3 +19,4 @@ pub(crate) use magnitudes::Magnitudes;
 pub(crate) use parameters::{MAX_INTEGER, decode_group, encode_group};
 pub(crate) use range_coder::{RangeDecoder, RangeEncoder};
 pub(crate) use rate_distortion::Choice;
+pub(crate) use reference::Reference;

@@ -62,7 +62,13 @@ impl Decisions for Choice<'_> {
         gain > self.lambda * (flag + positions)
     }
 
-    fn number(&mut self, at: usize, probability_of_zero: u32, magnitude: impl Fn(u32) -> f32) -> i32 {
+    fn number(
+        &mut self,
+        at: usize,
+        probability_of_zero: u32,
+        reference: i32,
+        magnitude: impl Fn(u32) -> f32,
+    ) -> i32 {
         let value = self.scaled[at].abs();
         let most = (value.round() as u32).min(MOST_MAGNITUDE);
         if most == 0 {
@@ -70,7 +76,9 @@ impl Decisions for Choice<'_> {
         }
         let (zero, other) = (bits(probability_of_zero), bits(65536 - probability_of_zero));
         let mut best = (Self::error(value, 0) + self.lambda * zero, 0);
-        for candidate in most.saturating_sub(1).max(1)..=most {
+        // One more may be what the other grid has.
+        let alike = (reference < 0) == (self.scaled[at] < 0.0) && reference.unsigned_abs() == most + 1;
+        for candidate in most.saturating_sub(1).max(1)..=most + u32::from(alike) {
             let cost = Self::error(value, candidate) + self.lambda * (other + magnitude(candidate));
             if cost < best.0 {
                 best = (cost, candidate);

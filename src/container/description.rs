@@ -112,7 +112,28 @@ impl Description {
         }
     }
 
+    /// The same of a later step with this range.
+    pub(super) fn with_range(&self, range: (f64, f64)) -> Result<Self, String> {
+        check_range(range, self.sample_type)?;
+        Ok(Self { range: Some(range), ..self.clone() })
+    }
+
+    /// The pairs of the provenance that an earlier step's has not, where nothing else differs but range and quality.
+    #[cfg(feature = "train")]
+    pub(super) fn differences_to(&self, before: &Self) -> Option<BTreeMap<String, String>> {
+        let is_like = self.volume_section_with(None) == before.volume_section_with(None)
+            && self.range.is_some()
+            && before.provenance.keys().all(|key| self.provenance.contains_key(key));
+        let differs = |pair: &(&String, &String)| before.provenance.get(pair.0) != Some(pair.1);
+        let pairs = self.provenance.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone()));
+        is_like.then(|| pairs.collect())
+    }
+
     pub(super) fn volume_section(&self) -> Vec<u8> {
+        self.volume_section_with(self.range)
+    }
+
+    fn volume_section_with(&self, range: Option<(f64, f64)>) -> Vec<u8> {
         let Geometry { origin, spacing, direction, frame } = self.geometry;
         let direction = direction.as_flattened();
         // What most volumes do not have, or have as everyone expects it, is left out: small files are mostly header.
@@ -122,7 +143,7 @@ impl Description {
         };
         let optional: [(u8, &[f64]); 6] = [
             (FILL_VALUE, self.fill_value.as_slice()),
-            (RANGE, &self.range.map_or(Vec::new(), |(low, high)| vec![low, high])),
+            (RANGE, &range.map_or(Vec::new(), |(low, high)| vec![low, high])),
             (ORIGIN, if is(&origin, &as_expected.origin) { &[] } else { &origin }),
             (SPACING, if is(&spacing, &as_expected.spacing) { &[] } else { &spacing }),
             (DIRECTION, if is(direction, as_expected.direction.as_flattened()) { &[] } else { direction }),
@@ -184,16 +205,7 @@ impl Description {
             }
         }
         let fill_limit = if flags & FILL_LIMIT != 0 { Some(fields.f64("fill limit")?) } else { None };
-        if let Some((low, high)) = range {
-            if !(low.is_finite() && high.is_finite() && low <= high) {
-                return Err(format!("invalid range from {low} to {high}"));
-            }
-            let (least, most) = sample_type.limits();
-            let fits = |v: f64| v >= least && v <= most && (!sample_type.is_integer() || v.fract() == 0.0);
-            if !fits(low) || !fits(high) {
-                return Err(format!("a range from {low} to {high} does not fit {sample_type}"));
-            }
-        }
+        range.map_or(Ok(()), |range| check_range(range, sample_type))?;
         let association = if flags & CELLS != 0 {
             let axes = fields.u8("flat axes")?;
             let flat = [0, 1, 2].map(|a| axes >> a & 1 == 1);
@@ -225,10 +237,10 @@ impl Description {
         })
     }
 
-    pub(super) fn provenance_section(&self) -> Vec<u8> {
+    pub(super) fn provenance_section(pairs: &BTreeMap<String, String>) -> Vec<u8> {
         let mut out = Vec::new();
-        put_whole(&mut out, self.provenance.len() as u64);
-        for (key, value) in &self.provenance {
+        put_whole(&mut out, pairs.len() as u64);
+        for (key, value) in pairs {
             put_text(&mut out, key);
             put_text(&mut out, value);
         }
@@ -250,6 +262,19 @@ impl Description {
     pub(super) fn quality_section(&self) -> Vec<u8> {
         self.achieved.section(&self.asked, &self.writer, self.shape, self.range)
     }
+}
+
+/// A range that samples of a type may have.
+fn check_range((low, high): (f64, f64), sample_type: SampleType) -> Result<(), String> {
+    if !(low.is_finite() && high.is_finite() && low <= high) {
+        return Err(format!("invalid range from {low} to {high}"));
+    }
+    let (least, most) = sample_type.limits();
+    let fits = |v: f64| v >= least && v <= most && (!sample_type.is_integer() || v.fract() == 0.0);
+    if !fits(low) || !fits(high) {
+        return Err(format!("a range from {low} to {high} does not fit {sample_type}"));
+    }
+    Ok(())
 }
 
 /// A bound for files: positions are f32 and indices are checked against it.

@@ -22,13 +22,29 @@ fn checked_step(step: f32, what: &str) -> Result<f32, String> {
     }
 }
 
+/// Whether a grid may have a perceptron.
+fn check_perceptron(shape: [usize; 3], step: f32) -> Result<(), String> {
+    if !LatentStreams::may_have_perceptron(shape) {
+        return Err("a perceptron needs two levels below it".into());
+    }
+    if step < LEAST_STEP_READ {
+        return Err(format!("a step of {step} is too short for a perceptron"));
+    }
+    Ok(())
+}
+
 impl LatentStreams {
+    /// Whether the grid of a volume of `shape` may have a perceptron.
+    pub(super) fn check_perceptron(&self, shape: [usize; 3]) -> Result<(), String> {
+        check_perceptron(shape, self.step)
+    }
+
     /// What of the section is no stream of a block's or the root's.
     pub(super) fn section(&self) -> Vec<u8> {
         let mut out = self.step.to_le_bytes().to_vec();
         out.extend(self.offsets.iter().flatten().map(|&offset| offset as u8));
         let focus = if self.focus.is_some() { FOCUS } else { 0 };
-        match &self.perceptron {
+        match self.perceptron.as_ref().filter(|_| !self.has_perceptron_of_before()) {
             None => out.push(focus),
             Some(perceptron) => {
                 let stream = perceptron.stream();
@@ -57,13 +73,8 @@ impl LatentStreams {
         let width = fields.u8("the perceptron's width")?;
         let perceptron = match width & !FOCUS {
             0 => None,
-            _ if !Self::may_have_perceptron(shape) => {
-                return Err("a perceptron needs two levels below it".into());
-            }
-            _ if step < LEAST_STEP_READ => {
-                return Err(format!("a step of {step} is too short for a perceptron"));
-            }
             width => {
+                check_perceptron(shape, step)?;
                 let fractional_bits = fields.u8("the perceptron's fractional bits")?;
                 let length = fields.u16("the perceptron's stream")?;
                 let stream = fields.bytes(length.into(), "the perceptron's stream")?;
@@ -80,6 +91,6 @@ impl LatentStreams {
             }
         };
         let streams = section.streams(fields.rest(), grid.streams())?;
-        Ok(Self { grid, step, focus, offsets, perceptron, streams })
+        Ok(Self { grid, step, focus, offsets, perceptron, before: None, has_next: false, streams })
     }
 }

@@ -12,6 +12,7 @@ mod model;
 mod quality;
 mod ranges;
 mod sections;
+mod step;
 
 pub(crate) use brick_grid::{BRICK_EDGE, BrickGrid};
 pub(crate) use bricks::{CodedMask, MaskBrick, MaskBricks};
@@ -27,6 +28,8 @@ pub use quality::{Achieved, Asked, Preset, TargetKind};
 pub(crate) use ranges::{
     AROUND, CellGrid, CellRange, CellRanges, MAX_SHARE_OF_RANGES, NOTHING, STEPS, StoredRanges,
 };
+
+pub(crate) use step::{Following, StepBefore};
 
 use crate::error::{Error, Result};
 use crate::latents::LatentStreams;
@@ -51,6 +54,7 @@ const INTEGERS: &[u8; 4] = b"INTS";
 const LATENTS: &[u8; 4] = b"LATG";
 const DIFFERENCES: &[u8; 4] = b"DIFF";
 const RANGES: &[u8; 4] = b"RANG";
+const STEP: &[u8; 4] = b"STEP";
 const VOLUMES: &[u8; 4] = b"VOLS";
 
 /// What a volume's samples come from.
@@ -92,13 +96,42 @@ impl File {
     /// # Errors
     /// [`Error::Section`] with the section's name; [`Error::Format`] when it is no `.nvol` file at all; [`Error::Io`].
     pub(crate) fn read(bytes: Arc<dyn ReadAt>, path: &Path) -> Result<Self> {
-        let file = SectionReader::new(bytes, path)?;
+        Unread::new(bytes, path)?.read(None)
+    }
+}
+
+/// A file of which the index was read.
+pub(crate) struct Unread<'a> {
+    file: SectionReader,
+    path: &'a Path,
+}
+
+impl<'a> Unread<'a> {
+    /// Reads the index.
+    ///
+    /// # Errors
+    /// As for [`File::read`].
+    pub(crate) fn new(bytes: Arc<dyn ReadAt>, path: &'a Path) -> Result<Self> {
+        Ok(Self { file: SectionReader::new(bytes, path)?, path })
+    }
+
+    /// True for a volume that follows the step before.
+    pub(crate) fn follows(&self) -> bool {
+        self.file.has(STEP)
+    }
+
+    /// What the file holds. One that follows another step is read by that.
+    ///
+    /// # Errors
+    /// As for [`File::read`].
+    pub(crate) fn read(&self, before: Option<&StepBefore>) -> Result<File> {
+        let Self { file, path } = self;
         if !file.has(VOLUMES) {
-            return Ok(File::Volume(Box::new(Contents::read(&file, path)?)));
+            return Ok(File::Volume(Box::new(Contents::read(file, path, before)?)));
         }
         if file.has(VOLUME) {
             let what = "a file has a VOLM or a VOLS section, not both".into();
-            return Err(Error::Section { path: path.to_owned(), section: "file header".into(), what });
+            return Err(Error::Section { path: (*path).to_owned(), section: "file header".into(), what });
         }
         Ok(File::Dataset(file.parse(VOLUMES, |section| StoredDataset::parse(&section))?))
     }
@@ -114,6 +147,8 @@ pub(crate) struct Contents {
     pub(crate) mask: Option<MaskBricks>,
     /// The ranges of cells, where the file has them.
     pub(crate) ranges: Option<StoredRanges>,
+    /// What is left to the step before, by whose grid this one's is coded.
+    pub(crate) following: Option<Following>,
 }
 
 impl Contents {
@@ -145,9 +180,16 @@ impl Contents {
 
     fn sections(&self) -> SectionWriter<'_> {
         let mut file = SectionWriter::default();
-        file.add(VOLUME, &self.description.volume_section());
-        if !self.description.provenance.is_empty() {
-            file.add(PROVENANCE, &self.description.provenance_section());
+        if let Some(following) = &self.following {
+            file.add(STEP, &following.section(self.description.range));
+        }
+        let same = self.following.as_ref().and_then(|following| following.same_description.as_ref());
+        if same.is_none() {
+            file.add(VOLUME, &self.description.volume_section());
+        }
+        let provenance = same.unwrap_or(&self.description.provenance);
+        if !provenance.is_empty() {
+            file.add(PROVENANCE, &Description::provenance_section(provenance));
         }
         file.add(QUALITY, &self.description.quality_section());
         if let Some(focus) = &self.description.focus {
@@ -180,15 +222,35 @@ impl Contents {
         file
     }
 
-    fn read(file: &SectionReader, path: &Path) -> Result<Self> {
-        let mut description = file.parse(VOLUME, |section| Description::parse_volume(&section.alone()?))?;
+    fn read(file: &SectionReader, path: &Path, before: Option<&StepBefore>) -> Result<Self> {
+        let (following, same) = match file.has(STEP) {
+            false => (None, None),
+            true => file.parse(STEP, |section| {
+                let before = before.ok_or(
+                    "it follows another step of a series, and can only be read in the file that it was in",
+                )?;
+                let (following, same) = Following::parse(&section.alone()?, &before.description)?;
+                Ok((Some((following, before)), same))
+            })?,
+        };
+        let is_described = same.is_some();
+        let mut description = match same {
+            Some(description) => description,
+            None => file.parse(VOLUME, |section| Description::parse_volume(&section.alone()?))?,
+        };
         if file.has(PROVENANCE) {
-            description.provenance =
-                file.parse(PROVENANCE, |section| Description::parse_provenance(&section.alone()?))?;
+            // Beside what the step before has.
+            description
+                .provenance
+                .extend(file.parse(PROVENANCE, |section| Description::parse_provenance(&section.alone()?))?);
         }
-        (description.asked, description.achieved, description.writer) = file.parse(QUALITY, |section| {
+        let writer;
+        (description.asked, description.achieved, writer) = file.parse(QUALITY, |section| {
             Achieved::parse(&section.alone()?, description.shape, description.range)
         })?;
+        if !(is_described && writer.is_empty()) {
+            description.writer = writer;
+        }
         if file.has(FOCUS) {
             let focus = file.parse(FOCUS, |section| {
                 FocusInfo::parse(&section.alone()?, description.shape, description.range)
@@ -213,7 +275,10 @@ impl Contents {
                 Ok((base, IntegerBricks::parse(section, shape, 0.0, sample_type)?))
             })
         };
-        let body = match [MODEL, LATENTS, INTEGERS, DIFFERENCES].map(|section| file.has(section)) {
+        if is_described && file.has(VOLUME) {
+            return Err(damaged("a description is that of the step before, or its own, not both"));
+        }
+        let mut body = match [MODEL, LATENTS, INTEGERS, DIFFERENCES].map(|section| file.has(section)) {
             [true, false, false, false] => Some(Body::Network(file.parse(MODEL, StoredModel::parse)?)),
             [false, true, false, false] => Some(Body::Latents(latents()?)),
             [false, true, true, false] => Some(Body::Corrected(latents()?, integers()?)),
@@ -236,6 +301,12 @@ impl Contents {
                 ));
             }
         };
+        if let Some((following, before)) = &following {
+            let Some(Body::Latents(latents) | Body::Corrected(latents, _)) = &mut body else {
+                return Err(damaged("a volume that follows another step has a LATG section"));
+            };
+            file.parse(STEP, |_| following.attach(latents, &description, before))?;
+        }
         let mask = if file.has(BRICKS) {
             Some(file.parse(BRICKS, |section| MaskBricks::parse(section, description.shape))?)
         } else {
@@ -245,7 +316,8 @@ impl Contents {
             true => Some(file.parse(RANGES, |section| StoredRanges::parse(section, description.shape))?),
             false => None,
         };
-        Ok(Self { description, body, mask, ranges })
+        let following = following.map(|(following, _)| following);
+        Ok(Self { description, body, mask, ranges, following })
     }
 
     /// Puts what was achieved into a finished file in place of what it says.

@@ -207,6 +207,9 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Key of the provenance: the arrays of a VTK file, or the segments of a DICOM segmentation, that were not read.
 pub const OTHER_ARRAYS: &str = "other arrays";
 
+/// Key of a volume's provenance: which step it is of a series over time, `2 of 12, at 0.5`.
+pub const TIME_STEP: &str = "time step";
+
 /// Whether an array of a VTK file says which points count, not what is measured there.
 fn is_bookkeeping(name: &str) -> bool {
     ["vtkGhostType", "vtkValidPointMask"].contains(&name)

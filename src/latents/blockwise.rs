@@ -258,7 +258,7 @@ impl<'s> BlockwiseEncoder<'s> {
             }
             Ok::<_, Error>(())
         };
-        let root = StreamCoder { grid, coefficients: self, quantiser }.root();
+        let root = StreamCoder { grid, coefficients: self, quantiser, other: None }.root();
         keep(0, &root)?;
         let share: Vec<usize> = shares.of(group.rank()).collect();
         let mut contexts = Contexts::new(grid, shares.of(group.rank()), root.context);
@@ -270,7 +270,7 @@ impl<'s> BlockwiseEncoder<'s> {
                 let code = |&block: &BlockId| {
                     let local = if block.tier <= self.files.len() { Some(self.local(block)?) } else { None };
                     let coefficients = local.as_ref().map_or(self as &dyn Coefficients, |local| local);
-                    let coder = StreamCoder { grid, coefficients, quantiser };
+                    let coder = StreamCoder { grid, coefficients, quantiser, other: None };
                     Ok::<CodedStream, Error>(coder.block(block, contexts.above(block)))
                 };
                 for (&block, coded) in blocks.iter().zip(self.workers.map(&blocks, code)) {
@@ -298,6 +298,8 @@ impl<'s> BlockwiseEncoder<'s> {
             focus: None,
             offsets: offsets.means(),
             perceptron: None,
+            before: None,
+            has_next: false,
             streams,
         })
     }

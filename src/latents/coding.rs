@@ -1,7 +1,7 @@
 //! Streams of coefficients: chosen and written, one after the other.
 
 use super::focus::{BandSteps, Focus};
-use super::streams::{BandPart, Context, PartDecisions, code_block, code_root};
+use super::streams::{BandPart, Context, OtherGrid, PartDecisions, code_block, code_root};
 use super::{BlockGrid, BlockId, Numbers, OFFSET_LEVELS, Offsets};
 use crate::codec::{Choice, RangeEncoder};
 use crate::wavelet::Window;
@@ -104,6 +104,8 @@ pub(super) struct StreamCoder<'e> {
     pub(super) grid: &'e BlockGrid,
     pub(super) coefficients: &'e dyn Coefficients,
     pub(super) quantiser: &'e Quantiser,
+    /// What streams are coded by.
+    pub(super) other: Option<&'e dyn OtherGrid>,
 }
 
 impl StreamCoder<'_> {
@@ -111,7 +113,7 @@ impl StreamCoder<'_> {
     pub(super) fn root(&self) -> CodedStream {
         let mut writing = self.writing();
         let first = self.grid.first_level(self.grid.tiers());
-        let root = code_root(self.grid, first, &mut writing);
+        let root = code_root(self.grid, first, self.other, &mut writing);
         let mut offsets = OffsetSums::default();
         for (n, numbers) in root.levels.iter().enumerate() {
             self.add_offsets(&mut offsets, first + n, numbers, |shape, _| Window::whole(shape));
@@ -122,7 +124,7 @@ impl StreamCoder<'_> {
     /// A block's stream, below the context of the one above it.
     pub(super) fn block(&self, block: BlockId, above: &Context) -> CodedStream {
         let mut writing = self.writing();
-        let (numbers, context) = code_block(self.grid, block, above, &mut writing);
+        let (numbers, context) = code_block(self.grid, block, above, self.other, &mut writing);
         let mut offsets = OffsetSums::default();
         for (n, numbers) in numbers.iter().enumerate() {
             let level = self.grid.first_level(block.tier) + n;

@@ -1,8 +1,9 @@
 //! From a grid in memory to the streams of its coefficients.
 
+use super::before::{WholeAtStep, WholeBefore};
 use super::coding::{Coefficients, Quantiser, Rate, StreamCoder};
 use super::focus::{Focus, FocusCells};
-use super::streams::BandPart;
+use super::streams::{BandPart, OtherGrid};
 use super::{BlockGrid, BlockId, LatentStreams};
 use crate::storage::Streams;
 use crate::wavelet::Bands;
@@ -17,13 +18,15 @@ pub(crate) struct LatentEncoder {
     low: Vec<f32>,
     /// Where [`Rate::focus`] is the step.
     focus: Option<Arc<FocusCells>>,
+    /// What streams are coded by.
+    before: Option<Arc<WholeBefore>>,
 }
 
 impl LatentEncoder {
     /// Transforms a grid (x fastest), on the threads of the pool that this runs on.
     pub(crate) fn new(values: Vec<f32>, shape: [usize; 3]) -> Self {
         let grid = BlockGrid::new(shape);
-        let mut encoder = Self { grid, bands: Vec::new(), low: Vec::new(), focus: None };
+        let mut encoder = Self { grid, bands: Vec::new(), low: Vec::new(), focus: None, before: None };
         encoder.transform(values);
         encoder
     }
@@ -32,6 +35,12 @@ impl LatentEncoder {
     #[must_use]
     pub(crate) fn with_focus(self, focus: Option<Arc<FocusCells>>) -> Self {
         Self { focus, ..self }
+    }
+
+    /// The same, coded by the grid of the step before.
+    #[must_use]
+    pub(crate) fn with_before(self, before: Option<Arc<WholeBefore>>) -> Self {
+        Self { before, ..self }
     }
 
     /// Forgets the coefficients, which take as much memory as the grid, before [`Self::transform`] gives others.
@@ -52,10 +61,21 @@ impl LatentEncoder {
 
     /// The streams at a rate, coded on the threads of the pool that this runs on.
     pub(crate) fn encode(&self, rate: Rate) -> LatentStreams {
+        self.encode_by(rate, self.before.as_deref())
+    }
+
+    /// The same, by no other step's.
+    pub(crate) fn encode_alone(&self, rate: Rate) -> LatentStreams {
+        self.encode_by(rate, None)
+    }
+
+    fn encode_by(&self, rate: Rate, before: Option<&WholeBefore>) -> LatentStreams {
         let grid = &self.grid;
         let cells = self.focus.clone();
         let quantiser = &Quantiser { rate, focus: cells.map(|cells| Focus { step: rate.focus, cells }) };
-        let coder = StreamCoder { grid, coefficients: self, quantiser };
+        let before = before.map(|before| before.at_step(rate.step));
+        let other = before.as_ref().map(|before| before as &dyn OtherGrid);
+        let coder = StreamCoder { grid, coefficients: self, quantiser, other };
         let root = coder.root();
         let (mut streams, mut offsets) = (vec![root.bytes], root.offsets);
         // What each block of the tier before leaves to those below it.
@@ -80,6 +100,8 @@ impl LatentEncoder {
             focus: quantiser.focus.clone(),
             offsets: offsets.means(),
             perceptron: None,
+            before: before.map(WholeAtStep::before),
+            has_next: false,
             streams: Streams::new(streams),
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! Coefficients may have another step around a [`Focus`], wherever it lies among the blocks.
 
+mod before;
 mod block;
 #[cfg(feature = "train")]
 mod blockwise;
@@ -23,6 +24,7 @@ mod sparse;
 mod streams;
 mod surroundings;
 
+pub(crate) use before::{Before, WholeBefore};
 #[cfg(feature = "train")]
 pub(crate) use blockwise::{BlockwiseEncoder, GridSource, MARGIN, MOST_IN_MEMORY, Workers, givers};
 pub(crate) use coding::Rate;

@@ -1,8 +1,9 @@
 //! Windows of a latent grid, from blocks that are decoded when they are needed.
 
+use super::before::{BlockBefore, RootBefore, RootNumbers};
 use super::block::Block;
 use super::coarser::{Coarser, needed};
-use super::streams::{Context, Reading, Root, code_block, code_root};
+use super::streams::{Context, OtherGrid, Reading, Root, code_block, code_root};
 use super::surroundings::{REACH, Surroundings};
 use super::{BlockId, LatentStreams, OFFSET_LEVELS, Perceptron, coefficient};
 use crate::codec::RangeDecoder;
@@ -10,7 +11,8 @@ use crate::storage::Fault;
 use crate::wavelet::{INVERSE_GAIN, Window, crop, synthesise};
 use lru::LruCache;
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -55,6 +57,8 @@ struct Cache {
 pub(crate) struct LatentReader {
     streams: LatentStreams,
     top: OnceLock<Top>,
+    /// What the next step's root is decoded by.
+    root: OnceLock<Arc<RootNumbers>>,
     /// The grids of the root but for the one that it splits: what coarser levels are read from as long as nothing needs all of it.
     coarse: OnceLock<Vec<Vec<f32>>>,
     cache: Mutex<Cache>,
@@ -72,7 +76,7 @@ struct Needed {
 impl LatentReader {
     pub(crate) fn new(streams: LatentStreams, bound: usize) -> Self {
         let cache = Mutex::new(Cache { kept: LruCache::unbounded(), bytes: 0 });
-        Self { streams, top: OnceLock::new(), coarse: OnceLock::new(), cache, bound }
+        Self { streams, root: OnceLock::new(), top: OnceLock::new(), coarse: OnceLock::new(), cache, bound }
     }
 
     pub(crate) fn streams(&self) -> &LatentStreams {
@@ -129,9 +133,10 @@ impl LatentReader {
     /// Decodes the root down to a level.
     fn decode_top(&self, first: usize) -> Result<Top, Fault> {
         let grid = &self.streams.grid;
-        let stream = self.streams.streams.read(0).map_err(|fault| fault.within("the root"))?;
-        let mut reading = Reading(RangeDecoder::new(&stream));
-        let Root { low, mut levels, context } = code_root(grid, first, &mut reading);
+        let Root { low, mut levels, context } = self.decode_root(first)?;
+        if self.streams.has_next && first == self.first_of_root() {
+            self.root.get_or_init(|| Arc::new(RootNumbers { low: low.clone(), levels: levels.clone() }));
+        }
         let step = self.streams.steps(grid.pyramid().levels().len()).at([0; 3]);
         let mut grids: Vec<Vec<f32>> = vec![low.iter().map(|&n| n as f32 * step).collect()];
         for n in (0..levels.len()).rev() {
@@ -156,6 +161,56 @@ impl LatentReader {
         }
         grids.reverse();
         Ok(Top { context, grids })
+    }
+
+    /// The root's stream, down to a level.
+    fn decode_root(&self, first: usize) -> Result<Root, Fault> {
+        let before = self.streams.before.as_ref();
+        let root = before.map(|before| before.reader.root_numbers()).transpose()?;
+        let other = before.zip(root.as_deref()).map(|(before, root)| RootBefore {
+            before,
+            root,
+            first: self.first_of_root(),
+        });
+        let other = other.as_ref().map(|other| other as &dyn OtherGrid);
+        let stream = self.streams.streams.read(0).map_err(|fault| fault.within("the root"))?;
+        Ok(code_root(&self.streams.grid, first, other, &mut Reading(RangeDecoder::new(&stream))))
+    }
+
+    /// The root's numbers, which the next step's are coded by; decoded once.
+    pub(super) fn root_numbers(&self) -> Result<Arc<RootNumbers>, Fault> {
+        if let Some(root) = self.root.get() {
+            return Ok(root.clone());
+        }
+        let Root { low, levels, .. } = self.decode_root(self.first_of_root())?;
+        Ok(self.root.get_or_init(|| Arc::new(RootNumbers { low, levels })).clone())
+    }
+
+    /// The numbers of blocks, coarse tiers first. On the threads of the pool that this runs on.
+    pub(super) fn numbers_of(
+        &self,
+        blocks: impl Iterator<Item = BlockId>,
+    ) -> Result<HashMap<BlockId, Arc<Block>>, Fault> {
+        let mut found = HashMap::new();
+        let mut by_tier: BTreeMap<Reverse<usize>, BTreeSet<BlockId>> = BTreeMap::new();
+        for block in blocks {
+            by_tier.entry(Reverse(block.tier)).or_default().insert(block);
+        }
+        for of_tier in by_tier.values() {
+            found.extend(self.blocks(of_tier)?);
+        }
+        Ok(found)
+    }
+
+    /// Forgets blocks that a later step has now.
+    fn forget(&self, blocks: &BTreeSet<BlockId>) {
+        let mut cache = self.cache();
+        // Those of coarser tiers are needed for more blocks.
+        for &block in blocks.iter().filter(|block| block.tier == 0) {
+            if let Some(kept) = cache.kept.pop(&(Kind::Numbers, block)) {
+                cache.bytes -= kept.bytes();
+            }
+        }
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -207,6 +262,9 @@ impl LatentReader {
         let grid = &self.streams.grid;
         let above = self.blocks(&missing.iter().filter_map(|&block| grid.above(block)).collect())?;
         let top = self.top()?;
+        let all_missing: BTreeSet<BlockId> = missing.iter().copied().collect();
+        let before = self.streams.before.as_ref();
+        let others = before.map(|before| before.reader.blocks(&all_missing)).transpose()?;
         let numbers: Vec<usize> = missing.iter().map(|&block| grid.stream_of(block)).collect();
         let mut streams = Vec::with_capacity(missing.len());
         self.streams.streams.read_each(&numbers, |_, stream| streams.push(stream.map(<[u8]>::to_vec)))?;
@@ -218,8 +276,14 @@ impl LatentReader {
             };
             let context = context.ok_or_else(|| Fault::from("a block above others leaves nothing"))?;
             let mut reading = Reading(RangeDecoder::new(&stream));
-            let (numbers, context) = code_block(grid, block, context, &mut reading);
             let first = grid.first_level(block.tier);
+            let other = before.zip(others.as_ref()).map(|(before, all)| BlockBefore {
+                before,
+                block: &all[&block],
+                first,
+            });
+            let other = other.as_ref().map(|other| other as &dyn OtherGrid);
+            let (numbers, context) = code_block(grid, block, context, other, &mut reading);
             let shape = |level, orientation| grid.part(block, first + level, orientation).shape();
             let decoded = Arc::new(Block::new(&numbers, shape, (block.tier > 0).then_some(context)));
             self.keep((Kind::Numbers, block), Kept::Numbers(decoded.clone()));
@@ -233,6 +297,9 @@ impl LatentReader {
             .map(decode)
             .collect::<Result<_, _>>()?;
         found.extend(decoded);
+        if let Some(before) = before {
+            before.reader.forget(&all_missing);
+        }
         Ok(found)
     }
 

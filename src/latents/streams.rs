@@ -1,9 +1,12 @@
 //! The streams of a latent grid, and the order of what is in them.
 
+use super::before::Before;
 use super::focus::{BandSteps, Focus};
 use super::surroundings::LEVELS_SEEN;
 use super::{BLOCK_EDGE, BlockGrid, BlockId, Numbers, Offsets, Perceptron};
-use crate::codec::{CodeBlock, CoefficientModels, Decisions, Magnitudes, RangeDecoder, code_low_band};
+use crate::codec::{
+    CodeBlock, CoefficientModels, Decisions, Magnitudes, RangeDecoder, Reference, code_low_band,
+};
 use crate::storage::Streams;
 use crate::wavelet::Window;
 
@@ -18,6 +21,10 @@ pub(crate) struct LatentStreams {
     pub(crate) offsets: Offsets,
     /// Reads the grid's values, where there is one.
     pub(crate) perceptron: Option<Perceptron>,
+    /// The grid of the step before, which the streams are coded by, where they are.
+    pub(crate) before: Option<Before>,
+    /// Another grid's streams may be coded by this one's numbers.
+    pub(crate) has_next: bool,
     /// In the order of [`BlockGrid::streams`].
     pub(crate) streams: Streams,
 }
@@ -30,6 +37,11 @@ impl LatentStreams {
         perceptron + focus + self.streams.bytes()
     }
 
+    /// Whether the perceptron is that of the step before, which the file has there.
+    pub(crate) fn has_perceptron_of_before(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.same_perceptron)
+    }
+
     /// The steps of a level's bands, or, behind the last level, of the last low band.
     pub(crate) fn steps(&self, level: usize) -> BandSteps<'_> {
         BandSteps::new(&self.grid, level, self.step, self.focus.as_ref())
@@ -40,7 +52,13 @@ impl LatentStreams {
     pub(crate) fn decoding_bytes(&self) -> u64 {
         let between = self.grid.tiers() as u64 - 1;
         let focus = self.focus.as_ref().map_or(0, |focus| focus.cells.decoding_bytes());
-        focus + 14 * self.grid.root_len() as u64 + between * 8 * (BLOCK_EDGE as u64).pow(3) * 6
+        let numbers = if self.has_next { 4 * self.grid.root_len() as u64 } else { 0 };
+        let before = self.before.as_ref().map_or(0, |before| before.reader.streams().decoding_bytes());
+        before
+            + numbers
+            + focus
+            + 14 * self.grid.root_len() as u64
+            + between * 8 * (BLOCK_EDGE as u64).pow(3) * 6
     }
 
     /// Bytes of the root when it is decoded: its grids, and of a magnitude a coefficient of its finest level.
@@ -83,8 +101,9 @@ impl LatentStreams {
             None => String::new(),
         };
         let focus = if self.focus.is_some() { ", in shorter steps in its focus" } else { "" };
+        let before = if self.before.is_some() { ", coded by the step before" } else { "" };
         format!(
-            "latent grid of {levels} level{} in {blocks} block{}{perceptron}{focus}",
+            "latent grid of {levels} level{} in {blocks} block{}{perceptron}{focus}{before}",
             many(levels),
             many(blocks)
         )
@@ -133,18 +152,32 @@ pub(crate) trait PartDecisions {
     fn part(&mut self, part: BandPart) -> Self::Decisions<'_>;
 }
 
+/// Another grid of the same shape, that of the step before, whose numbers streams are coded by.
+pub(crate) trait OtherGrid: Send + Sync {
+    /// Its numbers of a part, x fastest, in this grid's steps.
+    fn part(&self, part: BandPart) -> Vec<i32>;
+}
+
 /// Codes the root's stream, by `decisions`, down to a level: the root's first one for all of it.
-pub(crate) fn code_root(grid: &BlockGrid, finest: usize, decisions: &mut impl PartDecisions) -> Root {
+pub(crate) fn code_root(
+    grid: &BlockGrid,
+    finest: usize,
+    other: Option<&dyn OtherGrid>,
+    decisions: &mut impl PartDecisions,
+) -> Root {
     let levels = grid.pyramid().levels();
-    let low = code_low(grid, decisions);
-    let mut models = CoefficientModels::new();
+    let low = code_low(grid, other, decisions);
+    let mut models = match other {
+        None => CoefficientModels::new(),
+        Some(_) => CoefficientModels::by_reference(),
+    };
     let mut found = vec![Numbers::default(); levels.len() - finest];
     let mut magnitudes: [Option<Magnitudes>; 8] = Default::default();
     for level in (finest..levels.len()).rev() {
         let whole = |orientation| Window::whole(levels[level].band_shape(orientation));
         let parents = std::mem::take(&mut magnitudes);
         (found[level - finest], magnitudes) =
-            code_level(grid, level, &mut models, &whole, &parents, decisions);
+            code_level(grid, level, &mut models, &whole, &parents, other, decisions);
     }
     let magnitudes = magnitudes.map(|magnitudes| Some((magnitudes?, [0; 3])));
     Root { low, levels: found, context: Context { models, magnitudes } }
@@ -155,6 +188,7 @@ pub(crate) fn code_block(
     grid: &BlockGrid,
     block: BlockId,
     above: &Context,
+    other: Option<&dyn OtherGrid>,
     decisions: &mut impl PartDecisions,
 ) -> (Vec<Numbers>, Context) {
     let levels = grid.first_level(block.tier)..grid.first_level(block.tier + 1);
@@ -171,7 +205,7 @@ pub(crate) fn code_block(
         let window = |orientation| grid.part(block, level, orientation);
         let parents = magnitudes;
         (numbers[level - levels.start], magnitudes) =
-            code_level(grid, level, &mut models, &window, &parents, decisions);
+            code_level(grid, level, &mut models, &window, &parents, other, decisions);
     }
     let mut orientation = 0..;
     let magnitudes = magnitudes.map(|magnitudes| {
@@ -188,6 +222,7 @@ fn code_level(
     models: &mut CoefficientModels,
     window: &dyn Fn(usize) -> Window,
     parents: &[Option<Magnitudes>; 8],
+    other: Option<&dyn OtherGrid>,
     decisions: &mut impl PartDecisions,
 ) -> (Numbers, [Option<Magnitudes>; 8]) {
     let mut numbers = Numbers::default();
@@ -198,9 +233,17 @@ fn code_level(
         let parent = grid
             .parent_of(level, orientation)
             .and_then(|halved| Some((parents[orientation].as_ref()?, halved)));
-        let part = CodeBlock { shape: here.shape(), orientation, level, parent, siblings: &siblings };
-        let (found, of_band) =
-            models.code(&part, &mut decisions.part(BandPart { level, orientation, window: here }));
+        let place = BandPart { level, orientation, window: here };
+        let reference = other.map(|other| Reference::new(other.part(place), here.shape(), window(0).shape()));
+        let part = CodeBlock {
+            shape: here.shape(),
+            orientation,
+            level,
+            parent,
+            siblings: &siblings,
+            reference: reference.as_ref(),
+        };
+        let (found, of_band) = models.code(&part, &mut decisions.part(place));
         siblings.add(&found);
         magnitudes[orientation] = Some(found);
         numbers[orientation] = of_band;
@@ -209,11 +252,12 @@ fn code_level(
 }
 
 /// Codes the lowest band.
-fn code_low(grid: &BlockGrid, decisions: &mut impl PartDecisions) -> Vec<i32> {
+fn code_low(grid: &BlockGrid, other: Option<&dyn OtherGrid>, decisions: &mut impl PartDecisions) -> Vec<i32> {
     let levels = grid.pyramid().levels().len();
     let window = Window::whole(grid.pyramid().shape_after(levels));
     let part = BandPart { level: levels, orientation: 0, window };
-    code_low_band(window.shape(), &mut decisions.part(part))
+    let reference = other.map(|other| other.part(part));
+    code_low_band(window.shape(), reference.as_deref(), &mut decisions.part(part))
 }
 
 /// Reads parts from one stream.

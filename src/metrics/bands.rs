@@ -39,6 +39,17 @@ pub enum Bands {
     Eighths(Vec<bf16>),
 }
 
+impl Bands {
+    /// Bytes that the errors in them take in a file, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Bands::None => 0,
+            Bands::Tissues => 6 * TISSUES.len(),
+            Bands::Eighths(shares) => 8 * (shares.len() + 1),
+        }
+    }
+}
+
 /// A band of values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]

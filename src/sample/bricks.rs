@@ -32,9 +32,9 @@ enum BrickSource {
     /// A brick's samples are the volume's, or differences to those of another component.
     Integers(IntegerBricks, Option<IntegerBricks>),
     /// A brick's samples are the volume's: a latent grid's, corrected; exactly, from those with the fill value where it is masked.
-    Corrected(Box<LatentReader>, IntegerBricks, ValueScale, Option<f64>),
+    Corrected(Arc<LatentReader>, IntegerBricks, ValueScale, Option<f64>),
     /// A brick's samples are the field's values, float32 from 0 to 1.
-    Latents(Box<LatentReader>, ValueScale),
+    Latents(Arc<LatentReader>, ValueScale),
 }
 
 pub(super) struct BrickReader {
@@ -104,7 +104,7 @@ impl BrickReader {
     ) -> Self {
         let left = Self::left(&bricks, streams.streams.memory_bytes() + streams.root_bytes());
         let (grid, chunks) = (*bricks.grid(), Self::chunks_of(&bricks, left / 8 * 3));
-        let reader = Box::new(LatentReader::new(streams, most_bytes.min(left / 2).min(MOST_BLOCK_BYTES)));
+        let reader = Arc::new(LatentReader::new(streams, most_bytes.min(left / 2).min(MOST_BLOCK_BYTES)));
         Self::new(grid, chunks, BrickSource::Corrected(reader, bricks, scale, fill_value))
     }
 
@@ -128,7 +128,7 @@ impl BrickReader {
         Self::new(
             grid,
             (grid, MOST_KEPT),
-            BrickSource::Latents(Box::new(LatentReader::new(streams, bound)), scale),
+            BrickSource::Latents(Arc::new(LatentReader::new(streams, bound)), scale),
         )
     }
 
@@ -200,6 +200,14 @@ impl BrickReader {
         match &self.source {
             BrickSource::Integers(..) => None,
             BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => Some(reader),
+        }
+    }
+
+    /// The same, to be kept for the next step of a series.
+    pub(super) fn shared_reader(&self) -> Option<Arc<LatentReader>> {
+        match &self.source {
+            BrickSource::Integers(..) => None,
+            BrickSource::Corrected(reader, ..) | BrickSource::Latents(reader, _) => Some(reader.clone()),
         }
     }
 

@@ -1,12 +1,14 @@
 //! [`NeuralDataset`]: an open `.nvol` file of several arrays, components and time steps.
 
 use super::{NeuralVolume, OpenOptions};
-use crate::container::{ArrayInfo, Body, Contents, File, IntegerBricks, StoredDataset};
+use crate::container::{ArrayInfo, Body, Contents, File, IntegerBricks, StepBefore, StoredDataset, Unread};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::latents::LatentReader;
 use crate::storage::ReadAt;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open `.nvol` file: arrays by name, each of one to nine components, over time steps. A volume is a component of an array at
 /// a time step; a file of a single volume has one of each.
@@ -28,7 +30,15 @@ pub struct NeuralDataset {
     stored: Stored,
     options: OpenOptions,
     engine: Arc<dyn Engine>,
+    /// By array and component: the step that was opened last, whose decoded blocks the next one is read by.
+    recent: Mutex<HashMap<(usize, usize), (usize, StepBefore)>>,
 }
+
+/// Steps that are read at most before the one that is asked for: those that it follows.
+const MOST_FOLLOWED: usize = 255;
+/// Bytes that decoded blocks of a step that another one follows may take, for each hundred voxels: what the later step has
+/// taken over is forgotten.
+const BLOCK_BYTES_BEFORE: usize = 25;
 
 enum Stored {
     /// The file is one volume's.
@@ -78,7 +88,8 @@ impl NeuralDataset {
                 (index.arrays.clone(), index.steps, index.times.clone(), Stored::Several(stored))
             }
         };
-        Ok(Self { path: path.to_owned(), file_bytes, arrays, times, steps, stored, options, engine })
+        let recent = Mutex::default();
+        Ok(Self { path: path.to_owned(), file_bytes, arrays, times, steps, stored, options, engine, recent })
     }
 
     /// The arrays, in the file's order.
@@ -127,7 +138,12 @@ impl NeuralDataset {
             Stored::Several(stored) => {
                 let source = stored.volume(stored.index.number(array, component, step));
                 let bytes = source.length().map_err(|e| Error::io(&self.path, e))?;
-                let mut contents = self.contents(source)?;
+                let unread = Unread::new(source, &self.path)?;
+                let before = match unread.follows() {
+                    true => Some(self.step_before(stored, (array, component), step)?),
+                    false => None,
+                };
+                let mut contents = self.contents(&unread, before.as_ref())?;
                 contents.description.name.clone_from(&self.arrays[array].name);
                 let base = match &contents.body {
                     Some(Body::Differences(base, bricks)) => {
@@ -135,9 +151,56 @@ impl NeuralDataset {
                     }
                     _ => None,
                 };
-                NeuralVolume::of_contents(contents, base, &self.path, bytes, options)
+                let volume = NeuralVolume::of_contents(contents, base, &self.path, bytes, options)?;
+                if let Some(before) = volume.as_step_before().filter(|_| self.steps > 1) {
+                    let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+                    recent.insert((array, component), (step, before));
+                }
+                Ok(volume)
             }
         }
+    }
+
+    /// What a step is read by: the one before, and those that this one follows.
+    fn step_before(
+        &self,
+        stored: &StoredDataset,
+        (array, component): (usize, usize),
+        step: usize,
+    ) -> Result<StepBefore> {
+        let recent = {
+            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.get(&(array, component)).cloned()
+        };
+        let (mut files, mut known) = (Vec::new(), None);
+        for earlier in (0..step).rev().take(MOST_FOLLOWED) {
+            known = recent.as_ref().filter(|(step, _)| *step == earlier).map(|(_, before)| before.clone());
+            if known.is_some() {
+                break;
+            }
+            let file =
+                Unread::new(stored.volume(stored.index.number(array, component, earlier)), &self.path)?;
+            let follows = file.follows();
+            files.push(file);
+            if !follows {
+                break;
+            }
+        }
+        if known.is_none() && files.last().is_none_or(Unread::follows) {
+            return Err(self.damaged("a step follows others, of which none can be read alone"));
+        }
+        for file in files.iter().rev() {
+            let contents = self.contents(file, known.as_ref())?;
+            let Some(Body::Latents(streams) | Body::Corrected(streams, _)) = contents.body else {
+                return Err(self.damaged("a step follows one that has no latent grid"));
+            };
+            let bound = contents.description.voxels() as usize / 100 * BLOCK_BYTES_BEFORE;
+            known = Some(StepBefore {
+                description: Arc::new(contents.description),
+                reader: Arc::new(LatentReader::new(streams, bound)),
+            });
+        }
+        known.ok_or_else(|| self.damaged("a step follows one that is not there"))
     }
 
     /// Opens what is chosen by name and number, or the only one there is.
@@ -203,9 +266,14 @@ impl NeuralDataset {
         Ok((array, component, step))
     }
 
-    fn contents(&self, source: Arc<dyn ReadAt>) -> Result<Contents> {
-        match File::read(source, &self.path)? {
-            File::Volume(contents) => Ok(*contents),
+    fn contents(&self, file: &Unread<'_>, before: Option<&StepBefore>) -> Result<Contents> {
+        match file.read(before)? {
+            File::Volume(mut contents) => {
+                if let Some(Body::Latents(streams) | Body::Corrected(streams, _)) = &mut contents.body {
+                    streams.has_next = self.steps > 1;
+                }
+                Ok(*contents)
+            }
             File::Dataset(_) => Err(self.damaged("a file of several volumes is inside of another one")),
         }
     }
@@ -221,7 +289,7 @@ impl NeuralDataset {
             return Err(self.damaged("a component is differences to one that is not there"));
         }
         let source = stored.volume(stored.index.number(array, component, step));
-        match self.contents(source)?.body {
+        match self.contents(&Unread::new(source, &self.path)?, None)?.body {
             Some(Body::Integers(base))
                 if base.scale().is_exact()
                     && base.scale().sample_type == differences.scale().sample_type

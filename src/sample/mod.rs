@@ -35,7 +35,8 @@ pub use verify::{Damage, Verification};
 pub(crate) use quantise::ValueScale;
 
 use crate::container::{
-    Body, CellRanges, Contents, Description, File, IntegerBricks, StoredModel, StoredRanges,
+    Body, CellRanges, Contents, Description, File, Following, IntegerBricks, StepBefore, StoredModel,
+    StoredRanges,
 };
 use crate::engine::{Engine, Evaluator, Install};
 use crate::error::{Error, Result};
@@ -65,6 +66,8 @@ pub struct NeuralVolume {
     bricks: Option<BrickReader>,
     mask: Option<MaskReader>,
     ranges: Option<StoredRanges>,
+    /// What of the file is in that of the step before.
+    following: Option<Following>,
     /// What [`Self::cell_ranges`] decoded.
     cell_ranges: OnceLock<CellRanges>,
     engine: Arc<dyn Engine>,
@@ -134,7 +137,7 @@ impl NeuralVolume {
         file_bytes: u64,
         options: OpenOptions,
     ) -> Result<Self> {
-        let Contents { description, body, mask, ranges } = contents;
+        let Contents { description, body, mask, ranges, following } = contents;
         let needed = [
             (description.stored_bytes(), options.limits.volume_bytes, "its volume has"),
             (
@@ -186,6 +189,7 @@ impl NeuralVolume {
             bricks,
             mask: mask.map(MaskReader::new),
             ranges,
+            following,
             cell_ranges: OnceLock::new(),
             engine: options.engine()?,
             evaluator: OnceLock::new(),
@@ -193,6 +197,18 @@ impl NeuralVolume {
             evaluated: AtomicU64::new(0),
         }
         .with_cache(options.cache_bytes))
+    }
+
+    /// True where the description is that of the step before.
+    #[cfg(feature = "train")]
+    pub(crate) fn is_described_by_before(&self) -> bool {
+        self.following.as_ref().is_some_and(|following| following.same_description.is_some())
+    }
+
+    /// What the next step of a series is read by, where its grid may be coded by this one's.
+    pub(crate) fn as_step_before(&self) -> Option<StepBefore> {
+        let reader = self.bricks.as_ref()?.shared_reader()?;
+        Some(StepBefore { description: Arc::new(self.description.clone()), reader })
     }
 
     /// Keeps up to `bytes` of decoded voxels for the regions to come; 0 keeps none.

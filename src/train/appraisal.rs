@@ -4,7 +4,7 @@ use super::candidate::open_own;
 use super::compressed::Compressed;
 use super::ranges::{self, RangesMeter};
 use super::tissues::Shift;
-use crate::container::{Achieved, BRICK_EDGE, Contents};
+use crate::container::{Achieved, BRICK_EDGE, Contents, StepBefore};
 use crate::engine::{Install, TrainingEngine};
 use crate::error::Result;
 use crate::metrics::{Bands, Fidelity, FidelityMeter, Planes, noise_of};
@@ -13,6 +13,8 @@ use crate::storage::Fault;
 use crate::volume::{Mask, Volume};
 use std::sync::Arc;
 
+/// Bands of errors take at most the inverse of this of a file that follows another step.
+const MOST_OF_BANDS: usize = 16;
 /// Voxels that are decoded at a time, about.
 const SLAB: usize = 1 << 20;
 
@@ -24,6 +26,8 @@ pub(super) struct Original<'a> {
     /// Its own noise.
     pub(super) noise: Option<f64>,
     bands: Bands,
+    /// The step that files may follow.
+    before: Option<&'a StepBefore>,
 }
 
 impl<'a> Original<'a> {
@@ -36,7 +40,12 @@ impl<'a> Original<'a> {
     ) -> Self {
         let (noise, bands) =
             engine.install(|| (noise_of(volume, mask, range), Bands::of_measurements(volume, mask, range)));
-        Self { volume, mask, range, noise, bands }
+        Self { volume, mask, range, noise, bands, before: None }
+    }
+
+    /// The same for files that may follow another step of a series.
+    pub(super) fn with_before(self, before: Option<&'a StepBefore>) -> Self {
+        Self { before, ..self }
     }
 
     /// What a file says of the original before anything is measured.
@@ -63,14 +72,21 @@ impl<'a> Original<'a> {
             }
             return self.with_ranges(Compressed { fidelity, ..file }, ranges, most_bytes);
         }
-        let neural = open_own(&file.bytes, engine.clone())?;
+        let neural = open_own(&file.bytes, self.before, engine.clone())?;
         let meter = FidelityMeter::new(self.volume.shape(), self.range, self.bands.clone());
         let fidelity = self.measured(&neural, meter, ranges.as_mut(), engine.as_ref())?;
         // The search's own numbers stay: in other chunks sums differ in their last digits.
         let fidelity = Fidelity { distortion: file.distortion, ..fidelity };
         let mut description = neural.info().clone();
         description.achieved = description.achieved.with(&fidelity);
-        description.achieved.band_limits = self.bands.clone();
+        // The steps of a series may be a few hundred bytes, of which bands would be a large part.
+        let with_bands = self.before.is_none()
+            || most_bytes.is_some()
+            || MOST_OF_BANDS * self.bands.bytes() < file.bytes.len();
+        description.achieved.band_limits = if with_bands { self.bands.clone() } else { Bands::None };
+        if neural.is_described_by_before() {
+            description.writer.clear();
+        }
         let mut file = Compressed { fidelity, ..file };
         Contents::replace_achieved(&mut file.bytes, &description);
         self.with_ranges(file, ranges, most_bytes)
@@ -99,7 +115,7 @@ impl<'a> Original<'a> {
         if self.bands != Bands::Tissues || self.noise.is_none() {
             return Ok(None);
         }
-        let neural = open_own(&file.bytes, engine.clone())?;
+        let neural = open_own(&file.bytes, self.before, engine.clone())?;
         let meter = FidelityMeter::new(self.volume.shape(), self.range, self.bands.clone()).by_own_value();
         Ok(Shift::against(&self.measured(&neural, meter, None, engine.as_ref())?))
     }

@@ -5,8 +5,8 @@ use super::focus::FocusVoxels;
 use super::progress::{Reporter, Stage};
 use super::session::Session;
 use crate::container::{
-    Achieved, Asked, BRICK_EDGE, Body, BrickGrid, Contents, Description, FocusInfo, FocusQuality,
-    IntegerBricks, IntegerScale, MaskBricks, Prediction, TargetKind,
+    Achieved, Asked, BRICK_EDGE, Body, BrickGrid, Contents, Description, File, FocusInfo, FocusQuality,
+    Following, IntegerBricks, IntegerScale, MaskBricks, Prediction, StepBefore, TargetKind, Unread,
 };
 use crate::engine::{Engine, Install, TrainingEngine};
 use crate::error::{Error, Result};
@@ -32,14 +32,25 @@ pub(super) struct Writer<'a> {
     size_is_given: bool,
     /// What is to be better than the rest.
     focus: Option<&'a FocusVoxels>,
+    /// What files may follow.
+    before: Option<&'a StepBefore>,
     engine: Arc<dyn TrainingEngine>,
 }
 
 /// Opens a file that was just made, whatever it takes: it holds what the caller has in memory.
-pub(super) fn open_own(bytes: &[u8], engine: Arc<dyn TrainingEngine>) -> Result<NeuralVolume> {
+/// `before` is the step that it follows, if it follows one.
+pub(super) fn open_own(
+    bytes: &[u8],
+    before: Option<&StepBefore>,
+    engine: Arc<dyn TrainingEngine>,
+) -> Result<NeuralVolume> {
     let engine: Arc<dyn Engine> = engine;
-    let options = OpenOptions { limits: Limits::none(), ..OpenOptions::from(engine) };
-    NeuralVolume::from_bytes(bytes, "the new file", options)
+    let path = Path::new("the new file");
+    let unread = Unread::new(Arc::new(bytes.to_vec()), path)?;
+    match unread.read(before.filter(|_| unread.follows()))? {
+        File::Volume(contents) => open_own_contents(*contents, None, bytes.len(), engine),
+        File::Dataset(_) => Err(Error::format(path, "several volumes")),
+    }
 }
 
 /// The same of a file of which only the index was read, and of the component that its samples are differences to.
@@ -64,12 +75,35 @@ impl<'a> Writer<'a> {
         engine: Arc<dyn TrainingEngine>,
     ) -> Self {
         let bricks = mask.map(|m| Contents::mask_bricks(m, volume.shape()));
-        Self { volume, range, mask, bricks, asked, achieved, size_is_given: false, focus: None, engine }
+        Self {
+            volume,
+            range,
+            mask,
+            bricks,
+            asked,
+            achieved,
+            size_is_given: false,
+            focus: None,
+            before: None,
+            engine,
+        }
     }
 
     /// The same for files that have a focus.
     pub(super) fn with_focus(self, focus: Option<&'a FocusVoxels>) -> Self {
         Self { focus, ..self }
+    }
+
+    /// The same for files that may follow another step of a series.
+    pub(super) fn with_before(self, before: Option<&'a StepBefore>) -> Self {
+        Self { before, ..self }
+    }
+
+    /// What of a file is left to the step that it follows.
+    fn following(&self, description: &Description, body: Option<&Body>) -> Option<Following> {
+        let Some(Body::Latents(latents) | Body::Corrected(latents, _)) = body else { return None };
+        let before = self.before.filter(|_| latents.before.is_some())?;
+        Some(Following::of(description, &before.description, latents))
     }
 
     /// What is asked of the focus.
@@ -228,11 +262,21 @@ impl<'a> Writer<'a> {
         let nothing = ErrorSums::new(self.range).distortion(self.range);
         description.focus = self.focus.map(|focus| focus.info(nothing, nothing));
         // What is coded is most of the memory of a lossless file: at any time it is held twice, not more often.
-        let contents =
-            Contents { description: description.clone(), body, mask: self.bricks.clone(), ranges: None };
+        let following = self.following(&description, body.as_ref());
+        if following.as_ref().is_some_and(|following| following.same_description.is_some()) {
+            // It is that of the step before.
+            description.writer.clear();
+        }
+        let contents = Contents {
+            description: description.clone(),
+            body,
+            mask: self.bricks.clone(),
+            ranges: None,
+            following,
+        };
         let mut bytes = contents.to_bytes().map_err(|e| Fault::Unread(e).of_own())?;
         drop(contents);
-        let draft = open_own(&bytes, self.engine.clone())?;
+        let draft = open_own(&bytes, self.before, self.engine.clone())?;
         let (distortion, focus) = self.measure(&draft, unit)?;
         let model = draft.model_summary();
         drop(draft);

@@ -6,7 +6,7 @@ use super::infill::infill;
 use super::refine::Refiner;
 use super::tissues::Shift;
 use crate::engine::{Engine, Install, TrainingEngine};
-use crate::latents::{FocusCells, LatentEncoder, Rate};
+use crate::latents::{FocusCells, LatentEncoder, Rate, WholeBefore};
 use crate::sample::ValueScale;
 use crate::train::CompressOptions;
 use crate::volume::{Mask, Volume, for_each_type};
@@ -33,6 +33,8 @@ pub(super) struct LatentSource<'a> {
     pub(super) focus: Option<&'a FocusVoxels>,
     /// Where tissues are to stay where they are in the mean: what tells how far they are off.
     pub(super) tissues: Option<Tissues<'a>>,
+    /// The grid of the step before, where this one's is to be coded by it.
+    pub(super) before: Option<Arc<WholeBefore>>,
 }
 
 /// The original and what measures files against it.
@@ -46,7 +48,11 @@ impl<'a> LatentSource<'a> {
     /// The coefficients of the volume, transformed on the engine's threads.
     pub(super) fn encoder(&self) -> LatentEncoder {
         let cells = self.cells().cloned();
-        self.engine.install(|| LatentEncoder::new(self.grid(None), self.volume.shape()).with_focus(cells))
+        self.engine.install(|| {
+            LatentEncoder::new(self.grid(None), self.volume.shape())
+                .with_focus(cells)
+                .with_before(self.before.clone())
+        })
     }
 
     /// What learns perceptrons for grids that take about `bytes`.

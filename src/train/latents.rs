@@ -9,6 +9,7 @@ use super::refined_grid::RefinedGrid;
 use super::target::{Aim, SearchResult};
 use crate::container::MOST_STEP;
 use crate::error::Result;
+use crate::latents::LatentStreams;
 
 /// Steps that are tried.
 const MOST_TRIES: u64 = 16;
@@ -19,6 +20,8 @@ const NEAR_SHARE: f64 = 0.995;
 /// What halving a step does, about.
 pub(super) const DB_A_NEPER: f64 = -6.0;
 const BYTES_A_NEPER: f64 = -1.1;
+/// Steps are not told apart whose logarithms differ by less.
+const LEAST_BETWEEN: f64 = 5e-4;
 /// The logarithm of a step is not moved further at a time while only one side of the target is known, about.
 const LONGEST_MOVE: f64 = 1.5;
 /// Steps beyond these are not tried, in units of the range.
@@ -122,17 +125,79 @@ pub(super) fn compress(
     if is_better {
         found.met = Some(better);
     }
-    if let (true, Some(Tissues { original, engine }), Some(met)) = (is_better, &source.tissues, &found.met)
-        && let Some(shift) = original.shift(met, engine.clone())?
-    {
-        log::debug!("{shift:?}");
-        refined.shift(shift, round)?;
-        let bounds = Bounds { steps, voxels, ..Bounds::default() };
-        let mut attempt = |step: f64, focus: f64| writer.latents(refined.streams(rate(step, focus), writer)?);
-        let (shifted, _) = search(aim, step, bounds, &mut focus, &mut attempt, reporter)?;
-        found.met = shifted.met.or(found.met);
+    if is_better {
+        keep_tissues(
+            &mut found,
+            source,
+            (aim, step, steps),
+            (&mut refined, round),
+            (writer, &mut focus),
+            reporter,
+        )?;
     }
     Ok(found)
+}
+
+/// The file of a latent grid that follows the step before: coded by its numbers, and read by its perceptron. Gives the bytes, too, that
+/// the grid would take by itself.
+///
+/// # Errors
+/// [`Error::Interrupted`] when the reporter says so.
+pub(super) fn follow(
+    source: &LatentSource<'_>,
+    before: &LatentStreams,
+    first: f64,
+    aim: Aim,
+    writer: &Writer<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Result<(SearchResult, Option<usize>)> {
+    reporter.long_step(Stage::Coding, 0, MOST_TRIES, f64::NAN)?;
+    let mut refined = RefinedGrid::following(source, source.encoder(), before.perceptron.clone());
+    let first = first.clamp(STEPS[0], STEPS[1]);
+    if before.perceptron.is_some() {
+        refined.learn(rate(first, first), writer)?;
+        refined.settle(0)?;
+    }
+    let mut focus = None;
+    let mut attempt = |step: f64, focus: f64| writer.latents(refined.streams(rate(step, focus), writer)?);
+    let bounds = Bounds { voxels: source.volume.len(), ..Bounds::default() };
+    let (mut found, step) = search(aim, first, bounds, &mut focus, &mut attempt, reporter)?;
+    let Some(step) = step.filter(|_| found.met.is_some()) else { return Ok((found, None)) };
+    let alone = refined.bytes_alone(rate(step, step));
+    if before.perceptron.is_some() {
+        let steps = [(0.5 * step).max(STEPS[0]), (2.0 * step).min(STEPS[1])];
+        keep_tissues(
+            &mut found,
+            source,
+            (aim, step, steps),
+            (&mut refined, 0),
+            (writer, &mut focus),
+            reporter,
+        )?;
+    }
+    Ok((found, Some(alone)))
+}
+
+/// Brings the tissues of a file that meets the aim to where they are in the mean, where that is asked for.
+fn keep_tissues(
+    found: &mut SearchResult,
+    source: &LatentSource<'_>,
+    (aim, step, steps): (Aim, f64, [f64; 2]),
+    (refined, round): (&mut RefinedGrid<'_>, usize),
+    (writer, focus): (&Writer<'_>, &mut Option<FocusStep>),
+    reporter: &mut Reporter<'_>,
+) -> Result<()> {
+    let Some((Tissues { original, engine }, met)) = source.tissues.as_ref().zip(found.met.as_ref()) else {
+        return Ok(());
+    };
+    let Some(shift) = original.shift(met, engine.clone())? else { return Ok(()) };
+    log::debug!("{shift:?}");
+    refined.shift(shift, round)?;
+    let bounds = Bounds { steps, voxels: source.volume.len(), ..Bounds::default() };
+    let mut attempt = |step: f64, focus: f64| writer.latents(refined.streams(rate(step, focus), writer)?);
+    let (shifted, _) = search(aim, step, bounds, focus, &mut attempt, reporter)?;
+    found.met = shifted.met.or(found.met.take());
+    Ok(())
 }
 
 /// The step of a fine quantiser for a PSNR, about.
@@ -242,8 +307,10 @@ fn search_outside(
             (met, missed) => next_step(met.as_ref(), missed.as_ref(), aim.slope()),
         };
         let next = next.clamp(bounds.steps[0].ln(), bounds.steps[1].ln());
-        // Nothing is left between the two, or nothing beyond the last step that may be tried.
-        if (next - step.ln()).abs() < 1e-5 {
+        // Nothing is left beyond the last step that may be tried, or between the two: where a few bytes decide, a little less is as often
+        // more.
+        let between = met.as_ref().zip(missed.as_ref()).map(|(met, missed)| (met.at - missed.at).abs());
+        if (next - step.ln()).abs() < 1e-5 || between.is_some_and(|between| between < LEAST_BETWEEN) {
             break;
         }
         step = next.exp();

@@ -30,6 +30,7 @@ mod refined_grid;
 mod roundings;
 mod sampler;
 mod schedule;
+mod series;
 mod session;
 mod streamed;
 mod target;
@@ -47,6 +48,7 @@ pub use options::{
     Target,
 };
 pub use progress::{Progress, Stage};
+pub use series::SeriesCompressor;
 pub use streamed::{
     CompressedSource, LEAST_MEMORY, MOST_VOXELS_IN_MEMORY, Part, compress_source, compress_together,
     least_memory,
@@ -140,6 +142,7 @@ fn smallest(
             engine: engine.as_ref(),
             focus: None,
             tissues: None,
+            before: None,
         };
         return bounded::compress(&source, range, &writer, &mut reporter);
     };
@@ -177,7 +180,16 @@ fn smallest(
     if !matches!(representation, Representation::Network(_)) {
         let mut reporter = Reporter::new(observe, 0, 1);
         let engine = engine.as_ref();
-        let source = latent_source::LatentSource { volume, mask, scale, options, engine, focus, tissues };
+        let source = latent_source::LatentSource {
+            volume,
+            mask,
+            scale,
+            options,
+            engine,
+            focus,
+            tissues,
+            before: None,
+        };
         let latents = latents::compress(&source, aim, &writer, &mut reporter)?;
         (found, nearest) = (latents.met, latents.nearest);
         if representation == Representation::Smallest {

@@ -16,7 +16,8 @@ use crate::wavelet::Window;
 
 pub(super) struct RefinedGrid<'a> {
     source: &'a LatentSource<'a>,
-    refiner: Refiner<'a>,
+    /// What learns perceptrons; `None` where it is that of the step before.
+    refiner: Option<Refiner<'a>>,
     encoder: LatentEncoder,
     /// What every round gave.
     rounds: Vec<LatentStreams>,
@@ -29,12 +30,21 @@ pub(super) struct RefinedGrid<'a> {
 impl<'a> RefinedGrid<'a> {
     /// `encoder` is that of the volume.
     pub(super) fn new(source: &'a LatentSource<'a>, refiner: Refiner<'a>, encoder: LatentEncoder) -> Self {
-        Self { source, refiner, encoder, rounds: Vec::new(), perceptron: None, shift: None }
+        Self { source, refiner: Some(refiner), encoder, rounds: Vec::new(), perceptron: None, shift: None }
+    }
+
+    /// Of a grid that follows the step before, and is read by its perceptron.
+    pub(super) fn following(
+        source: &'a LatentSource<'a>,
+        encoder: LatentEncoder,
+        perceptron: Option<Perceptron>,
+    ) -> Self {
+        Self { source, refiner: None, encoder, rounds: Vec::new(), perceptron, shift: None }
     }
 
     /// How many rounds are worth their time.
     pub(super) fn rounds(&self) -> usize {
-        self.refiner.rounds()
+        self.refiner.as_ref().map_or(1, Refiner::rounds)
     }
 
     /// A round: the streams of a rate, with a perceptron learned for them.
@@ -43,9 +53,11 @@ impl<'a> RefinedGrid<'a> {
             self.grid_of_round(self.rounds.len())?;
         }
         let mut streams = writer.latent_streams(&self.encoder, rate);
-        self.source.engine.install(|| self.refiner.learn(&streams))?;
-        self.perceptron = Some(self.refiner.perceptron());
-        streams.perceptron.clone_from(&self.perceptron);
+        if let Some(refiner) = &mut self.refiner {
+            self.source.engine.install(|| refiner.learn(&streams))?;
+            self.perceptron = Some(refiner.perceptron());
+        }
+        self.put_perceptron(&mut streams);
         self.rounds.push(streams.clone());
         Ok(streams)
     }
@@ -67,8 +79,20 @@ impl<'a> RefinedGrid<'a> {
     /// The streams of another rate, with the same perceptron.
     pub(super) fn streams(&self, rate: Rate, writer: &Writer<'_>) -> Result<LatentStreams> {
         let mut streams = writer.latent_streams(&self.encoder, rate);
-        streams.perceptron.clone_from(&self.perceptron);
+        self.put_perceptron(&mut streams);
         Ok(streams)
+    }
+
+    /// Bytes of the streams of a rate where they follow no other step.
+    pub(super) fn bytes_alone(&self, rate: Rate) -> usize {
+        self.source.engine.install(|| self.encoder.encode_alone(rate)).bytes()
+    }
+
+    fn put_perceptron(&self, streams: &mut LatentStreams) {
+        streams.perceptron.clone_from(&self.perceptron);
+        if let Some(before) = &mut streams.before {
+            before.same_perceptron = self.refiner.is_none() && self.perceptron.is_some();
+        }
     }
 
     /// Makes the encoder that of a round: of the volume less what the perceptron of the one before adds. The grid is held in
@@ -89,6 +113,9 @@ impl<'a> RefinedGrid<'a> {
 
 /// Takes from a grid of `shape` what the perceptron of `streams` adds to theirs.
 fn subtract_prediction(grid: &mut [f32], shape: [usize; 3], streams: &LatentStreams) -> Result<()> {
+    if streams.perceptron.is_none() {
+        return Ok(());
+    }
     let reader = LatentReader::new(streams.clone(), usize::MAX);
     let chunks = BrickGrid::new(shape);
     let windows: Vec<Window> = (0..chunks.len())

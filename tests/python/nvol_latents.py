@@ -114,8 +114,8 @@ LOGIT = [min(bisect_left(SQUASH, 16 * n + 8) - 2560, 2560) for n in range(4096)]
 
 
 class AdaptiveProbability:
-    def __init__(self):
-        self.p, self.seen = 32768, 0
+    def __init__(self, p=32768, seen=0):
+        self.p, self.seen = p, seen
 
 
 class Mixer:
@@ -124,14 +124,32 @@ class Mixer:
         self.used = [0] * sets
 
 
-def mixed_decision(coder, probabilities, mixer, s):
-    w = mixer.weights[s]
-    v = [LOGIT[c.p // 16] * (2560 * c.seen // (10 * c.seen + 16)) >> 8 for c in probabilities]
-    total = sum(a * b for a, b in zip(v, w, strict=True)) >> 16
-    q = SQUASH[min(max(total, -2560), 2560) + 2560]
-    bit = coder.decode(min(max(65536 - q, 8), 65528))
-    target = 65535 if bit else 0
+def mixed(v, w):
+    """The logit."""
+    return min(max(sum(a * b for a, b in zip(v, w, strict=True)) >> 16, -2560), 2560)
 
+
+def logits(probabilities):
+    return [LOGIT[c.p // 16] * (2560 * c.seen // (10 * c.seen + 16)) >> 8 for c in probabilities]
+
+
+def mixed_decision(coder, probabilities, mixer, s, second=None):
+    """A decision; `second` has the probabilities, the mixer and the set that it is mixed with once more."""
+    v = logits(probabilities)
+    d = mixed(v, mixer.weights[s])
+    layers = [(probabilities, v, mixer, s, SQUASH[d + 2560])]
+    if second is not None:
+        probabilities, mixer, s = second
+        v = [d, *logits(probabilities)]
+        layers.append((probabilities, v, mixer, s, SQUASH[mixed(v, mixer.weights[s]) + 2560]))
+    bit = coder.decode(min(max(65536 - layers[-1][4], 8), 65528))
+    for layer in layers:
+        learn(bit, *layer)
+    return bit
+
+
+def learn(bit, probabilities, v, mixer, s, q):
+    w, target = mixer.weights[s], 65535 if bit else 0
     rate = (24, 16, 10, 6)[min(mixer.used[s] // 200, 3)]
     mixer.used[s] += 1
     for i, a in enumerate(v):
@@ -139,7 +157,6 @@ def mixed_decision(coder, probabilities, mixer, s):
     for c in probabilities:
         c.p += (target - c.p) * (655360 // (10 * c.seen + 16)) >> 16
         c.seen = min(c.seen + 1, 40)
-    return bit
 
 
 class Models:
@@ -156,10 +173,41 @@ class Models:
     def __init__(self):
         self.probabilities = {m: [[AdaptiveProbability() for _ in range(n)] for n in sizes] for m, (sizes, _) in self.SIZES.items()}
         self.mixers = {m: Mixer(sets, len(sizes)) for m, (sizes, sets) in self.SIZES.items()}
+        self.second = SecondModels()
 
-    def decide(self, coder, m, i, s):
+    def decide(self, coder, m, i, s, second=None):
         probabilities = [of_input[index] for of_input, index in zip(self.probabilities[m], i, strict=True)]
-        return mixed_decision(coder, probabilities, self.mixers[m], s)
+        if second is not None:
+            second = self.second.chosen(m, *second)
+        return mixed_decision(coder, probabilities, self.mixers[m], s, second)
+
+
+def exponent_guess(i):
+    u, here = i // 16, i % 16
+    return 55705 if u < ([0, 0, 1, 1][here] if here < 4 else here // 2) else 9830
+
+
+class SecondModels:
+    """What decisions are mixed with once more that the step before has a say in."""
+
+    # Of each model: sets of its mixer, and for both inputs the contexts, and p of each at first.
+    SIZES = {
+        "cell": (4, [(144, lambda i: [3276, 26214, 39321][min(i // 12, 2)]), (576, lambda i: [3276, 26214, 39321][min(i // 48, 2)])]),
+        "zero": (6, [(360, lambda i: [6553, 39321, 58982][min(i // 36, 2)]), (384, lambda i: [6553, 39321, 58982][min(i // 48, 2)])]),
+        "sign": (8, [(12, lambda i: [62259, 32768, 3276][i // 4]), (324, lambda i: [62259, 32768, 3276][i // 108])]),
+        "exponent": (12, [(192, exponent_guess), (1536, lambda i: exponent_guess(i // 8))]),
+        "mantissa": (5, [(160, lambda i: [29491, 19660, 39321, 19660, 45875][i // 32]), (20, lambda i: [29491, 19660, 39321, 19660, 45875][i // 4])]),
+    }  # fmt: skip
+
+    def __init__(self):
+        self.probabilities, self.mixers = {}, {}
+        for m, (sets, inputs) in self.SIZES.items():
+            self.probabilities[m] = [[AdaptiveProbability(p(i), 8) for i in range(n)] for n, p in inputs]
+            self.mixers[m] = Mixer(sets, 3)
+            self.mixers[m].weights = [[32768, 26214, 26214] for _ in range(sets)]
+
+    def chosen(self, m, i, s):
+        return [of_input[n] for of_input, n in zip(self.probabilities[m], i, strict=True)], self.mixers[m], s
 
 
 def g(n, most):
@@ -172,7 +220,7 @@ def g(n, most):
 # --- The last low band
 
 
-def decode_low_band(coder, shape):
+def decode_low_band(coder, shape, R):
     exponent = [[AdaptiveProbability() for _ in range(33)] for _ in range(32)]
     bits, sign, mixer = [AdaptiveProbability() for _ in range(32)], AdaptiveProbability(), Mixer(1, 1)
 
@@ -181,8 +229,8 @@ def decode_low_band(coder, shape):
 
     numbers, size = {}, 0
     for x, y, z in places(shape):
-        neighbours = [numbers[v] for v in [(x - 1, y, z), (x, y - 1, z), (x, y, z - 1)] if v in numbers]
-        p = sum(neighbours) // len(neighbours) if neighbours else 0
+        neighbours = [numbers[v] - R[v] for v in [(x - 1, y, z), (x, y - 1, z), (x, y, z - 1)] if v in numbers]
+        p = R[x, y, z] + (sum(neighbours) // len(neighbours) if neighbours else 0)
         e = 0
         while e < 31 and decide(exponent[size][e]):
             e += 1
@@ -213,13 +261,16 @@ def box_sum(q, start, end):
 class Band:
     """Decodes a band, or a block's part of it: afterwards, `numbers` holds those that are not 0.
 
-    `before` is A, `parent` is M, None where there is no parent, and `halved` says along which axes the parent is halved.
+    `before` is A, `parent` is M, None where there is no parent, and `halved` says along which axes the parent is halved; `R` has
+    the numbers of the step before, None where the stream is not coded by any.
     """
 
-    def __init__(self, coder, models, level, o, shape, before, parent, halved):
+    def __init__(self, coder, models, level, o, shape, before, parent, halved, R):
         self.coder, self.models = coder, models
         self.o, self.h, self.l = o, o.bit_count() - 1, min(level, 2)
         self.shape, self.halved = shape, halved
+        self.R = R
+        self.r = None if R is None else Sparse((place, min(abs(n), 255)) for place, n in R.items())
         self.A, self.M, self.has_parent = before, parent if parent is not None else Sparse(), parent is not None
         self.numbers, self.m, self.flags = Sparse(), Sparse(), Sparse()
         for cell in places([-(-n // 4) for n in shape]):
@@ -231,8 +282,8 @@ class Band:
                     self.numbers[x, y, z] = number
                     self.m[x, y, z] = min(abs(number), 255)
 
-    def decide(self, model, i, s):
-        return self.models.decide(self.coder, model, i, s)
+    def decide(self, model, i, s, second=None):
+        return self.models.decide(self.coder, model, i, s, None if self.R is None else second)
 
     def decode_flag(self, cell):
         x, y, z = cell
@@ -256,7 +307,13 @@ class Band:
             (((fx + fy + fz) * 4 + e) * 3 + self.l) * 8 + self.o,
             g(inner, 11) * 12 + g(outer, 11),
         ]
-        return self.decide("cell", i, self.l)
+        second = None
+        if self.R is not None:
+            within = box_sum(self.r, start, end)
+            around = box_sum(self.r, [s - 1 for s in start], [e + 1 for e in end]) - within
+            i_2 = (g(within, 11) * 4 + fx + fy + fz) * 12 + g(inner, 11)
+            second = [g(within, 11) * 12 + g(around, 11), i_2], min(g(within, 11), 3)
+        return self.decide("cell", i, self.l, second)
 
     def decode_number(self, place):
         x, y, z = place
@@ -284,10 +341,19 @@ class Band:
             ((kx * 9 + ky * 3 + kz) * 5 + g(near, 4)) * 3 + t(M0),
             (g(self.A[place], 5) * 6 + g(M0, 5)) * 8 + g(near, 7),
         ]
-        if not self.decide("zero", i, (h * 4 + g(near, 3)) * 2 + self.has_parent):
+        zero = sign = None
+        number = 0
+        if self.R is not None:
+            number, here = self.R[place], self.r[place]
+            around = with_neighbours(self.r, place) - 2 * here
+            i_2 = (g(here, 7) * 8 + g(near, 7)) * 6 + g(M0, 5)
+            zero = [(g(here, 9) * 12 + g(around, 11)) * 3 + h, i_2], g(here, 5)
+            s = ((number > 0) - (number < 0) + 1) * 4 + min(here, 3)
+            sign = [s, s * 27 + self.sign_contexts(place)[0] // 8], o
+        if not self.decide("zero", i, (h * 4 + g(near, 3)) * 2 + self.has_parent, zero):
             return 0
-        negative = self.decide("sign", self.sign_contexts(place), o)
-        magnitude = self.decode_magnitude(near, par, sib)
+        negative = self.decide("sign", self.sign_contexts(place), o, sign)
+        magnitude = self.decode_magnitude(near, par, sib, abs(number))
         return -magnitude if negative else magnitude
 
     def next_flags(self, place):
@@ -315,7 +381,7 @@ class Band:
             contexts.append(digits * 8 + self.o)
         return contexts
 
-    def decode_magnitude(self, near, par, sib):
+    def decode_magnitude(self, near, par, sib, other):
         for e in range(31):
             u = min(e, 11)
             i = [
@@ -324,20 +390,27 @@ class Band:
                 (u * 12 + g(sib, 11)) * 3 + self.l,
                 u * 16 + max(g(near + par + sib, 19), 4) - 4,
             ]
-            if e == 30 or not self.decide("exponent", i, u):
+            here = u * 16 + g(other, 15)
+            if e == 30 or not self.decide("exponent", i, u, ([here, here * 8 + g(near, 7)], u)):
                 break
         magnitude = 1
         for j in range(1, e + 1):
             d = 0 if j == 1 else 1 + magnitude % 2 if j == 2 else 3
             i = e * 8 + 2 * d + (near > 4 * 2**e)
-            magnitude = 2 * magnitude + self.decide("mantissa", [i], 0)
+            state = 0
+            if other.bit_length() == e + 1:
+                known = other >> e - j + 1
+                state = 1 if known < magnitude else 2 if known > magnitude else 3 + (other >> e - j & 1)
+            second = [state * 32 + e, state * 4 + min(j, 3)], state
+            magnitude = 2 * magnitude + self.decide("mantissa", [i], 0, second)
         return magnitude
 
 
-def decode_level(coder, models, levels, number, shapes, parents):
+def decode_level(coder, models, levels, number, shapes, parents, R):
     """The numbers of a level's bands, or of a block's parts of them, by orientation.
 
-    `shapes` are those of the bands or parts; `parents` are the numbers of the coarser level's, by orientation.
+    `shapes` are those of the bands or parts; `parents` are the numbers of the coarser level's, by orientation; R gives those of the
+    step before.
     """
     halved = levels[number + 1].splits if number + 1 < len(levels) else [False] * 3
     bands, before = {}, Sparse()
@@ -345,7 +418,7 @@ def decode_level(coder, models, levels, number, shapes, parents):
         parent = None
         if o in parents:
             parent = Sparse((place, min(abs(n), 255)) for place, n in parents[o].items())
-        band = Band(coder, models, number, o, shapes[o], before, parent, halved)
+        band = Band(coder, models, number, o, shapes[o], before, parent, halved, R(number, o))
         for place, m in band.m.items():
             before[place] = min(before[place] + m, 255)
         bands[o] = band.numbers
@@ -357,7 +430,7 @@ def moved(numbers, by):
     return Sparse((tuple(c + d for c, d in zip(place, by)), n) for place, n in numbers.items())
 
 
-def decode_block(coder, models, tiers, tier, block, above):
+def decode_block(coder, models, tiers, tier, block, above, before):
     """The numbers in a block's stream by level and orientation, at their places in the whole bands.
 
     `above` are those of the finest level of the block above, or of the root, by orientation.
@@ -368,7 +441,15 @@ def decode_block(coder, models, tiers, tier, block, above):
     for number in reversed(range(first, end)):
         parts = {o: tiers.part(tier, block, number, o) for o in tiers.levels[number].orientations()}
         shapes = {o: shape for o, (_, shape) in parts.items()}
-        parents = decode_level(coder, models, tiers.levels, number, shapes, parents)
+
+        def R(number, o):
+            start, shape = parts[o]
+            if before is None:
+                return None
+            within = moved(before.band(number, o), [-s for s in start]).items()
+            return Sparse((p, n) for p, n in within if all(0 <= c < size for c, size in zip(p, shape)))
+
+        parents = decode_level(coder, models, tiers.levels, number, shapes, parents, R)
         found[number] = {o: moved(numbers, parts[o][0]) for o, numbers in parents.items()}
     return found
 
@@ -495,8 +576,42 @@ class Perceptron:
         return v + added
 
 
-def latent_grid(section, shape):
-    """The field's values at every voxel."""
+class Coded:
+    """What a step's grid leaves to the next one: its numbers, its step and its perceptron."""
+
+    def __init__(self, step, perceptron, low_band, numbers):
+        self.step, self.perceptron, self.low_band, self.numbers = step, perceptron, low_band, numbers
+
+
+class Before:
+    """The grid of the step before, in the steps of another one."""
+
+    def __init__(self, coded, spans, step):
+        self.coded = coded
+        with np.errstate(all="ignore"):
+            self.ratio = np.float32(float(coded.step) * spans[0] / (float(step) * spans[1]))
+
+    def scaled(self, n):
+        with np.errstate(all="ignore"):
+            r = float(np.float32(n) * self.ratio)
+        if np.isnan(r):
+            return 0
+        r = min(np.floor(abs(r) + 0.5), 2.0**30)
+        return int(np.copysign(r, n)) if r else 0
+
+    def low_band(self):
+        return {place: self.scaled(n) for place, n in self.coded.low_band.items()}
+
+    def band(self, number, o):
+        found = ((place, self.scaled(n)) for place, n in self.coded.numbers[number][o].items())
+        return Sparse((place, n) for place, n in found if n)
+
+
+def latent_grid(section, shape, following=None):
+    """The field's values at every voxel, and what is left to the next step.
+
+    `following` has what the step before left, the spans of both ranges, and whether the perceptron is that one's.
+    """
     fields = Fields(section.own, "LATG")
     step = np.float32(fields.take("f"))
     require(0 < step <= 1024, "LATG: step")
@@ -506,25 +621,33 @@ def latent_grid(section, shape):
     if width:
         fractional_bits, length = fields.take("B"), fields.take("H")
         perceptron = Perceptron(width, fractional_bits, fields.bytes(length))
+    before, same_perceptron = None, False
+    if following is not None:
+        coded, spans, same_perceptron = following
+        before = Before(coded, spans, step)
+        if same_perceptron:
+            require(not width and coded.perceptron is not None, "STEP: perceptron")
+            perceptron = coded.perceptron
     focus = Focus(fields, shape) if has_focus else None
     tiers = Tiers(shape)
     levels, last_shape = tiers.levels, tiers.last_shape
     streams = section.streams(fields, 1 + sum(len(tiers.blocks(tier)) for tier in range(tiers.count)))
 
     coder, models = RangeDecoder(next(streams)), Models()
-    low_band = decode_low_band(coder, last_shape)
+    low_band = decode_low_band(coder, last_shape, before.low_band() if before else Sparse())
     numbers = [{o: Sparse() for o in level.orientations()} for level in levels]
     above = {}
     for number in reversed(range(tiers.first_level(tiers.count), len(levels))):
         shapes = {o: levels[number].band_shape(o) for o in numbers[number]}
-        above = numbers[number] = decode_level(coder, models, levels, number, shapes, above)
+        R = before.band if before else lambda number, o: None
+        above = numbers[number] = decode_level(coder, models, levels, number, shapes, above, R)
     contexts = {None: (models, above)}
     for tier in reversed(range(tiers.count)):
         below = {}
         for block in tiers.blocks(tier):
             models, above = contexts[tiers.above(tier, block)]
             models = deepcopy(models)
-            found = decode_block(RangeDecoder(next(streams)), models, tiers, tier, block, above)
+            found = decode_block(RangeDecoder(next(streams)), models, tiers, tier, block, above, before)
             for number, bands in found.items():
                 for o, of_band in bands.items():
                     numbers[number][o].update(of_band)
@@ -550,7 +673,9 @@ def latent_grid(section, shape):
         for axis in range(3):
             if level.splits[axis]:
                 join(np.moveaxis(grid, 2 - axis, 0))
-    if not width:
-        return grid
+    if not width and not same_perceptron:
+        return grid, Coded(step, None, low_band, numbers)
     refined = perceptron.refine(grid, levels, lows, step)
-    return np.where(focus.voxels(shape), grid, refined) if focus else refined
+    if focus:
+        refined = np.where(focus.voxels(shape), grid, refined)
+    return refined, Coded(step, perceptron, low_band, numbers)

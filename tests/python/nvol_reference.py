@@ -11,6 +11,7 @@ import json
 import struct
 import sys
 import zlib
+from copy import copy
 
 import numpy as np
 
@@ -389,8 +390,8 @@ def masked_sample(code, fill, dtype):
     return int(min(max(rounded, limits.min), limits.max))
 
 
-def volume_of_several(section, array, component, step):
-    """The file of one volume, and of any other component of its array and time step."""
+def volumes_of_several(section, array):
+    """How many steps there are, and what gives the file of a component of the array at one of them."""
     fields = Fields(section.own, "VOLS")
     arrays = []
     for _ in range(fields.take("H")):
@@ -409,57 +410,96 @@ def volume_of_several(section, array, component, step):
     fields.end()
     require(sum(lengths) == len(section.data), "VOLS: lengths")
     names = [name for name, _ in arrays]
-    first = step * each + sum(count for _, count in arrays[: names.index(array)])
+    first = sum(count for _, count in arrays[: names.index(array)])
 
-    def component_file(number):
-        require(number < arrays[names.index(array)][1], "VOLS: component")
-        start = sum(lengths[: first + number])
-        return section.data[start : start + lengths[first + number]]
+    def file(component, step):
+        require(component < arrays[names.index(array)][1] and step < steps, "VOLS: component or step")
+        number = step * each + first + component
+        start = sum(lengths[:number])
+        return section.data[start : start + lengths[number]]
 
-    return component_file(component), component_file
+    return file
 
 
 def decode(data, chosen=None):
     sections = read_sections(data)
     if b"VOLS" in sections:
         require(chosen is not None and b"VOLM" not in sections, "one volume of several is to be chosen")
-        data, component_file = volume_of_several(sections[b"VOLS"], *chosen)
-        return decode_volume(read_sections(data), lambda number: decode_base(component_file(number)))
-    return decode_volume(sections, None)
+        array, component, step = chosen
+        file = volumes_of_several(sections[b"VOLS"], array)
+        first = step
+        while b"STEP" in read_sections(file(component, first)):
+            require(0 < first and step - first < 255, "STEP: follows nothing")
+            first -= 1
+        before = None
+        for n in range(first, step + 1):
+            samples, values, achieved, before = decode_volume(
+                read_sections(file(component, n)), lambda number: decode_base(file(number, n)), before
+            )
+        return samples, values, achieved
+    return decode_volume(sections, None, None)[:3]
 
 
 def decode_base(data):
     sections = read_sections(data)
     require(b"INTS" in sections and b"LATG" not in sections, "DIFF: to a component that has no INTS alone")
     require(struct.unpack("<d", sections[b"INTS"].own[2:10])[0] == 0, "DIFF: to a component that is not exact")
-    return decode_volume(sections, None)[0]
+    return decode_volume(sections, None, None)[0]
 
 
-def decode_volume(sections, other):
-    volm = Fields(sections[b"VOLM"].alone(), "VOLM")
-    type_code, frame, flags = volm.take("BBB")
-    require(type_code in TYPES and frame in (0, 1), "type or frame")
-    dtype = np.dtype(TYPES[type_code])
-    shape = tuple(volm.whole() for _ in range(3))
-    require(all(n < 1 << 32 for n in shape), "shape")
-    require(1 <= shape[0] * shape[1] * shape[2] <= 1 << 40, "shape")
-    fill = volm.take("d") if flags & 1 else None
-    low, high = volm.take("2d") if flags & 2 else (0.0, 0.0)
-    for bit, numbers in [(4, "3d"), (8, "3d"), (16, "9d"), (64, "d")]:
-        if flags & bit:
-            volm.take(numbers)
-    if flags & 32:
-        axes = volm.take("B")
-        require(axes < 8 and all(shape[a] == 1 for a in range(3) if axes >> a & 1), "flat axes")
-    volm.text(), volm.text()
-    volm.end()
+class Described:
+    """Section VOLM, as far as samples depend on it."""
+
+    def __init__(self, section):
+        volm = Fields(section.alone(), "VOLM")
+        type_code, frame, flags = volm.take("BBB")
+        require(type_code in TYPES and frame in (0, 1), "type or frame")
+        self.dtype = np.dtype(TYPES[type_code])
+        self.shape = shape = tuple(volm.whole() for _ in range(3))
+        require(all(n < 1 << 32 for n in shape), "shape")
+        require(1 <= shape[0] * shape[1] * shape[2] <= 1 << 40, "shape")
+        self.fill = volm.take("d") if flags & 1 else None
+        self.range = volm.take("2d") if flags & 2 else (0.0, 0.0)
+        for bit, numbers in [(4, "3d"), (8, "3d"), (16, "9d"), (64, "d")]:
+            if flags & bit:
+                volm.take(numbers)
+        if flags & 32:
+            axes = volm.take("B")
+            require(axes < 8 and all(shape[a] == 1 for a in range(3) if axes >> a & 1), "flat axes")
+        volm.text(), volm.text()
+        volm.end()
+
+
+def decode_volume(sections, other, before):
+    """The samples, the values before they were rounded, what was achieved, and what is left to the next step.
+
+    `other` gives the samples of another component, `before` is what the step before left.
+    """
+    following = None
+    if b"STEP" in sections:
+        require(before is not None, "STEP: alone")
+        step = Fields(sections[b"STEP"].alone(), "STEP")
+        flags = step.take("B")
+        if flags & 1:
+            require(b"VOLM" not in sections, "STEP beside VOLM")
+            described = copy(before[0])
+            described.range = step.take("2d")
+        else:
+            described = Described(sections[b"VOLM"])
+        step.end()
+        require(before[0].shape == described.shape and b"LATG" in sections, "STEP: shape")
+        spans = [high - low for low, high in (before[0].range, described.range)]
+        following = before[1], spans, bool(flags & 2)
+    else:
+        described = Described(sections[b"VOLM"])
+    shape, dtype, fill, (low, high) = described.shape, described.dtype, described.fill, described.range
     require(b"QUAL" in sections, "QUAL is missing")
     achieved = quality(sections[b"QUAL"].alone(), shape, low, high)
     if b"FOCS" in sections:
         achieved["focus"] = focus(sections[b"FOCS"].alone(), shape)
 
     codes = read_mask(sections[b"BRIK"], shape) if b"BRIK" in sections else None
-    samples, values = samples_of(sections, shape, low, high, fill, dtype, codes, other)
+    samples, values, coded = samples_of(sections, shape, low, high, fill, dtype, codes, other, following)
     if b"RANG" in sections:
         require(low < high, "RANG: of a constant")
         # The values of a network are not the same bits everywhere.
@@ -467,21 +507,22 @@ def decode_volume(sections, other):
         edge, ranges = read_ranges(sections[b"RANG"], shape, decode_integer_block)
         check_ranges(edge, ranges, samples, None if codes is None else codes != 0, low, high, tolerance)
         achieved["range_cells"] = edge
-    return samples, values, achieved
+    return samples, values, achieved, (described, coded) if coded else None
 
 
-def samples_of(sections, shape, low, high, fill, dtype, codes, other):
-    """The samples, and the values before they were rounded to their type."""
+def samples_of(sections, shape, low, high, fill, dtype, codes, other, following):
+    """The samples, the values before they were rounded to their type, and what a latent grid leaves to the next step."""
+    coded = None
     if b"INTS" in sections and b"LATG" not in sections:
         samples, exact = decode_integers(sections[b"INTS"], shape, np.full(shape[::-1], low), dtype, codes, None)
         put_masked(samples, None if exact else codes, fill, dtype)
-        return samples, samples.astype("f8")
+        return samples, samples.astype("f8"), coded
     if b"DIFF" in sections:
         require(other is not None and not {b"MODL", b"LATG", b"INTS"} & sections.keys(), "DIFF beside others")
         samples = decode_differences(sections[b"DIFF"], shape, other, dtype)
-        return samples, samples.astype("f8")
+        return samples, samples.astype("f8"), coded
     if b"LATG" in sections:
-        v = latent_grid(sections[b"LATG"], shape)
+        v, coded = latent_grid(sections[b"LATG"], shape, following)
     elif b"MODL" in sections:
         v = Field(sections[b"MODL"]).values(shape)
     else:
@@ -498,9 +539,9 @@ def samples_of(sections, shape, low, high, fill, dtype, codes, other):
         put_masked(without, codes, fill, dtype)
         samples, exact = decode_integers(sections[b"INTS"], shape, samples, dtype, codes, without)
         put_masked(samples, None if exact else codes, fill, dtype)
-        return samples, samples.astype("f8")
+        return samples, samples.astype("f8"), coded
     put_masked(samples, codes, fill, dtype)
-    return samples, low + distance
+    return samples, low + distance, coded
 
 
 def put_masked(samples, codes, fill, dtype):

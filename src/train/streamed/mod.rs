@@ -209,7 +209,7 @@ impl Making<'_> {
         let achieved = Achieved { noise: self.noise, ..Achieved::default() };
         let asked = self.options.asked_for();
         let description = Description::of_header(self.header.clone(), self.survey.range, asked, achieved);
-        Contents { description, body, mask: self.mask.clone(), ranges: None }
+        Contents { description, body, mask: self.mask.clone(), ranges: None, following: None }
     }
 
     /// Adds the ranges of cells, where they take little.
