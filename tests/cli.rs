@@ -77,12 +77,17 @@ fn compress_info_decompress_compare_sample_slice() {
     let compare =
         [&["compare", "waves.raw", "back.nii.gz", "--spacing", "1x1x2", "--json"], &RAW[..]].concat();
     assert!((json(&neuvol(folder, &compare))["psnr_db"].as_f64().unwrap() - psnr).abs() < 1e-9);
-    let compare = [&["compare", "waves.raw", "waves.nvol", "--json"], &RAW[..]].concat();
+    let compare =
+        [&["compare", "waves.raw", "waves.nvol", "--json", "--map", "errors.nrrd"], &RAW[..]].concat();
     assert!((json(&neuvol(folder, &compare))["psnr_db"].as_f64().unwrap() - psnr).abs() < 1e-9);
 
     let decoded = std::fs::read(folder.join("back.raw")).unwrap();
     let worst = samples.iter().zip(&decoded).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
     assert_eq!(report["achieved"]["max_error"].as_f64(), Some(f64::from(worst)));
+    let errors = neuvol::io::open(folder.join("errors.nrrd"), &Default::default()).unwrap();
+    for (i, (a, b)) in samples.iter().zip(&decoded).enumerate() {
+        assert_eq!(errors.samples().get(i), f64::from(*b) - f64::from(*a), "voxel {i}");
+    }
 
     let output = neuvol(folder, &["sample", "waves.nvol", "3", "4", "5", "39", "29", "19"]);
     let lines = text(&output.stdout);

@@ -138,7 +138,7 @@ fn a_step_has_the_same_samples_whichever_way_it_is_reached() {
             );
             let coarse = fresh.levels().len() - 1;
             let level = fresh.read_level(coarse, Region::whole(fresh.levels()[coarse].shape)).unwrap();
-            assert!(level.len() > 0);
+            assert!(!level.is_empty());
             assert_eq!(
                 whole(&fresh).samples().as_bytes(),
                 played.samples().as_bytes(),
@@ -242,6 +242,6 @@ fn steps_that_follow_nothing_are_refused() {
     };
     assert!(read(0).is_ok());
     for n in 1..4 {
-        assert!(read(n).err().expect("damaged").to_string().contains("checksum"), "step {n}");
+        assert!(read(n).unwrap_err().to_string().contains("checksum"), "step {n}");
     }
 }

@@ -6,7 +6,7 @@ use super::memory::MemoryArguments;
 use super::progress::PartsBar;
 use super::report;
 use anyhow::Result;
-use neuvol::metrics::{self, Fidelity};
+use neuvol::metrics::{self, ErrorVolume, Fidelity};
 use neuvol::volume::{Source, VolumeHeader};
 use neuvol::{NeuralDataset, NeuralVolume, Region, Volume};
 use std::ops::ControlFlow;
@@ -22,12 +22,18 @@ pub(super) struct Arguments {
     from: InputArguments,
     #[command(flatten)]
     memory: MemoryArguments,
+    /// Write a volume of the errors, decoded less original, to this file: .nii, .nii.gz, .nrrd, .mha, .vti, .npy, ...
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
+    if let Some(map) = &arguments.map {
+        neuvol::io::check_output(map)?;
+    }
     let original = arguments.open_either(&arguments.original, &arguments.from, place)?;
     let chosen = match is_neural(&arguments.decoded) && holds_several(&arguments.decoded)? {
         true => arguments.from.clone(),
@@ -35,6 +41,11 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
     };
     let decoded = arguments.open_either(&arguments.decoded, &chosen, place)?;
     let header = original.header();
+    if let Some(map) = &arguments.map {
+        let bar = PartsBar::of("writing");
+        let errors = ErrorVolume::new(original.source(), decoded.source())?;
+        neuvol::io::save_source(&errors, map, &arguments.memory.save_options(&bar))?;
+    }
     let fidelity = arguments.compare(original, decoded)?;
     if arguments.json {
         say!("{:#}", report::fidelity_json(&fidelity, &header.geometry));
@@ -43,6 +54,9 @@ pub(super) fn run(arguments: &Arguments, place: Placement) -> Result<()> {
             say!("{line}");
         }
         say!("voxels    {}", fidelity.distortion.voxels);
+        if let Some(map) = &arguments.map {
+            say!("errors    {}", map.display());
+        }
     }
     Ok(())
 }

@@ -4,12 +4,10 @@
 //! Encoder and decoder go the same way; what chooses the integers is in `rate_distortion.rs`.
 
 use super::RangeDecoder;
-use super::magnitudes::{MARGIN, Magnitudes};
+use super::magnitudes::{CELL, MARGIN, Magnitudes, quantised};
 use super::mixer::{Mixed, Mixer, Probabilities};
-use super::reference::{Reference, ReferenceModels, Seen, of_cell};
+use super::reference::{Contexts, Reference, ReferenceModels, Second, Seen, Upon, of_cell};
 
-/// Edge of a cell: cells of zeros are told at once.
-pub(super) const CELL: usize = 4;
 /// A box of one band, and what is known of it before its first coefficient.
 pub(crate) struct CodeBlock<'a> {
     pub(crate) shape: [usize; 3],
@@ -24,18 +22,6 @@ pub(crate) struct CodeBlock<'a> {
     pub(crate) siblings: &'a Magnitudes,
     /// What another grid has here, where the stream is coded by it.
     pub(crate) reference: Option<&'a Reference>,
-}
-
-/// A number as a context: quantised in about two steps an octave. 0 to 4, 6, 8, 12, 16, ... are the least numbers of their steps.
-pub(super) fn quantised(n: u32, most: usize) -> usize {
-    let step = match n {
-        0..4 => n as usize,
-        _ => {
-            let log = n.ilog2();
-            (2 * log + (n >> (log - 1) & 1)) as usize
-        }
-    };
-    step.min(most)
 }
 
 /// Decisions go to a stream or come from one.
@@ -146,9 +132,8 @@ impl CoefficientModels {
                             let ends = [x, y, z][a] % CELL == CELL - 1;
                             if ends { 1 + usize::from(flags.values[flag + flag_steps[a]] != 0) } else { 0 }
                         });
+                        let around = self.neighbourhood(part, &magnitudes, index, [x, y, z], steps, beyond);
                         let at = x + shape[0] * (y + shape[1] * z);
-                        let around =
-                            self.neighbourhood(part, &magnitudes, index, [x, y, z], steps, beyond, at);
                         let number = self.number(part, &signs, index, steps, &around, at, decisions);
                         if number != 0 {
                             numbers[at] = number;
@@ -197,18 +182,14 @@ impl CoefficientModels {
                     ];
                     let probabilities = std::array::from_fn(|n| self.cell[n].at(contexts[n]));
                     let mixed = self.cell_mixer.mix(probabilities, level);
-                    let second = self.reference.as_ref().zip(part.reference).map(|(models, reference)| {
-                        let (contexts, set) = of_cell(reference.cell([x, y, z]), faces, inner);
-                        (contexts, models.cell.mix(&mixed, contexts, set))
-                    });
-                    let p =
-                        second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+                    let seen =
+                        part.reference.map(|reference| of_cell(reference.cell([x, y, z]), faces, inner));
+                    let second = self.second(|models| &models.cell, seen, &mixed);
+                    let p = Upon::probability_of_zero(second.as_ref(), &mixed);
                     let wanted = decisions.cell([x, y, z], p);
                     let bit = decisions.decide(wanted, p);
                     learn(&mut self.cell, &mut self.cell_mixer, contexts, &mixed, bit);
-                    if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
-                        models.cell.learn(contexts, &mixed, bit);
-                    }
+                    self.learn_second(|models| &mut models.cell, second, bit);
                     flags.values[index] = bit.into();
                 }
             }
@@ -225,7 +206,6 @@ impl CoefficientModels {
         at: [usize; 3],
         steps: [usize; 3],
         beyond: [usize; 3],
-        place: usize,
     ) -> Neighbourhood {
         let [_, sy, sz] = steps;
         let m = |back: usize| u32::from(magnitudes.values[index - back]);
@@ -256,7 +236,8 @@ impl CoefficientModels {
             (quantised(sibling, 5) * 6 + quantised(parent_here, 5)) * 8 + quantised(near, 7),
         ];
         let zero_set = (high * 4 + quantised(near, 3)) * 2 + usize::from(part.parent.is_some());
-        let seen = part.reference.map(|reference| reference.at(place, index, steps));
+        let place = || at[0] + part.shape[0] * (at[1] + part.shape[1] * at[2]);
+        let seen = part.reference.map(|reference| reference.at(place(), index, steps));
         Neighbourhood { near, parent, siblings, zero, zero_set, parent_here, seen }
     }
 
@@ -274,18 +255,14 @@ impl CoefficientModels {
     ) -> i32 {
         let probabilities = std::array::from_fn(|n| self.zero[n].at(around.zero[n]));
         let mixed = self.zero_mixer.mix(probabilities, around.zero_set);
-        let second = self.reference.as_ref().zip(around.seen).map(|(models, seen)| {
-            let (contexts, set) = seen.zero(around.near, around.parent_here, part.high_axes());
-            (contexts, models.zero.mix(&mixed, contexts, set))
-        });
-        let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+        let seen = around.seen.map(|seen| seen.zero(around.near, around.parent_here, part.high_axes()));
+        let second = self.second(|models| &models.zero, seen, &mixed);
+        let p = Upon::probability_of_zero(second.as_ref(), &mixed);
         let reference = around.seen.map_or(0, |seen| seen.number);
         let wanted = decisions.number(at, p, reference, |m| self.bits_of(part, around, m));
         let other = decisions.decide(wanted != 0, p);
         learn(&mut self.zero, &mut self.zero_mixer, around.zero, &mixed, other);
-        if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
-            models.zero.learn(contexts, &mixed, other);
-        }
+        self.learn_second(|models| &mut models.zero, second, other);
         if !other {
             return 0;
         }
@@ -300,17 +277,13 @@ impl CoefficientModels {
         .map(|context| context + part.orientation);
         let probabilities = std::array::from_fn(|n| self.sign[n].at(contexts[n]));
         let mixed = self.sign_mixer.mix(probabilities, part.orientation);
-        let second = self.reference.as_ref().zip(around.seen).map(|(models, seen)| {
-            let neighbours = sign(1) * 9 + sign(sy) * 3 + sign(sz);
-            let (contexts, set) = seen.sign(neighbours, part.orientation);
-            (contexts, models.sign.mix(&mixed, contexts, set))
-        });
-        let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+        let neighbours = sign(1) * 9 + sign(sy) * 3 + sign(sz);
+        let seen = around.seen.map(|seen| seen.sign(neighbours, part.orientation));
+        let second = self.second(|models| &models.sign, seen, &mixed);
+        let p = Upon::probability_of_zero(second.as_ref(), &mixed);
         let negative = decisions.decide(wanted < 0, p);
         learn(&mut self.sign, &mut self.sign_mixer, contexts, &mixed, negative);
-        if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
-            models.sign.learn(contexts, &mixed, negative);
-        }
+        self.learn_second(|models| &mut models.sign, second, negative);
         let magnitude = self.magnitude(part, around, wanted.unsigned_abs(), decisions);
         if negative { -(magnitude as i32) } else { magnitude as i32 }
     }
@@ -336,15 +309,26 @@ impl CoefficientModels {
         self.exponent_mixer.mix(probabilities, step.min(STEPS - 1))
     }
 
-    fn second_exponent<const N: usize>(
+    /// Mixes a decision once more, where the stream is coded by another grid.
+    fn second<const N: usize>(
         &self,
-        around: &Neighbourhood,
+        of: impl Fn(&ReferenceModels) -> &Second,
+        seen: Option<Contexts>,
         first: &Mixed<N>,
-        step: usize,
-    ) -> Option<([usize; 2], Mixed<3>)> {
-        let (models, seen) = self.reference.as_ref().zip(around.seen)?;
-        let (contexts, set) = seen.exponent(step, around.near);
-        Some((contexts, models.exponent.mix(first, contexts, set)))
+    ) -> Option<Upon> {
+        let (models, seen) = self.reference.as_ref().zip(seen)?;
+        Some(of(models).upon(first, seen))
+    }
+
+    fn learn_second(
+        &mut self,
+        of: impl Fn(&mut ReferenceModels) -> &mut Second,
+        second: Option<Upon>,
+        bit: bool,
+    ) {
+        if let (Some(models), Some(second)) = (&mut self.reference, second) {
+            of(models).learn(&second, bit);
+        }
     }
 
     /// The bits that a magnitude and its sign will take, about.
@@ -353,8 +337,9 @@ impl CoefficientModels {
         let mut sum = 1.0 + exponent as f32;
         for step in 0..=exponent {
             let mixed = self.mix_exponent(self.exponent_contexts(part, around, step), step);
-            let second = self.second_exponent(around, &mixed, step);
-            let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+            let seen = around.seen.map(|seen| seen.exponent(step, around.near));
+            let second = self.second(|models| &models.exponent, seen, &mixed);
+            let p = Upon::probability_of_zero(second.as_ref(), &mixed);
             sum += bits(if step < exponent { 65536 - p } else { p });
         }
         sum
@@ -373,13 +358,12 @@ impl CoefficientModels {
         while exponent + 1 < EXPONENTS {
             let contexts = self.exponent_contexts(part, around, exponent);
             let mixed = self.mix_exponent(contexts, exponent);
-            let second = self.second_exponent(around, &mixed, exponent);
-            let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+            let seen = around.seen.map(|seen| seen.exponent(exponent, around.near));
+            let second = self.second(|models| &models.exponent, seen, &mixed);
+            let p = Upon::probability_of_zero(second.as_ref(), &mixed);
             let more = decisions.decide(wanted.ilog2() as usize > exponent, p);
             learn(&mut self.exponent, &mut self.exponent_mixer, contexts, &mixed, more);
-            if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
-                models.exponent.learn(contexts, &mixed, more);
-            }
+            self.learn_second(|models| &mut models.exponent, second, more);
             if !more {
                 break;
             }
@@ -395,17 +379,13 @@ impl CoefficientModels {
             };
             let context = exponent * 8 + context * 2 + usize::from(u64::from(around.near) > 4u64 << exponent);
             let mixed = self.mantissa_mixer.mix([self.mantissa.at(context)], 0);
-            let second = self.reference.as_ref().zip(around.seen).map(|(models, seen)| {
-                let (contexts, set) = seen.mantissa(exponent, bit, magnitude);
-                (contexts, models.mantissa.mix(&mixed, contexts, set))
-            });
-            let p = second.as_ref().map_or(mixed.probability_of_zero(), |(_, m)| m.probability_of_zero());
+            let seen = around.seen.map(|seen| seen.mantissa(exponent, bit, magnitude));
+            let second = self.second(|models| &models.mantissa, seen, &mixed);
+            let p = Upon::probability_of_zero(second.as_ref(), &mixed);
             let set = decisions.decide(wanted >> bit & 1 == 1, p);
             self.mantissa_mixer.learn(&mixed, set);
             self.mantissa.learn(context, set);
-            if let (Some(models), Some((contexts, mixed))) = (&mut self.reference, second) {
-                models.mantissa.learn(contexts, &mixed, set);
-            }
+            self.learn_second(|models| &mut models.mantissa, second, set);
             magnitude = magnitude << 1 | u32::from(set);
         }
         magnitude

@@ -1,7 +1,22 @@
 //! Magnitudes of coefficients, as contexts see them.
 
+/// Edge of a cell: cells of zeros are told at once.
+pub(super) const CELL: usize = 4;
+
 /// Zeros around magnitudes, so that neighbours need no check.
 pub(super) const MARGIN: usize = 2;
+
+/// A number as a context: quantised in about two steps an octave. 0 to 4, 6, 8, 12, 16, ... are the least numbers of their steps.
+pub(super) fn quantised(n: u32, most: usize) -> usize {
+    let step = match n {
+        0..4 => n as usize,
+        _ => {
+            let log = n.ilog2();
+            (2 * log + (n >> (log - 1) & 1)) as usize
+        }
+    };
+    step.min(most)
+}
 
 /// Magnitudes of a box of coefficients, up to 255, with a margin of zeros.
 #[derive(Debug, Clone)]

@@ -2,7 +2,8 @@
 //! the bits that it takes with the models as they are just then.
 
 use super::RangeEncoder;
-use super::coefficients::{CELL, Decisions, bits};
+use super::coefficients::{Decisions, bits};
+use super::magnitudes::CELL;
 
 /// Chooses and writes a part's coefficients.
 pub(crate) struct Choice<'a> {

@@ -1,8 +1,7 @@
 //! What the numbers of another grid say of a part's, where that grid was decoded before: the step before of a series over time.
 //! Each decision's probability is mixed once more, with models that see the other grid's numbers. FORMAT.md, section LATG.
 
-use super::coefficients::CELL;
-use super::magnitudes::{MARGIN, Magnitudes};
+use super::magnitudes::{CELL, MARGIN, Magnitudes, quantised};
 use super::mixer::{Mixed, Mixer, Probabilities};
 
 /// Largest exponent of a magnitude.
@@ -88,16 +87,33 @@ impl Second {
         Self { models, mixer: Mixer::upon(sets) }
     }
 
-    pub(super) fn mix<const N: usize>(&self, first: &Mixed<N>, contexts: [usize; 2], set: usize) -> Mixed<3> {
+    /// Mixes a decision once more, in contexts and with a set of weights.
+    pub(super) fn upon<const N: usize>(&self, first: &Mixed<N>, (contexts, set): Contexts) -> Upon {
         let [a, b] = std::array::from_fn(|n| self.models[n].at(contexts[n]).logit());
-        self.mixer.mix_logits([first.logit(), a, b], set)
+        Upon { contexts, mixed: self.mixer.mix_logits([first.logit(), a, b], set) }
     }
 
-    pub(super) fn learn(&mut self, contexts: [usize; 2], mixed: &Mixed<3>, bit: bool) {
-        self.mixer.learn(mixed, bit);
-        for (model, context) in self.models.iter_mut().zip(contexts) {
+    pub(super) fn learn(&mut self, upon: &Upon, bit: bool) {
+        self.mixer.learn(&upon.mixed, bit);
+        for (model, context) in self.models.iter_mut().zip(upon.contexts) {
             model.learn(context, bit);
         }
+    }
+}
+
+/// Contexts of two models, and a mixer's set.
+pub(super) type Contexts = ([usize; 2], usize);
+
+/// A decision that was mixed once more, to learn from when it is known.
+pub(super) struct Upon {
+    contexts: [usize; 2],
+    mixed: Mixed<3>,
+}
+
+impl Upon {
+    /// The probability of a decision, mixed once more or not.
+    pub(super) fn probability_of_zero<const N: usize>(upon: Option<&Self>, first: &Mixed<N>) -> u32 {
+        upon.map_or(first.probability_of_zero(), |upon| upon.mixed.probability_of_zero())
     }
 }
 
@@ -144,13 +160,8 @@ impl ReferenceModels {
     }
 }
 
-/// A number as a context: quantised in about two steps an octave.
-fn quantised(n: u32, most: usize) -> usize {
-    super::coefficients::quantised(n, most)
-}
-
 impl Seen {
-    pub(super) fn zero(&self, near: u32, parent: u32, high: usize) -> ([usize; 2], usize) {
+    pub(super) fn zero(&self, near: u32, parent: u32, high: usize) -> Contexts {
         let contexts = [
             (quantised(self.here, 9) * 12 + quantised(self.around, 11)) * 3 + high,
             (quantised(self.here, 7) * 8 + quantised(near, 7)) * 6 + quantised(parent, 5),
@@ -158,19 +169,19 @@ impl Seen {
         (contexts, quantised(self.here, 5))
     }
 
-    pub(super) fn exponent(&self, step: usize, near: u32) -> ([usize; 2], usize) {
+    pub(super) fn exponent(&self, step: usize, near: u32) -> Contexts {
         let step = step.min(STEPS - 1);
         let here = step * 16 + quantised(self.number.unsigned_abs(), 15);
         ([here, here * 8 + quantised(near, 7)], step)
     }
 
-    pub(super) fn sign(&self, neighbours: usize, orientation: usize) -> ([usize; 2], usize) {
+    pub(super) fn sign(&self, neighbours: usize, orientation: usize) -> Contexts {
         let here = (self.number.signum() + 1) as usize * 4 + self.here.min(3) as usize;
         ([here, here * 27 + neighbours], orientation)
     }
 
     /// Of the bit `bit` behind the leading one of a magnitude of this exponent, whose bits until there are `magnitude`.
-    pub(super) fn mantissa(&self, exponent: usize, bit: usize, magnitude: u32) -> ([usize; 2], usize) {
+    pub(super) fn mantissa(&self, exponent: usize, bit: usize, magnitude: u32) -> Contexts {
         let other = self.number.unsigned_abs();
         let state = match other.checked_ilog2() {
             Some(log) if log as usize == exponent => match (other >> (bit + 1)).cmp(&magnitude) {
@@ -185,7 +196,7 @@ impl Seen {
 }
 
 /// Contexts of a cell's flag.
-pub(super) fn of_cell((inner, outer): (u32, u32), faces: usize, parent: u32) -> ([usize; 2], usize) {
+pub(super) fn of_cell((inner, outer): (u32, u32), faces: usize, parent: u32) -> Contexts {
     let inner = quantised(inner, 11);
     ([inner * 12 + quantised(outer, 11), (inner * 4 + faces) * 12 + quantised(parent, 11)], inner.min(3))
 }

@@ -5,6 +5,7 @@
 
 mod bands;
 mod distortion;
+mod error_volume;
 mod fidelity;
 mod noise;
 mod planes;
@@ -15,6 +16,7 @@ mod spread;
 pub use bands::{Band, BandErrors, Bands};
 pub use distortion::{Distortion, compare};
 pub(crate) use distortion::{ErrorSums, psnr};
+pub use error_volume::ErrorVolume;
 pub(crate) use fidelity::FidelityMeter;
 pub use fidelity::{Fidelity, fidelity};
 pub use noise::noise;
