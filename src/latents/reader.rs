@@ -179,6 +179,10 @@ impl LatentReader {
 
     /// The root's numbers, which the next step's are coded by; decoded once.
     pub(super) fn root_numbers(&self) -> Result<Arc<RootNumbers>, Fault> {
+        if self.streams.has_next {
+            // Blocks are likely to be asked for, too.
+            self.top()?;
+        }
         if let Some(root) = self.root.get() {
             return Ok(root.clone());
         }
