@@ -410,24 +410,20 @@ fn it_reads_steps_that_follow_others() {
             .unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/nvol_reference.py");
         let file = NeuralDataset::open(&path).unwrap();
-        for step in [2, 1] {
-            let chosen = format!("{}#t,0,{step}", path.display());
-            let output = Command::new(&python).arg(&script).arg(chosen).arg(&decoded).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            let neural = file.volume(0, 0, step).unwrap();
-            assert_eq!(
-                neural.model_summary().contains("perceptron"),
-                has_perceptron,
-                "{}",
-                neural.model_summary()
-            );
-            let ours = neural.read_region(Region::whole(shape), 1).unwrap();
-            assert_eq!(
-                npy(&decoded, "<f4", 4).concat(),
-                ours.samples().as_bytes(),
-                "step {step} of {shape:?}"
-            );
-        }
+        // The last one, for which the decoder reads the others.
+        let step = 2;
+        let chosen = format!("{}#t,0,{step}", path.display());
+        let output = Command::new(&python).arg(&script).arg(chosen).arg(&decoded).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let neural = file.volume(0, 0, step).unwrap();
+        assert_eq!(
+            neural.model_summary().contains("perceptron"),
+            has_perceptron,
+            "{}",
+            neural.model_summary()
+        );
+        let ours = neural.read_region(Region::whole(shape), 1).unwrap();
+        assert_eq!(npy(&decoded, "<f4", 4).concat(), ours.samples().as_bytes(), "step {step} of {shape:?}");
     }
 }
 
