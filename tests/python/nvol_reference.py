@@ -4,7 +4,7 @@
 
 Of a file of several volumes one is decoded, by the name of its array and two numbers. OUT.npy holds the samples in their stored type, axes (z, y, x). UNROUNDED.npy holds, as float64, the `value` of "From the
 field to samples" before it is rounded to the type, without the mask; QUALITY.json what sections QUAL and FOCS say. Section LATG is in
-nvol_latents.py, QUAL and FOCS in nvol_quality.py, RANG in nvol_ranges.py.
+nvol_latents.py (with nvol_mixing.py), QUAL and FOCS in nvol_quality.py, RANG in nvol_ranges.py.
 """
 
 import json
